@@ -1,0 +1,686 @@
+"""``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
+
+from functools import partial
+
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
+from sklearn.utils.validation import check_is_fitted
+
+from skmmap._delegate import (
+    available_with,
+    find_tags,
+    is_learned,
+    shows_sample_weight,
+    takes_target,
+)
+from skmmap._handover import Form
+from skmmap._inference import apply_method
+from skmmap._plan import (
+    check_parameters,
+    draw_seed,
+    find_first_params,
+    make_estimator,
+    make_schedule,
+    open_training,
+    route,
+)
+from skmmap._progress import Report, open_tasks
+from skmmap._reader import open_table
+from skmmap._rows import open_source
+from skmmap._scoring import compute_score
+from skmmap._targets import open_target
+from skmmap._training import Learner, Training
+
+_ROUTED = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "transform",
+    "inverse_transform",
+    "score",
+)
+
+
+class ChunkedFit(CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+    """Fit and apply an estimator on arrays that stay on disk, chunk by chunk.
+
+    ``ChunkedFit(model).fit(X, y)`` trains a clone of ``model`` with its
+    ``partial_fit`` on slices of rows, so that X and y can be memory-mapped files
+    much larger than memory. Every method of ``model`` that takes rows is there, and
+    goes through them slice by slice as well.
+
+    Use it for any estimator that has ``partial_fit``, when X does not fit in memory
+    or a second copy of it would not. Where X fits, and ``fit`` makes no copies, the
+    bare estimator does the same with less. Rows are read in file order: shuffle the
+    file once if they lie sorted and the estimator is sensitive to order, as the
+    linear models trained by gradient descent are.
+
+    Parameters
+    ----------
+    estimator : estimator instance
+        What to train. It needs ``partial_fit``; it is cloned and never changed.
+
+    chunk_size : int, str or "auto", default="auto"
+        Rows in each call to ``partial_fit``: a number, or a size such as
+        ``"64MB"`` of X as it is stored. ``"auto"`` follows from the size of a row
+        and from `memory_limit` alone, so that results do not depend on the machine.
+        A tail that is too short for the estimator (``IncrementalPCA`` needs
+        ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
+        before it.
+
+    max_epochs : int, default=1
+        Passes over the data in `fit`.
+
+    shuffle : False, default=False
+        Rows are read in file order, which is the only order there is so far.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed for each ``random_state`` parameter of the estimator that is None.
+
+    memory_limit : int or str, default="512MB"
+        Bytes that three chunks may take at most, a number or a size such as
+        ``"2GiB"``. ``"auto"`` chunks are a sixteenth of it, counted as float64.
+
+    verbose : int, default=0
+        1 prints a line for each tenth of an epoch, 2 one for each chunk.
+
+    Attributes
+    ----------
+    estimator_ : estimator instance
+        The trained clone. It works on its own, and holds no view of the data.
+
+    n_epochs_ : int
+        Passes over the data that were made.
+
+    chunk_size_ : int
+        Rows in each chunk.
+
+    coef_, classes_, cluster_centers_, ... :
+        Every learned attribute of `estimator_`, except ``labels_``, which would
+        describe the last chunk alone.
+
+    See Also
+    --------
+    sklearn.utils.gen_batches : The slices of a loop written by hand.
+
+    Notes
+    -----
+    Reads: y once for its labels, then X and y once for each epoch, in file order.
+    Allocates: three chunks of X and y at most, plus what the estimator needs.
+    Equals: calling ``partial_fit`` on the same slices by hand, bit for bit.
+
+    With metadata routing, ask for parameters of ``fit`` by
+    ``estimator.set_partial_fit_request``, since that is where they go; the
+    wrapper's own ``set_fit_request`` has no effect, as in every router.
+
+    Chunks are read-only views. An estimator that insists on writing into its input
+    gets private copies of the chunks; the file is never written to.
+
+    References
+    ----------
+    "Strategies to scale computationally: bigger data", scikit-learn User Guide,
+    https://scikit-learn.org/stable/computing/scaling_strategies.html
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from skmmap import ChunkedFit
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "X.npy")
+    >>> rng = np.random.default_rng(0)
+    >>> np.save(path, rng.normal(size=(1000, 4)))
+    >>> X_mm = np.load(path, mmap_mode="r")
+    >>> y = (X_mm[:, 0] > 0).astype(int)
+    >>> model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=100)
+    >>> model.fit(X_mm, y).score(X_mm, y) > 0.9
+    True
+    >>> model.predict(path).shape
+    (1000,)
+    >>> model.fit(X_mm, y[:-1])
+    Traceback (most recent call last):
+        ...
+    ValueError: X has 1,000 rows and y has 999; they must have the same number.
+    >>> del X_mm; folder.cleanup()
+    """
+
+    def __init__(
+        self,
+        estimator,
+        *,
+        chunk_size="auto",
+        max_epochs=1,
+        shuffle=False,
+        random_state=None,
+        memory_limit="512MB",
+        verbose=0,
+    ):
+        self.estimator = estimator
+        self.chunk_size = chunk_size
+        self.max_epochs = max_epochs
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.memory_limit = memory_limit
+        self.verbose = verbose
+
+    @shows_sample_weight
+    @with_callbacks
+    def fit(self, X, y=None, sample_weight=None, *, classes=None, **params):
+        """Train a fresh clone of the estimator on all rows, chunk by chunk.
+
+        If anything fails on the way, the attributes of an earlier ``fit`` stay as
+        they were, and an unfitted object stays unfitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            A memory map, an array of any type, a path to a ``.npy`` file, a CSR
+            matrix, a data frame or a list. Images and other rows of more than one
+            dimension are flattened for estimators that do not take them as they are.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets, or a path to a ``.npy`` file with them.
+
+        sample_weight : array-like of shape (n_rows,) or float, default=None
+            Weights, or a path to a ``.npy`` file with them. Chunks in which all are
+            zero are left out, since ``partial_fit`` refuses them.
+
+        classes : array-like of shape (n_classes,), or a list of them, default=None
+            All labels that can occur. By default, those that occur in y.
+
+        **params : dict
+            Further parameters of ``partial_fit``. Those with a value for each row
+            are sliced along with X.
+
+        Returns
+        -------
+        self : ChunkedFit
+            The fitted object.
+
+        Notes
+        -----
+        Reads: y once for its labels, then X and y once for each epoch, in file
+        order.
+        Allocates: three chunks of X and y at most, plus what the estimator needs.
+        Equals: calling ``partial_fit`` on the same slices by hand, bit for bit.
+        """
+        return self._learn(
+            "fit", X, y, sample_weight, classes, params, n_epochs=self.max_epochs
+        )
+
+    @available_with("partial_fit")
+    @with_callbacks
+    def partial_fit(self, X, y=None, sample_weight=None, *, classes=None, **params):
+        """Train on further rows, once, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Further rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets.
+
+        sample_weight : array-like of shape (n_rows,) or float, default=None
+            Weights.
+
+        classes : array-like of shape (n_classes,), or a list of them, default=None
+            All labels that can occur in this and in later calls. By default, those
+            that occur in the y of the first call.
+
+        **params : dict
+            Further parameters of ``partial_fit``.
+
+        Returns
+        -------
+        self : ChunkedFit
+            The fitted object.
+
+        Notes
+        -----
+        Reads: y once for its labels, then X and y once, in file order.
+        Allocates: three chunks of X and y at most, plus what the estimator needs.
+        Equals: calling ``partial_fit`` on the same slices by hand, bit for bit. As
+        there, an error in a later chunk leaves the chunks before it learned.
+        """
+        fitted = vars(self).get("estimator_")
+        return self._learn(
+            "partial_fit", X, y, sample_weight, classes, params, fitted=fitted
+        )
+
+    def _learn(
+        self, caller, X, y, sample_weight, classes, params, *, n_epochs=1, fitted=None
+    ):
+        """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""
+        check_parameters(self)
+        params = route(
+            self, caller, "partial_fit", {"sample_weight": sample_weight, **params}
+        )
+        table = open_training(self.estimator, X, y, params)
+        schedule = make_schedule(self, table.X, training=True)
+        first = find_first_params(self.estimator, fitted, table.y, classes)
+        learner = self._make_learner(fitted)
+        training = Training(
+            learner,
+            table,
+            schedule,
+            n_epochs,
+            first,
+            open_tasks(self, learner.estimator, table, n_epochs, len(schedule)),
+            Report(self.verbose, table.X.n_rows, n_epochs, table.row_nbytes),
+        )
+        vars(self).update(training.run())
+        return self
+
+    def _make_learner(self, fitted) -> Learner:
+        tags = find_tags(self.estimator)
+        seed = draw_seed(self.random_state)
+        return Learner(
+            make=partial(make_estimator, self, seed) if fitted is None else None,
+            form=Form() if fitted is None else self._form,
+            takes_y=takes_target(self.estimator),
+            takes_sparse=tags is not None and tags.input_tags.sparse,
+            estimator=fitted,
+        )
+
+    @available_with("predict")
+    def predict(self, X, **params):
+        """Predict, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict``. Those with a value for
+            each row are sliced along with X.
+
+        Returns
+        -------
+        y_pred : array of shape (n_rows,) or (n_rows, n_outputs)
+            What the estimator predicts.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict`` on all rows.
+        """
+        return self._apply("predict", X, params)
+
+    @available_with("predict_proba")
+    def predict_proba(self, X, **params):
+        """Predict the probability of each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict_proba``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        y_proba : array of shape (n_rows, n_classes), or a list of them
+            Probabilities, in the order of `classes_`.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict_proba`` on all rows.
+        """
+        return self._apply("predict_proba", X, params)
+
+    @available_with("predict_log_proba")
+    def predict_log_proba(self, X, **params):
+        """Predict the logarithm of the probability of each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict_log_proba``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        y_log_proba : array of shape (n_rows, n_classes), or a list of them
+            Logarithms of probabilities, in the order of `classes_`.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict_log_proba`` on all rows.
+        """
+        return self._apply("predict_log_proba", X, params)
+
+    @available_with("decision_function")
+    def decision_function(self, X, **params):
+        """Compute the confidence in each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``decision_function``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        y_score : array of shape (n_rows,) or (n_rows, n_classes)
+            Confidence, as the estimator defines it.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``decision_function`` on all rows.
+        """
+        return self._apply("decision_function", X, params)
+
+    @available_with("transform")
+    def transform(self, X, **params):
+        """Transform rows, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``transform``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        X_out : array, sparse matrix or data frame of shape (n_rows, n_features_out)
+            Transformed rows, in the type that the estimator returns.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``transform`` on all rows.
+        """
+        return self._apply("transform", X, params)
+
+    @available_with("inverse_transform")
+    def inverse_transform(self, X, **params):
+        """Transform rows back to the space of X, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features_out)
+            Transformed rows.
+
+        **params : dict
+            Further parameters of the estimator's ``inverse_transform``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        X_original : array or sparse matrix of shape (n_rows, n_features)
+            Rows in the original space.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``inverse_transform`` on all rows.
+        """
+        return self._apply("inverse_transform", X, params)
+
+    @available_with("score_samples")
+    def score_samples(self, X):
+        """Compute a score for each row, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        Returns
+        -------
+        scores : array of shape (n_rows,)
+            Scores, as the estimator defines them.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``score_samples`` on all rows.
+        """
+        return self._apply("score_samples", X, {})
+
+    @available_with("score")
+    def score(self, X, y=None, sample_weight=None, **params):
+        """Compute the estimator's own score on all rows, chunk by chunk.
+
+        Accuracy, R2, the score of k-means and the bound of latent Dirichlet
+        allocation are added up from chunks. Of an estimator with a ``score`` of its
+        own that method runs, and the predictions that it asks for go by chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            True targets, or a path to a ``.npy`` file with them.
+
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, or a path to a ``.npy`` file with them.
+
+        **params : dict
+            Further parameters of the estimator's ``score``.
+
+        Returns
+        -------
+        score : float
+            The score.
+
+        Notes
+        -----
+        Reads: X once and y once, for R2 y twice, in file order.
+        Allocates: three chunks at most, and the estimator's own needs on a chunk.
+        Equals: the estimator's ``score`` on all rows; sums over chunks round
+        differently in the last digits.
+        """
+        estimator = self._find_fitted()
+        params = {"sample_weight": sample_weight, **params}
+        params = route(self, "score", "score", params)
+        X = open_source(X, "X")
+        table = open_table(X, open_target(y, single_output=False), params)
+        return compute_score(
+            estimator,
+            table,
+            make_schedule(self, X, training=False),
+            self._find_form(),
+            chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
+        )
+
+    @available_with("fit_predict")
+    def fit_predict(self, X, y=None, **params):
+        """Fit to all rows, then predict them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,), default=None
+            Targets, which clusterers and outlier detectors ignore.
+
+        **params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        y_pred : array of shape (n_rows,)
+            What the trained estimator predicts.
+
+        Notes
+        -----
+        Reads: what `fit` reads, then X once.
+        Allocates: what `fit` and `predict` allocate.
+        Equals: ``fit(X, y).predict(X)``.
+        """
+        return self.fit(X, y, **params).predict(X)
+
+    @available_with("transform")
+    def fit_transform(self, X, y=None, **params):
+        """Fit to all rows, then transform them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets.
+
+        **params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        X_out : array, sparse matrix or data frame of shape (n_rows, n_features_out)
+            Transformed rows.
+
+        Notes
+        -----
+        Reads: what `fit` reads, then X once.
+        Allocates: what `fit` and `transform` allocate.
+        Equals: ``fit(X, y).transform(X)``.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    @available_with("get_feature_names_out")
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names of the transformed columns.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: the names.
+        Equals: the estimator's ``get_feature_names_out``.
+        """
+        return self._find_fitted().get_feature_names_out(input_features)
+
+    @available_with("set_output")
+    def set_output(self, *, transform=None):
+        """Choose the type that `transform` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            The type; None leaves it as it is.
+
+        Returns
+        -------
+        self : ChunkedFit
+            The object itself.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: nothing.
+        Equals: the estimator's ``set_output``, now and after the next `fit`.
+        """
+        if transform is not None:
+            clone(self.estimator).set_output(transform=transform)  # it knows the names
+            self._sklearn_output_config = {"transform": transform}
+            if self.__sklearn_is_fitted__():
+                self.estimator_.set_output(transform=transform)
+        return self
+
+    def _apply(self, method: str, X, params: dict):
+        """Return the result of ``method`` for all rows of X."""
+        estimator = self._find_fitted()
+        if params:
+            params = route(self, method, method, params)
+        X = open_source(X, "X")
+        schedule = make_schedule(self, X, training=False)
+        table = open_table(X, None, params)
+        return apply_method(estimator, method, table, schedule, self._find_form())
+
+    def _find_fitted(self):
+        """Return the trained clone, or a fresh one where no training is needed."""
+        check_is_fitted(self)
+        return vars(self).get("estimator_") or make_estimator(self, None)
+
+    def _find_form(self) -> Form:
+        return vars(self).get("_form", Form())
+
+    def get_metadata_routing(self):
+        """Say which parameters go to which method of the estimator.
+
+        Returns
+        -------
+        routing : MetadataRouter
+            The router. Parameters of `fit` go to the estimator's ``partial_fit``,
+            those of every other method to the method of that name.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: the router.
+        Equals: what scikit-learn's own meta-estimators return.
+        """
+        mapping = MethodMapping()
+        mapping.add(caller="fit", callee="partial_fit")
+        mapping.add(caller="partial_fit", callee="partial_fit")
+        for method in _ROUTED:
+            mapping.add(caller=method, callee=method)
+        return MetadataRouter(owner=self).add(
+            estimator=self.estimator, method_mapping=mapping
+        )
+
+    def __sklearn_is_fitted__(self):
+        return "estimator_" in vars(self)
+
+    def __sklearn_tags__(self):
+        tags = find_tags(self.estimator)
+        if tags is None:
+            return super().__sklearn_tags__()
+        tags.array_api_support = False
+        return tags
+
+    def __getattr__(self, name):
+        # Only learned names: forwarding more would answer scikit-learn's questions
+        # about what the wrapper has with what the estimator has.
+        if is_learned(name) and "estimator_" in vars(self):
+            return getattr(vars(self)["estimator_"], name)
+        return super().__getattribute__(name)  # raises the error that led here
+
+    def __dir__(self):
+        learned = filter(is_learned, dir(vars(self).get("estimator_")))
+        return [*super().__dir__(), *learned]

@@ -1,0 +1,109 @@
+"""Which methods, attributes and tags of the wrapped estimator show on the wrapper."""
+
+import inspect
+from copy import deepcopy
+from functools import update_wrapper, wraps
+from types import MethodType
+
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+
+# What ``partial_fit`` leaves here describes the last chunk alone.
+_LAST_CHUNK_ONLY = frozenset({"labels_"})
+
+
+def delegate(wrapper):
+    """Return the fitted estimator; before ``fit``, what the user gave."""
+    return vars(wrapper).get("estimator_", wrapper.estimator)
+
+
+def available_with(name: str):
+    """Show the decorated method exactly when the wrapped estimator has ``name``."""
+
+    def check(wrapper):
+        getattr(delegate(wrapper), name)  # its AttributeError says why not
+        return True
+
+    return available_if(check)
+
+
+def is_learned(name: str) -> bool:
+    """Whether ``name`` is that of a learned attribute that describes all rows.
+
+    >>> [is_learned(name) for name in ("coef_", "coef", "_x_", "__a__", "labels_")]
+    [True, False, False, False, False]
+    """
+    return (
+        name.endswith("_")
+        and not name.startswith("_")
+        and not name.endswith("__")
+        and name not in _LAST_CHUNK_ONLY
+    )
+
+
+def takes(method, name: str) -> bool:
+    """Whether ``method`` names the parameter ``name`` in its signature."""
+    return name in inspect.signature(method).parameters
+
+
+def takes_any(method) -> bool:
+    """Whether ``method`` takes any keyword."""
+    parameters = inspect.signature(method).parameters.values()
+    return any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+
+def takes_target(estimator) -> bool:
+    """Whether ``partial_fit`` takes y as its second argument."""
+    parameters = list(inspect.signature(estimator.partial_fit).parameters.values())
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(p.kind in kinds for p in parameters) > 1 or any(
+        p.kind is p.VAR_POSITIONAL for p in parameters
+    )
+
+
+def requires_target(estimator) -> bool:
+    """Whether the estimator cannot be trained without y."""
+    tags = find_tags(estimator)
+    if tags is not None:
+        return tags.target_tags.required
+    y = inspect.signature(estimator.partial_fit).parameters.get("y")
+    return y is not None and y.default is y.empty
+
+
+def find_tags(estimator):
+    """Return a copy of the estimator's tags, None if it has none."""
+    try:
+        return deepcopy(get_tags(estimator))
+    except (AttributeError, TypeError):
+        return None
+
+
+class shows_sample_weight:
+    """Hide ``sample_weight`` in a method's signature if ``partial_fit`` lacks it.
+
+    scikit-learn's meta-estimators and checks look at the signature of ``fit`` to
+    find out whether weights can be given.
+    """
+
+    def __init__(self, method):
+        update_wrapper(self, method)
+        self._method = method
+        signature = inspect.signature(method)
+
+        @wraps(method)
+        def wrapper(*args, **kwargs):
+            return method(*args, **kwargs)
+
+        wrapper.__signature__ = signature.replace(
+            parameters=[
+                p for name, p in signature.parameters.items() if name != "sample_weight"
+            ]
+        )
+        self._without = wrapper
+
+    def __get__(self, wrapper, owner=None):
+        if wrapper is None:
+            return self._method
+        partial_fit = getattr(wrapper.estimator, "partial_fit", None)
+        shown = partial_fit is None or takes(partial_fit, "sample_weight")
+        return MethodType(self._method if shown else self._without, wrapper)

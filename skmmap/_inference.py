@@ -1,0 +1,51 @@
+"""One method of a fitted estimator over all chunks."""
+
+from skmmap._handover import Form
+from skmmap._messages import add_rows_note
+from skmmap._output import Output
+from skmmap._reader import Chunk, Table
+
+_DOING = {
+    "predict": "predicting",
+    "transform": "transforming",
+    "inverse_transform": "transforming back",
+    "score": "scoring",
+}
+
+
+def iter_results(estimator, method: str, table: Table, schedule, form: Form):
+    """Yield each chunk with what ``method`` returns for it."""
+    call = getattr(estimator, method)
+    # No rows are one empty chunk: the estimator says what it thinks of that.
+    schedule = schedule if len(schedule) else [(0, 0)]
+    for number, chunk in enumerate(table.iter_chunks(schedule), start=1):
+        try:
+            form, result = _call(call, chunk, form)
+        except Exception as error:
+            doing = _DOING.get(method, f"computing {method} for")
+            where = f"(chunk {number} of {len(schedule)})"
+            add_rows_note(error, doing, chunk.start, chunk.X, where)
+            raise
+        yield chunk, result
+
+
+def _call(call, chunk: Chunk, form: Form):
+    """Return the form that ``call`` took the chunk in, and its result."""
+    while True:
+        y = () if chunk.y is None else (form.unlock(chunk.y),)
+        params = {key: form.unlock(value) for key, value in chunk.params.items()}
+        try:
+            return form, call(form.apply(chunk.X), *y, **params)
+        except Exception as error:
+            better = form.after(error, chunk.X)
+            if better is None:
+                raise
+            form = better
+
+
+def apply_method(estimator, method: str, table: Table, schedule, form: Form):
+    """Return what ``method`` would return for all rows at once."""
+    output = Output(table.X.n_rows, keep_index=table.X.has_index)
+    for chunk, result in iter_results(estimator, method, table, schedule, form):
+        output.add(chunk.start, result)
+    return output.result()

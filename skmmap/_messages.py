@@ -1,0 +1,50 @@
+"""How skmmap speaks: row ranges in notes, warnings at the caller's line."""
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, pointing at the line outside skmmap and scikit-learn that called."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and _is_inside(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)
+
+
+def _is_inside(filename: str) -> bool:
+    return filename.startswith(_PACKAGE) or "sklearn" in Path(filename).parts
+
+
+def describe_rows(start: int, stop: int) -> str:
+    """Say the rows of a half-open range as a person would.
+
+    >>> describe_rows(3000, 4000), describe_rows(0, 1)
+    ('rows 3,000 to 3,999', 'row 0')
+    """
+    if stop - start == 1:
+        return f"row {start:,}"
+    return f"rows {start:,} to {stop - 1:,}"
+
+
+def find_bad_row(rows) -> int | None:
+    """Return the first row that holds NaN or infinity, None if none does."""
+    if not (isinstance(rows, np.ndarray) and rows.dtype.kind == "f" and rows.ndim):
+        return None
+    bad = ~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
+    return int(np.argmax(bad)) if bad.any() else None
+
+
+def add_rows_note(error: Exception, doing: str, start: int, rows, where: str) -> None:
+    """Note on ``error`` which rows the estimator was given when it raised."""
+    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    note = f"while {doing} {describe_rows(start, start + n_rows)} {where}"
+    bad = find_bad_row(rows) if isinstance(error, ValueError) else None
+    if bad is not None:
+        note += f"; the first row with NaN or infinity is row {start + bad:,}"
+    error.add_note(note)

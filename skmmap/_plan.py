@@ -1,0 +1,213 @@
+"""Checks what can be known before the first row is used, and puts a run together."""
+
+from numbers import Integral
+
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA
+from sklearn.exceptions import EfficiencyWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import process_routing
+
+from skmmap._delegate import find_tags, requires_target, takes, takes_any
+from skmmap._messages import warn
+from skmmap._reader import Table, open_table
+from skmmap._rows import open_source
+from skmmap._schedule import FileOrder, find_chunk_rows
+from skmmap._targets import (
+    check_finite,
+    check_has_weight,
+    check_labels,
+    find_classes,
+    is_multilabel,
+    open_target,
+)
+
+# The parameter that says how many rows the first chunk needs at least.
+_NEEDS_ROWS = {IncrementalPCA: "n_components", MiniBatchKMeans: "n_clusters"}
+
+_ALTERNATIVES = {
+    "classifier": "SGDClassifier, MLPClassifier or GaussianNB",
+    "regressor": "SGDRegressor or MLPRegressor",
+    "clusterer": "MiniBatchKMeans or Birch",
+    "outlier_detector": "SGDOneClassSVM",
+    "transformer": "StandardScaler, IncrementalPCA or MiniBatchNMF",
+}
+
+
+def check_estimator(estimator) -> None:
+    """Raise unless ``estimator`` can be trained chunk by chunk."""
+    name = type(estimator).__name__
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"ChunkedFit needs an instance, and got the class {estimator.__name__}; "
+            f"write ChunkedFit({estimator.__name__}())."
+        )
+    if isinstance(estimator, FrozenEstimator):
+        raise TypeError(
+            "ChunkedFit would train the model inside of FrozenEstimator, which is to "
+            "stay as it is. Wrap the model itself to train it further."
+        )
+    if not callable(getattr(estimator, "partial_fit", None)):
+        tags = find_tags(estimator)
+        kind = (tags and tags.estimator_type) or "transformer"
+        others = _ALTERNATIVES.get(kind, _ALTERNATIVES["transformer"])
+        raise TypeError(
+            "ChunkedFit needs an estimator with a partial_fit method, and "
+            f"{name} has none. {others} have one."
+        )
+
+
+def check_parameters(wrapper) -> None:
+    """Raise for the first parameter of ChunkedFit with an impossible value."""
+    check_estimator(wrapper.estimator)
+    _check_count("max_epochs", wrapper.max_epochs, least=1)
+    _check_count("verbose", wrapper.verbose, least=0)
+    if wrapper.shuffle is not False:
+        raise ValueError(
+            "shuffle must be False, since rows are read in file order; got "
+            f"{wrapper.shuffle!r}."
+        )
+    check_random_state(wrapper.random_state)
+
+
+def _check_count(name: str, value, *, least: int) -> None:
+    is_flag = isinstance(value, bool) and name != "verbose"
+    if is_flag or not isinstance(value, Integral) or value < least:
+        raise ValueError(
+            f"{name} must be an integer of at least {least}; got {value!r}."
+        )
+
+
+def make_estimator(wrapper, seed):
+    """Return an untrained clone, seeded and with the output format that was set."""
+    estimator = clone(wrapper.estimator, safe=False)
+    if seed is not None and hasattr(estimator, "get_params"):
+        unset = {
+            name: seed
+            for name, value in estimator.get_params().items()
+            if name.split("__")[-1] == "random_state" and value is None
+        }
+        estimator.set_params(**unset)
+    config = vars(wrapper).get("_sklearn_output_config")
+    return estimator.set_output(**config) if config else estimator
+
+
+def draw_seed(random_state):
+    """Return the int to seed with; None leaves estimators unseeded."""
+    if random_state is None or isinstance(random_state, Integral):
+        return random_state
+    return check_random_state(random_state).randint(2**31 - 1)
+
+
+def route(wrapper, caller: str, callee: str, params: dict) -> dict:
+    """Return the parameters of ``caller`` that go to the estimator's ``callee``."""
+    if params.get("sample_weight", 0) is None:
+        del params["sample_weight"]
+    if get_config()["enable_metadata_routing"]:
+        return dict(process_routing(wrapper, caller, **params)["estimator"][callee])
+    method = getattr(wrapper.estimator, callee)
+    for name in params:
+        if not (takes(method, name) or takes_any(method)):
+            raise TypeError(
+                f"{caller} got {name}, and {type(wrapper.estimator).__name__}."
+                f"{callee} has no such parameter."
+            )
+    return params
+
+
+def open_training(estimator, X, y, params: dict) -> Table:
+    """Return the rows to train on, after a scan of all that is small: y and weights."""
+    X = open_source(X, "X")
+    tags = find_tags(estimator)
+    _check_rows(X, tags)
+    y_required = requires_target(estimator)
+    if y is None and y_required:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    single = tags is not None and y_required and tags.target_tags.single_output
+    y = open_target(y, single_output=single)
+    table = open_table(X, y, params)
+    if y_required:
+        check_finite(y, "y")
+    if "sample_weight" in table.by_row:
+        check_finite(table.by_row["sample_weight"], "sample_weight")
+        check_has_weight(table.by_row["sample_weight"])
+    return table
+
+
+def _check_rows(X, tags) -> None:
+    if X.n_rows == 0:
+        raise ValueError("X has 0 rows; at least 1 is needed.")
+    takes_1d = tags is not None and not tags.input_tags.two_d_array
+    if X.ndim < 2 and not takes_1d:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
+            "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "
+            "X.reshape(1, -1) if it is one row."
+        )
+
+
+def find_first_params(estimator, fitted, y, classes) -> dict:
+    """Return what only the first ``partial_fit`` gets: the classes, if it takes them.
+
+    Every label of y is checked against the classes that are known already.
+    """
+    method = estimator.partial_fit
+    if not takes(method, "classes"):
+        if classes is not None and not takes_any(method):
+            raise TypeError(
+                f"classes was given, and {type(estimator).__name__}.partial_fit has "
+                "no such parameter."
+            )
+        return {} if classes is None else {"classes": classes}
+    known = classes if classes is not None else getattr(fitted, "classes_", None)
+    if y is None:
+        return {} if classes is None else {"classes": classes}
+    tags = find_tags(estimator)
+    per_column = tags is None or not tags.target_tags.single_output
+    if known is None:
+        known = None if fitted else find_classes(y, per_column=per_column)
+        return {} if fitted else {"classes": known}
+    if y.ndim == 1 or per_column or not is_multilabel(y):
+        check_labels(y, known)
+    return {} if classes is None else {"classes": classes}
+
+
+def find_min_rows(estimator) -> int:
+    """Return the rows that the estimator needs in a chunk, 1 if it does not say."""
+    for kind, name in _NEEDS_ROWS.items():
+        if isinstance(estimator, kind):
+            return getattr(estimator, name) or 1
+    return 1
+
+
+def make_schedule(wrapper, X, *, training: bool) -> FileOrder:
+    """Return the chunks in which X is read, for training or for inference."""
+    min_rows = find_min_rows(wrapper.estimator) if training else 1
+    rows = find_chunk_rows(
+        wrapper.chunk_size,
+        row_values=X.row_values,
+        row_nbytes=X.row_nbytes,
+        memory_limit=wrapper.memory_limit,
+        min_rows=min_rows,
+        n_rows=X.n_rows,
+    )
+    if rows < min_rows and rows < X.n_rows:
+        raise ValueError(
+            f"chunk_size={wrapper.chunk_size!r} is {rows:,} rows, and "
+            f"{type(wrapper.estimator).__name__} needs at least {min_rows:,} in a "
+            "chunk."
+        )
+    if X.is_slow_layout and rows < X.n_rows:
+        warn(
+            "X is stored column by column (Fortran order), so each chunk of rows reads "
+            "from the whole file. Saving it in C order once will make every pass "
+            "faster: np.save(path, np.ascontiguousarray(X)) where X fits in memory.",
+            EfficiencyWarning,
+        )
+    return FileOrder(X.n_rows, rows, min_rows)

@@ -1,0 +1,139 @@
+"""Tells the terminal and scikit-learn's callbacks how far a fit is."""
+
+import time
+from contextlib import contextmanager, nullcontext
+from copy import deepcopy
+
+
+class Report:
+    """Prints a line for each tenth of an epoch, or for every chunk if verbose > 1."""
+
+    def __init__(self, verbose, n_rows: int, n_epochs: int, row_nbytes: int):
+        self._verbose = int(verbose)
+        self._n_rows, self._n_epochs, self._row_nbytes = n_rows, n_epochs, row_nbytes
+        self._began, self._told = time.perf_counter(), 0
+
+    def tell(self, epoch: int, rows_done: int) -> None:
+        """Say how many rows of ``epoch`` (from 0) are done, if it is time to."""
+        if not self._verbose:
+            return
+        if rows_done < self._told:
+            self._told = 0
+        tenth = rows_done * 10 // self._n_rows > self._told * 10 // self._n_rows
+        if tenth or self._verbose > 1:
+            self._told = rows_done
+            print(self._line(epoch, rows_done), flush=True)
+
+    def _line(self, epoch: int, rows_done: int) -> str:
+        seconds = max(time.perf_counter() - self._began, 1e-9)
+        total = epoch * self._n_rows + rows_done
+        rate = total / seconds
+        left = (self._n_epochs * self._n_rows - total) / rate
+        return (
+            f"[ChunkedFit] epoch {epoch + 1} of {self._n_epochs}: "
+            f"{rows_done:,} of {self._n_rows:,} rows "
+            f"({100 * rows_done // self._n_rows} %), {rate:,.0f} rows/s, "
+            f"{rate * self._row_nbytes / 1e6:,.1f} MB/s, {_say_time(left)} left"
+        )
+
+
+def _say_time(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+class Tasks:
+    """The tasks of a fit, for callbacks; here nobody listens to them.
+
+    ``stopped`` says whether the task that ended last was asked to stop its loop.
+    """
+
+    stopped = False
+
+    def fit(self, snapshot):
+        return nullcontext()
+
+    epoch = fit
+
+    @contextmanager
+    def chunk(self, chunk, snapshot):
+        yield nullcontext
+
+
+class CallbackTasks(Tasks):
+    """The tree of a fit in scikit-learn's terms: fit, its epochs, their chunks.
+
+    ``snapshot`` is a function that returns the learned attributes at that moment.
+    """
+
+    def __init__(self, wrapper, table, n_epochs: int, n_chunks: int):
+        self._wrapper, self._n_chunks = wrapper, n_chunks
+        y = None if table.y is None else table.y.rows
+        weights = table.by_row.get("sample_weight")
+        self._data = _describe(table.X.rows, y, weights and weights.rows)
+        self._root = wrapper._init_callback_context(max_subtasks=n_epochs)
+
+    @contextmanager
+    def fit(self, snapshot):
+        self._root.call_on_fit_task_begin(estimator=self._wrapper, **self._data)
+        yield
+        self._end(self._root, self._data, snapshot)
+
+    @contextmanager
+    def epoch(self, snapshot):
+        self._epoch = self._root.subcontext("epoch", max_subtasks=self._n_chunks)
+        self._epoch.call_on_fit_task_begin(estimator=self._wrapper, **self._data)
+        yield
+        self._end(self._epoch, self._data, snapshot)
+
+    @contextmanager
+    def chunk(self, chunk, snapshot):
+        """Yield the context manager in which the estimator learns the chunk."""
+        leaf = self._epoch.subcontext("chunk")
+        data = _describe(chunk.X, chunk.y, chunk.params.get("sample_weight"))
+        begun = []
+
+        @contextmanager
+        def learning(estimator):
+            # Leaf hooks run after propagation has begun, which decides who calls
+            # them, and only once, however often the chunk has to be offered.
+            with _propagate(leaf, estimator):
+                if not begun:
+                    leaf.call_on_fit_task_begin(estimator=self._wrapper, **data)
+                    begun.append(True)
+                yield
+
+        yield learning
+        self._end(leaf, data, snapshot)
+
+    def _end(self, context, data, snapshot) -> None:
+        # Deep copies, so that what a callback keeps is not trained further.
+        self.stopped = context.call_on_fit_task_end(
+            estimator=self._wrapper,
+            **data,
+            reconstruction_attributes=lambda: deepcopy(snapshot()),
+        )
+
+
+def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks:
+    """Return the tasks of this fit: quiet ones where no callback would hear them."""
+    listens = [wrapper, estimator]
+    names = ("_skl_callbacks", "_parent_callback_ctx")
+    if any(hasattr(obj, name) for obj in listens for name in names):
+        return CallbackTasks(wrapper, table, n_epochs, n_chunks)
+    return Tasks()
+
+
+def _propagate(leaf, estimator):
+    """Let callbacks into estimators that know them; the others are just chunks."""
+    if hasattr(estimator, "set_callbacks"):
+        return leaf.propagate_callback_context(estimator)
+    return nullcontext()
+
+
+def _describe(X, y, sample_weight) -> dict:
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"X": X, "y": y, "metadata": metadata}

@@ -1,0 +1,100 @@
+"""Carries out a schedule over the sources: X, y and all that goes row by row."""
+
+from dataclasses import dataclass, field
+from numbers import Number
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from skmmap._rows import ArraySource, open_source
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of one call to the estimator."""
+
+    start: int
+    stop: int
+    X: Any
+    y: Any
+    params: dict
+
+
+@dataclass(frozen=True)
+class Table:
+    """X with what goes along with its rows, and the parameters that do not."""
+
+    X: ArraySource
+    y: ArraySource | None = None
+    by_row: dict = field(default_factory=dict)
+    whole: dict = field(default_factory=dict)
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of a row as it is stored, in all sources together."""
+        sources = [self.X, self.y, *self.by_row.values()]
+        return sum(source.row_nbytes for source in sources if source is not None)
+
+    def iter_chunks(self, schedule):
+        """Yield the chunks of ``schedule``, in its order."""
+        for start, stop in schedule:
+            yield Chunk(
+                start,
+                stop,
+                self.X.read(start, stop),
+                None if self.y is None else self.y.read(start, stop),
+                self.whole
+                | {key: rows.read(start, stop) for key, rows in self.by_row.items()},
+            )
+
+
+def open_table(X, y=None, params=None) -> Table:
+    """Return a table; whatever of ``params`` has a value for each row is sliced."""
+    by_row, whole = {}, {}
+    for name, value in (params or {}).items():
+        if name == "sample_weight" and not isinstance(value, Number):
+            by_row[name] = _open_weights(value, X.n_rows)
+        elif _is_npy_path(value) or _has_rows(value, X.n_rows):
+            by_row[name] = open_source(value, name)
+        else:
+            whole[name] = value
+    for name, source in {"y": y, **by_row}.items():
+        _check_same_length(X, source, name)
+    return Table(X, y, by_row, whole)
+
+
+def _open_weights(weights, n_rows: int):
+    """Return the weights as a source of one number for each row."""
+    source = open_source(weights, "sample_weight")
+    if type(source) is not ArraySource:
+        source = ArraySource(np.asarray(weights))
+    if source.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D array or scalar, got {source.ndim}D array: "
+            f"sample_weight has the shape {source.shape}; expected ({n_rows},)."
+        )
+    return source
+
+
+def _is_npy_path(value) -> bool:
+    return hasattr(value, "__fspath__") or (
+        isinstance(value, str) and value.endswith(".npy")
+    )
+
+
+def _has_rows(value, n_rows: int) -> bool:
+    """Whether ``value`` is an array-like with one entry for each row of X."""
+    if isinstance(value, str | bytes | dict | set):
+        return False
+    if sparse.issparse(value) or hasattr(value, "shape"):
+        return len(value.shape) > 0 and value.shape[0] == n_rows
+    return hasattr(value, "__len__") and len(value) == n_rows
+
+
+def _check_same_length(X, source, name: str) -> None:
+    if source is not None and source.n_rows != X.n_rows:
+        raise ValueError(
+            f"X has {X.n_rows:,} rows and {name} has {source.n_rows:,}; they must have "
+            "the same number."
+        )

@@ -1,0 +1,132 @@
+"""Which rows, in which order, in which pieces: integers in, integers out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral
+
+_UNITS = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
+
+# "auto" is on the flat part of rows/s for every scikit-learn estimator tried:
+# the fixed cost of a call is below a percent at these sizes.
+_MAX_AUTO_ROWS = 65_536
+# Three chunks are held at most, and an estimator may convert one to float64
+# and work on a few copies of it: a sixteenth each leaves room for all of that.
+_AUTO_SHARE = 16
+_CHUNKS_HELD = 3
+
+
+@dataclass(frozen=True)
+class FileOrder:
+    """Consecutive chunks of ``chunk_size`` rows; a short tail joins the last.
+
+    >>> list(FileOrder(7, 3))
+    [(0, 3), (3, 6), (6, 7)]
+    >>> list(FileOrder(7, 3, min_rows=2))
+    [(0, 3), (3, 7)]
+    >>> list(FileOrder(6, 3, min_rows=2))
+    [(0, 3), (3, 6)]
+    >>> list(FileOrder(2, 3))
+    [(0, 2)]
+    >>> list(FileOrder(0, 3))
+    []
+    """
+
+    n_rows: int
+    chunk_size: int
+    min_rows: int = 1
+
+    def __len__(self) -> int:
+        whole, tail = divmod(self.n_rows, self.chunk_size)
+        folded = 0 < tail < self.min_rows and whole > 0
+        return whole + (tail > 0 and not folded)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        last = len(self) - 1
+        for i in range(last + 1):
+            stop = self.n_rows if i == last else (i + 1) * self.chunk_size
+            yield i * self.chunk_size, stop
+
+
+def parse_size(size, name: str) -> int:
+    """Return the bytes that ``size`` says: an int, or a text such as "64MB".
+
+    >>> parse_size("64MB", "memory_limit"), parse_size("1.5 GiB", "memory_limit")
+    (64000000, 1610612736)
+    """
+    if isinstance(size, Integral) and not isinstance(size, bool) and size > 0:
+        return int(size)
+    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    n_bytes = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if n_bytes < 1:
+        raise ValueError(
+            f"{name} must be a number of bytes or a size such as '512MB' or "
+            f"'2GiB'; got {size!r}."
+        )
+    return n_bytes
+
+
+def find_chunk_rows(
+    chunk_size,
+    *,
+    row_values: int,
+    row_nbytes: int,
+    memory_limit,
+    n_rows: int,
+    min_rows: int = 1,
+) -> int:
+    """Return the rows of a chunk: a function of sizes alone, never of the machine.
+
+    ``row_values`` counts the numbers in a row, ``row_nbytes`` their bytes as
+    stored; ``min_rows`` is the least that the estimator can work with. Of ``n_rows``
+    depends only what is refused: a chunk never has more rows than there are.
+    """
+    limit = parse_size(memory_limit, "memory_limit")
+    row_nbytes = max(1, row_nbytes)
+    most = limit // (_CHUNKS_HELD * row_nbytes)
+    if most < min_rows:
+        raise ValueError(
+            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of "
+            f"{min_rows:,} rows of {row_nbytes:,} bytes need "
+            f"{_CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
+        )
+    if isinstance(chunk_size, str) and chunk_size == "auto":
+        row_working = max(8 * row_values, row_nbytes)
+        rows = min(limit // (_AUTO_SHARE * row_working), _MAX_AUTO_ROWS)
+        return max(rows, min_rows, 1)
+    rows = _check_rows(chunk_size, row_nbytes)
+    if min(rows, n_rows) > most:
+        raise ValueError(
+            f"chunk_size={chunk_size!r} is {rows:,} rows of {row_nbytes:,} bytes, and "
+            f"{_CHUNKS_HELD} such chunks are more than memory_limit={memory_limit!r}. "
+            f"Use at most {most:,} rows, or raise memory_limit to "
+            f"{_CHUNKS_HELD * rows * row_nbytes:,} bytes."
+        )
+    return rows
+
+
+def _check_rows(chunk_size, row_nbytes: int) -> int:
+    """Return the rows that an int or a size such as "64MB" stands for."""
+    if isinstance(chunk_size, str) and _SIZE.fullmatch(chunk_size):
+        return max(1, parse_size(chunk_size, "chunk_size") // row_nbytes)
+    if isinstance(chunk_size, Integral) and not isinstance(chunk_size, bool):
+        if chunk_size >= 1:
+            return int(chunk_size)
+        raise ValueError(
+            f"chunk_size must be an integer of at least 1; got {chunk_size!r}."
+        )
+    raise ValueError(
+        "chunk_size must be an integer of at least 1, a size such as '64MB', or "
+        f"'auto'; got {chunk_size!r}."
+    )

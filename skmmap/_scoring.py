@@ -1,0 +1,131 @@
+"""An estimator's own score on all rows, from chunks.
+
+The mean of the chunks' scores is not the score: R2 compares with the mean of all
+rows, and a short tail would count as much as a whole chunk. How each kind of score
+adds up is written down here, by the function that computes it.
+"""
+
+import math
+from copy import copy
+
+import numpy as np
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.cluster import KMeans
+from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.multioutput import MultiOutputClassifier
+
+from skmmap._inference import iter_results
+from skmmap._reader import Table
+
+
+def compute_score(estimator, table: Table, schedule, form, chunked):
+    """Return ``estimator.score`` on all rows.
+
+    ``chunked(method)`` returns that method as a function of X that goes chunk by
+    chunk; it serves the scores that are not known here.
+    """
+    combine = _COMBINE.get(getattr(type(estimator), "score", None))
+    if combine is None or table.X.n_rows < 2:
+        return _score_whole(estimator, table, chunked)
+    return combine(estimator, table, schedule, form)
+
+
+def _score_whole(estimator, table, chunked):
+    """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
+    scorer = copy(estimator)
+    for method in (
+        "predict",
+        "predict_proba",
+        "predict_log_proba",
+        "transform",
+        "decision_function",
+        "score_samples",
+    ):
+        if hasattr(estimator, method):
+            vars(scorer)[method] = chunked(method)
+    y = () if table.y is None else (table.y.rows,)
+    params = {name: source.rows for name, source in table.by_row.items()}
+    return scorer.score(table.X.rows, *y, **params, **table.whole)
+
+
+def _mean(estimator, table, schedule, form) -> float:
+    """Mean over rows, such as accuracy: chunk means, weighted."""
+    total, weight = 0.0, 0.0
+    for chunk, score, chunk_weight in _iter_scores(estimator, table, schedule, form):
+        hits = score * chunk_weight
+        # Without weights these are counts, which the division made inexact.
+        total += hits if "sample_weight" in chunk.params else round(hits)
+        weight += chunk_weight
+    return total / weight
+
+
+def _sum(estimator, table, schedule, form) -> float:
+    """Sum over rows, such as the inertia of k-means."""
+    scores = _iter_scores(estimator, table, schedule, form)
+    return math.fsum(score for _, score, _ in scores)
+
+
+def _bound(estimator, table, schedule, form) -> float:
+    """Sum over documents plus one term of the topics, which each chunk repeats.
+
+    A document without words contributes nothing, so its score is that term.
+    """
+    topics = estimator.score(np.zeros((1, estimator.n_features_in_)))
+    scores = _iter_scores(estimator, table, schedule, form)
+    return math.fsum(score - topics for _, score, _ in scores) + topics
+
+
+def _iter_scores(estimator, table, schedule, form):
+    """Yield each chunk, its score and its weight; those of no weight are left out."""
+    weighted = (
+        (start, stop) for start, stop in schedule if _weigh(table, start, stop) != 0
+    )
+    for chunk, score in iter_results(estimator, "score", table, list(weighted), form):
+        yield chunk, score, _weigh(table, chunk.start, chunk.stop)
+
+
+def _weigh(table, start, stop) -> float:
+    weights = table.by_row.get("sample_weight")
+    return stop - start if weights is None else weights.read(start, stop).sum()
+
+
+def _r2(estimator, table, schedule, form) -> float:
+    """Coefficient of determination, as ``sklearn.metrics.r2_score`` defines it."""
+    mean = _mean_target(table, schedule)
+    residual = total = 0.0
+    X_only = Table(table.X)
+    for chunk, y_pred in iter_results(estimator, "predict", X_only, schedule, form):
+        y, weights = _read_target(table, chunk.start, chunk.stop)
+        y_pred = np.asarray(y_pred, dtype=np.float64).reshape(y.shape)
+        residual = residual + (weights * (y - y_pred) ** 2).sum(axis=0)
+        total = total + (weights * (y - mean) ** 2).sum(axis=0)
+    # A target that never varies is explained wholly or not at all.
+    safe = np.where(total == 0, 1, total)
+    scores = np.where(total == 0, residual == 0, 1 - residual / safe)
+    return float(scores.mean())
+
+
+def _mean_target(table, schedule):
+    total = weight = 0.0
+    for start, stop in schedule:
+        y, weights = _read_target(table, start, stop)
+        total, weight = total + (weights * y).sum(axis=0), weight + weights.sum()
+    return total / weight
+
+
+def _read_target(table, start, stop):
+    """Return the target as columns of float64, and weights as one column."""
+    y = table.y.read(start, stop).astype(np.float64).reshape(stop - start, -1)
+    weights = table.by_row.get("sample_weight")
+    if weights is None:
+        return y, np.ones((stop - start, 1))
+    return y, weights.read(start, stop).astype(np.float64)[:, None]
+
+
+_COMBINE = {
+    ClassifierMixin.score: _mean,
+    MultiOutputClassifier.score: _mean,
+    RegressorMixin.score: _r2,
+    KMeans.score: _sum,
+    LatentDirichletAllocation.score: _bound,
+}
