@@ -2,12 +2,14 @@
 
 from numbers import Integral
 
+import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.exceptions import EfficiencyWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsOneClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
@@ -165,17 +167,33 @@ def find_first_params(estimator, fitted, y, classes) -> dict:
                 "no such parameter."
             )
         return {} if classes is None else {"classes": classes}
-    known = classes if classes is not None else getattr(fitted, "classes_", None)
-    if y is None:
-        return {} if classes is None else {"classes": classes}
     tags = find_tags(estimator)
     per_column = tags is None or not tags.target_tags.single_output
-    if known is None:
-        known = None if fitted else find_classes(y, per_column=per_column)
-        return {} if fitted else {"classes": known}
-    if y.ndim == 1 or per_column or not is_multilabel(y):
-        check_labels(y, known)
+    known = getattr(fitted, "classes_", None) if classes is None else classes
+    if y is not None and known is not None:
+        if y.ndim == 1 or per_column or not is_multilabel(y):
+            check_labels(y, known)
+    elif y is not None and fitted is None:
+        known = classes = find_classes(y, per_column=per_column)
+    if fitted is None:
+        _check_one_vs_one(estimator, known)
     return {} if classes is None else {"classes": classes}
+
+
+def _check_one_vs_one(estimator, classes) -> None:
+    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
+    if not isinstance(estimator, OneVsOneClassifier):
+        return
+    if len(classes) < 2:
+        raise ValueError(
+            f"OneVsOneClassifier needs at least two classes, and y has one class: "
+            f"{list(classes)!r}."
+        )
+    if np.asarray(classes).dtype.kind not in "biuf":
+        raise ValueError(
+            "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
+            "with classes, y = np.unique(y, return_inverse=True)."
+        )
 
 
 def find_min_rows(estimator) -> int:

@@ -97,8 +97,8 @@ def find_chunk_rows(
     most = limit // (_CHUNKS_HELD * row_nbytes)
     if most < min_rows:
         raise ValueError(
-            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of "
-            f"{min_rows:,} rows of {row_nbytes:,} bytes need "
+            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of at "
+            f"least {min_rows:,} x {row_nbytes:,} bytes need "
             f"{_CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
         )
     if isinstance(chunk_size, str) and chunk_size == "auto":

@@ -13,6 +13,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.utils import assert_all_finite
 
 from skmmap._inference import iter_results
 from skmmap._reader import Table
@@ -97,6 +98,7 @@ def _r2(estimator, table, schedule, form) -> float:
     for chunk, y_pred in iter_results(estimator, "predict", X_only, schedule, form):
         y, weights = _read_target(table, chunk.start, chunk.stop)
         y_pred = np.asarray(y_pred, dtype=np.float64).reshape(y.shape)
+        assert_all_finite(y_pred, input_name="y_pred")
         residual = residual + (weights * (y - y_pred) ** 2).sum(axis=0)
         total = total + (weights * (y - mean) ** 2).sum(axis=0)
     # A target that never varies is explained wholly or not at all.
@@ -116,6 +118,7 @@ def _mean_target(table, schedule):
 def _read_target(table, start, stop):
     """Return the target as columns of float64, and weights as one column."""
     y = table.y.read(start, stop).astype(np.float64).reshape(stop - start, -1)
+    assert_all_finite(y, input_name="y")
     weights = table.by_row.get("sample_weight")
     if weights is None:
         return y, np.ones((stop - start, 1))

@@ -82,7 +82,8 @@ class Training:
     def run(self) -> dict:
         """Train, and return the learned attributes."""
         with self.tasks.fit(self.learned_attributes):
-            for self.epoch in range(self.n_epochs):
+            for epoch in range(self.n_epochs):
+                self.epoch = epoch
                 with self.tasks.epoch(self.learned_attributes):
                     self._run_epoch()
                 if self.tasks.stopped:

@@ -1,0 +1,370 @@
+"""The methods of the wrapped estimator that take rows, each chunk by chunk."""
+
+from sklearn.utils.validation import check_is_fitted
+
+from skmmap._delegate import available_with
+from skmmap._handover import Form
+from skmmap._inference import apply_method
+from skmmap._plan import make_estimator, make_schedule, route
+from skmmap._reader import open_table
+from skmmap._rows import open_source
+from skmmap._scoring import compute_score
+from skmmap._targets import open_target
+
+
+class RowMethods:
+    """What ``ChunkedFit`` does with rows once it is fitted."""
+
+    @available_with("predict")
+    def predict(self, X, **params):
+        """Predict, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict``. Those with a value for
+            each row are sliced along with X.
+
+        Returns
+        -------
+        y_pred : array of shape (n_rows,) or (n_rows, n_outputs)
+            What the estimator predicts.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict`` on all rows.
+        """
+        return self._apply("predict", X, params)
+
+    @available_with("predict_proba")
+    def predict_proba(self, X, **params):
+        """Predict the probability of each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict_proba``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        y_proba : array of shape (n_rows, n_classes), or a list of them
+            Probabilities, in the order of `classes_`.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict_proba`` on all rows.
+        """
+        return self._apply("predict_proba", X, params)
+
+    @available_with("predict_log_proba")
+    def predict_log_proba(self, X, **params):
+        """Predict the logarithm of the probability of each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``predict_log_proba``. Those with a
+            value for each row are sliced along with X.
+
+        Returns
+        -------
+        y_log_proba : array of shape (n_rows, n_classes), or a list of them
+            Logarithms of probabilities, in the order of `classes_`.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``predict_log_proba`` on all rows.
+        """
+        return self._apply("predict_log_proba", X, params)
+
+    @available_with("decision_function")
+    def decision_function(self, X, **params):
+        """Compute the confidence in each class, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``decision_function``. Those with a
+            value for each row are sliced along with X.
+
+        Returns
+        -------
+        y_score : array of shape (n_rows,) or (n_rows, n_classes)
+            Confidence, as the estimator defines it.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``decision_function`` on all rows.
+        """
+        return self._apply("decision_function", X, params)
+
+    @available_with("transform")
+    def transform(self, X, **params):
+        """Transform rows, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        **params : dict
+            Further parameters of the estimator's ``transform``. Those with a value
+            for each row are sliced along with X.
+
+        Returns
+        -------
+        X_out : array, sparse matrix or data frame of shape (n_rows, n_features_out)
+            Transformed rows, in the type that the estimator returns.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``transform`` on all rows.
+        """
+        return self._apply("transform", X, params)
+
+    @available_with("inverse_transform")
+    def inverse_transform(self, X, **params):
+        """Transform rows back to the space of X, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features_out)
+            Transformed rows.
+
+        **params : dict
+            Further parameters of the estimator's ``inverse_transform``. Those with a
+            value for each row are sliced along with X.
+
+        Returns
+        -------
+        X_original : array or sparse matrix of shape (n_rows, n_features)
+            Rows in the original space.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``inverse_transform`` on all rows.
+        """
+        return self._apply("inverse_transform", X, params)
+
+    @available_with("score_samples")
+    def score_samples(self, X):
+        """Compute a score for each row, chunk by chunk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        Returns
+        -------
+        scores : array of shape (n_rows,)
+            Scores, as the estimator defines them.
+
+        Notes
+        -----
+        Reads: X once, in file order.
+        Allocates: three chunks at most, the estimator's own needs on a chunk, and
+        the result.
+        Equals: the estimator's ``score_samples`` on all rows.
+        """
+        return self._apply("score_samples", X, {})
+
+    @available_with("score")
+    def score(self, X, y=None, sample_weight=None, **params):
+        """Compute the estimator's own score on all rows, chunk by chunk.
+
+        Accuracy, R2, the score of k-means and the bound of latent Dirichlet
+        allocation are added up from chunks. Of an estimator with a ``score`` of its
+        own that method runs, and the predictions that it asks for go by chunks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            True targets, or a path to a ``.npy`` file with them.
+
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights, or a path to a ``.npy`` file with them.
+
+        **params : dict
+            Further parameters of the estimator's ``score``.
+
+        Returns
+        -------
+        score : float
+            The score.
+
+        Notes
+        -----
+        Reads: X once and y once, for R2 y twice, in file order.
+        Allocates: three chunks at most, and the estimator's own needs on a chunk.
+        Equals: the estimator's ``score`` on all rows; sums over chunks round
+        differently in the last digits.
+        """
+        estimator = self._find_fitted()
+        params = {"sample_weight": sample_weight, **params}
+        params = route(self, "score", "score", params)
+        X = open_source(X, "X")
+        table = open_table(X, open_target(y, single_output=False), params)
+        return compute_score(
+            estimator,
+            table,
+            make_schedule(self, X, training=False),
+            self._find_form(),
+            chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
+        )
+
+    @available_with("fit_predict")
+    def fit_predict(self, X, y=None, **params):
+        """Fit to all rows, then predict them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,), default=None
+            Targets, which clusterers and outlier detectors ignore.
+
+        **params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        y_pred : array of shape (n_rows,)
+            What the trained estimator predicts.
+
+        Notes
+        -----
+        Reads: what `fit` reads, then X once.
+        Allocates: what `fit` and `predict` allocate.
+        Equals: ``fit(X, y).predict(X)``.
+        """
+        return self.fit(X, y, **params).predict(X)
+
+    @available_with("transform")
+    def fit_transform(self, X, y=None, **params):
+        """Fit to all rows, then transform them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets.
+
+        **params : dict
+            Parameters of `fit`.
+
+        Returns
+        -------
+        X_out : array, sparse matrix or data frame of shape (n_rows, n_features_out)
+            Transformed rows.
+
+        Notes
+        -----
+        Reads: what `fit` reads, then X once.
+        Allocates: what `fit` and `transform` allocate.
+        Equals: ``fit(X, y).transform(X)``.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    @available_with("get_feature_names_out")
+    def get_feature_names_out(self, input_features=None):
+        """Name the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names of the transformed columns.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: the names.
+        Equals: the estimator's ``get_feature_names_out``.
+        """
+        return self._find_fitted().get_feature_names_out(input_features)
+
+    @available_with("set_output")
+    def set_output(self, *, transform=None):
+        """Choose the type that `transform` returns.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"} or None, default=None
+            The type; None leaves it as it is.
+
+        Returns
+        -------
+        self : ChunkedFit
+            The object itself.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: nothing.
+        Equals: the estimator's ``set_output``, now and after the next `fit`.
+        """
+        if transform is not None:
+            self._sklearn_output_config = {"transform": transform}
+            if self.__sklearn_is_fitted__():
+                self.estimator_.set_output(transform=transform)
+        return self
+
+    def _apply(self, method: str, X, params: dict):
+        """Return the result of ``method`` for all rows of X."""
+        estimator = self._find_fitted()
+        if params:
+            params = route(self, method, method, params)
+        X = open_source(X, "X")
+        schedule = make_schedule(self, X, training=False)
+        table = open_table(X, None, params)
+        return apply_method(estimator, method, table, schedule, self._find_form())
+
+    def _find_fitted(self):
+        """Return the trained clone, or a fresh one where no training is needed."""
+        check_is_fitted(self)
+        return vars(self).get("estimator_") or make_estimator(self, None)
+
+    def _find_form(self) -> Form:
+        return vars(self).get("_form", Form())
