@@ -14,7 +14,7 @@ def warn(message: str, category: type[Warning]) -> None:
     frame, level = sys._getframe(1), 2
     while frame.f_back and _is_inside(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level - 1)
+    warnings.warn(message, category, stacklevel=level)
 
 
 def _is_inside(filename: str) -> bool:
@@ -34,7 +34,7 @@ def describe_rows(start: int, stop: int) -> str:
 
 def find_bad_row(rows) -> int | None:
     """Return the first row that holds NaN or infinity, None if none does."""
-    if not (isinstance(rows, np.ndarray) and rows.dtype.kind == "f" and rows.ndim):
+    if not (isinstance(rows, np.ndarray) and rows.dtype.kind == "f"):
         return None
     bad = ~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
     return int(np.argmax(bad)) if bad.any() else None
@@ -43,6 +43,8 @@ def find_bad_row(rows) -> int | None:
 def add_rows_note(error: Exception, doing: str, start: int, rows, where: str) -> None:
     """Note on ``error`` which rows the estimator was given when it raised."""
     n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+    if n_rows == 0:
+        return
     note = f"while {doing} {describe_rows(start, start + n_rows)} {where}"
     bad = find_bad_row(rows) if isinstance(error, ValueError) else None
     if bad is not None:

@@ -186,10 +186,10 @@ def _check_one_vs_one(estimator, classes) -> None:
         return
     if len(classes) < 2:
         raise ValueError(
-            f"OneVsOneClassifier needs at least two classes, and y has one class: "
-            f"{list(classes)!r}."
+            "OneVsOneClassifier needs at least two classes, and y has one class: "
+            f"{np.asarray(classes).tolist()}."
         )
-    if np.asarray(classes).dtype.kind not in "biuf":
+    if isinstance(classes[0], str):
         raise ValueError(
             "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
             "with classes, y = np.unique(y, return_inverse=True)."

@@ -71,7 +71,8 @@ def _bound(estimator, table, schedule, form) -> float:
 
     A document without words contributes nothing, so its score is that term.
     """
-    topics = estimator.score(np.zeros((1, estimator.n_features_in_)))
+    row = table.X.read(0, 1)
+    topics = estimator.score(0 * (np.asarray(row) if isinstance(row, list) else row))
     scores = _iter_scores(estimator, table, schedule, form)
     return math.fsum(score - topics for _, score, _ in scores) + topics
 

@@ -1,0 +1,50 @@
+"""Fixtures: arrays on disk, and the promise that nothing is left behind."""
+
+import gc
+import os
+import threading
+from pathlib import Path
+
+# Read when SciPy is imported; without it scikit-learn skips a check per estimator.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def on_disk(tmp_path):
+    """Save an array as .npy and return its map, by default read-only."""
+    count = iter(range(1000))
+
+    def save(array, mode="r"):
+        path = tmp_path / f"rows{next(count)}.npy"
+        np.save(path, array)
+        return np.load(path, mmap_mode=mode)
+
+    return save
+
+
+def _open_things():
+    """Return the data files that this process has open or mapped, and its threads."""
+    things = {thread.name for thread in threading.enumerate()}
+    if Path("/proc/self/maps").exists():
+        maps = Path("/proc/self/maps").read_text().splitlines()
+        things |= {line.split()[-1] for line in maps if line.endswith(".npy")}
+        for fd in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink(f"/proc/self/fd/{fd}")
+            except FileNotFoundError:
+                continue
+            if target.endswith(".npy"):
+                things.add(target)
+    return things
+
+
+@pytest.fixture
+def nothing_left_open():
+    """Fail if the test leaves a data file open, a map or a thread behind."""
+    before = _open_things()
+    yield
+    gc.collect()
+    assert _open_things() <= before

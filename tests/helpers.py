@@ -1,0 +1,192 @@
+"""Oracles: the loop that a careful user would write. Probes: estimators that record."""
+
+import inspect
+import warnings
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.utils import all_estimators, gen_batches
+
+N_ROWS, N_FEATURES = 90, 6
+
+_WRAPPING = {
+    "MultiOutputClassifier": SGDClassifier,
+    "MultiOutputRegressor": SGDRegressor,
+    "OneVsOneClassifier": SGDClassifier,
+    "OneVsRestClassifier": SGDClassifier,
+    "SelectFromModel": SGDRegressor,
+}
+_SMALL = {
+    "BernoulliRBM": {"n_components": 4},
+    "Birch": {"threshold": 0.3, "n_clusters": None},
+    "IncrementalPCA": {"n_components": 3},
+    "LatentDirichletAllocation": {"n_components": 3},
+    "MiniBatchDictionaryLearning": {"n_components": 3},
+    "MiniBatchKMeans": {"n_clusters": 3, "n_init": 1},
+    "MiniBatchNMF": {"n_components": 3},
+    "MLPClassifier": {"hidden_layer_sizes": (5,)},
+    "MLPRegressor": {"hidden_layer_sizes": (5,)},
+}
+
+
+def partial_fit_estimators(*, small: bool = True) -> list:
+    """Return an instance of everything in scikit-learn that can have partial_fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        made = [
+            cls(_WRAPPING[name](random_state=0)) if name in _WRAPPING else cls()
+            for name, cls in all_estimators()
+            if name in _WRAPPING or hasattr(cls, "partial_fit")
+        ]
+    for estimator in made:
+        estimator.set_params(**_SMALL.get(name_of(estimator), {}) if small else {})
+        if "random_state" in estimator.get_params():
+            estimator.set_params(random_state=0)
+    return made
+
+
+def name_of(estimator) -> str:
+    return type(estimator).__name__
+
+
+def make_rows(estimator, seed: int = 0):
+    """Return X and y that the estimator can learn from."""
+    rng = np.random.default_rng(seed)
+    X = rng.random((N_ROWS, N_FEATURES))
+    y = rng.integers(0, 3, N_ROWS)
+    name = name_of(estimator)
+    if name == "HashingVectorizer":
+        return [f"word{i} word{i % 7}" for i in range(N_ROWS)], None
+    if name == "CategoricalNB":
+        return np.floor(3 * X), y
+    if "Regressor" in name or name == "SelectFromModel":
+        y = X @ np.arange(1.0, 1 + N_FEATURES)
+    if name.startswith("MultiOutput"):
+        y = np.column_stack([y, y[::-1]])
+    return X, y
+
+
+def find_classes(estimator, y):
+    """Return what the careful loop passes as ``classes``, None if nothing."""
+    if (
+        y is None
+        or "classes" not in inspect.signature(estimator.partial_fit).parameters
+    ):
+        return None
+    if name_of(estimator) == "MultiOutputClassifier":
+        return [np.unique(column) for column in y.T]
+    return np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+
+
+def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, min_rows=0, **by_row):
+    """Train a clone on consecutive slices, as a careful user would by hand."""
+    estimator = clone(estimator)
+    classes = find_classes(estimator, y)
+    first = {} if classes is None else {"classes": classes}
+    n_rows = len(X) if isinstance(X, list) else X.shape[0]
+    for _ in range(max_epochs):
+        for rows in gen_batches(n_rows, chunk_size, min_batch_size=min_rows):
+            sliced = {name: values[rows] for name, values in by_row.items()}
+            target = () if y is None else (y[rows],)
+            estimator.partial_fit(X[rows], *target, **sliced, **first)
+            first = {}
+    return estimator
+
+
+def state_of(obj, seen=()):
+    """Return what was learned as nested tuples of bytes and plain values."""
+    if id(obj) in seen:
+        return "cycle"
+    seen = (*seen, id(obj))
+    if isinstance(obj, np.ndarray) and obj.dtype == object:
+        return tuple(state_of(item, seen) for item in obj.ravel())
+    if isinstance(obj, np.ndarray | np.generic):
+        return (str(obj.dtype), obj.shape, obj.tobytes())
+    if sparse.issparse(obj):
+        return tuple(state_of(part, seen) for part in (obj.data, obj.tocsr().indices))
+    if isinstance(obj, list | tuple):
+        return tuple(state_of(item, seen) for item in obj)
+    if isinstance(obj, np.random.RandomState):
+        return state_of(obj.get_state(), seen)
+    if hasattr(obj, "get_params"):
+        return tuple(
+            (name, state_of(value, seen))
+            for name, value in sorted(vars(obj).items())
+            if not name.startswith("_")
+        )
+    return (
+        repr(obj)
+        if isinstance(obj, str | int | float | bool | None)
+        else str(type(obj))
+    )
+
+
+METHODS = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "transform",
+    "score_samples",
+)
+
+# Results that depend on all rows given in one call, in scikit-learn itself.
+NOT_BY_ROW = {
+    ("MiniBatchNMF", "transform"): "one stopping rule for all rows of a call",
+    ("BernoulliRBM", "score_samples"): "corrupts a random feature of each row",
+}
+
+
+class Duck:
+    """A third-party learner: ``partial_fit`` and what ``clone`` needs, no more."""
+
+    def __init__(self, log=None):
+        self.log = log
+
+    def get_params(self, deep=True):
+        return {"log": self.log}
+
+    def partial_fit(self, X, y=None):
+        self.total_ = getattr(self, "total_", 0) + X.sum()
+        return self
+
+    def predict(self, X):
+        return X.reshape(len(X), -1).sum(axis=1)
+
+
+class Recorder(BaseEstimator):
+    """Remembers what each call was given, and can be told what to refuse."""
+
+    def __init__(self, ndim=None, writes=False, fails_at=None, random_state=None):
+        self.ndim = ndim
+        self.writes = writes
+        self.fails_at = fails_at
+        self.random_state = random_state
+
+    def partial_fit(self, X, y=None, sample_weight=None, group=None, tag=None):
+        if self.ndim is not None and X.ndim != self.ndim:
+            raise ValueError(f"expected {self.ndim} dimensions, got {X.ndim}")
+        self.calls_ = getattr(self, "calls_", [])
+        if len(self.calls_) == self.fails_at:
+            raise RuntimeError("told to fail")
+        self.calls_.append(
+            {
+                "X": np.array(X),
+                "type": type(X),
+                "writable": getattr(getattr(X, "flags", None), "writeable", None),
+                "y": None if y is None else np.array(y),
+                "sample_weight": None
+                if sample_weight is None
+                else np.array(sample_weight),
+                "group": group,
+                "tag": tag,
+            }
+        )
+        if self.writes:
+            X *= 0
+        return self
+
+    def predict(self, X, scale=1):
+        return X.reshape(len(X), -1)[:, 0] * scale

@@ -1,0 +1,66 @@
+"""The house: a module imports only from rows above its own."""
+
+import ast
+from pathlib import Path
+
+import skmmap
+
+HOUSE = [
+    "_version",
+    "_messages",
+    "_schedule",
+    "_rows",
+    "_targets",
+    "_reader",
+    "_handover",
+    "_progress",
+    "_training",
+    "_output",
+    "_inference",
+    "_scoring",
+    "_delegate",
+    "_plan",
+    "_methods",
+    "_chunked_fit",
+    "__init__",
+    "_digits",
+    "_demo",
+    "__main__",
+]
+PACKAGE = Path(skmmap.__file__).parent
+
+
+def imported(path):
+    """Return the modules of skmmap that the file at ``path`` imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name} imports relatively"
+            package, _, module = node.module.partition(".")
+            names |= {module or "__init__"} if package == "skmmap" else set()
+        elif isinstance(node, ast.Import):
+            names |= {
+                alias.name.partition(".")[2] or "__init__"
+                for alias in node.names
+                if alias.name.partition(".")[0] == "skmmap"
+            }
+    return names
+
+
+def test_every_module_has_its_place():
+    modules = {path.stem for path in PACKAGE.glob("*.py")}
+    assert modules == set(HOUSE)
+
+
+def test_modules_import_from_above_only():
+    for row, module in enumerate(HOUSE):
+        below = imported(PACKAGE / f"{module}.py") - set(HOUSE[:row])
+        assert not below, f"{module} imports {below}, which are not above it"
+
+
+def test_the_documented_house_is_this_one():
+    design = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("`")[1] for line in design.splitlines() if line.startswith("| `")
+    ]
+    assert rows == [module for module in HOUSE if module != "__init__"]

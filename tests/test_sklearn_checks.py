@@ -1,0 +1,113 @@
+"""scikit-learn's own checks, over the wrapper around every partial_fit estimator.
+
+A check that the bare estimator passes, the wrapper passes: the exceptions are in
+``EXPECTED``, with reasons, and strict, so that a stale one fails.
+"""
+
+import warnings
+
+import pytest
+from helpers import name_of, partial_fit_estimators
+from sklearn.utils import estimator_checks as checks
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skmmap import ChunkedFit
+
+_WEIGHTS = "fails on the bare estimator: order and number of rows matter to it"
+_BY_WEIGHT = {
+    "check_sample_weight_equivalence_on_dense_data": _WEIGHTS,
+    "check_sample_weight_equivalence_on_sparse_data": _WEIGHTS,
+}
+
+EXPECTED = {
+    "BernoulliRBM": {
+        "check_methods_subset_invariance": "fails on the bare estimator: random",
+        "check_methods_sample_order_invariance": "fails on the bare one: random",
+        "check_transformer_preserve_dtypes": "its partial_fit makes float64 of all",
+    },
+    "MiniBatchKMeans": _BY_WEIGHT,
+    "MiniBatchNMF": {
+        "check_methods_subset_invariance": "fails on its own partial_fit as well: "
+        "transform has one stopping rule for all rows of a call",
+    },
+    "MultiOutputRegressor": _BY_WEIGHT,
+    "OneVsOneClassifier": {
+        "check_classifiers_classes": "its partial_fit takes numbers as labels only",
+    },
+    "OneVsRestClassifier": {
+        "check_classifier_multioutput": "its partial_fit takes no multilabel targets",
+    },
+    "Perceptron": _BY_WEIGHT,
+    "SGDClassifier": _BY_WEIGHT,
+    "SGDOneClassSVM": _BY_WEIGHT,
+    "SGDRegressor": _BY_WEIGHT,
+}
+
+# Trained in epochs by their own fit: one pass over the checks' few rows is not it.
+_MANY_EPOCHS = ("SGD", "MLP", "Perceptron", "PassiveAggressive")
+
+
+def wrapped():
+    """Return the wrapper around each estimator that has checks.
+
+    scikit-learn has none for estimators of text (HashingVectorizer), and skips
+    MultiOutputClassifier by a tag; test_chunked_fit.py has both.
+    """
+    for estimator in partial_fit_estimators(small=False):
+        tags = get_tags(estimator)
+        if tags.input_tags.two_d_array and not tags._skip_test:
+            epochs = 20 if name_of(estimator).startswith(_MANY_EPOCHS) else 1
+            yield ChunkedFit(estimator, max_epochs=epochs)
+
+
+def expected_failures(wrapper):
+    return EXPECTED.get(name_of(wrapper.estimator), {})
+
+
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks(
+    list(wrapped()), expected_failed_checks=expected_failures, xfail_strict=True
+)
+def test_check(estimator, check):
+    check(estimator)
+
+
+# What scikit-learn runs on its own estimators and does not generate for others.
+EXTRA = ["check_dataframe_column_names_consistency", "check_inplace_ensure_writeable"]
+EXTRA_FOR_TRANSFORMERS = [
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+]
+EXTRA_EXPECTED = {
+    ("check_dataframe_column_names_consistency", "OneVsRestClassifier"): (
+        "its partial_fit does not record feature_names_in_"
+    ),
+}
+
+
+def extra_cases():
+    for wrapper in wrapped():
+        name = name_of(wrapper.estimator)
+        transforms = hasattr(wrapper, "transform")
+        for check in EXTRA + transforms * EXTRA_FOR_TRANSFORMERS:
+            reason = EXTRA_EXPECTED.get((check, name))
+            marks = pytest.mark.xfail(reason=reason, strict=True) if reason else ()
+            yield pytest.param(wrapper, check, marks=marks, id=f"{name}-{check}")
+
+
+@pytest.mark.parametrize(("wrapper", "check"), list(extra_cases()))
+def test_extra_check(wrapper, check):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        getattr(checks, check)("ChunkedFit", wrapper)
+
+
+def test_no_exception_is_for_an_estimator_that_is_gone():
+    names = {name_of(estimator) for estimator in partial_fit_estimators()}
+    assert set(EXPECTED) | {name for _, name in EXTRA_EXPECTED} <= names
