@@ -129,7 +129,7 @@ def write_parts(folder: Path, parts: list[Part], tell: Callable) -> None:
 
 def _check_absent(folder: Path, names: list[str]) -> None:
     for name in names:
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):
             raise FileExistsError(
                 f"{folder / name} exists, and the demo overwrites nothing. Move it "
                 "away, or choose another --folder."

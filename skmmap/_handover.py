@@ -6,6 +6,7 @@ their input, one has sparse support in ``fit`` alone. Each is asked, and its ref
 of the first chunk says what it needs.
 """
 
+from math import prod
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class Form(NamedTuple):
             rows = rows.toarray()
         if self.flat and np.ndim(rows) > 2:
             rows = np.asarray(rows)
-            rows = rows.reshape(len(rows), -1)
+            rows = rows.reshape(len(rows), prod(rows.shape[1:]))
         return self.unlock(rows)
 
     def unlock(self, array):

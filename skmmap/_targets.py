@@ -40,6 +40,8 @@ def check_finite(source, name: str) -> None:
     for start, piece in _iter_pieces(source):
         try:
             assert_all_finite(piece, input_name=name)
+            if piece.dtype == object and np.equal(piece, None).any():
+                raise ValueError(f"Input {name} contains None.")
         except ValueError as error:
             rows = piece.reshape(len(piece), -1)
             bad = (rows != rows) | np.isin(rows, [np.inf, -np.inf, None])

@@ -290,7 +290,7 @@ def test_the_row_of_a_bad_target_is_noted():
     with raises(ValueError, "Input y contains NaN.") as caught:
         ChunkedFit(SGDRegressor()).fit(X, bad)
     assert caught.value.__notes__ == ["The first is in row 7 of y."]
-    with raises(ValueError, "Input y contains NaN.") as caught:
+    with raises(ValueError, "Input y contains None.") as caught:
         ChunkedFit(SGDClassifier()).fit(X, np.array(["a", None] * 5, dtype=object))
     assert caught.value.__notes__ == ["The first is in row 1 of y."]
 
@@ -397,8 +397,9 @@ def test_files_that_cannot_be_mapped(files, name, text):
 
 def test_an_open_npz_is_refused(files):
     text = (
-        "X is an .npz archive: numpy reads an .npz archive whole into memory, whatever "
-        "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array)."
+        "X is an .npz archive: numpy reads an .npz archive whole into memory, "
+        "whatever mmap_mode says. Save each of its arrays once as .npy with "
+        "np.save(path, array)."
     )
     with np.load(files / "X.npz") as archive, raises(TypeError, text):
         ChunkedFit(StandardScaler()).fit(archive)

@@ -1,0 +1,195 @@
+"""The memory promise, measured in fresh processes.
+
+Allocations are counted by tracemalloc, resident memory by /proc: anonymous pages are
+what the process holds, file-backed ones are the mapped data and can be taken back.
+"""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+_PROBES = """
+import gc, sys, threading, tracemalloc
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import IncrementalPCA
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.preprocessing import StandardScaler
+from skmmap import ChunkedFit
+
+class Idle(BaseEstimator):
+    def partial_fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+    def predict(self, X):
+        return np.zeros(len(X), dtype=np.int8)
+    def transform(self, X):
+        return X[:, :1]
+
+def allocated(call):
+    '''Bytes that the call had allocated at its peak.'''
+    gc.collect()
+    tracemalloc.start()
+    call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+def resident(kind):
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith(kind):
+                return 1024 * int(line.split()[1])
+
+def grown(call):
+    '''Bytes by which anonymous resident memory grew at its peak.'''
+    gc.collect()
+    before, peak, done = resident("RssAnon"), [0], threading.Event()
+    def watch():
+        while not done.wait(0.002):
+            peak[0] = max(peak[0], resident("RssAnon"))
+    thread = threading.Thread(target=watch)
+    thread.start()
+    call()
+    done.set()
+    thread.join()
+    return max(peak[0], resident("RssAnon")) - before
+"""
+
+
+def run(code, *args):
+    """Run code in a fresh process and return what it prints, as numbers."""
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBES + textwrap.dedent(code), *map(str, args)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [float(number) for number in done.stdout.split()]
+
+
+N_ROWS, N_FEATURES = 320_000, 50  # 64 MB of float32: a copy cannot hide
+CHUNK = 10_000 * N_FEATURES * 4
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    import numpy as np
+
+    folder = tmp_path_factory.mktemp("memory")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, N_FEATURES), dtype=np.float32)
+    np.save(folder / "X.npy", X)
+    np.save(folder / "y.npy", np.argmax(X[:, :5], axis=1))
+    np.save(folder / "target.npy", X @ np.arange(N_FEATURES, dtype=np.float32))
+    np.save(folder / "w.npy", rng.random(N_ROWS))
+    np.save(folder / "X_uint8.npy", rng.integers(0, 9, X.shape, dtype=np.uint8))
+    np.save(folder / "X_big.npy", X.astype(">f4"))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["X", "X_uint8", "X_big"])
+def test_what_skmmap_itself_allocates(folder, name):
+    """An estimator that allocates nothing leaves what skmmap does."""
+    fit, predict, transform = run(
+        """
+        X = np.load(f"{sys.argv[1]}/{sys.argv[2]}.npy", mmap_mode="r")
+        wrapper = ChunkedFit(Idle(), chunk_size=10_000)
+        wrapper.fit(X[:1])  # what the first call imports and caches is not counted
+        print(allocated(lambda: wrapper.fit(X)))
+        print(allocated(lambda: wrapper.predict(X)))
+        print(allocated(lambda: wrapper.transform(X)))
+        """,
+        folder,
+        name,
+    )
+    result = N_ROWS * 4
+    assert fit <= 3 * CHUNK
+    assert predict <= 3 * CHUNK + N_ROWS
+    assert transform <= 3 * CHUNK + result
+    if name == "X":  # nothing is copied, so it is much less
+        assert fit < CHUNK / 4
+
+
+CASES = [
+    ("SGDClassifier(random_state=0)", "X", "y"),
+    ("SGDClassifier(random_state=0)", "X_uint8", "y"),
+    ("GaussianNB()", "X", "y"),
+    ("SGDRegressor(random_state=0)", "X", "target"),
+    ("MiniBatchKMeans(4, random_state=0, n_init=1)", "X", "y"),
+    ("StandardScaler()", "X", "y"),
+    ("IncrementalPCA(3)", "X", "y"),
+]
+
+
+@pytest.mark.parametrize(("estimator", "X", "y"), CASES)
+def test_allocations_of_every_method(folder, estimator, X, y):
+    """At most three chunks, what the estimator allocates on one, and the result."""
+    rows = run(
+        """
+        folder, estimator, X, y = sys.argv[1:]
+        X = np.load(f"{folder}/{X}.npy", mmap_mode="r")
+        y = np.load(f"{folder}/{y}.npy", mmap_mode="r")
+        wrapper = ChunkedFit(eval(estimator), chunk_size=10_000)
+        wrapper.fit(X[:10_000], y[:10_000])
+        bare = wrapper.estimator_
+        part, target = X[:10_000], y[:10_000]
+        params = {}
+        own = allocated(lambda: bare.partial_fit(part, target))
+        print(own, 0, allocated(lambda: wrapper.fit(X, y)))
+        for method in ("predict", "transform", "decision_function", "predict_proba"):
+            if hasattr(wrapper, method):
+                own = allocated(lambda: getattr(bare, method)(part))
+                result = 32 * getattr(bare, method)(part).nbytes
+                print(own, result, allocated(lambda: getattr(wrapper, method)(X)))
+        if hasattr(wrapper, "score"):
+            own = allocated(lambda: bare.score(part, target))
+            print(own, 0, allocated(lambda: wrapper.score(X, y)))
+        """,
+        folder,
+        estimator,
+        X,
+        y,
+    )
+    assert len(rows) >= 6
+    for own, result, peak in zip(rows[::3], rows[1::3], rows[2::3], strict=True):
+        assert peak <= 3 * CHUNK + own + result
+
+
+def test_weights_are_read_by_slices_too(folder):
+    peak, score = run(
+        """
+        X, y, w = (f"{sys.argv[1]}/{name}.npy" for name in ("X", "y", "w"))
+        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper.fit(np.load(X, mmap_mode="r")[:100], np.arange(100) % 5)
+        print(allocated(lambda: wrapper.fit(X, y, w)))
+        print(allocated(lambda: wrapper.score(X, y, w)))
+        """,
+        folder,
+    )
+    assert peak <= 3 * CHUNK + 2**24  # and the scan of y and w, 8 MB at a time
+    assert score <= 3 * CHUNK
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_resident_memory_does_not_grow_with_the_file(folder):
+    fit, predict = run(
+        """
+        X = np.load(f"{sys.argv[1]}/X.npy", mmap_mode="r")
+        y = np.load(f"{sys.argv[1]}/y.npy", mmap_mode="r")
+        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper.fit(X[:20_000], y[:20_000]).predict(X[:20_000])
+        print(grown(lambda: wrapper.fit(X, y)))
+        print(grown(lambda: wrapper.predict(X)))
+        """,
+        folder,
+    )
+    assert fit < 4 * CHUNK
+    assert predict < 4 * CHUNK + N_ROWS * 8

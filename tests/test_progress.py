@@ -1,0 +1,156 @@
+"""What scikit-learn's callbacks are told: fit, its epochs, their chunks."""
+
+import warnings
+
+import numpy as np
+import pytest
+from helpers import state_of
+from sklearn.base import clone
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import StandardScaler
+
+from skmmap import ChunkedFit
+from skmmap._progress import _say_time
+
+X = np.random.default_rng(0).normal(size=(90, 4))
+y = (X[:, 0] > 0).astype(int)
+CHUNKS = [(0, 40), (40, 80), (80, 90)]
+
+
+class Listener:
+    """Remembers every task, and asks to stop where it is told to."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.events = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+        self.events.append(("begin", context.task_name, context.task_id, len(X)))
+
+    def on_fit_task_end(
+        self,
+        estimator,
+        context,
+        *,
+        X=None,
+        y=None,
+        metadata=None,
+        fitted_estimator=None,
+    ):
+        self.events.append(("end", context.task_name, context.task_id, len(X)))
+        self.metadata = metadata
+        self.fitted = fitted_estimator
+        return context.task_name == self.stop_at
+
+
+class FollowsInside(Listener):
+    """Goes into the wrapped estimator as well, as progress bars do."""
+
+    max_propagation_depth = None
+
+
+def wrapper(**params):
+    return ChunkedFit(SGDClassifier(random_state=0), chunk_size=40, **params)
+
+
+def test_the_tree_of_tasks():
+    listener = Listener()
+    wrapper(max_epochs=2).set_callbacks(listener).fit(X, y)
+    chunks = [
+        (event, "chunk", i, stop - start)
+        for i, (start, stop) in enumerate(CHUNKS)
+        for event in ("begin", "end")
+    ]
+    expected = ["setup", ("begin", "fit", 0, 90)]
+    for epoch in range(2):
+        expected += [
+            ("begin", "epoch", epoch, 90),
+            *chunks,
+            ("end", "epoch", epoch, 90),
+        ]
+    assert listener.events == [*expected, ("end", "fit", 0, 90), "teardown"]
+
+
+def test_a_listener_changes_nothing_but_hears_of_a_working_model():
+    listener = Listener()
+    heard = wrapper().set_callbacks(listener).fit(X, y, sample_weight=np.ones(90))
+    unheard = wrapper().fit(X, y, sample_weight=np.ones(90))
+    assert state_of(heard.estimator_) == state_of(unheard.estimator_)
+    assert len(listener.metadata["sample_weight"]) == 90
+    assert listener.fitted is not heard
+    np.testing.assert_array_equal(listener.fitted.predict(X), heard.predict(X))
+
+
+@pytest.mark.parametrize(("stop_at", "rows"), [("chunk", 40), ("epoch", 90)])
+def test_a_callback_can_stop(stop_at, rows):
+    stopped = wrapper(max_epochs=1).set_callbacks(Listener(stop_at)).fit(X, y)
+    assert stopped.t_ == 1 + rows
+    stopped = wrapper(max_epochs=3).set_callbacks(Listener("epoch")).fit(X, y)
+    assert stopped.n_epochs_ == 1
+    assert stopped.t_ == 91
+
+
+def test_teardown_also_after_a_failure():
+    listener = Listener()
+    with pytest.raises(ValueError, match="NaN"):
+        wrapper().set_callbacks(listener).fit(np.where(X > 2, np.nan, X), y)
+    assert listener.events[-1] == "teardown"
+
+
+def test_callbacks_reach_an_estimator_that_supports_them():
+    listener = FollowsInside()
+    scaler = ChunkedFit(StandardScaler(), chunk_size=40).set_callbacks(listener).fit(X)
+    assert ("begin", "partial_fit", 0, 90) not in listener.events
+    inside = [e for e in listener.events if e[0] == "begin" and e[1] == "fit"]
+    assert len(inside) == 4  # the wrapper's own, and the scaler's for each chunk
+    assert not hasattr(scaler.estimator_, "_skl_callbacks")
+    assert not hasattr(scaler.estimator_, "_parent_callback_ctx")
+    expected = ChunkedFit(StandardScaler(), chunk_size=40).fit(X)
+    assert state_of(scaler.estimator_) == state_of(expected.estimator_)
+
+
+def test_scoring_monitor():
+    monitor = ScoringMonitor(scoring="accuracy")
+    model = wrapper(max_epochs=2).set_callbacks(monitor).fit(X, y)
+    log = monitor.get_logs().data
+    by_task = {row["task_id_path"]: row["accuracy"] for row in log}
+    assert set(by_task) == {
+        (0,),
+        *((0, epoch) for epoch in range(2)),
+        *((0, epoch, chunk) for epoch in range(2) for chunk in range(3)),
+    }
+    assert by_task[(0,)] == model.score(X, y)
+    first = wrapper().partial_fit(X[:40], y[:40])
+    assert by_task[(0, 0, 0)] == first.score(X[:40], y[:40])
+
+
+def test_progress_bar(capsys):
+    wrapper(max_epochs=2).set_callbacks(ProgressBar()).fit(X, y)
+    assert "ChunkedFit - epoch #1" in capsys.readouterr().out
+
+
+def test_callbacks_live_through_clone_search_and_partial_fit():
+    listener = Listener()
+    model = wrapper().set_callbacks(listener)
+    clone(model).partial_fit(X, y)
+    assert listener.events[-1] == "teardown"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GridSearchCV(model, {"max_epochs": [1, 2]}, cv=2).fit(X, y)
+
+
+def test_times_are_said_as_a_person_would():
+    assert [_say_time(s) for s in (0.2, 59.6, 61, 3700)] == [
+        "0 s",
+        "1 min 0 s",
+        "1 min 1 s",
+        "1 h 1 min",
+    ]
