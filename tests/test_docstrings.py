@@ -1,0 +1,55 @@
+"""Public docstrings: numpydoc's rules, and the three answers of every method."""
+
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+import skmmap
+from skmmap import ChunkedFit
+from skmmap._methods import RowMethods
+
+# Rules that this house does not follow, with what it does instead.
+NOT_OURS = {
+    "ES01": "an extended summary only where there is more to say",
+    "EX01": "the class has the examples",
+    "SA01": "the class has the references to elsewhere",
+    "RT02": "what is returned has a name, as in scikit-learn",
+    "GL01": "summaries start on the first line",
+    "SA04": "names of scikit-learn need no description",
+}
+# Those of skmmap itself: scikit-learn generates the set_..._request methods.
+METHODS = [
+    name
+    for name in [*vars(ChunkedFit), *vars(RowMethods)]
+    if not name.startswith("_") and not name.endswith("_request")
+]
+NAMES = ["ChunkedFit", *(f"ChunkedFit.{name}" for name in METHODS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_numpydoc(name):
+    errors = [
+        error
+        for error in validate(f"skmmap.{name}")["errors"]
+        if error[0] not in NOT_OURS
+    ]
+    assert errors == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reads_allocates_equals(name):
+    obj = skmmap
+    for part in name.split("."):
+        obj = inspect.getattr_static(obj, part) if part != "ChunkedFit" else ChunkedFit
+    notes = inspect.getdoc(obj).partition("Notes\n-----")[2]
+    starts = [line.split(":")[0] for line in notes.splitlines() if ":" in line]
+    assert [word for word in starts if word in ("Reads", "Allocates", "Equals")] == [
+        "Reads",
+        "Allocates",
+        "Equals",
+    ]
+
+
+def test_the_class_shows_a_refusal():
+    assert "Traceback" in ChunkedFit.__doc__
