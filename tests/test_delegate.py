@@ -1,0 +1,80 @@
+"""Which questions about an estimator are answered, and how."""
+
+import inspect
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from skmmap import ChunkedFit
+from skmmap._delegate import find_tags, requires_target, takes, takes_target
+
+
+class Takes:
+    def keyword(self, X, y=None, *, a=1):
+        pass
+
+    def anything(self, X, **params):
+        pass
+
+
+def test_signatures():
+    assert takes(Takes().keyword, "a")
+    assert not takes(Takes().keyword, "b")
+    assert not takes(Takes().anything, "a")
+
+
+@pytest.mark.parametrize(
+    ("partial_fit", "takes_y", "requires_y"),
+    [
+        (lambda self, X: None, False, False),
+        (lambda self, X, y: None, True, True),
+        (lambda self, X, y=None: None, True, False),
+        (lambda self, *args: None, True, False),
+        (lambda self, X, *, weight=None: None, False, False),
+    ],
+)
+def test_targets_of_third_parties(partial_fit, takes_y, requires_y):
+    estimator = type("Third", (), {"partial_fit": partial_fit})()
+    assert takes_target(estimator) == takes_y
+    assert requires_target(estimator) == requires_y
+
+
+def test_tags():
+    assert find_tags(object()) is None
+    assert find_tags(SGDClassifier) is None
+    tags = find_tags(MinMaxScaler())
+    tags.input_tags.sparse = "changed"
+    assert find_tags(MinMaxScaler()).input_tags.sparse != "changed"
+
+
+def test_the_signature_of_fit():
+    def names(wrapper):
+        return list(inspect.signature(wrapper.fit).parameters)
+
+    assert names(ChunkedFit(StandardScaler()))[:3] == ["X", "y", "sample_weight"]
+    assert "sample_weight" not in names(ChunkedFit(MinMaxScaler()))
+    assert list(inspect.signature(ChunkedFit.fit).parameters)[:3] == ["self", "X", "y"]
+    assert ChunkedFit(MinMaxScaler()).fit.__name__ == "fit"
+
+
+class Picky(BaseEstimator):
+    """Has a learned attribute that it cannot always give."""
+
+    def partial_fit(self, X, y=None):
+        self.seen_ = len(X)
+        return self
+
+    @property
+    def broken_(self):
+        raise AttributeError("only after more rows")
+
+
+def test_a_learned_property_says_itself_why_it_is_missing():
+    wrapper = ChunkedFit(Picky()).fit(np.zeros((3, 1)))
+    assert wrapper.seen_ == 3
+    assert not hasattr(wrapper, "broken_")
+    with pytest.raises(AttributeError, match="only after more rows"):
+        wrapper.broken_  # noqa: B018

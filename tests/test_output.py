@@ -1,0 +1,63 @@
+"""Joined results are what NumPy, SciPy and the frame libraries would join."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from skmmap._output import Output
+
+dtypes = st.sampled_from(["?", "u1", "i4", "i8", "f4", "f8", "c16"])
+
+
+def join(parts, n_rows, **options):
+    output, start = Output(n_rows, **options), 0
+    for part in parts:
+        output.add(start, part)
+        start += part[0].shape[0] if isinstance(part, list) else part.shape[0]
+    return output.result()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), dtypes), min_size=1, max_size=5).flatmap(
+        lambda sizes: st.tuples(
+            *(
+                hnp.arrays(dtype, (n_rows, 2), elements=st.integers(0, 1))
+                for n_rows, dtype in sizes
+            )
+        )
+    )
+)
+def test_arrays_of_any_types(parts):
+    joined = join(parts, sum(map(len, parts)))
+    expected = np.concatenate(parts)
+    assert joined.dtype == expected.dtype
+    np.testing.assert_array_equal(joined, expected)
+
+
+@pytest.mark.parametrize("format", ["csr", "csc", "coo"])
+@pytest.mark.parametrize("kind", ["array", "matrix"])
+def test_sparse_results_keep_their_format(format, kind):
+    make = getattr(sparse, f"{format}_{kind}")
+    parts = [make(np.eye(3)), make(2 * np.eye(3))]
+    joined = join(parts, 6)
+    assert type(joined) is make
+    np.testing.assert_array_equal(
+        joined.toarray(), np.vstack([p.toarray() for p in parts])
+    )
+
+
+def test_frames_keep_or_number_their_index():
+    parts = [pd.DataFrame({"a": [1, 2]}, index=[7, 8]), pd.DataFrame({"a": [0.5]})]
+    assert list(join(parts, 3).index) == [0, 1, 2]
+    assert list(join(parts, 3, keep_index=True).index) == [7, 8, 0]
+
+
+def test_lists_of_outputs():
+    parts = [[np.zeros((2, 3)), np.ones(2)], [np.zeros((1, 3)), np.array([0.5])]]
+    first, second = join(parts, 3)
+    assert first.shape == (3, 3)
+    np.testing.assert_array_equal(second, [1, 1, 0.5])
