@@ -256,7 +256,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         table = open_training(self.estimator, X, y, params)
         schedule = make_schedule(self, table.X, training=True)
         first = find_first_params(self.estimator, fitted, table.y, classes)
-        learner = self._make_learner(fitted)
+        learner = self._make_learner(fitted, table.X)
         training = Training(
             learner,
             table,
@@ -269,16 +269,23 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         vars(self).update(training.run())
         return self
 
-    def _make_learner(self, fitted) -> Learner:
+    def _make_learner(self, fitted, X) -> Learner:
         tags = find_tags(self.estimator)
         seed = draw_seed(self.random_state)
         return Learner(
             make=partial(make_estimator, self, seed) if fitted is None else None,
-            form=Form() if fitted is None else self._form,
+            form=self._find_form_to_train(fitted, X),
             takes_y=takes_target(self.estimator),
             takes_sparse=tags is not None and tags.input_tags.sparse,
             estimator=fitted,
         )
+
+    def _find_form_to_train(self, fitted, X) -> Form:
+        if fitted is None:
+            return Form()
+        # Images for a model of as many features: a fitted model is not asked.
+        known = X.ndim > 2 and getattr(fitted, "n_features_in_", 0) == X.row_values
+        return self._form._replace(flat=self._form.flat or known)
 
     def get_metadata_routing(self):
         """Say which parameters go to which method of the estimator.

@@ -41,20 +41,27 @@ def is_learned(name: str) -> bool:
     )
 
 
+def _find_parameters(method):
+    """Return the parameters of ``method``; compiled ones may not tell theirs."""
+    try:
+        return inspect.signature(method).parameters
+    except (TypeError, ValueError):
+        return inspect.signature(lambda X, y=None: None).parameters
+
+
 def takes(method, name: str) -> bool:
     """Whether ``method`` names the parameter ``name`` in its signature."""
-    return name in inspect.signature(method).parameters
+    return name in _find_parameters(method)
 
 
 def takes_any(method) -> bool:
     """Whether ``method`` takes any keyword."""
-    parameters = inspect.signature(method).parameters.values()
-    return any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.kind is p.VAR_KEYWORD for p in _find_parameters(method).values())
 
 
 def takes_target(estimator) -> bool:
     """Whether ``partial_fit`` takes y as its second argument."""
-    parameters = list(inspect.signature(estimator.partial_fit).parameters.values())
+    parameters = _find_parameters(estimator.partial_fit).values()
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return sum(p.kind in kinds for p in parameters) > 1 or any(
         p.kind is p.VAR_POSITIONAL for p in parameters
@@ -66,7 +73,7 @@ def requires_target(estimator) -> bool:
     tags = find_tags(estimator)
     if tags is not None:
         return tags.target_tags.required
-    y = inspect.signature(estimator.partial_fit).parameters.get("y")
+    y = _find_parameters(estimator.partial_fit).get("y")
     return y is not None and y.default is y.empty
 
 

@@ -181,8 +181,8 @@ class SparseSource(ArraySource):
         return round(self.rows.nnz / max(1, self.n_rows))
 
     def read(self, start: int, stop: int):
-        # A slice may share the arrays of the matrix, which nobody may write to.
-        return self.rows[start:stop].copy()
+        # SciPy copies what it slices, so nobody can write through it.
+        return self.rows[start:stop]
 
 
 class FrameSource(ArraySource):

@@ -50,7 +50,8 @@ class Learner:
     def _adapt(self, error: Exception, chunk: Chunk) -> None:
         """Choose the next form to try; raise ``error`` again if there is none."""
         form = self.form.after(error, chunk.X, takes_sparse=self.takes_sparse)
-        if form is None or (self.learned and not form.writable):
+        only_writable = form == self.form._replace(writable=True)
+        if form is None or (self.learned and not only_writable):
             raise error
         self.form = form
         if not self.learned:
@@ -81,14 +82,11 @@ class Training:
 
     def run(self) -> dict:
         """Train, and return the learned attributes."""
-        with self.tasks.fit(self.learned_attributes):
-            for epoch in range(self.n_epochs):
-                self.epoch = epoch
-                with self.tasks.epoch(self.learned_attributes):
-                    self._run_epoch()
-                if self.tasks.stopped:
-                    break
-        own_arrays(self.learner.estimator, self.table.X)
+        try:
+            with self.tasks.fit(self.learned_attributes):
+                self._run_epochs()
+        finally:
+            own_arrays(self.learner.estimator, self.table.X)
         return self.learned_attributes()
 
     def learned_attributes(self) -> dict:
@@ -99,6 +97,13 @@ class Training:
             "chunk_size_": self.schedule.chunk_size,
             "_form": self.learner.form,
         }
+
+    def _run_epochs(self) -> None:
+        for self.epoch in range(self.n_epochs):  # noqa: B020
+            with self.tasks.epoch(self.learned_attributes):
+                self._run_epoch()
+            if self.tasks.stopped:
+                break
 
     def _run_epoch(self) -> None:
         for number, chunk in enumerate(self.table.iter_chunks(self.schedule), start=1):

@@ -22,7 +22,7 @@ from helpers import (
     state_of,
 )
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.cluster import Birch, MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -369,6 +369,20 @@ def test_a_class_that_the_first_chunk_lacks_is_no_error():
     assert list(wrapper.classes_) == ["first", "second", "third"]
 
 
+class Classed(BaseEstimator):
+    def partial_fit(self, X, y, classes=None):
+        self.given_ = [*getattr(self, "given_", []), classes]
+        return self
+
+
+def test_classes_go_to_the_first_call_alone():
+    wrapper = ChunkedFit(Classed(), chunk_size=30, max_epochs=2)
+    wrapper.fit(np.zeros((90, 2)), np.arange(90) % 2).partial_fit([[0, 0]], [1])
+    first, *rest = wrapper.given_
+    np.testing.assert_array_equal(first, [0, 1])
+    assert rest == [None] * 6
+
+
 def test_given_classes_may_be_more_than_occur():
     X, y = make_rows(SGDClassifier())
     wrapper = ChunkedFit(SGDClassifier(), chunk_size=30).fit(X, y, classes=[0, 1, 2, 9])
@@ -585,6 +599,23 @@ def test_r2_of_targets_that_never_vary_and_of_several(y):
     if y.ndim == 2:
         estimator = MultiOutputRegressor(estimator)
     wrapper = ChunkedFit(estimator, chunk_size=40).fit(X, y)
+    assert wrapper.score(X, y) == pytest.approx(wrapper.estimator_.score(X, y))
+
+
+class Constant(RegressorMixin, BaseEstimator):
+    def partial_fit(self, X, y):
+        self.constant_ = float(y[0])
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.constant_)
+
+
+@pytest.mark.parametrize("rest", [1.0, 2.0])
+def test_r2_of_a_constant_prediction(rest):
+    X, y = np.zeros((90, 2)), np.r_[1.0, np.full(89, rest)]
+    wrapper = ChunkedFit(Constant(), chunk_size=40).fit(X, y)
+    wrapper.estimator_.constant_ = 1.0
     assert wrapper.score(X, y) == pytest.approx(wrapper.estimator_.score(X, y))
 
 

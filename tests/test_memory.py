@@ -178,6 +178,26 @@ def test_weights_are_read_by_slices_too(folder):
     assert score <= 3 * CHUNK
 
 
+def test_the_scan_of_y_is_bounded(tmp_path):
+    """Eight million labels, 64 MB, sorted in pieces: never in one."""
+    (peak,) = run(
+        """
+        y = np.lib.format.open_memmap(sys.argv[1], "w+", np.int64, (8_000_000,))
+        y[::3] = 1
+        from skmmap._rows import open_source
+        from skmmap._targets import check_finite, check_labels, find_classes
+        source = open_source(y, "y")
+        def scan():
+            check_finite(source, "y")
+            check_labels(source, find_classes(source, per_column=False))
+        scan()
+        print(allocated(scan))
+        """,
+        tmp_path / "y.npy",
+    )
+    assert peak < 40_000_000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
 def test_resident_memory_does_not_grow_with_the_file(folder):
     fit, predict = run(
