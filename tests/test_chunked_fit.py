@@ -309,6 +309,15 @@ def test_images_are_flattened_for_estimators_of_two_dimensions(shape, on_disk):
     assert wrapper.t_ == 81
 
 
+def test_images_for_a_model_of_as_many_features():
+    images = np.random.default_rng(0).random((40, 4, 3))
+    flat, labels = images.reshape(40, -1), np.arange(40) % 2
+    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=16).fit(flat, labels)
+    by_hand = copy.deepcopy(wrapper).partial_fit(flat, labels)
+    wrapper.partial_fit(images, labels)
+    assert state_of(wrapper.estimator_) == state_of(by_hand.estimator_)
+
+
 @pytest.mark.parametrize("make", [lambda: Recorder(ndim=3), lambda: Duck()])
 def test_images_go_as_they_are_to_estimators_that_take_them(make):
     images = np.random.default_rng(0).integers(0, 255, (40, 4, 3), dtype=np.uint8)

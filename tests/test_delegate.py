@@ -50,6 +50,15 @@ def test_tags():
     assert find_tags(MinMaxScaler()).input_tags.sparse != "changed"
 
 
+def test_the_tags_of_the_wrapper():
+    wrapper, bare = ChunkedFit(StandardScaler()), StandardScaler()
+    expected = find_tags(bare)
+    assert expected.array_api_support
+    expected.array_api_support = False  # chunks are NumPy's
+    assert find_tags(wrapper) == expected
+    assert find_tags(ChunkedFit(object())).estimator_type is None
+
+
 def test_the_signature_of_fit():
     def names(wrapper):
         return list(inspect.signature(wrapper.fit).parameters)

@@ -133,13 +133,13 @@ def test_files_are_what_one_shot_generation_gives(tmp_path):
 
 def test_rows_are_written_batch_by_batch(tmp_path, monkeypatch):
     monkeypatch.setattr(_digits, "_BATCH", 256)
-    parts = _digits.make_parts(6_000, seed=0)
+    parts = _digits.make_parts(9_000, seed=0)
     told = []
     tracemalloc.start()
     _digits.write_parts(tmp_path, parts[:1], lambda part, done: told.append(done))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert told == [*range(256, 6_000, 256), 6_000]
+    assert told == [*range(256, 9_000, 256), 9_000]
     assert peak < 0.6 * os.path.getsize(tmp_path / "X_train.npy")
 
 

@@ -39,7 +39,7 @@ by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 class OwnKernel(AsyncKernelManager):
-    """A kernel of this very interpreter, whichever ones are registered under python3."""
+    """A kernel of this very interpreter, whatever is registered as python3."""
 
     @property
     def kernel_spec(self):

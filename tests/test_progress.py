@@ -89,6 +89,24 @@ def test_a_listener_changes_nothing_but_hears_of_a_working_model():
     np.testing.assert_array_equal(listener.fitted.predict(X), heard.predict(X))
 
 
+def test_models_that_a_listener_keeps_are_not_trained_further():
+    kept = []
+
+    class Keeps(Listener):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            kept.append(fitted_estimator)
+
+    wrapper().set_callbacks(Keeps()).fit(X, y)
+    assert [model.t_ - 1 for model in kept] == [40, 80, 90, 90, 90]
+
+
+def test_a_chunk_that_is_offered_twice_begins_once():
+    listener = Listener()
+    wrapper().set_callbacks(listener).fit(X.reshape(90, 2, 2), y)
+    begun = [e for e in listener.events if e[0] == "begin" and e[1] == "chunk"]
+    assert begun == [("begin", "chunk", i, b - a) for i, (a, b) in enumerate(CHUNKS)]
+
+
 @pytest.mark.parametrize(("stop_at", "rows"), [("chunk", 40), ("epoch", 90)])
 def test_a_callback_can_stop(stop_at, rows):
     stopped = wrapper(max_epochs=1).set_callbacks(Listener(stop_at)).fit(X, y)
