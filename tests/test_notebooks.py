@@ -156,6 +156,7 @@ def test_runs_and_gives_what_is_stored(path, tmp_path):
     assert run(fresh, tmp_path) < MOST_WRITTEN
     assert list_left(tmp_path) == []
     check_reads_well(fresh)
+    assert str(tmp_path) not in nbformat.writes(fresh)
     assert summarize(fresh) == summarize(stored)
 
 

@@ -81,6 +81,7 @@ def test_nothing_is_needed_but_four_libraries():
     needed = config["options"]["install_requires"].split()
     assert [re.split("[><=]", line)[0] for line in needed] == [
         "numpy",
+        "scipy",
         "scikit-learn",
         "joblib",
     ]
