@@ -271,9 +271,11 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     def _make_learner(self, fitted, X) -> Learner:
         tags = find_tags(self.estimator)
-        seed = draw_seed(self.random_state)
+        make = None
+        if fitted is None:
+            make = partial(make_estimator, self, draw_seed(self.random_state))
         return Learner(
-            make=partial(make_estimator, self, seed) if fitted is None else None,
+            make=make,
             form=self._find_form_to_train(fitted, X),
             takes_y=takes_target(self.estimator),
             takes_sparse=tags is not None and tags.input_tags.sparse,

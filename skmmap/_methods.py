@@ -364,7 +364,8 @@ class RowMethods:
     def _find_fitted(self):
         """Return the trained clone, or a fresh one where no training is needed."""
         check_is_fitted(self)
-        return vars(self).get("estimator_") or make_estimator(self, None)
+        fitted = vars(self).get("estimator_")
+        return make_estimator(self, None) if fitted is None else fitted
 
     def _find_form(self) -> Form:
         return vars(self).get("_form", Form())

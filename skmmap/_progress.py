@@ -17,11 +17,10 @@ class Report:
         """Say how many rows of ``epoch`` (from 0) are done, if it is time to."""
         if not self._verbose:
             return
-        if rows_done < self._told:
-            self._told = 0
-        tenth = rows_done * 10 // self._n_rows > self._told * 10 // self._n_rows
+        total = epoch * self._n_rows + rows_done
+        tenth = total * 10 // self._n_rows > self._told * 10 // self._n_rows
         if tenth or self._verbose > 1:
-            self._told = rows_done
+            self._told = total
             print(self._line(epoch, rows_done), flush=True)
 
     def _line(self, epoch: int, rows_done: int) -> str:

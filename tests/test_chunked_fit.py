@@ -733,6 +733,20 @@ def test_a_pickle_does_not_grow_with_the_data():
 # --- Failures ------------------------------------------------------------------------
 
 
+class Empty(SGDClassifier):
+    """Has a length, like ensembles, and so can be false."""
+
+    def __len__(self):
+        return 0
+
+
+def test_an_estimator_may_have_a_length():
+    X, y = make_rows(SGDClassifier())
+    wrapper = ChunkedFit(Empty(random_state=0), chunk_size=40).fit(X, y)
+    assert wrapper.partial_fit(X, y).t_ == 181
+    np.testing.assert_array_equal(wrapper.predict(X), wrapper.estimator_.predict(X))
+
+
 def test_a_failure_leaves_no_half_fitted_attributes():
     X, y = make_rows(SGDClassifier())
     wrapper = ChunkedFit(Recorder(fails_at=1), chunk_size=40)

@@ -456,6 +456,8 @@ def test_progress_is_one_readable_line_for_each_tenth(capsys):
     )
     assert re.fullmatch(pattern, lines[-1])
     assert "epoch 1 of 2: 200 of 2,000 rows (10 %)" in lines[0]
+    ChunkedFit(StandardScaler(), max_epochs=3, verbose=1).fit(rows)
+    assert len(capsys.readouterr().out.splitlines()) == 3
     ChunkedFit(StandardScaler(), chunk_size=100, verbose=2).fit(rows)
     assert len(capsys.readouterr().out.splitlines()) == 20
     ChunkedFit(StandardScaler(), chunk_size=100).fit(rows)
