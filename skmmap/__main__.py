@@ -96,7 +96,7 @@ def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
     with ExitStack() as undo:
         place = open_folder(folder, undo)
         _write(place, make_parts(rows, seed))
-        if keep or folder is not None:
+        if keep:  # a folder that was named is kept, unless nothing is in it
             undo.pop_all()
         results = _compare(place)
     _print_table(results)

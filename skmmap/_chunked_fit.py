@@ -9,9 +9,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from skmmap._delegate import (
     available_with,
     find_tags,
+    find_target_passing,
     is_learned,
     shows_sample_weight,
-    takes_target,
 )
 from skmmap._handover import Form
 from skmmap._methods import RowMethods
@@ -19,13 +19,17 @@ from skmmap._plan import (
     check_parameters,
     draw_seed,
     find_first_params,
+    find_min_rows,
     make_estimator,
     make_schedule,
+    needs_dense,
     open_training,
     route,
 )
 from skmmap._progress import Report, open_tasks
+from skmmap._rows import is_mapped
 from skmmap._training import Learner, Training
+from skmmap._views import own_arrays
 
 _ROUTED = (
     "predict",
@@ -55,7 +59,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     Parameters
     ----------
     estimator : estimator instance
-        What to train. It needs ``partial_fit``; it is cloned and never changed.
+        What to train. It needs ``partial_fit``; it is cloned and never changed. One
+        that has no ``get_params`` is copied as it is.
 
     chunk_size : int, str or "auto", default="auto"
         Rows in each call to ``partial_fit``: a number, or a size such as
@@ -87,7 +92,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         The trained clone. It works on its own, and holds no view of the data.
 
     n_epochs_ : int
-        Passes over the data that were made.
+        Passes over the data in the last `fit`; 1 after `partial_fit`.
 
     chunk_size_ : int
         Rows in each chunk.
@@ -254,9 +259,14 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             self, caller, "partial_fit", {"sample_weight": sample_weight, **params}
         )
         table = open_training(self.estimator, X, y, params)
-        schedule = make_schedule(self, table.X, training=True)
         first = find_first_params(self.estimator, fitted, table.y, classes)
         learner = self._make_learner(fitted, table.X)
+        schedule = make_schedule(
+            self,
+            table.X,
+            min_rows=find_min_rows(self.estimator) if fitted is None else 1,
+            dense=learner.form.dense,
+        )
         training = Training(
             learner,
             table,
@@ -270,24 +280,21 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         return self
 
     def _make_learner(self, fitted, X) -> Learner:
-        tags = find_tags(self.estimator)
-        make = None
+        dense = needs_dense(self.estimator, X)
+        pass_target = find_target_passing(self.estimator)
         if fitted is None:
             make = partial(make_estimator, self, draw_seed(self.random_state))
-        return Learner(
-            make=make,
-            form=self._find_form_to_train(fitted, X),
-            takes_y=takes_target(self.estimator),
-            takes_sparse=tags is not None and tags.input_tags.sparse,
-            estimator=fitted,
-        )
-
-    def _find_form_to_train(self, fitted, X) -> Form:
-        if fitted is None:
-            return Form()
-        # Images for a model of as many features: a fitted model is not asked.
-        known = X.ndim > 2 and getattr(fitted, "n_features_in_", 0) == X.row_values
-        return self._form._replace(flat=self._form.flat or known)
+            tags = find_tags(self.estimator)
+            flat = False if tags and tags.input_tags.three_d_array else None
+            return Learner(make(), make, Form(flat=flat, dense=dense), pass_target)
+        # A model that was loaded with mmap_mode cannot be trained in place.
+        own_arrays(fitted, is_mapped)
+        form = self._form._replace(dense=dense)
+        if form.flat is None and X.ndim > 2:
+            # Images for a model of as many features: a fitted model is not asked.
+            flat = getattr(fitted, "n_features_in_", None) == X.row_values
+            form = form._replace(flat=flat)
+        return Learner(fitted, None, form, pass_target)
 
     def get_metadata_routing(self):
         """Say which parameters go to which method of the estimator.

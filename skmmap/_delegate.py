@@ -59,13 +59,22 @@ def takes_any(method) -> bool:
     return any(p.kind is p.VAR_KEYWORD for p in _find_parameters(method).values())
 
 
-def takes_target(estimator) -> bool:
-    """Whether ``partial_fit`` takes y as its second argument."""
-    parameters = _find_parameters(estimator.partial_fit).values()
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(p.kind in kinds for p in parameters) > 1 or any(
-        p.kind is p.VAR_POSITIONAL for p in parameters
-    )
+def find_target_passing(estimator):
+    """Return a function of y that gives the arguments to pass it to ``partial_fit``.
+
+    Third parties may call it anything if it has to be given, and may not take it.
+    """
+    parameters = _find_parameters(estimator.partial_fit)
+    y = parameters.get("y")
+    if y is not None and y.kind is y.KEYWORD_ONLY:
+        return lambda y: ((), {"y": y})
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    _, second, *_ = [*(p for p in parameters.values() if p.kind in kinds), None, None]
+    if second is None:
+        takes_more = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+        return lambda y: ((y,) if takes_more and y is not None else (), {})
+    is_target = second.name.lower() == "y" or second.default is second.empty
+    return lambda y: ((y,) if is_target else (), {})
 
 
 def requires_target(estimator) -> bool:
@@ -83,6 +92,19 @@ def find_tags(estimator):
         return deepcopy(get_tags(estimator))
     except (AttributeError, TypeError):
         return None
+
+
+def takes_labels(estimator) -> bool:
+    """Whether ``partial_fit`` has to be told all classes."""
+    if not takes(estimator.partial_fit, "classes"):
+        return False
+    tags = find_tags(estimator)
+    # Wrappers have ``classes`` in their signature whatever they wrap.
+    return (
+        tags is None
+        or tags.estimator_type == "classifier"
+        or (tags.estimator_type is None and tags.transformer_tags is None)
+    )
 
 
 class shows_sample_weight:

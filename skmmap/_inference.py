@@ -1,6 +1,6 @@
 """One method of a fitted estimator over all chunks."""
 
-from skmmap._handover import Form
+from skmmap._handover import Form, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._output import Output
 from skmmap._reader import Chunk, Table
@@ -31,21 +31,24 @@ def iter_results(estimator, method: str, table: Table, schedule, form: Form):
 
 def _call(call, chunk: Chunk, form: Form):
     """Return the form that ``call`` took the chunk in, and its result."""
+    refused = None
     while True:
         y = () if chunk.y is None else (form.unlock(chunk.y),)
         params = {key: form.unlock(value) for key, value in chunk.params.items()}
         try:
-            return form, call(form.apply(chunk.X), *y, **params)
+            result = call(form.apply(chunk.X), *y, **params)
+            return form.settled(chunk.X), result
         except Exception as error:
             better = form.after(error, chunk.X)
             if better is None:
+                note_refusal(error, refused)
                 raise
-            form = better
+            form, refused = better, error
 
 
 def apply_method(estimator, method: str, table: Table, schedule, form: Form):
     """Return what ``method`` would return for all rows at once."""
     output = Output(table.X.n_rows, keep_index=table.X.has_index)
     for chunk, result in iter_results(estimator, method, table, schedule, form):
-        output.add(chunk.start, result)
+        output.add(chunk.start, chunk.stop, result)
     return output.result()

@@ -5,8 +5,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import sklearn
 
-_PACKAGE = str(Path(__file__).parent)
+_INSIDE = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -18,7 +19,7 @@ def warn(message: str, category: type[Warning]) -> None:
 
 
 def _is_inside(filename: str) -> bool:
-    return filename.startswith(_PACKAGE) or "sklearn" in Path(filename).parts
+    return filename.startswith(_INSIDE)
 
 
 def describe_rows(start: int, stop: int) -> str:

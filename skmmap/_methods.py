@@ -242,7 +242,7 @@ class RowMethods:
         return compute_score(
             estimator,
             table,
-            make_schedule(self, X, training=False),
+            make_schedule(self, X),
             self._find_form(),
             chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
         )
@@ -275,7 +275,7 @@ class RowMethods:
         """
         return self.fit(X, y, **params).predict(X)
 
-    @available_with("transform")
+    @available_with("fit_transform")
     def fit_transform(self, X, y=None, **params):
         """Fit to all rows, then transform them.
 
@@ -357,7 +357,7 @@ class RowMethods:
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
-        schedule = make_schedule(self, X, training=False)
+        schedule = make_schedule(self, X)
         table = open_table(X, None, params)
         return apply_method(estimator, method, table, schedule, self._find_form())
 

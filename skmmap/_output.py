@@ -3,33 +3,39 @@
 import numpy as np
 from scipy import sparse
 
+from skmmap._messages import describe_rows
 from skmmap._rows import concat_frames, is_frame
 
 
 class Output:
     """Collects results chunk by chunk, in the type that they come in.
 
-    The first one decides: arrays are copied into one array of all rows, which
-    widens when a later chunk needs it, so that nothing is held twice.
+    The first one decides. Arrays and CSR matrices are copied to where they belong in
+    the result, which widens when a later chunk needs it, so that nothing is held
+    twice; frames and other sparse formats are joined at the end.
     """
 
     def __init__(self, n_rows: int, *, keep_index: bool = False):
         self._n_rows, self._keep_index = n_rows, keep_index
         self._joined = None
 
-    def add(self, start: int, result) -> None:
-        """Take the result for the rows from ``start`` on."""
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
         if self._joined is None:
             self._joined = self._open(result)
-        self._joined.add(start, result)
+        if not isinstance(self._joined, _Outputs):
+            _check_rows(result, start, stop)
+        self._joined.add(start, stop, result)
 
     def result(self):
         """Return the joined result of all chunks."""
         return self._joined.result()
 
     def _open(self, first):
-        if isinstance(first, list) and first and np.ndim(first[0]) > 0:
+        if isinstance(first, list) and first and isinstance(first[0], np.ndarray):
             return _Outputs([Output(self._n_rows) for _ in first])
+        if sparse.issparse(first) and first.format == "csr":
+            return _Csr(self._n_rows, first)
         if sparse.issparse(first):
             return _Parts(lambda parts: sparse.vstack(parts, format=first.format))
         if is_frame(first):
@@ -39,23 +45,73 @@ class Output:
         return _Array(self._n_rows)
 
 
+def _check_rows(result, start: int, stop: int) -> None:
+    shape = np.shape(result) if not hasattr(result, "shape") else result.shape
+    n_rows = shape[0] if shape else 0
+    if n_rows != stop - start:
+        raise ValueError(
+            f"The estimator returned {n_rows:,} rows for {describe_rows(start, stop)}, "
+            f"which are {stop - start:,}. Only results by row can be joined."
+        )
+
+
 class _Array:
     """One array of all rows, filled from the front."""
 
     def __init__(self, n_rows: int):
         self._n_rows, self._rows = n_rows, None
 
-    def add(self, start: int, result) -> None:
+    def add(self, start: int, stop: int, result) -> None:
         result = np.asarray(result)
         if self._rows is None:
             self._rows = np.empty((self._n_rows, *result.shape[1:]), result.dtype)
+        if result.shape[1:] != self._rows.shape[1:]:
+            raise ValueError(
+                f"The estimator returned the shape {result.shape} for "
+                f"{describe_rows(start, stop)}, and rows of shape "
+                f"{self._rows.shape[1:]} for the rows before."
+            )
         dtype = np.result_type(self._rows, result)
         if dtype != self._rows.dtype:
             self._rows = self._rows.astype(dtype)
-        self._rows[start : start + len(result)] = result
+        self._rows[start:stop] = result
 
     def result(self):
         return self._rows
+
+
+class _Csr:
+    """One CSR matrix of all rows, whose arrays grow in place."""
+
+    def __init__(self, n_rows: int, first):
+        self._type, self._n_columns = type(first), first.shape[1]
+        self._indptr = np.zeros(n_rows + 1, dtype=np.int64)
+        self._indices = np.empty(0, first.indices.dtype)
+        self._data = np.empty(0, first.dtype)
+
+    def add(self, start: int, stop: int, result) -> None:
+        before = int(self._indptr[start])
+        self._indptr[start + 1 : stop + 1] = before + result.indptr[1:]
+        self._indices = _extend(self._indices, before, result.indices)
+        self._data = _extend(self._data, before, result.data)
+
+    def result(self):
+        indptr = self._indptr
+        if indptr[-1] <= np.iinfo(self._indices.dtype).max:
+            indptr = indptr.astype(self._indices.dtype)
+        shape = len(indptr) - 1, self._n_columns
+        return self._type((self._data, self._indices, indptr), shape=shape)
+
+
+def _extend(array, n_used: int, more):
+    """Return ``array`` grown in place by ``more``, in the wider of their types."""
+    dtype = np.result_type(array, more)
+    if dtype != array.dtype:
+        array = array.astype(dtype)
+    # Nobody else has the array; a large one is moved by the system, not copied.
+    array.resize(n_used + len(more), refcheck=False)
+    array[n_used:] = more
+    return array
 
 
 class _Parts:
@@ -64,7 +120,7 @@ class _Parts:
     def __init__(self, join):
         self._join, self._parts = join, []
 
-    def add(self, start: int, result) -> None:
+    def add(self, start: int, stop: int, result) -> None:
         self._parts.append(result)
 
     def result(self):
@@ -78,9 +134,9 @@ class _Outputs:
     def __init__(self, outputs: list):
         self._outputs = outputs
 
-    def add(self, start: int, result) -> None:
+    def add(self, start: int, stop: int, result) -> None:
         for output, part in zip(self._outputs, result, strict=True):
-            output.add(start, part)
+            output.add(start, stop, part)
 
     def result(self):
         return [output.result() for output in self._outputs]

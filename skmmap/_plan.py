@@ -10,17 +10,23 @@ from sklearn.decomposition import IncrementalPCA
 from sklearn.exceptions import EfficiencyWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
-from skmmap._delegate import find_tags, requires_target, takes, takes_any
+from skmmap._delegate import (
+    find_tags,
+    requires_target,
+    takes,
+    takes_any,
+    takes_labels,
+)
 from skmmap._messages import warn
 from skmmap._reader import Table, open_table
-from skmmap._rows import open_source
+from skmmap._rows import SparseSource, open_source
 from skmmap._schedule import FileOrder, find_chunk_rows
 from skmmap._targets import (
     check_finite,
-    check_has_weight,
     check_labels,
     find_classes,
     is_multilabel,
@@ -67,7 +73,7 @@ def check_parameters(wrapper) -> None:
     check_estimator(wrapper.estimator)
     _check_count("max_epochs", wrapper.max_epochs, least=1)
     _check_count("verbose", wrapper.verbose, least=0)
-    if wrapper.shuffle is not False:
+    if not isinstance(wrapper.shuffle, bool | np.bool_) or wrapper.shuffle:
         raise ValueError(
             "shuffle must be False, since rows are read in file order; got "
             f"{wrapper.shuffle!r}."
@@ -131,14 +137,14 @@ def open_training(estimator, X, y, params: dict) -> Table:
             f"This {type(estimator).__name__} estimator requires y to be passed, but "
             "the target y is None."
         )
-    single = tags is not None and y_required and tags.target_tags.single_output
-    y = open_target(y, single_output=single)
+    if y_required:
+        single = tags is not None and tags.target_tags.single_output
+        y = open_target(y, single_output=single)
+    elif y is not None:
+        y = open_source(y, "y")
     table = open_table(X, y, params)
     if y_required:
         check_finite(y, "y")
-    if "sample_weight" in table.by_row:
-        check_finite(table.by_row["sample_weight"], "sample_weight")
-        check_has_weight(table.by_row["sample_weight"])
     return table
 
 
@@ -160,7 +166,7 @@ def find_first_params(estimator, fitted, y, classes) -> dict:
     Every label of y is checked against the classes that are known already.
     """
     method = estimator.partial_fit
-    if not takes(method, "classes"):
+    if not takes_labels(estimator):
         if classes is not None and not takes_any(method):
             raise TypeError(
                 f"classes was given, and {type(estimator).__name__}.partial_fit has "
@@ -169,7 +175,7 @@ def find_first_params(estimator, fitted, y, classes) -> dict:
         return {} if classes is None else {"classes": classes}
     tags = find_tags(estimator)
     per_column = tags is None or not tags.target_tags.single_output
-    known = getattr(fitted, "classes_", None) if classes is None else classes
+    known = _find_known(fitted) if classes is None else classes
     if y is not None and known is not None:
         if y.ndim == 1 or per_column or not is_multilabel(y):
             check_labels(y, known)
@@ -178,6 +184,13 @@ def find_first_params(estimator, fitted, y, classes) -> dict:
     if fitted is None:
         _check_one_vs_one(estimator, known)
     return {} if classes is None else {"classes": classes}
+
+
+def _find_known(fitted):
+    """Return the classes that a trained estimator knows, None if it does not say."""
+    if isinstance(fitted, MultiOutputClassifier):
+        return [estimator.classes_ for estimator in fitted.estimators_]
+    return getattr(fitted, "classes_", None)
 
 
 def _check_one_vs_one(estimator, classes) -> None:
@@ -199,18 +212,23 @@ def _check_one_vs_one(estimator, classes) -> None:
 def find_min_rows(estimator) -> int:
     """Return the rows that the estimator needs in a chunk, 1 if it does not say."""
     for kind, name in _NEEDS_ROWS.items():
-        if isinstance(estimator, kind):
-            return getattr(estimator, name) or 1
+        value = getattr(estimator, name) if isinstance(estimator, kind) else None
+        if isinstance(value, Integral) and value > 1:
+            return int(value)
     return 1
 
 
-def make_schedule(wrapper, X, *, training: bool) -> FileOrder:
-    """Return the chunks in which X is read, for training or for inference."""
-    min_rows = find_min_rows(wrapper.estimator) if training else 1
+def needs_dense(estimator, X) -> bool:
+    """Whether chunks are made dense, as the ``fit`` of IncrementalPCA makes them."""
+    return isinstance(estimator, IncrementalPCA) and isinstance(X, SparseSource)
+
+
+def make_schedule(wrapper, X, *, min_rows: int = 1, dense: bool = False) -> FileOrder:
+    """Return the chunks in which X is read, each of ``min_rows`` at least."""
     rows = find_chunk_rows(
         wrapper.chunk_size,
-        row_values=X.row_values,
-        row_nbytes=X.row_nbytes,
+        row_values=X.shape[1] if dense else X.row_values,
+        row_nbytes=8 * X.shape[1] if dense else X.row_nbytes,
         memory_limit=wrapper.memory_limit,
         min_rows=min_rows,
         n_rows=X.n_rows,

@@ -1,6 +1,6 @@
 """Carries out a schedule over the sources: X, y and all that goes row by row."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Number
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._rows import ArraySource, open_source
+from skmmap._targets import check_finite, check_has_weight
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,10 @@ class Chunk:
     X: Any
     y: Any
     params: dict
+
+    def with_params(self, more: dict) -> "Chunk":
+        """Return the chunk with further parameters."""
+        return replace(self, params=self.params | more)
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,16 @@ class Table:
     @property
     def row_nbytes(self) -> int:
         """Bytes of a row as it is stored, in all sources together."""
+        return sum(source.row_nbytes for source in self._sources)
+
+    def shares_memory(self, array: np.ndarray) -> bool:
+        """Whether ``array`` is a view of X, y or anything else by row."""
+        return any(source.shares_memory(array) for source in self._sources)
+
+    @property
+    def _sources(self) -> list:
         sources = [self.X, self.y, *self.by_row.values()]
-        return sum(source.row_nbytes for source in sources if source is not None)
+        return [source for source in sources if source is not None]
 
     def iter_chunks(self, schedule):
         """Yield the chunks of ``schedule``, in its order."""
@@ -61,6 +74,9 @@ def open_table(X, y=None, params=None) -> Table:
             whole[name] = value
     for name, source in {"y": y, **by_row}.items():
         _check_same_length(X, source, name)
+    if "sample_weight" in by_row:
+        check_finite(by_row["sample_weight"], "sample_weight")
+        check_has_weight(by_row["sample_weight"])
     return Table(X, y, by_row, whole)
 
 

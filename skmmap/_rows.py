@@ -28,11 +28,15 @@ def open_source(value, name: str):
         return FrameSource(value)
     if isinstance(value, list | tuple):
         return ListSource(value)
-    if not (hasattr(value, "shape") and hasattr(value, "__getitem__")) or _is_series(
-        value
-    ):
-        value = np.asarray(value)
-    return ArraySource(value)
+    if isinstance(value, np.matrix):
+        raise TypeError(
+            f"{name} is an np.matrix, which is not supported; pass np.asarray({name})."
+        )
+    lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
+    array = value if lazy and not _is_series(value) else np.asarray(value)
+    if not array.shape:
+        raise TypeError(f"{name} must be rows; got {type(value).__name__}.")
+    return ArraySource(array)
 
 
 def open_npy(path, name: str) -> np.memmap:
@@ -47,7 +51,7 @@ def open_npy(path, name: str) -> np.memmap:
             f"{name}={str(path)!r} is not a .npy file. Save the array once with "
             "np.save(path, array)."
         )
-    shape, dtype, offset = _read_header(path)
+    shape, dtype, offset = _read_header(path, name)
     if dtype.hasobject:
         raise ValueError(
             f"{name}={str(path)!r} holds pickled Python objects, which are never "
@@ -63,19 +67,29 @@ def open_npy(path, name: str) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="r")
 
 
-def _read_header(path):
+def is_mapped(array) -> bool:
+    """Whether ``array`` is, or is a view of, a memory map."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def _read_header(path, name: str):
     """Return shape, dtype and the offset of the data of a ``.npy`` file."""
     fmt = np.lib.format
     with open(path, "rb") as file:
-        version = fmt.read_magic(file)
-        read = fmt.read_array_header_1_0 if version == (1, 0) else _header_2_0
-        shape, _, dtype = read(file)
+        try:
+            old = fmt.read_magic(file) == (1, 0)
+            # Version 3 differs from 2 in its encoding only.
+            read = fmt.read_array_header_1_0 if old else fmt.read_array_header_2_0
+            shape, _, dtype = read(file)
+        except ValueError as error:
+            raise ValueError(
+                f"{name}={str(path)!r} has no readable header: {error}. Write it again."
+            ) from error
         return shape, dtype, file.tell()
-
-
-def _header_2_0(file):
-    """Read a version 2 header, and version 3, which differs in its encoding only."""
-    return np.lib.format.read_array_header_2_0(file)
 
 
 _NPZ = (
@@ -85,15 +99,17 @@ _NPZ = (
 
 
 def is_frame(value) -> bool:
-    return _library(value) in ("pandas", "polars") and getattr(value, "ndim", 2) == 2
+    return bool(_library(value)) and len(getattr(value, "shape", ())) == 2
 
 
 def _is_series(value) -> bool:
-    return _library(value) in ("pandas", "polars")
+    return bool(_library(value))
 
 
 def _library(value) -> str:
-    return type(value).__module__.partition(".")[0]
+    """Return "pandas" or "polars" if ``value`` is of a class from there."""
+    modules = [cls.__module__.partition(".")[0] for cls in type(value).__mro__]
+    return next((name for name in modules if name in ("pandas", "polars")), "")
 
 
 def concat_frames(parts, *, keep_index: bool):
@@ -142,7 +158,7 @@ class ArraySource:
             isinstance(rows, np.ndarray)
             and rows.flags.fnc
             and self.n_rows > 1
-            and _is_mapped(rows)
+            and is_mapped(rows)
         )
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -200,7 +216,10 @@ class FrameSource(ArraySource):
         return 8 * self.row_values
 
     def read(self, start: int, stop: int):
-        return self.rows.iloc[start:stop] if self.has_index else self.rows[start:stop]
+        if self.has_index:
+            # A copy: scikit-learn makes pandas' arrays writable where it needs to.
+            return self.rows.iloc[start:stop].copy()
+        return self.rows[start:stop]
 
 
 class ListSource(ArraySource):
@@ -218,12 +237,3 @@ class ListSource(ArraySource):
 
     def read(self, start: int, stop: int):
         return list(self.rows[start:stop])
-
-
-def _is_mapped(array) -> bool:
-    """Whether ``array`` is, or is a view of, a memory map."""
-    while array is not None:
-        if isinstance(array, np.memmap):
-            return True
-        array = getattr(array, "base", None)
-    return False

@@ -12,11 +12,22 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import assert_all_finite
 
 from skmmap._inference import iter_results
 from skmmap._reader import Table
+from skmmap._rows import open_source
+
+_ASKED = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "transform",
+    "decision_function",
+    "score_samples",
+)
 
 
 def compute_score(estimator, table: Table, schedule, form, chunked):
@@ -26,23 +37,23 @@ def compute_score(estimator, table: Table, schedule, form, chunked):
     chunk; it serves the scores that are not known here.
     """
     combine = _COMBINE.get(getattr(type(estimator), "score", None))
-    if combine is None or table.X.n_rows < 2:
+    if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
         return _score_whole(estimator, table, chunked)
-    return combine(estimator, table, schedule, form)
+    return float(combine(estimator, table, schedule, form))
+
+
+def _has_r2(table) -> bool:
+    """Whether R2 is defined; if not, scikit-learn is to say so itself."""
+    y = table.y
+    return y is not None and y.n_rows > 1 and y.dtype.kind in "biuf"
 
 
 def _score_whole(estimator, table, chunked):
     """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
     scorer = copy(estimator)
-    for method in (
-        "predict",
-        "predict_proba",
-        "predict_log_proba",
-        "transform",
-        "decision_function",
-        "score_samples",
-    ):
-        if hasattr(estimator, method):
+    for method in _ASKED:
+        # On one without __dict__ nothing can be put: its own methods get all rows.
+        if hasattr(estimator, method) and hasattr(scorer, "__dict__"):
             vars(scorer)[method] = chunked(method)
     y = () if table.y is None else (table.y.rows,)
     params = {name: source.rows for name, source in table.by_row.items()}
@@ -72,23 +83,19 @@ def _bound(estimator, table, schedule, form) -> float:
     A document without words contributes nothing, so its score is that term.
     """
     row = table.X.read(0, 1)
-    topics = estimator.score(0 * (np.asarray(row) if isinstance(row, list) else row))
+    empty = Table(
+        open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
+    )
+    ((_, topics),) = iter_results(estimator, "score", empty, [(0, 1)], form)
     scores = _iter_scores(estimator, table, schedule, form)
     return math.fsum(score - topics for _, score, _ in scores) + topics
 
 
 def _iter_scores(estimator, table, schedule, form):
     """Yield each chunk, its score and its weight; those of no weight are left out."""
-    weighted = (
-        (start, stop) for start, stop in schedule if _weigh(table, start, stop) != 0
-    )
-    for chunk, score in iter_results(estimator, "score", table, list(weighted), form):
-        yield chunk, score, _weigh(table, chunk.start, chunk.stop)
-
-
-def _weigh(table, start, stop) -> float:
-    weights = table.by_row.get("sample_weight")
-    return stop - start if weights is None else weights.read(start, stop).sum()
+    weighted = [rows for rows in schedule if _read_weights(table, *rows).any()]
+    for chunk, score in iter_results(estimator, "score", table, weighted, form):
+        yield chunk, score, _read_weights(table, chunk.start, chunk.stop).sum()
 
 
 def _r2(estimator, table, schedule, form) -> float:
@@ -98,32 +105,41 @@ def _r2(estimator, table, schedule, form) -> float:
     X_only = Table(table.X)
     for chunk, y_pred in iter_results(estimator, "predict", X_only, schedule, form):
         y, weights = _read_target(table, chunk.start, chunk.stop)
-        y_pred = np.asarray(y_pred, dtype=np.float64).reshape(y.shape)
+        y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
+        if y_pred.shape != y.shape:
+            r2_score(y, y_pred)  # raises, and says what is wrong
         assert_all_finite(y_pred, input_name="y_pred")
         residual = residual + (weights * (y - y_pred) ** 2).sum(axis=0)
         total = total + (weights * (y - mean) ** 2).sum(axis=0)
     # A target that never varies is explained wholly or not at all.
     safe = np.where(total == 0, 1, total)
     scores = np.where(total == 0, residual == 0, 1 - residual / safe)
-    return float(scores.mean())
+    return scores.mean()
 
 
 def _mean_target(table, schedule):
+    """Return the weighted mean, exact for a target that never varies."""
+    origin, _ = _read_target(table, 0, 1)
     total = weight = 0.0
     for start, stop in schedule:
         y, weights = _read_target(table, start, stop)
-        total, weight = total + (weights * y).sum(axis=0), weight + weights.sum()
-    return total / weight
+        total = total + (weights * (y - origin)).sum(axis=0)
+        weight += weights.sum()
+    return origin[0] + total / weight
 
 
 def _read_target(table, start, stop):
     """Return the target as columns of float64, and weights as one column."""
     y = table.y.read(start, stop).astype(np.float64).reshape(stop - start, -1)
     assert_all_finite(y, input_name="y")
+    return y, _read_weights(table, start, stop)[:, None]
+
+
+def _read_weights(table, start, stop):
     weights = table.by_row.get("sample_weight")
     if weights is None:
-        return y, np.ones((stop - start, 1))
-    return y, weights.read(start, stop).astype(np.float64)[:, None]
+        return np.ones(stop - start)
+    return weights.read(start, stop).astype(np.float64)
 
 
 _COMBINE = {

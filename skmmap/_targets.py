@@ -1,5 +1,7 @@
 """One bounded scan of y before training: is it usable, and which classes are in it."""
 
+from functools import partial
+
 import numpy as np
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
@@ -39,15 +41,23 @@ def check_finite(source, name: str) -> None:
     """Raise for the first row of y or of the weights with NaN or infinity."""
     for start, piece in _iter_pieces(source):
         try:
+            if piece.dtype == object:
+                piece = np.where(_is_missing(piece), np.nan, 0.0)
             assert_all_finite(piece, input_name=name)
-            if piece.dtype == object and np.equal(piece, None).any():
-                raise ValueError(f"Input {name} contains None.")
         except ValueError as error:
-            rows = piece.reshape(len(piece), -1)
-            bad = (rows != rows) | np.isin(rows, [np.inf, -np.inf, None])
-            row = start + int(np.argmax(bad.any(axis=1)))
+            bad = ~np.isfinite(piece.reshape(len(piece), -1)).all(axis=1)
+            row = start + int(np.argmax(bad))
             error.add_note(f"The first is in row {row:,} of {name}.")
             raise
+
+
+@partial(np.vectorize, otypes=[bool])
+def _is_missing(value) -> bool:
+    """Whether an object is None, NaN or a pandas NA."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def find_classes(y, *, per_column: bool):
@@ -77,6 +87,11 @@ def is_multilabel(y) -> bool:
 
 def check_labels(y, classes) -> None:
     """Raise for the first label of y that is not in ``classes``."""
+    if not isinstance(classes, list | tuple) and np.ndim(classes) == 0:
+        raise TypeError(
+            "classes must be an array or a list of labels; got "
+            f"{type(classes).__name__}."
+        )
     known = classes if y.ndim > 1 else [classes]
     if y.ndim > 1 and len(known) != y.shape[1]:
         raise ValueError(
@@ -91,9 +106,13 @@ def check_labels(y, classes) -> None:
                 where = f"column {j} of y" if y.ndim > 1 else "y"
                 raise ValueError(
                     f"{where} contains the label {_plain(column[i])} (first in row "
-                    f"{start + i:,}), which is not in classes="
-                    f"{np.asarray(known[j]).tolist()}."
+                    f"{start + i:,}), which is not in {_describe(known[j])}."
                 )
+
+
+def _describe(classes) -> str:
+    labels = np.asarray(classes).tolist()
+    return f"the {len(labels):,} classes" if len(labels) > 20 else f"classes={labels}"
 
 
 def check_has_weight(weights) -> None:

@@ -1,67 +1,66 @@
 """The loop: a schedule's chunks into ``partial_fit``, epoch after epoch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from skmmap._handover import Form, own_arrays
+from skmmap._handover import Form, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._progress import Report, Tasks
 from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
+from skmmap._views import own_arrays
 
 
 @dataclass
 class Learner:
     """An estimator that is fed chunks in the form it takes.
 
-    ``make`` returns it untrained; ``estimator`` is given if it is to be trained
-    further. What it refuses in its first chunk decides the form, and a new one starts
-    over, so that a refused try leaves no trace.
+    ``make`` returns it untrained, and is None if ``estimator`` is trained already.
+    When it refuses a chunk, a new one starts over in the next form, so that a refused
+    try leaves no trace.
     """
 
-    make: Callable[[], Any]
+    estimator: Any
+    make: Callable[[], Any] | None
     form: Form
-    takes_y: bool
-    takes_sparse: bool
-    estimator: Any = None
-    learned: bool = False
+    pass_target: Callable[[Any], dict]
+    refused: Exception | None = None
 
-    def __post_init__(self):
-        if self.estimator is None:
-            self.estimator = self.make()
-        else:
-            self.learned = True
+    def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
+        """Hand one chunk to ``partial_fit``, inside the context ``learning``.
 
-    def learn(self, chunk: Chunk, params: dict, learning) -> None:
-        """Hand one chunk to ``partial_fit``, inside the context ``learning``."""
+        ``learned`` returns what was learned before, for a new start.
+        """
         while True:
             try:
                 with learning(self.estimator):
-                    self._partial_fit(chunk, params)
+                    self._partial_fit(chunk)
+                break
             except Exception as error:
                 self._adapt(error, chunk)
-            else:
-                self.learned = True
-                return
+            for before in learned():
+                self._partial_fit(before)
+        self.form = self.form.settled(chunk.X)
 
     def _adapt(self, error: Exception, chunk: Chunk) -> None:
-        """Choose the next form to try; raise ``error`` again if there is none."""
-        form = self.form.after(error, chunk.X, takes_sparse=self.takes_sparse)
-        only_writable = form == self.form._replace(writable=True)
-        if form is None or (self.learned and not only_writable):
+        """Start over in the next form; raise ``error`` again if there is none."""
+        form = self.form.after(error, chunk.X)
+        if form is None or self.make is None:
+            note_refusal(error, self.refused)
             raise error
-        self.form = form
-        if not self.learned:
-            self.estimator = self.make()
+        if form.flat and not self.form.flat:
+            self.refused = error
+        self.form, self.estimator = form, self.make()
 
-    def _partial_fit(self, chunk: Chunk, params: dict) -> None:
-        X = self.form.apply(chunk.X)
-        y = (self.form.unlock(chunk.y),) if self.takes_y else ()
-        params = {key: self.form.unlock(value) for key, value in params.items()}
-        self.estimator.partial_fit(X, *y, **params)
+    def _partial_fit(self, chunk: Chunk) -> None:
+        X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
+        params = {key: self.form.unlock(value) for key, value in chunk.params.items()}
+        args, kwargs = self.pass_target(y)
+        self.estimator.partial_fit(X, *args, **kwargs, **params)
 
 
 @dataclass
@@ -86,7 +85,7 @@ class Training:
             with self.tasks.fit(self.learned_attributes):
                 self._run_epochs()
         finally:
-            own_arrays(self.learner.estimator, self.table.X)
+            own_arrays(self.learner.estimator, self.table.shares_memory)
         return self.learned_attributes()
 
     def learned_attributes(self) -> dict:
@@ -106,7 +105,7 @@ class Training:
                 break
 
     def _run_epoch(self) -> None:
-        for number, chunk in enumerate(self.table.iter_chunks(self.schedule), start=1):
+        for number, chunk in enumerate(self._iter_chunks(self.epoch)):
             with self.tasks.chunk(chunk, self.learned_attributes) as learning:
                 if not _is_weightless(chunk):
                     self._learn(number, chunk, learning)
@@ -116,12 +115,28 @@ class Training:
 
     def _learn(self, number: int, chunk: Chunk, learning) -> None:
         try:
-            self.learner.learn(chunk, chunk.params | self.first, learning)
+            self.learner.learn(chunk, learning, lambda: self._iter_learned(number))
         except Exception as error:
-            where = f"(chunk {number} of {len(self.schedule)}, epoch {self.epoch + 1})"
+            total, epoch = len(self.schedule), self.epoch + 1
+            where = f"(chunk {number + 1} of {total}, epoch {epoch})"
             add_rows_note(error, "fitting", chunk.start, chunk.X, where)
             raise
-        self.first = {}
+
+    def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
+        """Yield the chunks of an epoch, with the parameters of the first in its own."""
+        first = self.first if epoch == 0 else {}
+        for chunk in self.table.iter_chunks(self.schedule):
+            if first and not _is_weightless(chunk):
+                chunk, first = chunk.with_params(first), {}
+            yield chunk
+
+    def _iter_learned(self, number: int) -> Iterator[Chunk]:
+        """Yield again what was learned before chunk ``number`` of this epoch."""
+        for epoch in range(self.epoch + 1):
+            stop = number if epoch == self.epoch else None
+            for chunk in islice(self._iter_chunks(epoch), stop):
+                if not _is_weightless(chunk):
+                    yield chunk
 
 
 def _is_weightless(chunk: Chunk) -> bool:

@@ -5,6 +5,7 @@ import gc
 import pickle
 import weakref
 
+import joblib
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -24,7 +25,7 @@ from helpers import (
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.cluster import Birch, MiniBatchKMeans
-from sklearn.decomposition import IncrementalPCA
+from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
@@ -611,6 +612,63 @@ def test_r2_of_targets_that_never_vary_and_of_several(y):
     assert wrapper.score(X, y) == pytest.approx(wrapper.estimator_.score(X, y))
 
 
+@pytest.mark.parametrize("n_rows", [3, 10, 31, 90])
+@pytest.mark.parametrize("value", [0.1, 0.7, 1e9 + 0.3])
+def test_r2_of_a_constant_that_is_no_binary_fraction(value, n_rows):
+    X, y = np.zeros((n_rows, 2)), np.full(n_rows, value)
+    wrapper = ChunkedFit(Constant(), chunk_size=3).fit(X, y)
+    assert wrapper.score(X, y) == 1.0
+    wrapper.estimator_.constant_ = 0.0
+    assert wrapper.score(X, y) == 0.0
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "i1", "?"])
+def test_weights_of_small_types_are_summed_in_float64(dtype):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(70_000, 2))
+    weights = np.ones(70_000, dtype)
+    for model, y in [
+        (SGDClassifier(random_state=0), (X[:, 0] > 0).astype(int)),
+        (SGDRegressor(random_state=0), X[:, 0]),
+    ]:
+        wrapper = ChunkedFit(model).fit(X, y)
+        score = wrapper.score(X, y, sample_weight=weights)
+        assert type(score) is float
+        assert score == pytest.approx(wrapper.estimator_.score(X, y), rel=1e-12)
+
+
+@pytest.mark.parametrize("model", [LatentDirichletAllocation(2), MiniBatchKMeans(2)])
+def test_scores_of_images(model):
+    images = np.random.default_rng(0).integers(0, 9, (60, 4, 4)).astype(np.uint8)
+    flat = images.reshape(60, 16)
+    wrapper = ChunkedFit(model.set_params(random_state=0), chunk_size=25).fit(images)
+    for n_rows in (1, 60):
+        expected = wrapper.estimator_.score(flat[:n_rows])
+        assert wrapper.score(images[:n_rows]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "arguments"),
+    [
+        (TypeError, lambda X, y: (X,)),
+        (ValueError, lambda X, y: (X, np.column_stack([y, y]))),
+        (ValueError, lambda X, y: (X, y, np.full(90, np.nan))),
+        (ValueError, lambda X, y: (X, y, np.zeros(90))),
+        (ValueError, lambda X, y: (X, np.where(y > 1, np.nan, y))),
+        (ValueError, lambda X, y: (X, y, 2.0)),
+    ],
+)
+@pytest.mark.parametrize("model", [SGDClassifier(), SGDRegressor()])
+def test_score_refuses_what_the_estimator_refuses(model, error, arguments):
+    X, y = make_rows(model)
+    wrapper = ChunkedFit(model, chunk_size=40).fit(X, y)
+    # Weights that are all zero are a division by zero in scikit-learn's accuracy.
+    with pytest.raises((error, RuntimeWarning)):
+        wrapper.estimator_.score(*arguments(X, y))
+    with pytest.raises(error):
+        wrapper.score(*arguments(X, y))
+
+
 class Constant(RegressorMixin, BaseEstimator):
     def partial_fit(self, X, y):
         self.constant_ = float(y[0])
@@ -728,6 +786,78 @@ def test_a_pickle_does_not_grow_with_the_data():
         )
         sizes.append(len(pickle.dumps(wrapper)))
     assert abs(sizes[1] - sizes[0]) < 100
+
+
+class Late(BaseEstimator):
+    """Counts before it writes into its input, and writes only where NaN is."""
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        self.n_rows_ = getattr(self, "n_rows_", 0) + len(X)
+        missing = np.isnan(X)
+        if missing.any():
+            X[missing] = 0
+        self.total_ = getattr(self, "total_", 0.0) + X.sum()
+        return self
+
+
+@pytest.mark.parametrize("max_epochs", [1, 2])
+def test_a_refusal_in_a_later_chunk_leaves_no_trace_either(max_epochs, on_disk):
+    X = np.random.default_rng(0).random((90, 2))
+    X[70, 0] = np.nan
+    wrapper = ChunkedFit(Late(), chunk_size=20, max_epochs=max_epochs)
+    wrapper.fit(on_disk(X, "r+"))
+    by_hand = hand_loop(Late(), X.copy(), None, 20, max_epochs=1)
+    assert wrapper.n_rows_ == 90 * max_epochs
+    assert wrapper.total_ == pytest.approx(by_hand.total_ * max_epochs)
+    weights = np.r_[np.zeros(20), np.ones(70)]
+    assert wrapper.fit(X, sample_weight=weights).n_rows_ == 70 * max_epochs
+    finite = np.nan_to_num(X[:60])
+    trained = ChunkedFit(Late(), chunk_size=20).fit(finite)
+    with pytest.raises(ValueError, match="read-only"):
+        trained.partial_fit(X)
+
+
+@pytest.mark.parametrize("estimator", [IncrementalPCA(2, copy=False), StandardScaler()])
+def test_frames_over_a_map_are_not_written_to(estimator, on_disk):
+    X = np.random.default_rng(0).random((90, 4)) + 5
+    X_mm = on_disk(X, "r+")
+    frame = pd.DataFrame(X_mm, copy=False)
+    wrapper = ChunkedFit(estimator.set_params(copy=False), chunk_size=40).fit(frame)
+    wrapper.transform(frame)
+    np.testing.assert_array_equal(X_mm, X)
+
+
+class Keeps(BaseEstimator):
+    def partial_fit(self, X, y=None, sample_weight=None):
+        self.kept_ = (X[:1], {"y": y[:1]}, [sample_weight[:1]])
+        if np.isnan(X).any():
+            raise ValueError("NaN")
+        return self
+
+
+def test_no_view_of_anything_is_kept_even_after_a_failure(on_disk):
+    arrays = [on_disk(np.full(shape, 1.0)) for shape in ((90, 2), 90, 90)]
+    wrapper = ChunkedFit(Keeps(), chunk_size=40).fit(*arrays)
+    bad = on_disk(np.full((90, 2), np.nan))
+    with pytest.raises(ValueError, match="NaN"):
+        wrapper.partial_fit(bad, *arrays[1:])
+    maps = [weakref.ref(array._mmap) for array in (*arrays, bad)]
+    del arrays, bad
+    gc.collect()
+    assert [mapping() for mapping in maps] == [None] * 4
+    assert wrapper.kept_[1] == {"y": [1.0]}
+
+
+def test_training_goes_on_after_a_load_that_maps_the_model(tmp_path):
+    X, y = make_rows(SGDClassifier())
+    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40).fit(X, y)
+    joblib.dump(wrapper, tmp_path / "model.joblib")
+    content = (tmp_path / "model.joblib").read_bytes()
+    loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    loaded.partial_fit(X, y)
+    wrapper.partial_fit(X, y)
+    assert state_of(loaded.estimator_) == state_of(wrapper.estimator_)
+    assert (tmp_path / "model.joblib").read_bytes() == content
 
 
 # --- Failures ------------------------------------------------------------------------
@@ -869,6 +999,94 @@ def test_an_estimator_that_only_has_partial_fit(on_disk):
     assert clone(wrapper).fit(X).total_ == expected
     assert "Duck" in repr(wrapper)
     wrapper._repr_html_()
+
+
+class Slotted:
+    """Has no ``__dict__`` to look into."""
+
+    __slots__ = ("kept", "n_rows_")
+
+    def __init__(self):
+        self.n_rows_ = 0
+
+    def partial_fit(self, X):
+        if np.isnan(X).any():
+            raise ValueError("the real reason")
+        self.n_rows_ += len(X)
+        self.kept = X
+
+    def score(self, X):
+        return float(X.sum())
+
+
+def test_an_estimator_with_slots(on_disk):
+    X_mm = on_disk(np.ones((90, 2)))
+    wrapper = ChunkedFit(Slotted(), chunk_size=40).fit(X_mm)
+    assert wrapper.n_rows_ == 90
+    assert not np.may_share_memory(wrapper.estimator_.kept, X_mm)
+    assert wrapper.score(X_mm) == 180
+    with pytest.raises(ValueError, match="the real reason"):
+        wrapper.fit(np.full((3, 2), np.nan))
+
+
+class Convolves(BaseEstimator):
+    """Takes images alone, and refuses NaN in them."""
+
+    def partial_fit(self, X, y=None):
+        if X.ndim != 3:
+            raise IndexError("too few dimensions")
+        return self.predict(X) is None or self
+
+    def predict(self, X):
+        if np.isnan(X).any():
+            raise ValueError("NaN pixels")
+        return X.mean(axis=(1, 2))
+
+
+def test_the_true_reason_of_an_estimator_of_images_is_told():
+    images = np.zeros((90, 4, 4))
+    wrapper = ChunkedFit(Convolves(), chunk_size=40).fit(images)
+    images[3] = np.nan
+    with pytest.raises(ValueError, match="NaN pixels"):
+        wrapper.predict(images)
+    with pytest.raises(IndexError, match="too few dimensions") as caught:
+        wrapper.fit(images)
+    assert caught.value.__notes__[0] == (
+        "Before, the rows as they are were refused: ValueError: NaN pixels"
+    )
+
+
+def test_a_target_that_the_estimator_ignores_may_be_anything():
+    X = np.random.default_rng(0).random((90, 2))
+    for y in ([[1], [1, 2]] * 45, sparse.csr_array(np.eye(90)), ["text"] * 90):
+        assert (
+            ChunkedFit(StandardScaler(), chunk_size=40).fit(X, y).n_samples_seen_ == 90
+        )
+
+
+def test_sparse_rows_that_are_made_dense_count_as_dense():
+    X = sparse.random_array((2_000, 8_000), density=0.0005, format="csr", rng=0)
+    wrapper = ChunkedFit(IncrementalPCA(2), memory_limit="32MB").fit(X[:200])
+    assert wrapper.chunk_size_ == 32_000_000 // 16 // (8 * 8_000)
+    by_hand = IncrementalPCA(2)
+    for rows in gen_batches(200, wrapper.chunk_size_, min_batch_size=2):
+        by_hand.partial_fit(X[:200][rows].toarray())
+    assert state_of(wrapper.estimator_) == state_of(by_hand)
+
+
+def test_a_subclass_of_a_frame_is_a_frame():
+    class Frame(pd.DataFrame):
+        pass
+
+    frame = Frame({"a": np.arange(9.0), "b": 1.0})
+    wrapper = ChunkedFit(StandardScaler(), chunk_size=4).fit(frame)
+    assert list(wrapper.feature_names_in_) == ["a", "b"]
+
+
+def test_bad_parameters_of_the_estimator_are_its_own_errors():
+    X = np.zeros((9, 2))
+    with pytest.raises(ValueError, match="'n_clusters' parameter of MiniBatchKMeans"):
+        ChunkedFit(MiniBatchKMeans("3"), chunk_size=4).fit(X)
 
 
 class Bare:

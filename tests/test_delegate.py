@@ -5,11 +5,17 @@ import inspect
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import SGDClassifier
+from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap._delegate import find_tags, requires_target, takes, takes_target
+from skmmap._delegate import (
+    find_tags,
+    find_target_passing,
+    requires_target,
+    takes,
+    takes_labels,
+)
 
 
 class Takes:
@@ -27,19 +33,51 @@ def test_signatures():
 
 
 @pytest.mark.parametrize(
-    ("partial_fit", "takes_y", "requires_y"),
+    ("partial_fit", "passed", "requires_y"),
     [
-        (lambda self, X: None, False, False),
-        (lambda self, X, y: None, True, True),
-        (lambda self, X, y=None: None, True, False),
-        (lambda self, *args: None, True, False),
-        (lambda self, X, *, weight=None: None, False, False),
+        (lambda self, X: None, ((), {}), False),
+        (lambda self, X, y: None, (("y",), {}), True),
+        (lambda self, X, Y=None: None, (("y",), {}), False),
+        (lambda self, X, target: None, (("y",), {}), False),
+        (lambda self, X, n_iter=5: None, ((), {}), False),
+        (lambda self, *args: None, (("y",), {}), False),
+        (lambda self, X, *, weight=None: None, ((), {}), False),
+        (lambda self, X, *, y: None, ((), {"y": "y"}), True),
+        (lambda self, X, **params: None, ((), {}), False),
     ],
 )
-def test_targets_of_third_parties(partial_fit, takes_y, requires_y):
+def test_targets_of_third_parties(partial_fit, passed, requires_y):
     estimator = type("Third", (), {"partial_fit": partial_fit})()
-    assert takes_target(estimator) == takes_y
+    assert find_target_passing(estimator)("y") == passed
     assert requires_target(estimator) == requires_y
+
+
+def test_no_target_is_no_further_argument():
+    estimator = type("Third", (), {"partial_fit": lambda self, *args: None})()
+    assert find_target_passing(estimator)(None) == ((), {})
+
+
+def test_compiled_methods_need_not_tell_their_signature():
+    estimator = type("Compiled", (), {})()
+    estimator.partial_fit = {}.pop
+    with pytest.raises(ValueError, match="signature"):
+        inspect.signature(estimator.partial_fit)
+    assert find_target_passing(estimator)("y") == (("y",), {})
+    assert not takes(estimator.partial_fit, "classes")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        (SGDClassifier(), True),
+        (SGDRegressor(), False),
+        (ChunkedFit(SGDClassifier()), True),
+        (ChunkedFit(SGDRegressor()), False),
+        (ChunkedFit(StandardScaler()), False),
+    ],
+)
+def test_who_has_to_be_told_the_classes(estimator, expected):
+    assert takes_labels(estimator) == expected
 
 
 def test_tags():

@@ -316,6 +316,7 @@ def test_chunked_fit_failing_is_a_failure_after_the_others_ran(
     scratch, monkeypatch, capsys
 ):
     results = dict(zip(BOTH, [{"error": "No."}, fake()], strict=True))
+    results["model.fit"] = fake(coef="cd")  # which is not to be compared
     code, said = report(results, scratch, monkeypatch, capsys)
     assert code == 1
     assert "\nChunkedFit failed: No.\n" in said

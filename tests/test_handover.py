@@ -1,11 +1,9 @@
-"""Forms of a chunk, and views that an estimator must not keep."""
+"""Forms of a chunk, and what a refusal says."""
 
 import numpy as np
-import pytest
 from scipy import sparse
 
-from skmmap._handover import Form, own_arrays
-from skmmap._rows import open_source
+from skmmap._handover import Form, note_refusal
 
 IMAGES = np.arange(24.0).reshape(2, 3, 4)
 
@@ -28,27 +26,21 @@ def test_a_refusal_says_what_to_try_next():
     assert Form(flat=True).after(ValueError("NaN"), IMAGES) is None
     assert Form().after(ValueError("NaN"), IMAGES[:, 0]) is None
     assert Form().after(KeyError("dim 3"), IMAGES) is None
-    rows = sparse.csr_array(np.eye(2))
-    refused = TypeError("sparse")
-    assert Form().after(refused, rows, takes_sparse=True) == Form(dense=True)
-    assert Form().after(refused, rows) is None
-    assert Form(dense=True).after(refused, rows, takes_sparse=True) is None
+    assert Form(flat=False).after(ValueError("NaN"), IMAGES) is None
 
 
-class Holder:
-    pass
+def test_what_was_taken_is_settled():
+    assert Form().settled(IMAGES) == Form(flat=False)
+    assert Form(flat=True).settled(IMAGES) == Form(flat=True)
+    assert Form().settled(IMAGES[:, 0]) == Form()
 
 
-@pytest.mark.parametrize("nest", [lambda v: v, lambda v: [v], lambda v: {"key": [v]}])
-def test_views_are_replaced_wherever_they_are_kept(nest):
-    data, own = np.arange(10.0), np.arange(3.0)
-    model, inner = Holder(), Holder()
-    model.inner, inner.outer = inner, model  # a cycle
-    inner.kept, inner.own = nest(data[2:5]), own
-    own_arrays(model, open_source(data, "X"))
-    kept = inner.kept
-    while not isinstance(kept, np.ndarray):
-        kept = kept["key"] if isinstance(kept, dict) else kept[0]
-    assert not np.shares_memory(kept, data)
-    np.testing.assert_array_equal(kept, [2, 3, 4])
-    assert inner.own is own
+def test_an_earlier_refusal_is_noted():
+    error = IndexError("too few dimensions")
+    note_refusal(error, ValueError("NaN pixels"))
+    assert error.__notes__ == [
+        "Before, the rows as they are were refused: ValueError: NaN pixels"
+    ]
+    note_refusal(error, None)
+    note_refusal(error, error)
+    assert len(error.__notes__) == 1

@@ -13,6 +13,7 @@ HOUSE = [
     "_targets",
     "_reader",
     "_handover",
+    "_views",
     "_progress",
     "_training",
     "_output",

@@ -5,6 +5,7 @@ import warnings
 from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import Recorder
 from scipy import sparse
@@ -290,9 +291,45 @@ def test_the_row_of_a_bad_target_is_noted():
     with raises(ValueError, "Input y contains NaN.") as caught:
         ChunkedFit(SGDRegressor()).fit(X, bad)
     assert caught.value.__notes__ == ["The first is in row 7 of y."]
-    with raises(ValueError, "Input y contains None.") as caught:
+    with raises(ValueError, "Input y contains NaN.") as caught:
         ChunkedFit(SGDClassifier()).fit(X, np.array(["a", None] * 5, dtype=object))
     assert caught.value.__notes__ == ["The first is in row 1 of y."]
+
+
+@pytest.mark.parametrize("missing", [pd.NA, None, np.nan])
+def test_missing_labels_of_pandas(missing):
+    labels = pd.Series([True] * 8 + [missing, False], dtype="boolean")
+    with raises(ValueError, "Input y contains NaN.") as caught:
+        ChunkedFit(SGDClassifier()).fit(X, labels)
+    assert caught.value.__notes__ == ["The first is in row 8 of y."]
+
+
+def test_many_classes_are_counted_not_listed():
+    text = "y contains the label 1 (first in row 1), which is not in the 5,000 classes."
+    with raises(ValueError, text):
+        ChunkedFit(SGDClassifier()).fit(X, y, classes=[0, *range(2, 5001)])
+
+
+def test_classes_without_an_order():
+    text = "classes must be an array or a list of labels; got set."
+    with raises(TypeError, text):
+        ChunkedFit(SGDClassifier()).fit(X, y, classes={0, 1})
+
+
+@pytest.mark.parametrize("rows", [3.0, None, (row for row in X), {1, 2}])
+def test_what_is_not_rows(rows):
+    text = f"X must be rows; got {type(rows).__name__}."
+    with raises(TypeError, text):
+        ChunkedFit(StandardScaler()).fit(rows)
+    with raises(TypeError, text):
+        ChunkedFit(StandardScaler()).fit(X).transform(rows)
+
+
+def test_a_matrix_is_refused():
+    text = "X is an np.matrix, which is not supported; pass np.asarray(X)."
+    with raises(TypeError, text), warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        ChunkedFit(StandardScaler()).fit(np.matrix(X))
 
 
 def test_labels_that_a_trained_model_does_not_know():
@@ -311,6 +348,13 @@ def test_labels_of_several_columns():
         "classes=[0, 1].",
     ):
         outputs.fit(X, targets, classes=[[0, 1], [0, 1]])
+    outputs.partial_fit(X, targets)
+    with raises(
+        ValueError,
+        "column 0 of y contains the label 7 (first in row 3), which is not in "
+        "classes=[0, 1].",
+    ):
+        outputs.partial_fit(X, np.where(np.arange(10)[:, None] == 3, 7, targets))
     with raises(
         ValueError,
         "classes has 1 entries and y has 2 columns; give a list with the labels of "
@@ -356,6 +400,7 @@ def files(tmp_path):
     np.save(tmp_path / "X.npy", X)
     content = (tmp_path / "X.npy").read_bytes()
     (tmp_path / "short.npy").write_bytes(content[:-100])
+    (tmp_path / "header.npy").write_bytes(content[:40])
     (tmp_path / "X.csv").write_text("1,2,3")
     np.savez(tmp_path / "X.npz", X=X)
     np.save(tmp_path / "objects.npy", np.array([{}] * 10), allow_pickle=True)
@@ -392,6 +437,13 @@ def files(tmp_path):
 def test_files_that_cannot_be_mapped(files, name, text):
     path = files / name
     with raises(ValueError, text.format(path=path)):
+        ChunkedFit(StandardScaler()).fit(path)
+
+
+def test_a_file_that_ends_in_its_header(files):
+    path = files / "header.npy"
+    text = f"X={str(path)!r} has no readable header: EOF: reading array header, "
+    with pytest.raises(ValueError, match=re.escape(text)):
         ChunkedFit(StandardScaler()).fit(path)
 
 

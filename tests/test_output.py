@@ -16,8 +16,9 @@ dtypes = st.sampled_from(["?", "u1", "i4", "i8", "f4", "f8", "c16"])
 def join(parts, n_rows, **options):
     output, start = Output(n_rows, **options), 0
     for part in parts:
-        output.add(start, part)
-        start += part[0].shape[0] if isinstance(part, list) else part.shape[0]
+        stop = start + (part[0] if isinstance(part, list) else part).shape[0]
+        output.add(start, stop, part)
+        start = stop
     return output.result()
 
 
@@ -61,3 +62,51 @@ def test_lists_of_outputs():
     first, second = join(parts, 3)
     assert first.shape == (3, 3)
     np.testing.assert_array_equal(second, [1, 1, 0.5])
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 4), st.floats(0, 1), st.sampled_from(["i4", "f4", "f8"])
+        ),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_csr_results_of_any_types(sizes):
+    parts = [
+        sparse.random_array((n, 3), density=density, format="csr", dtype=dtype)
+        for n, density, dtype in sizes
+    ]
+    joined = join(parts, sum(n for n, _, _ in sizes))
+    expected = sparse.vstack(parts, format="csr")
+    assert joined.dtype == expected.dtype
+    assert joined.indices.dtype == expected.indices.dtype
+    np.testing.assert_array_equal(joined.indptr, expected.indptr)
+    np.testing.assert_array_equal(joined.indices, expected.indices)
+    np.testing.assert_array_equal(joined.data, expected.data)
+
+
+def test_lists_of_rows_are_rows_not_outputs():
+    output = Output(3)
+    output.add(0, 2, [[1, 2], [3, 4]])
+    output.add(2, 3, [[5, 6]])
+    np.testing.assert_array_equal(output.result(), [[1, 2], [3, 4], [5, 6]])
+
+
+@pytest.mark.parametrize("result", [np.zeros(2), [[1], [2]], 7, np.zeros((4, 1))])
+def test_results_that_are_not_by_row_are_refused(result):
+    output = Output(6)
+    output.add(0, 3, np.zeros(3))
+    n_rows = np.size(result) if np.ndim(result) else 0
+    text = f"The estimator returned {n_rows} rows for rows 3 to 5, which are 3"
+    with pytest.raises(ValueError, match=text):
+        output.add(3, 6, result)
+
+
+def test_rows_of_another_shape_are_refused():
+    output = Output(6)
+    output.add(0, 3, np.zeros((3, 2)))
+    text = r"returned the shape \(3, 1\) for rows 3 to 5, and rows of shape \(2,\)"
+    with pytest.raises(ValueError, match=text):
+        output.add(3, 6, np.zeros((3, 1)))
