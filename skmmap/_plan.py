@@ -137,14 +137,12 @@ def open_training(estimator, X, y, params: dict) -> Table:
             f"This {type(estimator).__name__} estimator requires y to be passed, but "
             "the target y is None."
         )
-    if y_required:
+    if y_required or takes_labels(estimator):
         single = tags is not None and tags.target_tags.single_output
         y = open_target(y, single_output=single)
     elif y is not None:
         y = open_source(y, "y")
     table = open_table(X, y, params)
-    if y_required:
-        check_finite(y, "y")
     return table
 
 
@@ -163,27 +161,38 @@ def _check_rows(X, tags) -> None:
 def find_first_params(estimator, fitted, y, classes) -> dict:
     """Return what only the first ``partial_fit`` gets: the classes, if it takes them.
 
-    Every label of y is checked against the classes that are known already.
+    For that y is scanned once, and what cannot be trained on is refused on the way.
     """
-    method = estimator.partial_fit
+    _check_takes_classes(estimator, classes)
+    given = {} if classes is None else {"classes": classes}
+    if y is None:
+        return given
     if not takes_labels(estimator):
-        if classes is not None and not takes_any(method):
-            raise TypeError(
-                f"classes was given, and {type(estimator).__name__}.partial_fit has "
-                "no such parameter."
-            )
-        return {} if classes is None else {"classes": classes}
+        if requires_target(estimator):
+            check_finite(y, "y")
+        return given
     tags = find_tags(estimator)
     per_column = tags is None or not tags.target_tags.single_output
     known = _find_known(fitted) if classes is None else classes
-    if y is not None and known is not None:
-        if y.ndim == 1 or per_column or not is_multilabel(y):
-            check_labels(y, known)
-    elif y is not None and fitted is None:
-        known = classes = find_classes(y, per_column=per_column)
+    if known is None and fitted is None:
+        known = find_classes(y, per_column=per_column)
+        given = {"classes": known}
+    elif known is None or (y.ndim > 1 and not per_column and is_multilabel(y)):
+        check_finite(y, "y")
+    else:
+        check_labels(y, known)
     if fitted is None:
         _check_one_vs_one(estimator, known)
-    return {} if classes is None else {"classes": classes}
+    return given
+
+
+def _check_takes_classes(estimator, classes) -> None:
+    method = estimator.partial_fit
+    if classes is not None and not takes(method, "classes") and not takes_any(method):
+        raise TypeError(
+            f"classes was given, and {type(estimator).__name__}.partial_fit has no "
+            "such parameter."
+        )
 
 
 def _find_known(fitted):

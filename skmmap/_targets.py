@@ -39,16 +39,25 @@ def open_target(y, *, single_output: bool):
 
 def check_finite(source, name: str) -> None:
     """Raise for the first row of y or of the weights with NaN or infinity."""
+    if source.dtype.kind in "fcO":
+        for _ in _iter_finite_pieces(source, name):
+            pass
+
+
+def _iter_finite_pieces(source, name: str = "y"):
+    """Yield the pieces, each after a look for NaN and infinity."""
     for start, piece in _iter_pieces(source):
+        numbers = piece
         try:
             if piece.dtype == object:
-                piece = np.where(_is_missing(piece), np.nan, 0.0)
-            assert_all_finite(piece, input_name=name)
+                numbers = np.where(_is_missing(piece), np.nan, 0.0)
+            assert_all_finite(numbers, input_name=name)
         except ValueError as error:
-            bad = ~np.isfinite(piece.reshape(len(piece), -1)).all(axis=1)
+            bad = ~np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1)
             row = start + int(np.argmax(bad))
             error.add_note(f"The first is in row {row:,} of {name}.")
             raise
+        yield start, piece
 
 
 @partial(np.vectorize, otypes=[bool])
@@ -69,7 +78,7 @@ def find_classes(y, *, per_column: bool):
     if y.ndim > 1 and not per_column and is_multilabel(y):
         return np.arange(y.shape[1])
     columns = None
-    for _, piece in _iter_pieces(y):
+    for _, piece in _iter_finite_pieces(y):
         _check_discrete(piece)
         found = [_find_labels(column) for column in _columns(piece)]
         columns = [
@@ -98,7 +107,7 @@ def check_labels(y, classes) -> None:
             f"classes has {len(known):,} entries and y has {y.shape[1]:,} columns; "
             "give a list with the labels of each column."
         )
-    for start, piece in _iter_pieces(y):
+    for start, piece in _iter_finite_pieces(y):
         for j, column in enumerate(_columns(piece)):
             strange = ~np.isin(column, np.asarray(known[j]))
             if strange.any():

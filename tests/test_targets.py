@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.multioutput import MultiOutputClassifier
 
 from skmmap import _targets
-from skmmap._rows import open_source
+from skmmap._plan import find_first_params
+from skmmap._rows import ArraySource, open_source
 from skmmap._targets import check_finite, check_labels, find_classes, open_target
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
@@ -85,3 +88,26 @@ def test_only_one_piece_is_read_at_a_time():
 
 def test_no_target_stays_none():
     assert open_target(None, single_output=True) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "y"),
+    [
+        (SGDClassifier(), np.arange(100) % 3),
+        (SGDClassifier(), np.arange(100) % 3 / 1.0),
+        (SGDRegressor(), np.arange(100.0)),
+        (MultiOutputClassifier(SGDClassifier()), np.arange(200).reshape(100, 2) % 4),
+    ],
+)
+def test_each_label_is_read_once_before_training(model, y, monkeypatch):
+    rows = []
+    read = ArraySource.read
+
+    def spy(self, start, stop):
+        if self.rows.base is y:
+            rows.extend(range(start, stop))
+        return read(self, start, stop)
+
+    monkeypatch.setattr(ArraySource, "read", spy)
+    find_first_params(model, None, open_source(y, "y"), None)
+    assert rows == list(range(100))
