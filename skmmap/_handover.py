@@ -54,10 +54,12 @@ class Form(NamedTuple):
         return self
 
 
-def note_refusal(error: Exception, refused: Exception | None) -> None:
-    """Note on ``error`` that another form of the chunk was refused before."""
-    if refused is not None and refused is not error:
-        error.add_note(
-            f"Before, the rows as they are were refused: {type(refused).__name__}: "
-            f"{refused}"
-        )
+def describe_error(error: Exception) -> str:
+    """Return the type and text; the error itself would keep its frames' arrays."""
+    return f"{type(error).__name__}: {error}"
+
+
+def note_refusal(error: Exception, refusal: str | None) -> None:
+    """Note on ``error`` that the rows as they are were refused before, and why."""
+    if refusal is not None:
+        error.add_note(f"Before, the rows as they are were refused: {refusal}")

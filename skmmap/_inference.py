@@ -1,6 +1,6 @@
 """One method of a fitted estimator over all chunks."""
 
-from skmmap._handover import Form, note_refusal
+from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._output import Output
 from skmmap._reader import Chunk, Table
@@ -31,7 +31,7 @@ def iter_results(estimator, method: str, table: Table, schedule, form: Form):
 
 def _call(call, chunk: Chunk, form: Form):
     """Return the form that ``call`` took the chunk in, and its result."""
-    refused = None
+    refusal = None
     while True:
         y = () if chunk.y is None else (form.unlock(chunk.y),)
         params = {key: form.unlock(value) for key, value in chunk.params.items()}
@@ -41,9 +41,9 @@ def _call(call, chunk: Chunk, form: Form):
         except Exception as error:
             better = form.after(error, chunk.X)
             if better is None:
-                note_refusal(error, refused)
+                note_refusal(error, refusal)
                 raise
-            form, refused = better, error
+            form, refusal = better, describe_error(error)
 
 
 def apply_method(estimator, method: str, table: Table, schedule, form: Form):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skmmap._handover import Form, note_refusal
+from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._progress import Report, Tasks
 from skmmap._reader import Chunk, Table
@@ -28,7 +28,7 @@ class Learner:
     make: Callable[[], Any] | None
     form: Form
     pass_target: Callable[[Any], dict]
-    refused: Exception | None = None
+    refusal: str | None = None
 
     def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
         """Hand one chunk to ``partial_fit``, inside the context ``learning``.
@@ -50,10 +50,10 @@ class Learner:
         """Start over in the next form; raise ``error`` again if there is none."""
         form = self.form.after(error, chunk.X)
         if form is None or self.make is None:
-            note_refusal(error, self.refused)
+            note_refusal(error, self.refusal)
             raise error
         if form.flat and not self.form.flat:
-            self.refused = error
+            self.refusal = describe_error(error)
         self.form, self.estimator = form, self.make()
 
     def _partial_fit(self, chunk: Chunk) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skmmap._handover import Form, note_refusal
+from skmmap._handover import Form, describe_error, note_refusal
 
 IMAGES = np.arange(24.0).reshape(2, 3, 4)
 
@@ -37,10 +37,9 @@ def test_what_was_taken_is_settled():
 
 def test_an_earlier_refusal_is_noted():
     error = IndexError("too few dimensions")
-    note_refusal(error, ValueError("NaN pixels"))
+    note_refusal(error, None)
+    assert not hasattr(error, "__notes__")
+    note_refusal(error, describe_error(ValueError("NaN pixels")))
     assert error.__notes__ == [
         "Before, the rows as they are were refused: ValueError: NaN pixels"
     ]
-    note_refusal(error, None)
-    note_refusal(error, error)
-    assert len(error.__notes__) == 1

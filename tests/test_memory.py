@@ -118,6 +118,22 @@ def test_what_skmmap_itself_allocates(folder, name):
         assert fit < CHUNK / 4
 
 
+def test_what_was_refused_is_not_kept(folder):
+    """The first chunk of images is refused after a conversion, and then let go."""
+    images, flat = run(
+        """
+        X = np.load(f"{sys.argv[1]}/X_uint8.npy", mmap_mode="r")[:100_000]
+        y = np.load(f"{sys.argv[1]}/y.npy", mmap_mode="r")[:100_000]
+        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper.fit(X[:100], y[:100])
+        print(allocated(lambda: wrapper.fit(X.reshape(-1, 5, 10), y)))
+        print(allocated(lambda: wrapper.fit(X, y)))
+        """,
+        folder,
+    )
+    assert images < flat + 2**20
+
+
 CASES = [
     ("SGDClassifier(random_state=0)", "X", "y"),
     ("SGDClassifier(random_state=0)", "X_uint8", "y"),
