@@ -10,6 +10,7 @@ import time
 import tracemalloc
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,14 +158,15 @@ def test_full_disk_leaves_nothing(tmp_path):
     assert list_files(tmp_path) == set()
 
 
-def test_too_small_a_disk_is_seen_before_writing(tmp_path, capsys):
-    folder, rows = tmp_path / "new", "1" + "0" * 15
-    assert __main__.main(["demo", "--rows", rows, "--folder", str(folder)]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(
-        f"\nskmmap: The files need 1,127,500,000,000.0 MB, and {folder} has "
+def test_too_small_a_disk_is_seen_before_writing(tmp_path, monkeypatch, capsys):
+    usage = SimpleNamespace(free=2_000_000)
+    monkeypatch.setattr(_digits.shutil, "disk_usage", lambda folder: usage)
+    folder = tmp_path / "new"
+    assert __main__.main(["demo", "--rows", "2000", "--folder", str(folder)]) == 1
+    assert capsys.readouterr().err == (
+        f"\nskmmap: The files need 3.1 MB, and {folder} has 2.0 MB free. Choose fewer "
+        "--rows or another --folder.\n"
     )
-    assert said.endswith(" MB free. Choose fewer --rows or another --folder.\n")
     assert list_files(tmp_path) == set()
 
 
