@@ -127,7 +127,7 @@ def route(wrapper, caller: str, callee: str, params: dict) -> dict:
 
 
 def open_training(estimator, X, y, params: dict) -> Table:
-    """Return the rows to train on, after a scan of all that is small: y and weights."""
+    """Return the rows to train on, checked as far as their shapes tell."""
     X = open_source(X, "X")
     tags = find_tags(estimator)
     _check_rows(X, tags)
@@ -142,8 +142,7 @@ def open_training(estimator, X, y, params: dict) -> Table:
         y = open_target(y, single_output=single)
     elif y is not None:
         y = open_source(y, "y")
-    table = open_table(X, y, params)
-    return table
+    return open_table(X, y, params)
 
 
 def _check_rows(X, tags) -> None:
