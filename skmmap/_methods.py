@@ -145,7 +145,8 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result; frames, and sparse results other than CSR, are joined at the end,
+        which takes them twice.
         Equals: the estimator's ``transform`` on all rows.
         """
         return self._apply("transform", X, params)
@@ -230,7 +231,9 @@ class RowMethods:
         Notes
         -----
         Reads: X once and y once, for R2 y twice, in file order.
-        Allocates: three chunks at most, and the estimator's own needs on a chunk.
+        Allocates: three chunks at most, and the estimator's own needs on a chunk; a
+        ``score`` of an estimator's own holds the predictions for all rows that it asks
+        for, and what it makes of them.
         Equals: the estimator's ``score`` on all rows; sums over chunks round
         differently in the last digits.
         """
