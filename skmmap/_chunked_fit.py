@@ -27,7 +27,7 @@ from skmmap._plan import (
     route,
 )
 from skmmap._progress import Report, open_tasks
-from skmmap._rows import is_mapped
+from skmmap._stores import is_mapped
 from skmmap._training import Learner, Training
 from skmmap._views import own_arrays
 

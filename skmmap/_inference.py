@@ -24,7 +24,7 @@ def iter_results(estimator, method: str, table: Table, schedule, form: Form):
         except Exception as error:
             doing = _DOING.get(method, f"computing {method} for")
             where = f"(chunk {number} of {len(schedule)})"
-            add_rows_note(error, doing, chunk.start, chunk.X, where)
+            add_rows_note(error, doing, table.X, chunk, where)
             raise
         yield chunk, result
 
@@ -48,7 +48,9 @@ def _call(call, chunk: Chunk, form: Form):
 
 def apply_method(estimator, method: str, table: Table, schedule, form: Form):
     """Return what ``method`` would return for all rows at once."""
-    output = Output(table.X.n_rows, keep_index=table.X.has_index)
+    output = Output(
+        table.X.n_rows, keep_index=table.X.store.has_index, order=table.X.order
+    )
     for chunk, result in iter_results(estimator, method, table, schedule, form):
         output.add(chunk.start, chunk.stop, result)
     return output.result()

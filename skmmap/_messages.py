@@ -41,13 +41,13 @@ def find_bad_row(rows) -> int | None:
     return int(np.argmax(bad)) if bad.any() else None
 
 
-def add_rows_note(error: Exception, doing: str, start: int, rows, where: str) -> None:
-    """Note on ``error`` which rows the estimator was given when it raised."""
-    n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
-    if n_rows == 0:
+def add_rows_note(error: Exception, doing: str, source, chunk, where: str) -> None:
+    """Note on ``error`` which rows of X the estimator was given when it raised."""
+    if chunk.start == chunk.stop:
         return
-    note = f"while {doing} {describe_rows(start, start + n_rows)} {where}"
-    bad = find_bad_row(rows) if isinstance(error, ValueError) else None
+    note = f"while {doing} {source.describe(chunk.start, chunk.stop)} {where}"
+    bad = find_bad_row(chunk.X) if isinstance(error, ValueError) else None
     if bad is not None:
-        note += f"; the first row with NaN or infinity is row {start + bad:,}"
+        row = source.describe(chunk.start + bad, chunk.start + bad + 1)
+        note += f"; the first row with NaN or infinity is {row}"
     error.add_note(note)

@@ -5,9 +5,9 @@ from sklearn.utils.validation import check_is_fitted
 from skmmap._delegate import available_with
 from skmmap._handover import Form
 from skmmap._inference import apply_method
+from skmmap._open import open_source
 from skmmap._plan import make_estimator, make_schedule, route
 from skmmap._reader import open_table
-from skmmap._rows import open_source
 from skmmap._scoring import compute_score
 from skmmap._targets import open_target
 

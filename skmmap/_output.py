@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import describe_rows
-from skmmap._rows import concat_frames, is_frame
+from skmmap._selection import at
+from skmmap._stores import FrameStore, concat_frames, is_frame
 
 
 class Output:
@@ -12,11 +13,12 @@ class Output:
 
     The first one decides. Arrays and CSR matrices are copied to where they belong in
     the result, which widens when a later chunk needs it, so that nothing is held
-    twice; frames and other sparse formats are joined at the end.
+    twice; frames and other sparse formats are joined at the end. ``order`` says which
+    row of the result each row that comes is, None that they come in turn.
     """
 
-    def __init__(self, n_rows: int, *, keep_index: bool = False):
-        self._n_rows, self._keep_index = n_rows, keep_index
+    def __init__(self, n_rows: int, *, keep_index: bool = False, order=None):
+        self._n_rows, self._keep_index, self._order = n_rows, keep_index, order
         self._joined = None
 
     def add(self, start: int, stop: int, result) -> None:
@@ -33,16 +35,19 @@ class Output:
 
     def _open(self, first):
         if isinstance(first, list) and first and isinstance(first[0], np.ndarray):
-            return _Outputs([Output(self._n_rows) for _ in first])
+            return _Outputs([Output(self._n_rows, order=self._order) for _ in first])
         if sparse.issparse(first) and first.format == "csr":
-            return _Csr(self._n_rows, first)
+            return _Csr(self._n_rows, first, self._order)
         if sparse.issparse(first):
-            return _Parts(lambda parts: sparse.vstack(parts, format=first.format))
+            return _Parts(
+                lambda parts: sparse.vstack(parts, format=first.format), self._order
+            )
         if is_frame(first):
             return _Parts(
-                lambda parts: concat_frames(parts, keep_index=self._keep_index)
+                lambda parts: concat_frames(parts, keep_index=self._keep_index),
+                self._order,
             )
-        return _Array(self._n_rows)
+        return _Array(self._n_rows, self._order)
 
 
 def _check_rows(result, start: int, stop: int) -> None:
@@ -56,10 +61,10 @@ def _check_rows(result, start: int, stop: int) -> None:
 
 
 class _Array:
-    """One array of all rows, filled from the front."""
+    """One array of all rows, filled in the order in which they come."""
 
-    def __init__(self, n_rows: int):
-        self._n_rows, self._rows = n_rows, None
+    def __init__(self, n_rows: int, order=None):
+        self._n_rows, self._order, self._rows = n_rows, order, None
 
     def add(self, start: int, stop: int, result) -> None:
         result = np.asarray(result)
@@ -74,7 +79,10 @@ class _Array:
         dtype = np.result_type(self._rows, result)
         if dtype != self._rows.dtype:
             self._rows = self._rows.astype(dtype)
-        self._rows[start:stop] = result
+        if self._order is None:
+            self._rows[start:stop] = result
+        else:
+            self._rows[at(self._order, range(start, stop))] = result
 
     def result(self):
         return self._rows
@@ -83,7 +91,8 @@ class _Array:
 class _Csr:
     """One CSR matrix of all rows, whose arrays grow in place."""
 
-    def __init__(self, n_rows: int, first):
+    def __init__(self, n_rows: int, first, order=None):
+        self._order = order
         self._type, self._n_columns = type(first), first.shape[1]
         self._indptr = np.zeros(n_rows + 1, dtype=np.int64)
         self._indices = np.empty(0, first.indices.dtype)
@@ -100,7 +109,16 @@ class _Csr:
         if indptr[-1] <= np.iinfo(self._indices.dtype).max:
             indptr = indptr.astype(self._indices.dtype)
         shape = len(indptr) - 1, self._n_columns
-        return self._type((self._data, self._indices, indptr), shape=shape)
+        joined = self._type((self._data, self._indices, indptr), shape=shape)
+        return joined if self._order is None else joined[_invert(self._order)]
+
+
+def _invert(order) -> np.ndarray:
+    """Return where each row of a result is that came in this order."""
+    order = at(order, range(len(order)))
+    inverse = np.empty_like(order)
+    inverse[order] = np.arange(len(order))
+    return inverse
 
 
 def _extend(array, n_used: int, more):
@@ -117,15 +135,24 @@ def _extend(array, n_used: int, more):
 class _Parts:
     """Pieces that their own library joins."""
 
-    def __init__(self, join):
-        self._join, self._parts = join, []
+    def __init__(self, join, order=None):
+        self._join, self._order, self._parts = join, order, []
 
     def add(self, start: int, stop: int, result) -> None:
         self._parts.append(result)
 
     def result(self):
         parts, self._parts = self._parts, []
-        return parts[0] if len(parts) == 1 else self._join(parts)
+        joined = parts[0] if len(parts) == 1 else self._join(parts)
+        return joined if self._order is None else _put_back(joined, self._order)
+
+
+def _put_back(joined, order):
+    """Return the rows of a frame or sparse matrix in the order that was asked for."""
+    rows = _invert(order)
+    if is_frame(joined):
+        return FrameStore.pick(joined, rows)
+    return joined.tocsr()[rows].asformat(joined.format)
 
 
 class _Outputs:

@@ -22,8 +22,8 @@ from skmmap._delegate import (
     takes_labels,
 )
 from skmmap._messages import warn
+from skmmap._open import open_source
 from skmmap._reader import Table, open_table
-from skmmap._rows import SparseSource, open_source
 from skmmap._schedule import FileOrder, find_chunk_rows
 from skmmap._targets import (
     check_finite,
@@ -228,7 +228,7 @@ def find_min_rows(estimator) -> int:
 
 def needs_dense(estimator, X) -> bool:
     """Whether chunks are made dense, as the ``fit`` of IncrementalPCA makes them."""
-    return isinstance(estimator, IncrementalPCA) and isinstance(X, SparseSource)
+    return isinstance(estimator, IncrementalPCA) and X.store.is_sparse
 
 
 def make_schedule(wrapper, X, *, min_rows: int = 1, dense: bool = False) -> FileOrder:
@@ -247,7 +247,7 @@ def make_schedule(wrapper, X, *, min_rows: int = 1, dense: bool = False) -> File
             f"{type(wrapper.estimator).__name__} needs at least {min_rows:,} in a "
             "chunk."
         )
-    if X.is_slow_layout and rows < X.n_rows:
+    if X.store.is_slow_layout and rows < X.n_rows:
         warn(
             "X is stored column by column (Fortran order), so each chunk of rows reads "
             "from the whole file. Saving it in C order once will make every pass "

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmmap._rows import ArraySource, open_source
-from skmmap._targets import check_finite, check_has_weight
+from skmmap._open import open_source
+from skmmap._source import Source
+from skmmap._targets import check_finite, check_has_weight, open_array
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Chunk:
 class Table:
     """X with what goes along with its rows, and the parameters that do not."""
 
-    X: ArraySource
-    y: ArraySource | None = None
+    X: Source
+    y: Source | None = None
     by_row: dict = field(default_factory=dict)
     whole: dict = field(default_factory=dict)
 
@@ -40,9 +41,18 @@ class Table:
         """Bytes of a row as it is stored, in all sources together."""
         return sum(source.row_nbytes for source in self._sources)
 
-    def shares_memory(self, array: np.ndarray) -> bool:
+    def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
-        return any(source.shares_memory(array) for source in self._sources)
+        return any(source.store.holds(array) for source in self._sources)
+
+    def in_file_order(self) -> "Table":
+        """Return the table with its rows in the order in which those of X lie."""
+        order = self.X.file_order
+        if order is None:
+            return self
+        y = None if self.y is None else self.y.reorder(order)
+        by_row = {name: rows.reorder(order) for name, rows in self.by_row.items()}
+        return Table(self.X.reorder(order), y, by_row, self.whole)
 
     @property
     def _sources(self) -> list:
@@ -74,17 +84,16 @@ def open_table(X, y=None, params=None) -> Table:
             whole[name] = value
     for name, source in {"y": y, **by_row}.items():
         _check_same_length(X, source, name)
+    table = Table(X, y, by_row, whole).in_file_order()
     if "sample_weight" in by_row:
-        check_finite(by_row["sample_weight"], "sample_weight")
-        check_has_weight(by_row["sample_weight"])
-    return Table(X, y, by_row, whole)
+        check_finite(table.by_row["sample_weight"], "sample_weight")
+        check_has_weight(table.by_row["sample_weight"])
+    return table
 
 
 def _open_weights(weights, n_rows: int):
     """Return the weights as a source of one number for each row."""
-    source = open_source(weights, "sample_weight")
-    if type(source) is not ArraySource:
-        source = ArraySource(np.asarray(weights))
+    source = open_array(weights, "sample_weight")
     if source.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {source.ndim}D array: "

@@ -1,239 +1,269 @@
-"""The only place that opens, checks and addresses inputs."""
+"""``Rows``: a lazy selection of rows that scikit-learn can index."""
 
-import os
-import sys
-from math import prod
-from pathlib import Path
+from html import escape
 
 import numpy as np
 from scipy import sparse
 
-_NPY_MAGIC = b"\x93NUMPY"
+from skmmap._selection import at, resolve
+from skmmap._source import Source
 
 
-def open_source(value, name: str):
-    """Return ``value`` as a source: rows that are read by slice, never whole.
+class Rows:
+    """Rows that stay where they are, and selections of them.
 
-    ``value`` is an array or map, a path to a ``.npy`` file, a CSR matrix, a
-    pandas or polars frame, a list, or anything with ``shape`` and slicing.
-    ``name`` is what the user calls it, for messages.
+    What `open_rows` returns. It goes wherever scikit-learn only selects rows, such as
+    ``train_test_split``, cross-validation and searches, and wherever `ChunkedFit`
+    takes X, y or weights. ``rows[key]`` for a slice, a mask or an array of row
+    numbers is again `Rows`: an address and a selection, with nothing read. A single
+    row, ``rows[i]``, is read, of a matrix or a frame as one of one row.
+    ``np.asarray(rows)`` loads them all.
+
+    Parameters
+    ----------
+    source : object
+        What `open_rows` makes; there is no other way to make `Rows`.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Number of rows, and the shape of one.
+
+    dtype : numpy.dtype
+        Type of the values as they are stored.
+
+    ndim : int
+        Number of dimensions.
+
+    size : int
+        Number of values.
+
+    nbytes : int
+        Bytes of these rows as an array in memory.
+
+    mode : {"r", "r+", "c"}
+        Whether ``rows[key] = values`` is refused, writes to the file, or to private
+        memory. Training and prediction never write, whatever the mode.
+
+    See Also
+    --------
+    open_rows : Open files and other containers of rows.
+    ChunkedFit : Fit and apply an estimator on rows, chunk by chunk.
+
+    Notes
+    -----
+    Reads: nothing but a header, until a row is asked for.
+    Allocates: the numbers of the selected rows where they follow no pattern, 4 bytes
+    each (8 from 2**32 rows on). A range, or the few ranges of a ``KFold``, take none.
+    Equals: the same selections of a NumPy array, errors included.
+
+    A file is mapped only as long as somebody holds rows that were read; no file is
+    open between. Pickled are the address and the selection, never the data of a
+    file; it is opened again where it is needed. There is no arithmetic: NumPy
+    functions and operators refuse `Rows`, so that nothing is loaded by accident.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from sklearn.model_selection import train_test_split
+    >>> from skmmap import open_rows
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "X.npy")
+    >>> np.save(path, np.arange(20.0).reshape(10, 2))
+    >>> X = open_rows(path)
+    >>> X_train, X_test = train_test_split(X, random_state=0)
+    >>> X_test
+    <Rows: 3 x 2 float64 of X.npy: 48 bytes on disk, 12 bytes in memory>
+    >>> np.asarray(X_test)
+    array([[ 4.,  5.],
+           [16., 17.],
+           [ 8.,  9.]])
+    >>> X[10]
+    Traceback (most recent call last):
+        ...
+    IndexError: index 10 is out of bounds for axis 0 with size 10
+    >>> folder.cleanup()
     """
-    if isinstance(value, str | os.PathLike):
-        value = open_npy(value, name)
-    if isinstance(value, np.lib.npyio.NpzFile):
-        raise TypeError(_NPZ.format(name=name, path="an .npz archive"))
-    if sparse.issparse(value):
-        return SparseSource(value)
-    if is_frame(value):
-        return FrameSource(value)
-    if isinstance(value, list | tuple):
-        return ListSource(value)
-    if isinstance(value, np.matrix):
-        raise TypeError(
-            f"{name} is an np.matrix, which is not supported; pass np.asarray({name})."
-        )
-    lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
-    array = value if lazy and not _is_series(value) else np.asarray(value)
-    if not array.shape:
-        raise TypeError(f"{name} must be rows; got {type(value).__name__}.")
-    return ArraySource(array)
 
+    # NumPy's operators refuse what has no ufuncs, rather than load it.
+    __array_ufunc__ = None
 
-def open_npy(path, name: str) -> np.memmap:
-    """Map the ``.npy`` file at ``path`` read-only; nothing is ever unpickled."""
-    path = Path(path)
-    with open(path, "rb") as file:
-        magic = file.read(len(_NPY_MAGIC))
-    if magic[:2] == b"PK":
-        raise ValueError(_NPZ.format(name=name, path=path))
-    if magic != _NPY_MAGIC:
-        raise ValueError(
-            f"{name}={str(path)!r} is not a .npy file. Save the array once with "
-            "np.save(path, array)."
-        )
-    shape, dtype, offset = _read_header(path, name)
-    if dtype.hasobject:
-        raise ValueError(
-            f"{name}={str(path)!r} holds pickled Python objects, which are never "
-            "loaded: they could run any code. Save plain numbers or strings, for "
-            "example np.save(path, array.astype(str))."
-        )
-    size, needed = path.stat().st_size, offset + prod(shape) * dtype.itemsize
-    if size < needed:
-        raise ValueError(
-            f"{name}={str(path)!r} is truncated: its header says shape {shape} and "
-            f"{needed:,} bytes, and the file has {size:,}. Write it again."
-        )
-    return np.lib.format.open_memmap(path, mode="r")
+    def __init__(self, source):
+        if not isinstance(source, Source):
+            raise TypeError(
+                f"Rows are made by open_rows(source); got {type(source).__name__}."
+            )
+        self._source = source
 
+    @property
+    def shape(self):
+        return self._source.shape
 
-def is_mapped(array) -> bool:
-    """Whether ``array`` is, or is a view of, a memory map."""
-    while array is not None:
-        if isinstance(array, np.memmap):
-            return True
-        array = getattr(array, "base", None)
-    return False
+    @property
+    def dtype(self):
+        return self._source.dtype
 
+    @property
+    def ndim(self):
+        return self._source.ndim
 
-def _read_header(path, name: str):
-    """Return shape, dtype and the offset of the data of a ``.npy`` file."""
-    fmt = np.lib.format
-    with open(path, "rb") as file:
-        try:
-            old = fmt.read_magic(file) == (1, 0)
-            # Version 3 differs from 2 in its encoding only.
-            read = fmt.read_array_header_1_0 if old else fmt.read_array_header_2_0
-            shape, _, dtype = read(file)
-        except ValueError as error:
+    @property
+    def size(self):
+        return self._source.n_rows * int(np.prod(self.shape[1:], dtype=np.int64))
+
+    @property
+    def nbytes(self):
+        return self._source.nbytes
+
+    @property
+    def mode(self):
+        return self._source.store.mode
+
+    def __len__(self):
+        return self._source.n_rows
+
+    def __getitem__(self, key):
+        picked = resolve(key, len(self))
+        if isinstance(picked, int):
+            return self._read_row(picked)
+        return Rows(self._source.select(picked))
+
+    def _read_row(self, row: int):
+        rows = self._source.select(range(row, row + 1)).load()
+        is_item = self._source.store.is_array or isinstance(rows, list)
+        return rows[0] if is_item else rows
+
+    def __setitem__(self, key, values):
+        picked = resolve(key, len(self))
+        is_row = isinstance(picked, int)
+        picked = range(picked, picked + 1) if is_row else picked
+        selected = self._source.select(picked)
+        rows = at(selected.selection, range(len(picked)))
+        shape = selected.shape[1:] if is_row else selected.shape
+        values = np.broadcast_to(np.asarray(values), shape).reshape(selected.shape)
+        self._source.store.write(rows, values)
+
+    def __iter__(self):
+        if not self._source.store.is_array:
+            yield from (self[row] for row in range(len(self)))
+            return
+        step = self._source.store.block_rows
+        for start in range(0, len(self), step):
+            stop = min(start + step, len(self))
+            yield from self._source.select(range(start, stop)).load()
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
             raise ValueError(
-                f"{name}={str(path)!r} has no readable header: {error}. Write it again."
-            ) from error
-        return shape, dtype, file.tell()
+                "Rows cannot become an array without a copy; rows.read(start, stop) "
+                "returns views where there can be any."
+            )
+        if not self._source.store.is_array and sparse.issparse(self._source.read(0, 0)):
+            raise TypeError(
+                "Rows of a sparse matrix become dense only when asked to: "
+                "rows.read(0, len(rows)).toarray()."
+            )
+        return np.asarray(self._source.load(), dtype=dtype)
 
+    def read(self, start=0, stop=None):
+        """Return neighbouring rows as `ChunkedFit` hands them to an estimator.
 
-_NPZ = (
-    "{name} is {path}: numpy reads an .npz archive whole into memory, whatever "
-    "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array)."
-)
+        Parameters
+        ----------
+        start : int, default=0
+            The first row.
 
+        stop : int or None, default=None
+            The row after the last one; None for all rows from `start` on.
 
-def is_frame(value) -> bool:
-    return bool(_library(value)) and len(getattr(value, "shape", ())) == 2
+        Returns
+        -------
+        rows : ndarray, csr_array, data frame or list of stop - start rows
+            In native byte order and read-only; of whatever kind the source holds.
 
+        Notes
+        -----
+        Reads: these rows, in the order in which they lie in the file.
+        Allocates: nothing for neighbouring rows of a file or array, which are a view;
+        the rows where they are picked one by one or come from another container.
+        Equals: ``np.asarray(rows[start:stop])``.
+        """
+        picked = resolve(slice(start, stop), len(self))
+        return self._source.read(picked.start, max(picked.start, picked.stop))
 
-def _is_series(value) -> bool:
-    return bool(_library(value))
+    def close(self):
+        """Let go of the file; these rows and their selections cannot be read again.
 
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: nothing.
+        Equals: leaving a ``with`` block. A file is mapped as long as somebody holds
+        an array that `read` returned.
+        """
+        self._source.store.close()
 
-def _library(value) -> str:
-    """Return "pandas" or "polars" if ``value`` is of a class from there."""
-    modules = [cls.__module__.partition(".")[0] for cls in type(value).__mro__]
-    return next((name for name in modules if name in ("pandas", "polars")), "")
+    def __enter__(self):
+        self._source.store.hold()
+        return self
 
+    def __exit__(self, *error):
+        self.close()
 
-def concat_frames(parts, *, keep_index: bool):
-    """Join data frames of one library, row-wise."""
-    library = sys.modules[_library(parts[0])]
-    if library.__name__ == "pandas":
-        return library.concat(parts, ignore_index=not keep_index)
-    return library.concat(parts)
+    def __reduce__(self):
+        return Rows, (self._source,)
 
+    def __eq__(self, other):
+        if isinstance(other, Rows) or other is None or isinstance(other, str):
+            return self is other
+        raise TypeError(
+            "Rows are not compared value by value; load them: np.asarray(rows) == "
+            "value."
+        )
 
-class ArraySource:
-    """Rows of an ndarray, a map, or whatever has ``shape`` and slices to one."""
+    __hash__ = object.__hash__
 
-    has_index = False
-
-    def __init__(self, array):
-        if isinstance(array, np.ndarray):
-            # A view: the map keeps its mode, and no estimator can write through.
-            array = np.asarray(array).view()
-            array.flags.writeable = False
-        self.rows = array
-        self.shape = tuple(array.shape)
-        self.dtype = np.dtype(array.dtype)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def n_rows(self) -> int:
-        return self.shape[0] if self.shape else 0
-
-    @property
-    def row_values(self) -> int:
-        return prod(self.shape[1:])
-
-    @property
-    def row_nbytes(self) -> int:
-        return self.row_values * self.dtype.itemsize
-
-    @property
-    def is_slow_layout(self) -> bool:
-        """True for a column-by-column file, where a row slice touches all of it."""
-        rows = self.rows
+    def __repr__(self):
+        facts = self._describe()
         return (
-            isinstance(rows, np.ndarray)
-            and rows.flags.fnc
-            and self.n_rows > 1
-            and is_mapped(rows)
+            f"<Rows: {facts['Shape']} {facts['Type']} of {facts['Source']}: "
+            f"{facts['On disk']} on disk, {facts['In memory']} in memory>"
         )
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        rows = np.asarray(self.rows[start:stop])
-        if not rows.dtype.isnative:
-            return rows.astype(rows.dtype.newbyteorder("="))
-        return rows
-
-    def ravel(self) -> "ArraySource":
-        """Return a column of shape (n_rows, 1) as one dimension."""
-        return ArraySource(self.rows[:, 0])
-
-    def shares_memory(self, array: np.ndarray) -> bool:
-        return isinstance(self.rows, np.ndarray) and np.may_share_memory(
-            array, self.rows
+    def _repr_html_(self):
+        cells = "".join(
+            f"<tr><th style='text-align: left'>{name}</th>"
+            f"<td style='text-align: left'>{escape(value)}</td></tr>"
+            for name, value in self._describe().items()
         )
+        return f"<table><caption>Rows</caption>{cells}</table>"
+
+    def _describe(self) -> dict:
+        source = self._source
+        on_disk = source.store.on_disk
+        kept = getattr(source.selection, "nbytes", 0) + (0 if on_disk else self.nbytes)
+        return {
+            "Shape": " x ".join(f"{n:,}" for n in self.shape),
+            "Type": str(self.dtype),
+            "Source": source.store.where,
+            "On disk": _say_size(self.nbytes if on_disk else 0),
+            "In memory": _say_size(kept),
+        }
 
 
-class SparseSource(ArraySource):
-    """Rows of a sparse matrix or array, as CSR."""
-
-    is_slow_layout = False
-
-    def __init__(self, matrix):
-        self.rows = matrix.tocsr()
-        self.shape = self.rows.shape
-        self.dtype = self.rows.dtype
-
-    @property
-    def row_nbytes(self) -> int:
-        nnz = self.rows.nnz / max(1, self.n_rows)
-        return round(nnz * (self.dtype.itemsize + self.rows.indices.itemsize))
-
-    @property
-    def row_values(self) -> int:
-        return round(self.rows.nnz / max(1, self.n_rows))
-
-    def read(self, start: int, stop: int):
-        # SciPy copies what it slices, so nobody can write through it.
-        return self.rows[start:stop]
+def _say_size(n_bytes: int) -> str:
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if n_bytes >= size:
+            return f"{n_bytes / size:,.1f} {unit}"
+    return f"{n_bytes} bytes"
 
 
-class FrameSource(ArraySource):
-    """Rows of a pandas or polars data frame; chunks stay frames."""
-
-    is_slow_layout = False
-
-    def __init__(self, frame):
-        self.rows = frame
-        self.shape = frame.shape
-        self.has_index = hasattr(frame, "iloc")
-
-    @property
-    def row_nbytes(self) -> int:
-        return 8 * self.row_values
-
-    def read(self, start: int, stop: int):
-        if self.has_index:
-            # A copy: scikit-learn makes pandas' arrays writable where it needs to.
-            return self.rows.iloc[start:stop].copy()
-        return self.rows[start:stop]
+def find_source(rows: Rows) -> Source:
+    """Return where the rows are and which of them are selected."""
+    return rows._source
 
 
-class ListSource(ArraySource):
-    """Rows of a list or tuple; chunks stay lists."""
-
-    is_slow_layout = False
-
-    def __init__(self, rows):
-        self.rows = rows
-        self.shape = (len(rows), *(np.shape(rows[0]) if len(rows) else ()))
-
-    @property
-    def row_nbytes(self) -> int:
-        return 8 * self.row_values
-
-    def read(self, start: int, stop: int):
-        return list(self.rows[start:stop])
+def show_rows(source: Source):
+    """Return rows as who takes all of them at once gets them: as they were given."""
+    whole = getattr(source.store, "rows", None)
+    return whole if whole is not None and source.is_whole else Rows(source)

@@ -17,8 +17,9 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import assert_all_finite
 
 from skmmap._inference import iter_results
+from skmmap._open import open_source
 from skmmap._reader import Table
-from skmmap._rows import open_source
+from skmmap._rows import show_rows
 
 _ASKED = (
     "predict",
@@ -55,9 +56,9 @@ def _score_whole(estimator, table, chunked):
         # On one without __dict__ nothing can be put: its own methods get all rows.
         if hasattr(estimator, method) and hasattr(scorer, "__dict__"):
             vars(scorer)[method] = chunked(method)
-    y = () if table.y is None else (table.y.rows,)
-    params = {name: source.rows for name, source in table.by_row.items()}
-    return scorer.score(table.X.rows, *y, **params, **table.whole)
+    y = () if table.y is None else (show_rows(table.y),)
+    params = {name: show_rows(source) for name, source in table.by_row.items()}
+    return scorer.score(show_rows(table.X), *y, **params, **table.whole)
 
 
 def _mean(estimator, table, schedule, form) -> float:

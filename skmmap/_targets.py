@@ -9,7 +9,9 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from skmmap._messages import warn
-from skmmap._rows import ArraySource, open_source
+from skmmap._open import open_source
+from skmmap._source import Source
+from skmmap._stores import ArrayStore
 
 # The scan holds this much of y at a time.
 _PIECE_NBYTES = 2**23
@@ -24,9 +26,7 @@ def open_target(y, *, single_output: bool):
             "y is a sparse matrix, and partial_fit takes dense targets; pass "
             "y.toarray()."
         )
-    source = open_source(y, "y")
-    if type(source) is not ArraySource:
-        source = ArraySource(np.asarray(y))
+    source = open_array(y, "y")
     if single_output and source.ndim == 2 and source.shape[1] == 1:
         warn(
             "A column-vector y was passed when a 1d array was expected. Please "
@@ -35,6 +35,12 @@ def open_target(y, *, single_output: bool):
         )
         source = source.ravel()
     return source
+
+
+def open_array(value, name: str) -> Source:
+    """Return ``value`` as a source whose chunks are arrays."""
+    source = open_source(value, name)
+    return source if source.store.is_array else Source(ArrayStore(np.asarray(value)))
 
 
 def check_finite(source, name: str) -> None:
@@ -54,7 +60,7 @@ def _iter_finite_pieces(source, name: str = "y"):
             assert_all_finite(numbers, input_name=name)
         except ValueError as error:
             bad = ~np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1)
-            row = start + int(np.argmax(bad))
+            row = _name_first(source, start, bad)
             error.add_note(f"The first is in row {row:,} of {name}.")
             raise
         yield start, piece
@@ -111,12 +117,17 @@ def check_labels(y, classes) -> None:
         for j, column in enumerate(_columns(piece)):
             strange = ~np.isin(column, np.asarray(known[j]))
             if strange.any():
-                i = int(np.argmax(strange))
+                row, i = _name_first(y, start, strange), int(np.argmax(strange))
                 where = f"column {j} of y" if y.ndim > 1 else "y"
                 raise ValueError(
                     f"{where} contains the label {_plain(column[i])} (first in row "
-                    f"{start + i:,}), which is not in {_describe(known[j])}."
+                    f"{row:,}), which is not in {_describe(known[j])}."
                 )
+
+
+def _name_first(source, start: int, bad) -> int:
+    """Return the number that the user knows the first bad row by."""
+    return int(source.name_rows(start + np.flatnonzero(bad)).min())
 
 
 def _describe(classes) -> str:

@@ -85,7 +85,7 @@ class Training:
             with self.tasks.fit(self.learned_attributes):
                 self._run_epochs()
         finally:
-            own_arrays(self.learner.estimator, self.table.shares_memory)
+            own_arrays(self.learner.estimator, self.table.holds)
         return self.learned_attributes()
 
     def learned_attributes(self) -> dict:
@@ -119,7 +119,7 @@ class Training:
         except Exception as error:
             total, epoch = len(self.schedule), self.epoch + 1
             where = f"(chunk {number + 1} of {total}, epoch {epoch})"
-            add_rows_note(error, "fitting", chunk.start, chunk.X, where)
+            add_rows_note(error, "fitting", self.table.X, chunk, where)
             raise
 
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:

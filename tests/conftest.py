@@ -42,6 +42,14 @@ def _open_things():
 
 
 @pytest.fixture
+def mapped_files():
+    """Return a function that says whether this process has a file open or mapped."""
+    if not Path("/proc/self/maps").exists():
+        pytest.skip("/proc is there on Linux only")
+    return lambda path: str(path) in _open_things()
+
+
+@pytest.fixture
 def nothing_left_open():
     """Fail if the test leaves a data file open, a map or a thread behind."""
     before = _open_things()

@@ -200,7 +200,7 @@ def test_the_scan_of_y_is_bounded(tmp_path):
         """
         y = np.lib.format.open_memmap(sys.argv[1], "w+", np.int64, (8_000_000,))
         y[::3] = 1
-        from skmmap._rows import open_source
+        from skmmap._open import open_source
         from skmmap._targets import check_finite, check_labels, find_classes
         source = open_source(y, "y")
         def scan():

@@ -20,7 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from skmmap import ChunkedFit
+from skmmap import ChunkedFit, open_rows
 
 X = np.random.default_rng(0).random((10, 4))
 y = np.arange(10) % 2
@@ -418,7 +418,7 @@ def files(tmp_path):
         (
             "X.csv",
             "X='{path}' is not a .npy file. Save the array once with np.save(path, "
-            "array).",
+            "array); raw binary needs open_rows(path, dtype=..., shape=...).",
         ),
         (
             "X.npz",
@@ -514,3 +514,54 @@ def test_progress_is_one_readable_line_for_each_tenth(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 20
     ChunkedFit(StandardScaler(), chunk_size=100).fit(rows)
     assert capsys.readouterr().out == ""
+
+
+SELECTED = np.array([7, 2, 5, 0, 3])
+
+
+@pytest.mark.parametrize(
+    ("key", "chunk", "bad"),
+    [
+        (
+            SELECTED,
+            "rows 2 to 3 of the selection, in file order (among rows 3 to 5 of X.npy)",
+            "row 2 of the selection (row 5 of X.npy)",
+        ),
+        (
+            slice(1, None),
+            "rows 4 to 5 of the selection (among rows 5 to 6 of X.npy)",
+            "row 4 of the selection (row 5 of X.npy)",
+        ),
+        (slice(None), "rows 4 to 5", "row 5"),
+    ],
+)
+@pytest.mark.parametrize("doing", ["fitting", "predicting"])
+def test_the_rows_of_a_selection_are_named(key, chunk, bad, doing, tmp_path):
+    broken = X.copy()
+    model = ChunkedFit(SGDClassifier(), chunk_size=2).fit(X, y)
+    broken[5] = np.nan
+    np.save(tmp_path / "X.npy", broken)
+    rows = open_rows(tmp_path / "X.npy")[key]
+    with pytest.raises(ValueError, match="NaN") as caught:
+        model.predict(rows) if doing == "predicting" else model.fit(rows, y[key])
+    n_chunks = -(-len(rows) // 2)
+    number = int(chunk.split()[1]) // 2 + 1
+    epoch = ", epoch 1" if doing == "fitting" else ""
+    where = f"(chunk {number} of {n_chunks}{epoch})"
+    assert caught.value.__notes__ == [
+        f"while {doing} {chunk} {where}; the first row with NaN or infinity is {bad}"
+    ]
+
+
+def test_the_labels_of_a_selection_are_named(tmp_path):
+    np.save(tmp_path / "y.npy", np.array([0, 1, 0, 1, 0, 2, 0, 2, 0, 1]))
+    labels = open_rows(tmp_path / "y.npy")[SELECTED]
+    np.save(tmp_path / "X.npy", X)
+    rows = open_rows(tmp_path / "X.npy")[SELECTED]
+    text = "y contains the label 2 (first in row 0), which is not in classes=[0, 1]."
+    with raises(ValueError, text):
+        ChunkedFit(SGDClassifier()).fit(rows, labels, classes=[0, 1])
+    weights = np.array([1, 1, np.nan, 1, np.inf])
+    with pytest.raises(ValueError, match="sample_weight contains") as caught:
+        ChunkedFit(SGDClassifier()).fit(rows, labels, sample_weight=weights)
+    assert caught.value.__notes__ == ["The first is in row 2 of sample_weight."]

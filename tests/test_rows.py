@@ -1,140 +1,411 @@
-"""Sources: what can be opened, and that a slice is what NumPy would slice."""
+"""Rows, against the same keys of a NumPy array, whatever the rows lie in."""
 
+import copy
+import gc
+import multiprocessing
+import os
+import pickle
+
+import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import sparse
+from test_open import Lazy
+from test_selection import keys
 
-from skmmap._rows import open_npy, open_source
+from skmmap import Rows, _source, _stores, open_rows
 
-ITEM_TYPES = [
-    "?",
-    "u1",
-    "i2",
-    ">i4",
-    "i8",
-    "f2",
-    ">f4",
-    "f8",
-    ">c16",
-    "U3",
-    "S2",
-    "M8[s]",
-]
+ARRAY = np.arange(60, dtype=np.int32).reshape(20, 3)
+DENSE = ["npy", "fortran", "raw", "memmap", "view", "shards", "array", "lazy", "rows"]
+KINDS = [*DENSE, "csr", "csr folder", "pandas", "polars", "list", "csr shards"]
 
 
-@given(
-    hnp.arrays(
-        st.sampled_from(["?", "u1", ">i4", "f2", ">f8"]),
-        hnp.array_shapes(min_dims=1, max_dims=4, max_side=5),
-        elements=st.integers(0, 1),
-    ),
-    st.data(),
-)
-def test_a_slice_is_the_native_read_only_slice(array, data):
+@pytest.fixture(scope="module", params=KINDS)
+def rows(request, tmp_path_factory):
+    """Rows equal to ARRAY, in each kind of store."""
+    return make_rows(request.param, tmp_path_factory.mktemp("rows"))
+
+
+def make_rows(kind, folder):
+    path = folder / "a.npy"
+    np.save(path, np.asfortranarray(ARRAY) if kind == "fortran" else ARRAY)
+    if kind == "raw":
+        (folder / "a.bin").write_bytes(b"12345678" + ARRAY.tobytes())
+        return open_rows(folder / "a.bin", dtype="i4", shape=(-1, 3), offset=8)
+    if kind == "view":  # every second row and the last columns, backwards
+        wide = np.zeros((41, 5), np.int32)
+        wide[1::2, 2:] = ARRAY[::-1]
+        np.save(path, wide)
+        return open_rows(np.load(path, mmap_mode="r")[39::-2, 2:])
+    if kind == "shards":
+        for i, (start, stop) in enumerate([(0, 7), (7, 7), (7, 8), (8, 20)]):
+            np.save(folder / f"s{i}.npy", ARRAY[start:stop])
+        return open_rows(folder / "s*.npy")
+    if kind == "rows":  # shards that are selections themselves
+        return open_rows([open_rows(path)[:5], open_rows(path)[np.arange(5, 20)]])
+    if kind.startswith("csr "):
+        for name, start, stop in [("a", 0, 12), ("b", 12, 20)]:
+            write_csr(folder / name, ARRAY[start:stop])
+        if kind == "csr shards":
+            return open_rows([folder / "a", folder / "b"])
+        write_csr(folder / "c", ARRAY)
+        return open_rows(folder / "c")
+    return open_rows(
+        {
+            "npy": lambda: path,
+            "fortran": lambda: path,
+            "memmap": lambda: np.load(path, mmap_mode="r"),
+            "array": lambda: ARRAY,
+            "lazy": lambda: Lazy(ARRAY),
+            "csr": lambda: sparse.csr_array(ARRAY),
+            "pandas": lambda: pd.DataFrame(ARRAY, columns=list("abc")),
+            "polars": lambda: pl.DataFrame(ARRAY, schema=list("abc")),
+            "list": lambda: ARRAY.tolist(),
+        }[kind]()
+    )
+
+
+def write_csr(folder, array):
+    folder.mkdir()
+    matrix = sparse.csr_array(array)
+    for part in ("data", "indices", "indptr"):
+        np.save(folder / f"{part}.npy", getattr(matrix, part))
+
+
+def values(chunk):
+    """Return what was read as an array."""
+    if sparse.issparse(chunk):
+        return chunk.toarray()
+    return np.asarray(chunk).reshape(-1, 3)
+
+
+def loaded(rows):
+    """Return all rows as an array."""
+    return values(rows.read())
+
+
+def test_shape(rows):
+    assert rows.shape == ARRAY.shape
+    assert (len(rows), rows.ndim, rows.size) == (20, 2, 60)
+    assert rows.dtype in (np.int32, np.int64)
+    assert rows.nbytes == 60 * rows.dtype.itemsize
+    assert rows.mode == "r"
+    np.testing.assert_array_equal(loaded(rows), ARRAY)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_selections_of_selections(rows, data):
+    array = ARRAY
+    for _ in range(2):
+        key = data.draw(keys(len(array)))
+        rows, array = rows[key], array[key]
+        assert rows.shape == array.shape
+    np.testing.assert_array_equal(loaded(rows), array)
     start = data.draw(st.integers(0, len(array)))
     stop = data.draw(st.integers(start, len(array)))
-    rows = open_source(array, "X").read(start, stop)
-    np.testing.assert_array_equal(rows, array[start:stop])
-    assert rows.dtype.isnative
-    assert array.flags.writeable
-    if array.dtype.isnative and rows.size:
-        assert np.shares_memory(rows, array)
-        assert not rows.flags.writeable
+    np.testing.assert_array_equal(values(rows.read(start, stop)), array[start:stop])
 
 
-@pytest.mark.parametrize("dtype", ITEM_TYPES)
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_files_of_every_item_type(dtype, order, tmp_path):
-    array = np.asarray(np.arange(12).reshape(4, 3).astype(dtype), order=order)
+@pytest.mark.parametrize("row", [0, 7, -1, np.int64(3), 20, -21])
+def test_a_single_row_is_read(rows, row):
+    try:
+        expected = ARRAY[row]
+    except IndexError:
+        with pytest.raises(IndexError, match="out of bounds"):
+            rows[row]
+    else:
+        read = rows[row]
+        np.testing.assert_array_equal(values(read), expected[None])
+        assert not isinstance(read, Rows)
+
+
+def test_rows_one_by_one(rows):
+    parts = list(rows[::2])
+    np.testing.assert_array_equal(
+        np.concatenate([values(p) for p in parts]), ARRAY[::2]
+    )
+
+
+def test_pickled_rows(rows):
+    for selected, expected in [
+        (rows, ARRAY),
+        (rows[3:], ARRAY[3:]),
+        (rows[[4, 2, 2]], ARRAY[[4, 2, 2]]),
+        (rows[np.r_[0:8, 12:20]], ARRAY[np.r_[0:8, 12:20]]),
+    ]:
+        for again in (pickle.loads(pickle.dumps(selected)), copy.deepcopy(selected)):
+            np.testing.assert_array_equal(loaded(again), expected)
+            assert again.shape == expected.shape
+
+
+def test_blocks_and_gaps(rows, monkeypatch):
+    """Rows are picked from blocks of any length, with gaps of any length between."""
+    picked = rows[[19, 0, 1, 1, 9, 10, 4]]
+    for block, gap in [(1, 1), (30, 1), (30, 25), (10_000, 1), (10_000, 10_000)]:
+        monkeypatch.setattr(_stores, "_BLOCK_NBYTES", block)
+        monkeypatch.setattr(_stores, "_GAP_NBYTES", gap)
+        monkeypatch.setattr(_source, "_LOAD_NBYTES", block)
+        np.testing.assert_array_equal(loaded(picked), ARRAY[[19, 0, 1, 1, 9, 10, 4]])
+        if not sparse.issparse(picked.read()):
+            np.testing.assert_array_equal(np.array(picked), values(picked.read()))
+
+
+def test_no_rows(rows):
+    for key in (slice(0), [], np.zeros(20, bool), range(5, 5)):
+        assert rows[key].shape == (0, 3)
+        assert values(rows[key].read()).shape == (0, 3)
+        assert rows[key][:].shape == (0, 3)
+
+
+@pytest.mark.parametrize("kind", DENSE)
+def test_as_an_array(kind, tmp_path):
+    rows = make_rows(kind, tmp_path)
+    for key in (slice(None), slice(3, 9), [5, 1, 1], slice(None, None, -1)):
+        array = np.asarray(rows[key])
+        np.testing.assert_array_equal(array, ARRAY[key])
+        assert array.dtype == np.int32
+        assert array.flags.owndata
+        assert array.flags.writeable
+    assert np.asarray(rows, dtype=np.float32).dtype == np.float32
+    with pytest.raises(ValueError, match="cannot become an array without a copy"):
+        np.array(rows, copy=False)
+
+
+@pytest.mark.parametrize("kind", DENSE)
+def test_what_is_read_is_read_only(kind, tmp_path):
+    rows = make_rows(kind, tmp_path)
+    for read in (rows.read(), rows.read(3, 9), rows[[5, 1]].read()):
+        with pytest.raises(ValueError, match="read-only"):
+            read[0] = 1
+    assert ARRAY[0, 0] == 0
+
+
+def test_neighbours_of_a_file_are_read_as_a_view(tmp_path):
+    rows = make_rows("npy", tmp_path)
+    held = rows.read()
+    assert np.shares_memory(rows.read(2, 9), held)
+    assert np.shares_memory(rows[4:].read(), held)
+    assert np.shares_memory(rows[np.arange(4, 9)].read(), held)
+    assert not np.shares_memory(rows[[4, 6]].read(), held)
+
+
+def test_byte_order(tmp_path):
+    array = ARRAY.astype(">f4")
     np.save(tmp_path / "a.npy", array)
-    source = open_source(tmp_path / "a.npy", "X")
-    assert (source.shape, source.ndim, source.n_rows) == ((4, 3), 2, 4)
-    assert source.row_nbytes == array.nbytes / 4
-    np.testing.assert_array_equal(source.read(1, 3), array[1:3])
-    assert source.is_slow_layout == (order == "F")
+    rows = open_rows(tmp_path / "a.npy")
+    assert rows.dtype == rows[[2, 1]].dtype == np.asarray(rows).dtype == ">f4"
+    assert rows.read(1, 3).dtype == rows[[2, 1]].read().dtype == "<f4"
+    np.testing.assert_array_equal(rows[[2, 1]].read(), array[[2, 1]])
 
 
-@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
-def test_files_of_every_header_version(version, tmp_path):
-    array = np.arange(12.0).reshape(4, 3)
-    with open(tmp_path / "a.npy", "wb") as file:
-        np.lib.format.write_array(file, array, version=version)
-    np.testing.assert_array_equal(open_npy(tmp_path / "a.npy", "X"), array)
+@pytest.mark.parametrize("shape", [(20,), (20, 2, 3), (20, 0), (0, 3), (0,)])
+def test_shapes(shape, tmp_path):
+    array = np.arange(np.prod(shape)).reshape(shape)
+    np.save(tmp_path / "a.npy", array)
+    rows = open_rows(tmp_path / "a.npy")
+    for key in (slice(None), slice(1, 3), slice(None, None, -1)):
+        np.testing.assert_array_equal(np.asarray(rows[key]), array[key])
+        np.testing.assert_array_equal(rows[key].read(), array[key])
+    if shape[0]:
+        np.testing.assert_array_equal(rows[[7, 3]], array[[7, 3]])
+        np.testing.assert_array_equal(rows[5], array[5])
+        assert type(rows[5]) is type(array[5])
 
 
-def test_a_map_of_no_rows(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((0, 3)))
-    assert open_source(tmp_path / "a.npy", "X").shape == (0, 3)
+# What is pickled, opened and closed.
+
+N = 200_000
 
 
-@pytest.mark.parametrize(
-    "select", [lambda m: m[2:], lambda m: m[::2], lambda m: m[:, 1:], lambda m: m[::-1]]
-)
-def test_views_of_a_map(select, on_disk):
-    view = select(on_disk(np.arange(30.0).reshape(10, 3), "r+"))
-    rows = open_source(view, "X").read(1, 4)
-    np.testing.assert_array_equal(rows, np.array(view)[1:4])
-    assert type(rows) is np.ndarray
-    assert not rows.flags.writeable
+@pytest.fixture
+def large(tmp_path):
+    np.save(tmp_path / "large.npy", np.arange(2 * N).reshape(N, 2))
+    return tmp_path / "large.npy"
 
 
-def test_sparse_chunks_share_nothing():
-    matrix = sparse.csr_array(np.eye(5))
-    source = open_source(matrix, "X")
-    for start, stop in [(0, 5), (1, 3)]:
-        rows = source.read(start, stop)
-        np.testing.assert_array_equal(rows.toarray(), np.eye(5)[start:stop])
-        assert not np.shares_memory(rows.data, matrix.data)
+@pytest.mark.parametrize("select", [lambda r: r, lambda r: r[5:], lambda r: r[::-3]])
+def test_a_pickle_is_an_address(select, large):
+    rows = select(open_rows(large))
+    assert len(pickle.dumps(rows)) < 1000
+    memmap = open_rows(select(np.load(large, mmap_mode="r")))
+    assert len(pickle.dumps(memmap)) < 1000
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(memmap)), rows)
 
 
-class Lazy:
-    """A container of rows that only has a shape and slices."""
-
-    shape, dtype = (10, 3), np.dtype("f8")
-
-    def __init__(self):
-        self.asked = []
-
-    def __getitem__(self, rows):
-        self.asked.append(rows)
-        return np.arange(30.0).reshape(10, 3)[rows]
+def test_what_joblib_sends_is_no_array(large, tmp_path):
+    """Arrays of a megabyte would be written to joblib's folder for temporary files."""
+    rows = open_rows(large)[np.random.default_rng(0).permutation(N)]
+    with joblib.parallel_config("loky", temp_folder=tmp_path / "joblib", max_nbytes=1):
+        (found,) = joblib.Parallel(n_jobs=2)(joblib.delayed(_sum)(rows) for _ in "a")
+    assert found == np.arange(2 * N).sum()
+    written = [f for _, _, files in os.walk(tmp_path / "joblib") for f in files]
+    assert not [name for name in written if name.endswith(".pkl")]
 
 
-def test_anything_with_shape_and_slices_is_read_by_slices():
-    lazy = Lazy()
-    source = open_source(lazy, "X")
-    assert source.n_rows == 10
-    np.testing.assert_array_equal(source.read(2, 4), [[6, 7, 8], [9, 10, 11]])
-    assert lazy.asked == [slice(2, 4)]
+def _sum(rows):
+    return np.asarray(rows).sum()
 
 
-class Convertible:
-    """Only ``__array__``, as scikit-learn's checks have it."""
-
-    def __array__(self, dtype=None, copy=None):
-        return np.arange(6.0).reshape(3, 2)
-
-
-def test_what_can_only_be_converted_is():
-    assert open_source(Convertible(), "X").shape == (3, 2)
+def test_another_process_opens_the_file_itself(large):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert (
+            pool.apply(_sum, [open_rows(large)[1::2]])
+            == np.arange(2 * N).reshape(N, 2)[1::2].sum()
+        )
 
 
-@pytest.mark.parametrize(
-    ("value", "shape"),
-    [
-        ([[1, 2], [3, 4]], (2, 2)),
-        (["a", "b", "c"], (3,)),
-        ([], (0,)),
-        (((1, 2, 3),), (1, 3)),
-        (pd.DataFrame({"a": [1, 2]}), (2, 1)),
-        (pd.Series([1, 2, 3]), (3,)),
-    ],
-)
-def test_shapes_of_containers(value, shape):
-    source = open_source(value, "X")
-    assert source.shape == shape
-    assert source.n_rows == shape[0]
+def test_a_relative_path_is_found_from_everywhere(large, tmp_path, monkeypatch):
+    monkeypatch.chdir(large.parent)
+    rows = open_rows(large.name)
+    monkeypatch.chdir("/")
+    assert rows[3].tolist() == [6, 7]
+
+
+def test_the_file_is_open_only_while_rows_are_held(large, mapped_files):
+    rows = open_rows(large)
+    assert not mapped_files(large)
+    read = rows[10:20].read()
+    assert mapped_files(large)
+    del read
+    gc.collect()
+    assert not mapped_files(large)
+    np.asarray(rows[::-1])
+    rows[5]
+    gc.collect()
+    assert not mapped_files(large)
+
+
+def test_with_holds_the_file_and_closes_it(large, mapped_files):
+    with open_rows(large) as rows:
+        part = rows[:10]
+        assert mapped_files(large)
+        assert np.shares_memory(rows.read(), part.read())
+    assert not mapped_files(large)
+    large.unlink()  # which Windows refuses for a file that is mapped
+    for closed in (rows, part):
+        with pytest.raises(ValueError, match="are closed"):
+            closed.read()
+    assert "200,000 x 2" in repr(rows)
+
+
+def test_a_map_given_is_not_held(large, mapped_files):
+    rows = open_rows(np.load(large, mmap_mode="r"))
+    gc.collect()
+    assert not mapped_files(large)
+    assert rows[1].tolist() == [2, 3]
+
+
+def test_a_file_that_shrank_is_refused_before_it_is_mapped(large):
+    rows = open_rows(large)
+    os.truncate(large, 1000)
+    with pytest.raises(ValueError, match="is truncated: shape"):
+        rows.read()
+
+
+# The four modes of np.memmap.
+
+
+def test_r_plus_writes_to_the_file(large):
+    rows = open_rows(large, mode="r+")
+    rows[3] = 0
+    rows[10:20] = np.ones((10, 2))
+    rows[[30, 25]] = [[1, 2], [3, 4]]
+    rows[::-1][-2] = 9
+    expected = np.arange(2 * N).reshape(N, 2)
+    expected[3], expected[10:20], expected[[30, 25]] = 0, 1, [[1, 2], [3, 4]]
+    expected[1] = 9
+    np.testing.assert_array_equal(np.load(large), expected)
+    again = pickle.loads(pickle.dumps(rows))
+    assert again.mode == "r+"
+    with pytest.raises(ValueError, match="read-only"):
+        rows.read()[0] = 1
+
+
+def test_c_writes_to_memory_only(large):
+    before = large.read_bytes()
+    rows = open_rows(large, mode="c")
+    rows[:5] = 7
+    gc.collect()
+    np.testing.assert_array_equal(np.asarray(rows[:6]), [[7, 7]] * 5 + [[10, 11]])
+    assert large.read_bytes() == before
+    with pytest.raises(TypeError, match="this process only"):
+        pickle.dumps(rows)
+
+
+@pytest.mark.parametrize("name", ["new.npy", "new.bin"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_w_plus_writes_a_new_file(name, order, tmp_path):
+    rows = open_rows(tmp_path / name, mode="w+", dtype="f4", shape=(4, 3), order=order)
+    rows[1:] = np.arange(9).reshape(3, 3)
+    again = pickle.loads(pickle.dumps(rows))
+    expected = np.vstack([np.zeros(3), np.arange(9).reshape(3, 3)])
+    np.testing.assert_array_equal(again, expected)
+    assert rows.mode == again.mode == "r+"
+    if name == "new.npy":
+        np.testing.assert_array_equal(np.load(tmp_path / name), expected)
+        assert np.load(tmp_path / name).flags.f_contiguous == (order == "F")
+    else:
+        raw = np.memmap(tmp_path / name, "f4", "r", shape=(4, 3), order=order)
+        np.testing.assert_array_equal(raw, expected)
+
+
+def test_writing_to_shards_and_arrays(tmp_path):
+    for i in range(3):
+        np.save(tmp_path / f"{i}.npy", np.zeros((2, 2)))
+    rows = open_rows(tmp_path / "*.npy", mode="r+")
+    rows[[5, 0, 2]] = [[1, 1], [2, 2], [3, 3]]
+    np.testing.assert_array_equal(np.load(tmp_path / "2.npy"), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(np.asarray(rows)[:, 0], [2, 0, 3, 0, 0, 1])
+    array, private = np.zeros(3), np.zeros(3)
+    open_rows(array, mode="r+")[1] = 5
+    assert array.tolist() == [0, 5, 0]
+    rows = open_rows(private, mode="c")
+    rows[1] = 5
+    assert private.tolist() == [0, 0, 0]
+    assert np.asarray(rows).tolist() == [0, 5, 0]
+
+
+# What Rows are not.
+
+
+def test_no_arithmetic_loads_by_accident(rows):
+    for compute in (
+        lambda: rows + 1,
+        lambda: np.ones(3) * rows,
+        lambda: np.add(rows, 1),
+        lambda: np.exp(rows),
+        lambda: rows == 1,
+        lambda: rows == 1,
+        lambda: rows == np.ones(3),
+        lambda: rows < 3,
+    ):
+        with pytest.raises(TypeError):
+            compute()
+    assert rows == rows
+    assert rows != rows[:]
+    assert rows in [None, rows]
+
+
+def test_a_sparse_matrix_does_not_become_dense_by_accident(tmp_path):
+    for kind in ("csr", "csr folder"):
+        with pytest.raises(TypeError, match=r"toarray\(\)"):
+            np.asarray(make_rows(kind, tmp_path))
+
+
+def test_repr(tmp_path):
+    np.save(tmp_path / "X.npy", np.zeros((200_000, 5), np.float32))
+    rows = open_rows(tmp_path / "X.npy")
+    text = "<Rows: 200,000 x 5 float32 of X.npy: 4.0 MB on disk, 0 bytes in memory>"
+    assert repr(rows) == text
+    text = "<Rows: 3 x 5 float32 of X.npy: 60 bytes on disk, 12 bytes in memory>"
+    assert repr(rows[[7, 1, 4]]) == text
+    text = "<Rows: 4 float64 of an array: 0 bytes on disk, 32 bytes in memory>"
+    assert repr(open_rows(np.zeros(4))) == text
+    html = rows[::2]._repr_html_()
+    for cell in ("100,000 x 5", "float32", "X.npy", "2.0 MB", "0 bytes"):
+        assert f">{cell}</td>" in html

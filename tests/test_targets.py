@@ -8,8 +8,10 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier
 
 from skmmap import _targets
+from skmmap._open import open_source
 from skmmap._plan import find_first_params
-from skmmap._rows import ArraySource, open_source
+from skmmap._source import Source
+from skmmap._stores import ArrayStore
 from skmmap._targets import check_finite, check_labels, find_classes, open_target
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
@@ -75,13 +77,13 @@ def test_the_first_row_that_is_not_finite_is_noted(values):
 
 
 def test_only_one_piece_is_read_at_a_time():
-    class Spy(type(open_source(np.zeros(1), "y"))):
+    class Spy(Source):
         def read(self, start, stop):
             sizes.append(stop - start)
             return super().read(start, stop)
 
     sizes = []
-    find_classes(Spy(np.arange(100)), per_column=False)
+    find_classes(Spy(ArrayStore(np.arange(100))), per_column=False)
     assert max(sizes) == 3
     assert sum(sizes) == 100
 
@@ -101,13 +103,13 @@ def test_no_target_stays_none():
 )
 def test_each_label_is_read_once_before_training(model, y, monkeypatch):
     rows = []
-    read = ArraySource.read
+    read = ArrayStore.read
 
     def spy(self, start, stop):
         if self.rows.base is y:
             rows.extend(range(start, stop))
         return read(self, start, stop)
 
-    monkeypatch.setattr(ArraySource, "read", spy)
+    monkeypatch.setattr(ArrayStore, "read", spy)
     find_first_params(model, None, open_source(y, "y"), None)
     assert rows == list(range(100))

@@ -1,0 +1,143 @@
+"""What columns of Arrow become in NumPy: which of them, of what type, what of nulls."""
+
+import sys
+
+import numpy as np
+
+_LISTED = 10
+_PLAIN = "bool", "int", "uint", "float", "double", "halffloat"
+
+
+def choose_columns(schema, columns, where: str) -> list[str]:
+    """Return the names of the columns to read."""
+    if columns is None:
+        index = (schema.pandas_metadata or {}).get("index_columns", [])
+        names = [name for name in schema.names if name not in index]
+    else:
+        names = [columns] if isinstance(columns, str) else columns
+    if not isinstance(names, list | tuple) or not all(
+        isinstance(n, str) for n in names
+    ):
+        raise TypeError(f"columns must be a name or a list of names; got {columns!r}.")
+    if not names:
+        raise ValueError(f"{where!r} has no columns to read; got columns={columns!r}.")
+    for name in names:
+        if (count := schema.names.count(name)) != 1:
+            found = "no column" if not count else f"{count} columns named"
+            raise ValueError(
+                f"{where!r} has {found} {name!r}; it has {say_names(schema.names)}."
+            )
+    return list(names)
+
+
+def say_names(names) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + more
+
+
+def to_value_type(type_):
+    """Return the type of the values behind a dictionary."""
+    is_dictionary = str(type_).startswith("dictionary<")
+    return type_.value_type if is_dictionary else type_
+
+
+def is_string(type_) -> bool:
+    return str(type_) in ("string", "large_string", "string_view")
+
+
+def find_dtype(type_, has_nulls: bool) -> np.dtype | None:
+    """Return the NumPy type of the values of an Arrow type, None if there is none."""
+    text = str(type_)
+    unit = text.partition("[")[2].rstrip("]").partition(",")[0]
+    if text.startswith(("timestamp", "duration", "date")):
+        unit = "D" if unit == "day" else unit
+        return np.dtype(f"{'m8' if text.startswith('duration') else 'M8'}[{unit}]")
+    if text == "null" or text.startswith("decimal"):
+        return np.dtype(np.float64)
+    if text.rstrip("0123456789") not in _PLAIN:
+        return None
+    dtype = np.dtype(type_.to_pandas_dtype())
+    return np.dtype(np.float64) if has_nulls and dtype.kind in "biu" else dtype
+
+
+def find_common(types: dict, nulls: set, where: str) -> np.dtype:
+    """Return the NumPy type of an array of several columns."""
+    dtypes = {name: find_dtype(type_, name in nulls) for name, type_ in types.items()}
+    good = [name for name, dtype in dtypes.items() if dtype is not None]
+    if len(good) < len(dtypes):
+        bad = [f"{name!r} ({types[name]})" for name in types if name not in good]
+        more = f" and {len(bad) - _LISTED:,} more" if len(bad) > _LISTED else ""
+        choice = (
+            f"columns=[{say_names(good)}]" if good else "one of them: columns='name'"
+        )
+        raise TypeError(
+            f"{where!r} has columns that are not numbers: {', '.join(bad[:_LISTED])}"
+            f"{more}. Choose {choice}."
+        )
+    kinds = {dtype.kind if dtype.kind in "mM" else "f" for dtype in dtypes.values()}
+    if len(kinds) > 1:
+        of_time = [name for name, dtype in dtypes.items() if dtype.kind in "mM"]
+        raise TypeError(
+            f"{where!r} has columns that have no common type: times or durations are "
+            f"in {say_names(of_time)}. Choose columns of one kind with columns=[...]."
+        )
+    return np.result_type(*dtypes.values())
+
+
+def to_values(column):
+    """Return a column without dictionary, and numbers that NumPy has no type for."""
+    text = str(column.type)
+    if text.startswith("dictionary<"):
+        return column.cast(column.type.value_type)
+    return column.cast("float64") if text.startswith("decimal") else column
+
+
+def to_numpy(column, name: str, dtype: np.dtype, before: int) -> np.ndarray:
+    """Return the values of a column, whose first row is ``before``."""
+    column = to_values(column)
+    if hasattr(column.type, "list_size"):
+        return _to_rows(column, name, dtype, before)
+    check_nulls(column, name, dtype, before)
+    if column.null_count and dtype.kind == "f":
+        # Integers above 2**53 are rounded, as in every array that can hold NaN.
+        column = column.cast("float64", safe=False)
+    return np.asarray(column.to_numpy(), None if dtype.kind != "U" else dtype)
+
+
+def check_nulls(column, name: str, dtype: np.dtype, before: int) -> None:
+    """Raise for a null where the array cannot say that a value is missing."""
+    if not column.null_count or dtype.kind in "fmM":
+        return
+    rows = before + np.flatnonzero(column.is_null().to_numpy())
+    listed = ", ".join(f"{row:,}" for row in rows[:_LISTED])
+    more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
+    is_text = dtype.kind == "U"
+    what = "strings have" if is_text else f"{dtype} has"
+    instead = "choose another column" if is_text else "write the column as float64"
+    raise ValueError(
+        f"Column {name!r} has no value in row{'s' * (len(rows) > 1)} {listed}{more}, "
+        f"and {what} no NaN. Fill these values, or {instead}."
+    )
+
+
+def _to_rows(column, name: str, dtype: np.dtype, before: int) -> np.ndarray:
+    """Return lists of one length as rows."""
+    check_nulls(column, name, dtype, before)
+    lists = column.combine_chunks()
+    # Of a chunked array, older pyarrow makes a chunked one.
+    chunks = getattr(lists, "chunks", [lists])
+    out = np.full((len(column), column.type.list_size), _find_missing(dtype), dtype)
+    valid = ~column.is_null().to_numpy() if column.null_count else slice(None)
+    values = [to_numpy(_wrap(c.flatten()), name, dtype, before) for c in chunks]
+    if values:
+        out[valid] = np.concatenate(values).reshape(-1, out.shape[1])
+    return out
+
+
+def _find_missing(dtype: np.dtype):
+    return np.nan if dtype.kind == "f" else np.zeros((), dtype)
+
+
+def _wrap(array):
+    """Return an array of Arrow as a column of one chunk."""
+    return sys.modules["pyarrow"].chunked_array([array])

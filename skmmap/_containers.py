@@ -1,0 +1,129 @@
+"""Rows in containers of other libraries, none of which is imported before its use."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from skmmap._arrow import ParquetStore, TableStore
+from skmmap._arrow_files import IPC, PARQUET
+from skmmap._external import ContainerStore, cut_blocks, to_native
+from skmmap._grids import HdfStore, ZarrStore, find_array
+from skmmap._stores import Store
+
+__all__ = ["DaskStore", "HdfStore", "ParquetStore", "ZarrStore", "open_container"]
+
+_HDF = ".h5", ".hdf5", ".hdf"
+_ZARR_FILES = "zarr.json", ".zarray", ".zgroup"
+
+
+class DaskStore(ContainerStore):
+    """Rows of a dask array, of which each read computes its own."""
+
+    def __init__(self, array):
+        self.where, self._array = "a dask array", array
+        if np.isnan(array.shape).any():
+            raise ValueError(
+                f"a dask array of the shape {array.shape} does not know its rows. "
+                "Count them once with array.compute_chunk_sizes()."
+            )
+        if not array.shape:
+            raise ValueError(f"{self.where!r} has no rows: its shape is ().")
+        if array.dtype.hasobject:
+            raise ValueError(
+                f"{self.where!r} holds Python objects, which have no size. Give it a "
+                "type, for example array.astype(float) or array.astype('U10')."
+            )
+        self.shape, self.dtype = array.shape, to_native(array.dtype)
+
+    @property
+    def block_rows(self) -> int:
+        self._check_open()
+        return max(1, *self._array.chunks[0])
+
+    def _read(self, start, stop):
+        return np.asarray(self._array[start:stop].compute())
+
+    def _iter_blocks(self, rows: np.ndarray):
+        self._check_open()
+        blocks = np.searchsorted(np.cumsum(self._array.chunks[0]), rows, side="right")
+        yield from cut_blocks(rows, np.flatnonzero(np.diff(blocks)) + 1)
+
+    def close(self) -> None:
+        super().close()
+        self._array = None
+
+
+def open_container(value, *, key=None, columns=None) -> Store | None:
+    """Return the store of a container of another library, None for anything else.
+
+    A container is a path to one, or an object, which is recognised by the names of its
+    classes. `key` names a dataset in a file or group, `columns` those of a table.
+    """
+    is_path = isinstance(value, str | os.PathLike)
+    kind = _find_path_kind(Path(value)) if is_path else _find_kind(value)
+    if kind is None:
+        return None
+    what = repr(os.fspath(value)) if is_path else f"a {type(value).__name__}"
+    for name, option in {"key": key, "columns": columns}.items():
+        if option is not None and name != _OPTIONS.get(kind):
+            raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
+    options = {"key": key, "columns": columns}
+    option = {name: options[name] for name in [_OPTIONS.get(kind)] if name}
+    return _OPENERS[kind](value, **option)
+
+
+def _find_path_kind(path: Path) -> str | None:
+    """Return the kind of container at ``path``, by its name where that tells."""
+    suffix = path.suffix.lower()
+    if suffix in _HDF:
+        return "hdf file"
+    if suffix in PARQUET + IPC and not path.is_dir():
+        return "parquet"
+    is_zarr = suffix == ".zarr" or any((path / name).is_file() for name in _ZARR_FILES)
+    return "zarr folder" if is_zarr else None
+
+
+def _find_kind(value) -> str | None:
+    """Return the kind of container that an object is, by the names of its classes."""
+    classes = type(value).__mro__
+    names = {(cls.__module__.partition(".")[0], cls.__name__) for cls in classes}
+    return next((kind for name, kind in _KINDS.items() if name in names), None)
+
+
+def _open_hdf_group(group, key=None) -> HdfStore:
+    return HdfStore.of(find_array(group, key, Path(str(group.file.filename)).name))
+
+
+def _open_zarr_group(group, key=None) -> ZarrStore:
+    return ZarrStore.of(find_array(group, key, group.path or "the zarr group"))
+
+
+_KINDS = {
+    ("h5py", "Dataset"): "hdf",
+    ("h5py", "Group"): "hdf group",
+    ("zarr", "Array"): "zarr",
+    ("zarr", "Group"): "zarr group",
+    ("dask", "Array"): "dask",
+    ("pyarrow", "Table"): "table",
+    ("pyarrow", "RecordBatch"): "table",
+}
+_OPENERS = {
+    "hdf file": HdfStore,
+    "hdf group": _open_hdf_group,
+    "hdf": HdfStore.of,
+    "zarr folder": ZarrStore,
+    "zarr group": _open_zarr_group,
+    "zarr": ZarrStore.of,
+    "dask": DaskStore,
+    "parquet": ParquetStore,
+    "table": TableStore,
+}
+_OPTIONS = {
+    "hdf file": "key",
+    "hdf group": "key",
+    "zarr folder": "key",
+    "zarr group": "key",
+    "parquet": "columns",
+    "table": "columns",
+}

@@ -1,0 +1,57 @@
+"""What all stores of other libraries' containers share."""
+
+import importlib
+
+import numpy as np
+
+from skmmap._stores import Store
+
+
+class ContainerStore(Store):
+    """Rows that a third-party library reads."""
+
+    _closed = False
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        self._check_open()
+        return np.ascontiguousarray(self._read(start, stop), self.dtype)
+
+    def _read(self, start: int, stop: int):
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"The rows of {self.where!r} are closed.")
+
+    def hold(self) -> None:
+        self._check_open()
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def cut_blocks(rows: np.ndarray, cuts: np.ndarray):
+    """Yield what `Store._iter_blocks` does, for blocks that begin at ``cuts``."""
+    if not len(rows):
+        return
+    for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):
+        start, stop = int(rows[i]), int(rows[j - 1]) + 1
+        yield (start, stop), rows[i:j] - start, slice(i, j)
+
+
+def to_native(dtype) -> np.dtype:
+    """Return ``dtype`` in native byte order, without notes of the library."""
+    plain = dtype if dtype.names or dtype.subdtype else np.dtype(dtype.str)
+    return plain.newbyteorder("=")
+
+
+def import_library(name: str, reads: str, extra: str, path):
+    """Return the library that reads such files, or say how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ImportError(
+            f"open_rows({str(path)!r}) reads {reads} through {package}, which is not "
+            f"installed: pip install 'skmmap[{extra}]'."
+        ) from error

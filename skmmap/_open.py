@@ -1,0 +1,315 @@
+"""The only place that opens inputs: ``open_rows``, and what ``fit`` is given."""
+
+import os
+import re
+from glob import glob, has_magic
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from skmmap._containers import open_container
+from skmmap._maps import NPZ, MapStore, is_csr_folder, open_csr, open_npy, open_raw
+from skmmap._rows import Rows, find_source
+from skmmap._source import SelectedStore, Source
+from skmmap._stores import (
+    ArrayStore,
+    FrameStore,
+    LazyStore,
+    ListStore,
+    ShardStore,
+    SparseStore,
+    Store,
+    is_frame,
+    is_series,
+)
+
+_MODES = {
+    "readonly": "r",
+    "copyonwrite": "c",
+    "readwrite": "r+",
+    "write": "w+",
+}
+_UNSET = {
+    "dtype": None,
+    "shape": None,
+    "offset": 0,
+    "order": "C",
+    "columns": None,
+    "key": None,
+}
+_RAW = ("dtype", "shape", "offset", "order")
+
+
+def open_rows(
+    source,
+    *,
+    mode="r",
+    dtype=None,
+    shape=None,
+    offset=0,
+    order="C",
+    columns=None,
+    key=None,
+):
+    """Open rows where they are, without loading them.
+
+    Parameters
+    ----------
+    source : path, list of paths, array or container of rows
+        - A path to a ``.npy`` file. Nothing is ever unpickled.
+        - A list of paths, or a pattern such as ``"X_*.npy"``: shards, which become
+          one array. Files that a pattern finds are ordered by the numbers in their
+          names: ``X_2.npy`` before ``X_10.npy``.
+        - A path to a raw binary file, with `dtype`, and `shape`, `offset` and
+          `order` as ``np.memmap`` has them.
+        - A folder with ``data.npy``, ``indices.npy`` and ``indptr.npy``: a CSR matrix.
+          Its number of columns is in `shape`, or in a file ``shape.npy``; else the
+          indices are read once for it.
+        - A memory map, or a view of one: its file is opened again by its address.
+        - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
+          files (pyarrow), a dask array.
+        - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
+          anything else with ``shape``, ``dtype`` and slicing.
+
+    mode : {"r", "r+", "w+", "c"}, default="r"
+        As in ``np.memmap``: read-only; ``rows[key] = values`` writes to the file; a
+        new file of `dtype` and `shape` is written; or values are written to memory
+        only. Modes other than "r" are for ``.npy`` and raw files and for arrays.
+
+    dtype : dtype, default=None
+        Type of the values of a raw file, or of a new file.
+
+    shape : tuple of int, default=None
+        Shape of the array in a raw or a new file, or of a CSR matrix. For a raw file,
+        -1 in the first place, or None, stands for as many rows as there are.
+
+    offset : int, default=0
+        Bytes before the first value in a raw file.
+
+    order : {"C", "F"}, default="C"
+        Order of the values in a raw or a new file.
+
+    columns : str or list of str, default=None
+        Columns of a Parquet or Arrow file. One name makes a one-dimensional array.
+
+    key : str, default=None
+        Name of the dataset in an HDF5 file or zarr group that holds several.
+
+    Returns
+    -------
+    rows : Rows
+        The rows, none of them read yet.
+
+    See Also
+    --------
+    numpy.memmap : What maps files.
+    save_rows : Write rows to a ``.npy`` file, batch by batch.
+
+    Notes
+    -----
+    Reads: the header.
+    Allocates: nothing.
+    Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from skmmap import open_rows
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> for number in range(3):
+    ...     np.save(os.path.join(folder.name, f"X_{number}.npy"), np.ones((100, 4)))
+    >>> open_rows(os.path.join(folder.name, "X_*.npy"))
+    <Rows: 300 x 4 float64 of 3 shards, X_0.npy to X_2.npy: 9.6 kB on disk, 0 bytes in memory>
+    >>> open_rows(os.path.join(folder.name, "X_?.bin"))
+    Traceback (most recent call last):
+        ...
+    FileNotFoundError: source=... matches no file.
+    >>> folder.cleanup()
+    """  # noqa: E501
+    values = dtype, shape, offset, order, columns, key
+    options = dict(zip(_UNSET, values, strict=True))
+    return Rows(_open(source, _check_mode(mode), options))
+
+
+def _check_mode(mode) -> str:
+    mode = _MODES.get(mode, mode)
+    if mode not in _MODES.values():
+        raise ValueError(f"mode must be 'r', 'r+', 'w+' or 'c'; got {mode!r}.")
+    return mode
+
+
+def _open(value, mode: str, options: dict) -> Source:
+    """Return the source of what `open_rows` was given."""
+    if isinstance(value, Rows):
+        _refuse_others(value, mode, options)
+        return find_source(value)
+    if _is_path(value):
+        return Source(_open_path(value, "source", mode, options))
+    if _is_shards(value):
+        shards = [_open(shard, mode, options) for shard in value]
+        return Source(_join_shards(shards, list(value)))
+    if isinstance(value, np.ndarray):
+        _refuse_others(value, "r", options)
+        return Source(_open_array(value, mode))
+    container = open_container(value, key=options["key"], columns=options["columns"])
+    _refuse_others(value, mode, options, ("key", "columns") if container else ())
+    return Source(container) if container else open_source(value, "source")
+
+
+def _refuse_others(value, mode: str, options: dict, taken=(), modes=("r",)) -> None:
+    """Raise for an option that would be ignored for such a source."""
+    what = repr(os.fspath(value)) if _is_path(value) else f"a {type(value).__name__}"
+    if mode not in modes:
+        raise ValueError(
+            f"mode must be {' or '.join(map(repr, modes))} for {what}; got {mode!r}."
+        )
+    for name, option in options.items():
+        if name not in taken and option is not _UNSET[name] and option != _UNSET[name]:
+            raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
+
+
+def _is_path(value) -> bool:
+    return isinstance(value, str | os.PathLike)
+
+
+def _is_shards(value) -> bool:
+    """Whether ``value`` is a list of sources, rather than of rows."""
+    return isinstance(value, list | tuple) and any(
+        _is_path(item) or isinstance(item, np.memmap | Rows) for item in value
+    )
+
+
+def _open_array(array: np.ndarray, mode: str) -> Store:
+    """Return the store of an array: by its address if it is of a file."""
+    _check_array(array, "source", type(array).__name__)
+    if mode == "w+":
+        raise ValueError("mode='w+' writes a new file; give its path as source.")
+    if mode != "c" and (store := MapStore.of(array, mode)) is not None:
+        return store
+    return ArrayStore(array.copy() if mode == "c" else array, mode)
+
+
+def _check_array(array, name: str, kind: str) -> None:
+    """Raise for what has no rows; ``kind`` is what the array was made of."""
+    if isinstance(array, np.matrix):
+        raise TypeError(
+            f"{name} is an np.matrix, which is not supported; pass np.asarray({name})."
+        )
+    if not array.shape:
+        raise TypeError(f"{name} must be rows; got {kind}.")
+
+
+def _open_path(value, name: str, mode: str = "r", options: dict = _UNSET) -> Store:
+    path = Path(value)
+    if has_magic(str(path)) and not path.exists():
+        paths = _find(path, name)
+        shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
+        return _join_shards(shards, paths)
+    container = open_container(path, key=options["key"], columns=options["columns"])
+    if container is not None:
+        _refuse_others(path, mode, options, ("key", "columns"))
+        return container
+    if path.is_dir():
+        return _open_folder(path, name, mode, options)
+    if mode == "w+":
+        return _create(path, options)
+    if options["dtype"] is not None and path.suffix != ".npy":
+        _refuse_others(path, mode, options, _RAW, ("r", "r+", "c"))
+        raw = {name: options[name] for name in _RAW}
+        return open_raw(path, **raw, mode=mode)
+    store = open_npy(path, name, mode)
+    _refuse_others(path, mode, options, (), ("r", "r+", "c"))
+    return store
+
+
+def _find(pattern: Path, name: str) -> list[Path]:
+    """Return the files that a pattern finds, X_2 before X_10."""
+    paths = sorted(glob(str(pattern)), key=_by_numbers)
+    if not paths:
+        raise FileNotFoundError(f"{name}={str(pattern)!r} matches no file.")
+    return [Path(path) for path in paths]
+
+
+def _by_numbers(path: str) -> list:
+    parts = re.split(r"(\d+)", path)
+    return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _join_shards(shards: list[Source], named: list) -> Store:
+    """Return one store of all shards, which must have rows of one kind."""
+    for shard, item in zip(shards, named, strict=True):
+        for what in ("dtype", "row shape"):
+            first, here = (_find_kind(source, what) for source in (shards[0], shard))
+            if first != here:
+                raise ValueError(
+                    f"The shard {_name_shard(item)} has the {what} {here}, and "
+                    f"{_name_shard(named[0])} has {first}; they must be the same."
+                )
+    stores = [_make_shard(shard) for shard in shards]
+    return stores[0] if len(stores) == 1 else ShardStore(stores)
+
+
+def _find_kind(source: Source, what: str):
+    return source.dtype if what == "dtype" else source.shape[1:]
+
+
+def _name_shard(item) -> str:
+    return repr(os.fspath(item)) if _is_path(item) else repr(item)
+
+
+def _make_shard(source: Source) -> Store:
+    return source.store if source.is_whole else SelectedStore(source)
+
+
+def _open_folder(path: Path, name: str, mode: str, options: dict) -> Store:
+    if is_csr_folder(path):
+        _refuse_others(path, mode, options, ("shape",))
+        return open_csr(path, name, options["shape"])
+    raise IsADirectoryError(
+        f"{name}={str(path)!r} is a folder. For the .npy files in it as one array, "
+        f"give {str(path / '*.npy')!r}; a CSR matrix needs data.npy, indices.npy and "
+        "indptr.npy."
+    )
+
+
+def _create(path: Path, options: dict) -> Store:
+    """Write a new file of zeros, as ``np.memmap`` does, and return its store."""
+    _refuse_others(path, "w+", options, _RAW, ("w+",))
+    dtype, shape, order = options["dtype"], options["shape"], options["order"]
+    if dtype is None or shape is None:
+        raise ValueError("mode='w+' needs dtype and shape of the new file.")
+    if path.suffix != ".npy":
+        offset = options["offset"]
+        np.memmap(path, dtype, "w+", offset, tuple(shape), order)
+        return open_raw(path, dtype, shape, offset=offset, order=order, mode="r+")
+    fortran = order == "F"
+    np.lib.format.open_memmap(path, "w+", dtype, tuple(shape), fortran_order=fortran)
+    return open_npy(path, "source", "r+")
+
+
+def open_source(value, name: str) -> Source:
+    """Return ``value`` as a source: rows that are read by slice, never whole.
+
+    ``value`` is what `ChunkedFit` takes as X, y or weights: anything that `open_rows`
+    takes but for a list, whose items are rows. ``name`` is what the user calls it.
+    """
+    if isinstance(value, Rows):
+        return find_source(value)
+    if _is_path(value):
+        return Source(_open_path(value, name))
+    if isinstance(value, np.lib.npyio.NpzFile):
+        raise TypeError(NPZ.format(name=name, path="an .npz archive"))
+    if sparse.issparse(value):
+        return Source(SparseStore(value))
+    if is_frame(value):
+        return Source(FrameStore(value))
+    if isinstance(value, list | tuple):
+        return Source(ListStore(value))
+    if (container := open_container(value)) is not None:
+        return Source(container)
+    is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
+    array = value if is_lazy and not is_series(value) else np.asarray(value)
+    _check_array(array, name, type(value).__name__)
+    is_array = isinstance(array, np.ndarray)
+    return Source(ArrayStore(array) if is_array else LazyStore(array))

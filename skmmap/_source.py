@@ -1,0 +1,181 @@
+"""Rows in the order that somebody asked for: a store and a selection of its rows."""
+
+from functools import cached_property
+from math import prod
+
+import numpy as np
+
+from skmmap._messages import describe_rows
+from skmmap._selection import at, find_order, pack, pick, unpack
+from skmmap._stores import ColumnStore, Store
+
+_LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
+
+
+class Source:
+    """Some rows of a store, read by slices of them.
+
+    ``order`` says where they were before `in_file_order` moved them.
+    """
+
+    def __init__(self, store: Store, selection=None, order=None):
+        self.store, self.order = store, order
+        self.selection = range(store.n_rows) if selection is None else selection
+
+    @property
+    def shape(self) -> tuple:
+        return len(self.selection), *self.store.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.store.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.selection)
+
+    @property
+    def row_values(self) -> int:
+        return self.store.row_values
+
+    @property
+    def row_nbytes(self) -> int:
+        return self.store.row_nbytes
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows of the store as they lie there."""
+        is_range = isinstance(self.selection, range)
+        return (
+            is_range
+            and self.selection == range(self.store.n_rows)
+            and self.order is None
+        )
+
+    def read(self, start: int, stop: int):
+        """Return neighbouring rows for an estimator: native, and read-only."""
+        return _guard(self._read(range(start, stop)))
+
+    def _read(self, positions: range):
+        rows = self.selection
+        if isinstance(rows, range) and rows.step == 1:
+            start = rows.start + positions.start
+            return self.store.read(start, start + len(positions))
+        return self._gather(at(rows, positions))
+
+    def _gather(self, rows: np.ndarray):
+        """Return the rows of these numbers, each block of the store read once."""
+        steps = np.diff(rows)
+        if len(rows) and np.all(steps == 1):
+            return self.store.read(int(rows[0]), int(rows[-1]) + 1)
+        if np.all(steps >= 0):
+            return self.store.take(rows)
+        order = np.argsort(rows, kind="stable")
+        ascending = self.store.take(rows[order])
+        return self.store.pick(ascending, np.argsort(order))
+
+    def load(self):
+        """Return all rows in memory."""
+        if not self.store.is_array:
+            return self._read(range(self.n_rows))
+        out = np.empty(self.shape, self.dtype)
+        step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        for start in range(0, self.n_rows, step):
+            piece = range(start, min(start + step, self.n_rows))
+            if self.file_order is None:
+                out[piece.start : piece.stop] = self._read(piece)
+            else:
+                positions = at(self.file_order, piece)
+                out[positions] = self._gather(at(self.selection, positions))
+        return out
+
+    def select(self, picked) -> "Source":
+        """Return a selection of these rows."""
+        return Source(self.store, pick(self.selection, picked))
+
+    @cached_property
+    def file_order(self):
+        """The positions by which these rows ascend in the store; None if they do."""
+        return find_order(self.selection)
+
+    def reorder(self, order) -> "Source":
+        """Return the rows in another order, which remember where they were."""
+        return Source(self.store, pick(self.selection, order), order)
+
+    def ravel(self) -> "Source":
+        """Return a column of shape (n_rows, 1) as one dimension."""
+        return Source(ColumnStore(self.store), self.selection, self.order)
+
+    def name_rows(self, positions) -> np.ndarray:
+        """Return the numbers that the user knows rows by."""
+        return (
+            np.asarray(positions)
+            if self.order is None
+            else at(self.order, np.asarray(positions))
+        )
+
+    def describe(self, start: int, stop: int) -> str:
+        """Say which rows these are, for a note on an error."""
+        if self.is_whole:
+            return describe_rows(start, stop)
+        rows = at(self.selection, range(start, stop))
+        among = describe_rows(int(rows.min()), int(rows.max()) + 1)
+        if stop - start == 1:
+            (row,) = self.name_rows([start])
+            return f"row {row:,} of the selection ({among} of {self.store.where})"
+        order = "" if self.order is None else ", in file order"
+        text = describe_rows(start, stop)
+        return f"{text} of the selection{order} (among {among} of {self.store.where})"
+
+    def __getstate__(self):
+        order = None if self.order is None else pack(self.order)
+        return self.store, pack(self.selection), order
+
+    def __setstate__(self, state):
+        store, selection, order = state
+        order = None if order is None else unpack(order)
+        self.__init__(store, unpack(selection), order)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows as an array."""
+        return prod(self.shape) * self.dtype.itemsize
+
+
+def _guard(rows):
+    """Return an array in native byte order that nobody can write through."""
+    if not isinstance(rows, np.ndarray):
+        return rows
+    if not rows.dtype.isnative:
+        return rows.astype(rows.dtype.newbyteorder("="))
+    rows = np.asarray(rows).view()
+    rows.flags.writeable = False
+    return rows
+
+
+class SelectedStore(Store):
+    """Selected rows as a store, to be a shard among others."""
+
+    def __init__(self, source: Source):
+        store = source.store
+        self._source, self.shape, self.dtype = source, source.shape, source.dtype
+        self.where, self.on_disk, self.mode = store.where, store.on_disk, store.mode
+        self.is_array, self.is_sparse = store.is_array, store.is_sparse
+        self.is_slow_layout = store.is_slow_layout
+        self.pick, self.join = store.pick, store.join
+
+    def read(self, start: int, stop: int):
+        return self._source.select(range(start, stop)).read(0, stop - start)
+
+    def take(self, rows):
+        return self._source.select(rows).read(0, len(rows))
+
+    def write(self, rows, values) -> None:
+        self._source.store.write(at(self._source.selection, rows), values)
+
+    def holds(self, array: np.ndarray) -> bool:
+        return self._source.store.holds(array)

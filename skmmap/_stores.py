@@ -1,0 +1,353 @@
+"""What rows are read from: arrays, matrices, frames and lists in this process.
+
+A store brings neighbouring rows, and picks ascending ones block by block, so that
+what lies on a disk is read in sequence: never with a seek for each row.
+"""
+
+import sys
+from math import prod
+
+import numpy as np
+from scipy import sparse
+
+# What is skipped between two rows costs less than a seek up to here, and a block is
+# large enough for any disk while it still fits in a processor's cache.
+_GAP_NBYTES = 2**17
+_BLOCK_NBYTES = 2**22
+
+
+class Store:
+    """Rows of one kind, by their numbers.
+
+    A subclass has `shape`, `dtype` and `read`, and may know more about its rows.
+    """
+
+    shape: tuple
+    dtype: np.dtype
+    mode = "r"
+    is_array = True  # chunks are ndarrays
+    is_sparse = False  # chunks are CSR
+    is_slow_layout = False  # each slice of rows touches the whole file
+    has_index = False  # chunks carry an index that results are to have
+    on_disk = True
+    where = ""  # what messages and repr call it
+
+    @property
+    def n_rows(self) -> int:
+        return self.shape[0]
+
+    @property
+    def row_values(self) -> int:
+        return prod(self.shape[1:])
+
+    @property
+    def row_nbytes(self) -> int:
+        return self.row_values * self.dtype.itemsize
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that are read together when some of them are picked."""
+        return max(1, _BLOCK_NBYTES // max(1, self.row_nbytes))
+
+    def read(self, start: int, stop: int):
+        """Return neighbouring rows, as a view where that is possible."""
+        raise NotImplementedError
+
+    def take(self, rows: np.ndarray):
+        """Return the rows of these ascending numbers, as a copy."""
+        blocks = list(self._iter_blocks(rows))
+        if not self.is_array or not blocks:
+            picked = [self.pick(self.read(*block), at) for block, at, _ in blocks]
+            return self.join(picked or [self.read(0, 0)])
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        for block, at, place in blocks:
+            # Any mode but "raise" writes to `out` without a buffer between.
+            np.take(self.read(*block), at, axis=0, out=out[place], mode="clip")
+        return out
+
+    def _iter_blocks(self, rows: np.ndarray):
+        """Yield (start, stop), the rows to pick of these, and their place."""
+        if not len(rows):
+            return
+        gap = max(1, _GAP_NBYTES // max(1, self.row_nbytes))
+        far = np.diff(rows) > gap
+        next_block = np.diff(rows // self.block_rows) != 0
+        cuts = np.flatnonzero(far | next_block) + 1
+        for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):
+            start, stop = int(rows[i]), int(rows[j - 1]) + 1
+            yield (start, stop), rows[i:j] - start, slice(i, j)
+
+    @staticmethod
+    def pick(block, rows):
+        """Return some rows of what `read` returned, in the order given."""
+        return block[rows]
+
+    @staticmethod
+    def join(parts: list):
+        """Return what `read` returned, several times, as one."""
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def write(self, rows: np.ndarray, values) -> None:
+        """Assign to the rows of these numbers."""
+        raise ValueError(f"{self.where or 'This source'} is read only.")
+
+    def holds(self, array: np.ndarray) -> bool:
+        """Whether ``array`` is a view of these rows."""
+        return False
+
+    def hold(self) -> None:
+        """Keep open what is opened for each read otherwise."""
+
+    def close(self) -> None:
+        """Let go of all that is open."""
+
+
+class ArrayStore(Store):
+    """Rows of an ndarray or a map that somebody else holds."""
+
+    def __init__(self, array: np.ndarray, mode: str = "r"):
+        # A view: the map keeps its mode, and no estimator can write through it.
+        self._writable = np.asarray(array) if mode != "r" else None
+        self.rows = np.asarray(array).view()
+        self.rows.flags.writeable = False
+        self.shape, self.dtype, self.mode = array.shape, array.dtype, mode
+        self.on_disk = is_mapped(array)
+        self.where = "an array"
+
+    @property
+    def is_slow_layout(self) -> bool:
+        return self.on_disk and self.n_rows > 1 and self.rows.flags.fnc
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self.rows[start:stop]
+
+    def write(self, rows, values) -> None:
+        if self._writable is None:
+            super().write(rows, values)
+        self._writable[rows] = values
+
+    def holds(self, array: np.ndarray) -> bool:
+        return np.may_share_memory(array, self.rows)
+
+
+class LazyStore(Store):
+    """Rows of anything that has a shape, a dtype, and slices to an array."""
+
+    def __init__(self, rows):
+        self.rows, self.where = rows, f"a {type(rows).__name__}"
+        self.shape, self.dtype = tuple(rows.shape), np.dtype(rows.dtype)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return np.asarray(self.rows[start:stop])
+
+
+class SparseStore(Store):
+    """Rows of a sparse matrix or array, as CSR."""
+
+    is_array = on_disk = False
+    is_sparse = True
+    where = "a sparse matrix"
+
+    def __init__(self, matrix):
+        self.rows = matrix.tocsr()
+        self.shape, self.dtype = self.rows.shape, self.rows.dtype
+
+    @property
+    def row_nbytes(self) -> int:
+        nnz = self.rows.nnz / max(1, self.n_rows)
+        return round(nnz * (self.dtype.itemsize + self.rows.indices.itemsize))
+
+    @property
+    def row_values(self) -> int:
+        return round(self.rows.nnz / max(1, self.n_rows))
+
+    def read(self, start: int, stop: int):
+        # SciPy copies what it slices, so nobody can write through it.
+        return self.rows[start:stop]
+
+    @staticmethod
+    def join(parts: list):
+        return parts[0] if len(parts) == 1 else sparse.vstack(parts, format="csr")
+
+
+class FrameStore(Store):
+    """Rows of a pandas or polars data frame; chunks stay frames."""
+
+    is_array = on_disk = False
+    where = "a data frame"
+
+    def __init__(self, frame):
+        self.rows, self.shape = frame, frame.shape
+        self.has_index = hasattr(frame, "iloc")
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of an array of these rows."""
+        return self.rows[:0].to_numpy().dtype
+
+    @property
+    def row_nbytes(self) -> int:
+        return 8 * self.row_values
+
+    def read(self, start: int, stop: int):
+        if self.has_index:
+            # A copy: scikit-learn makes pandas' arrays writable where it needs to.
+            return self.rows.iloc[start:stop].copy()
+        return self.rows[start:stop]
+
+    def take(self, rows):
+        return self.pick(self.rows, rows)
+
+    @staticmethod
+    def pick(block, rows):
+        return block.iloc[rows] if hasattr(block, "iloc") else block[rows]
+
+    @staticmethod
+    def join(parts: list):
+        return concat_frames(parts, keep_index=True)
+
+
+class ListStore(Store):
+    """Rows of a list or tuple; chunks stay lists."""
+
+    is_array = on_disk = False
+    where = "a list"
+
+    def __init__(self, rows):
+        self.rows = rows
+        self.shape = (len(rows), *(np.shape(rows[0]) if len(rows) else ()))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of an array of these rows, as far as the first one tells."""
+        return np.asarray(self.rows[:1]).dtype
+
+    @property
+    def row_nbytes(self) -> int:
+        return 8 * self.row_values
+
+    def read(self, start: int, stop: int):
+        return list(self.rows[start:stop])
+
+    @staticmethod
+    def pick(block, rows):
+        return [block[row] for row in rows]
+
+    @staticmethod
+    def join(parts: list):
+        return [row for part in parts for row in part]
+
+
+class ColumnStore(Store):
+    """Rows of shape (1,) as one dimension."""
+
+    def __init__(self, store: Store):
+        self._store, self.dtype = store, store.dtype
+        self.shape, self.on_disk = store.shape[:1], store.on_disk
+        self.where, self.is_slow_layout = store.where, store.is_slow_layout
+
+    def read(self, start: int, stop: int):
+        return self._store.read(start, stop)[:, 0]
+
+    def holds(self, array: np.ndarray) -> bool:
+        return self._store.holds(array)
+
+
+class ShardStore(Store):
+    """Rows of several stores, one after the other."""
+
+    def __init__(self, shards: list[Store]):
+        self._shards = shards
+        self._stops = np.cumsum([shard.n_rows for shard in shards])
+        first = shards[0]
+        self.shape = (int(self._stops[-1]), *first.shape[1:])
+        self.dtype, self.mode = first.dtype, first.mode
+        self.is_array, self.is_sparse = first.is_array, first.is_sparse
+        self.on_disk = any(shard.on_disk for shard in shards)
+        self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
+        self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
+        self.pick, self.join = first.pick, first.join
+
+    @property
+    def row_nbytes(self) -> int:
+        """The most that a row takes in any shard."""
+        return max(shard.row_nbytes for shard in self._shards)
+
+    @property
+    def row_values(self) -> int:
+        return max(shard.row_values for shard in self._shards)
+
+    def read(self, start: int, stop: int):
+        parts = [
+            shard.read(max(start - before, 0), min(stop - before, shard.n_rows))
+            for shard, before in self._iter_shards(start, stop)
+        ]
+        return self.join(parts or [self._shards[0].read(0, 0)])
+
+    def take(self, rows):
+        if not len(rows):
+            return self.read(0, 0)
+        parts = []
+        for shard, before in self._iter_shards(int(rows[0]), int(rows[-1]) + 1):
+            here = slice(*np.searchsorted(rows, [before, before + shard.n_rows]))
+            parts.append(shard.take(rows[here] - before))
+        return self.join(parts)
+
+    def write(self, rows, values) -> None:
+        for shard, before in self._iter_shards(0, self.n_rows):
+            here = (rows >= before) & (rows < before + shard.n_rows)
+            if here.any():
+                shard.write(rows[here] - before, values[here])
+
+    def _iter_shards(self, start: int, stop: int):
+        """Yield the shards that hold these rows, with the rows before each."""
+        first = np.searchsorted(self._stops, start, side="right")
+        for shard, end in zip(self._shards[first:], self._stops[first:], strict=True):
+            before = int(end) - shard.n_rows
+            if before >= stop:
+                return
+            yield shard, before
+
+    def holds(self, array: np.ndarray) -> bool:
+        return any(shard.holds(array) for shard in self._shards)
+
+    def hold(self) -> None:
+        for shard in self._shards:
+            shard.hold()
+
+    def close(self) -> None:
+        for shard in self._shards:
+            shard.close()
+
+
+def is_mapped(array) -> bool:
+    """Whether ``array`` is, or is a view of, a memory map."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def is_frame(value) -> bool:
+    """Whether ``value`` is a pandas or polars frame."""
+    return bool(_library(value)) and len(getattr(value, "shape", ())) == 2
+
+
+def is_series(value) -> bool:
+    """Whether ``value`` is of pandas or polars, frame or column."""
+    return bool(_library(value))
+
+
+def _library(value) -> str:
+    """Return "pandas" or "polars" if ``value`` is of a class from there."""
+    modules = [cls.__module__.partition(".")[0] for cls in type(value).__mro__]
+    return next((name for name in modules if name in ("pandas", "polars")), "")
+
+
+def concat_frames(parts, *, keep_index: bool):
+    """Join data frames of one library, row-wise."""
+    library = sys.modules[_library(parts[0])]
+    if library.__name__ == "pandas":
+        return library.concat(parts, ignore_index=not keep_index)
+    return library.concat(parts)
