@@ -13,6 +13,8 @@ from scipy import ndimage
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from skmmap._npy import NpyWriter
+
 _SIDE = 32
 _BATCH = 4_096
 _HELD_OUT = 0.2
@@ -121,9 +123,10 @@ def write_parts(folder: Path, parts: list[Part], tell: Callable) -> None:
             for name in names:
                 os.replace(Path(unfinished, name), folder / name)
     except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else error
         raise OSError(
-            f"Writing to {folder} failed: {error.strerror or error}. No file was left "
-            "there; make room, or choose another --folder."
+            f"Writing to {folder} failed: {reason}. No file was left there; make room, "
+            "or choose another --folder."
         ) from error
 
 
@@ -148,15 +151,10 @@ def _check_space(folder: Path, parts: list[Part]) -> None:
 
 
 def _write_part(folder: Path, part: Part, tell: Callable) -> None:
-    """Append batch after batch: on a full disk a write raises, where a map crashes."""
+    """Write both files batch by batch, each batch made once."""
     with ExitStack() as files:
-        X, y = (files.enter_context(open(folder / name, "wb")) for name in part.shapes)
-        for file, shape in zip((X, y), part.shapes.values(), strict=True):
-            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(file, header)
-        done = 0
+        X, y = (files.enter_context(NpyWriter(folder / name)) for name in part.shapes)
         for images, labels, _ in part.iter_batches():
-            X.write(images.data)
-            y.write(labels.data)
-            done += len(labels)
-            tell(part, done)
+            X.append(images)
+            y.append(labels)
+            tell(part, y.n_rows)

@@ -1,8 +1,11 @@
-"""Tells the terminal and scikit-learn's callbacks how far a fit is."""
+"""Tells the terminal, and scikit-learn's callbacks, how far a run is."""
 
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
+
+from skmmap._rows import show_rows
 
 
 class Report:
@@ -70,9 +73,9 @@ class CallbackTasks(Tasks):
 
     def __init__(self, wrapper, table, n_epochs: int, n_chunks: int):
         self._wrapper, self._n_chunks = wrapper, n_chunks
-        y = None if table.y is None else table.y.rows
+        y = None if table.y is None else show_rows(table.y)
         weights = table.by_row.get("sample_weight")
-        self._data = _describe(table.X.rows, y, weights and weights.rows)
+        self._data = _describe(show_rows(table.X), y, weights and show_rows(weights))
         self._root = wrapper._init_callback_context(max_subtasks=n_epochs)
 
     @contextmanager
@@ -136,3 +139,34 @@ def _propagate(leaf, estimator):
 def _describe(X, y, sample_weight) -> dict:
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     return {"X": X, "y": y, "metadata": metadata}
+
+
+@contextmanager
+def open_bar(name: str, n_rows: int | None) -> Iterator[Callable]:
+    """Show a progress bar, and yield what tells it the number of rows written."""
+    with _make_bar() as bar:
+        task = bar.add_task(name, total=n_rows, rows="0 rows")
+        began = time.perf_counter()
+        total = "" if n_rows is None else f" of {n_rows:,}"
+
+        def tell(done: int) -> None:
+            rate = done / max(time.perf_counter() - began, 1e-9)
+            rows = f"{done:,}{total} rows, {rate:,.0f} rows/s"
+            bar.update(task, completed=done, rows=rows)
+
+        yield tell
+
+
+def _make_bar():
+    try:
+        from rich import progress
+    except ImportError as error:
+        raise ImportError(
+            "progress=True needs rich, which is not installed. Run pip install "
+            "'skmmap[progress]', or leave progress out."
+        ) from error
+    # No markup: the name of a file may have brackets.
+    name = progress.TextColumn("{task.description}", markup=False)
+    rows = progress.TextColumn("{task.fields[rows]}", markup=False)
+    times = progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
+    return progress.Progress(name, progress.BarColumn(), rows, *times)

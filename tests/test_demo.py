@@ -158,6 +158,20 @@ def test_full_disk_leaves_nothing(tmp_path):
     assert list_files(tmp_path) == set()
 
 
+def test_disk_that_fails_at_the_end_is_one_sentence(tmp_path, monkeypatch):
+    def fail(file):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="failed") as caught:
+        _digits.write_parts(tmp_path, _digits.make_parts(1_000, seed=0), quiet)
+    assert str(caught.value) == (
+        f"Writing to {tmp_path} failed: No space left on device. No file was left "
+        "there; make room, or choose another --folder."
+    )
+    assert list_files(tmp_path) == set()
+
+
 def test_too_small_a_disk_is_seen_before_writing(tmp_path, monkeypatch, capsys):
     usage = SimpleNamespace(free=2_000_000)
     monkeypatch.setattr(_digits.shutil, "disk_usage", lambda folder: usage)

@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skmmap
-from skmmap import ChunkedFit
+from skmmap import ChunkedFit, NpyWriter, Rows
 from skmmap._methods import RowMethods
 
 # Rules that this house does not follow, with what it does instead.
@@ -20,11 +20,19 @@ NOT_OURS = {
 }
 # Those of skmmap itself: scikit-learn generates the set_..._request methods.
 METHODS = [
-    name
-    for name in [*vars(ChunkedFit), *vars(RowMethods)]
-    if not name.startswith("_") and not name.endswith("_request")
+    f"{cls.__name__}.{name}"
+    for cls, bases in [
+        (ChunkedFit, (ChunkedFit, RowMethods)),
+        (Rows, (Rows,)),
+        (NpyWriter, (NpyWriter,)),
+    ]
+    for base in bases
+    for name, member in vars(base).items()
+    if not name.startswith("_")
+    and not name.endswith("_request")
+    and not isinstance(member, property)
 ]
-NAMES = ["ChunkedFit", *(f"ChunkedFit.{name}" for name in METHODS)]
+NAMES = [*(name for name in skmmap.__all__ if name != "__version__"), *METHODS]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,7 +49,7 @@ def test_numpydoc(name):
 def test_reads_allocates_equals(name):
     obj = skmmap
     for part in name.split("."):
-        obj = inspect.getattr_static(obj, part) if part != "ChunkedFit" else ChunkedFit
+        obj = inspect.getattr_static(obj, part)
     notes = inspect.getdoc(obj).partition("Notes\n-----")[2]
     starts = [line.split(":")[0] for line in notes.splitlines() if ":" in line]
     assert [word for word in starts if word in ("Reads", "Allocates", "Equals")] == [
@@ -51,5 +59,6 @@ def test_reads_allocates_equals(name):
     ]
 
 
-def test_the_class_shows_a_refusal():
-    assert "Traceback" in ChunkedFit.__doc__
+@pytest.mark.parametrize("name", [name for name in NAMES if "." not in name])
+def test_examples_show_a_refusal(name):
+    assert "Traceback" in getattr(skmmap, name).__doc__
