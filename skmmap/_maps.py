@@ -1,18 +1,17 @@
-"""Files of rows by their address: ``.npy``, raw binary, CSR in three files."""
+"""Files of rows by their address: ``.npy`` and raw binary."""
 
+import operator
 import os
 import weakref
 from math import prod
 from pathlib import Path
 
 import numpy as np
-from scipy import sparse
 
-from skmmap._stores import SparseStore, Store
+from skmmap._stores import Store
 
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 2**20  # of a type with many fields; NumPy reads 10,000 bytes unasked
-_INDICES_NBYTES = 2**23  # of the indices of a CSR matrix, to look for the largest
 
 
 class MapStore(Store):
@@ -21,12 +20,18 @@ class MapStore(Store):
     The address is all that is kept and pickled: path, offset, shape, type, strides.
     """
 
-    def __init__(self, path, dtype, shape, *, offset=0, order="C", mode="r"):
+    def __init__(
+        self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b""
+    ):
         self.path = Path(os.path.abspath(path))
         self.dtype, self.shape, self.mode = np.dtype(dtype), tuple(shape), mode
         self.offset, self.order, self._closed = offset, order, False
+        self._header = header  # what the file begins with, unless it was replaced
         self._strides = _find_strides(self.shape, self.dtype.itemsize, order)
         self._held, self._ref = None, _nothing
+        if mode == "c":
+            # What is written to private pages is nowhere else.
+            self.hold()
 
     @classmethod
     def of(cls, array: np.ndarray, mode: str) -> "MapStore | None":
@@ -39,26 +44,47 @@ class MapStore(Store):
         store._strides = array.strides
         # The offset of a view is its parent's: only the addresses tell.
         store.offset = memmap.offset + _address(array) - _address(memmap)
-        return store
+        return store if store._shows(array) else None
+
+    def _shows(self, array: np.ndarray) -> bool:
+        """Whether the file is the one of the map, as far as a few rows tell."""
+        try:
+            ends = [(row, row + 1) for row in {0, len(array) // 2, len(array) - 1}]
+            return not len(array) or all(
+                self.read(*rows).tobytes() == array[slice(*rows)].tobytes()
+                for rows in ends
+            )
+        except ValueError:
+            return False
 
     @property
     def where(self) -> str:
         return self.path.name
 
     @property
+    def row_extent(self) -> int:
+        return max(self.row_nbytes, abs(self._strides[0]))
+
+    @property
     def is_slow_layout(self) -> bool:
-        widest = max((s for s in map(abs, self._strides[1:])), default=0)
+        widest = max(map(abs, self._strides[1:]), default=0)
         return self.n_rows > 1 and widest > abs(self._strides[0])
 
     @property
     def rows(self) -> np.ndarray:
         """All rows, as a view of the map that nobody can write through."""
-        rows = self._map()
+        rows = self._view(self._map())
         rows.flags.writeable = False
         return rows
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        return self._map()[start:stop]
+        return self._view(self._map())[start:stop]
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        held = self._map()  # or each block would be mapped anew
+        taken = super().take(rows)
+        del held
+        return taken
 
     def write(self, rows, values) -> None:
         if self.mode == "r":
@@ -67,7 +93,9 @@ class MapStore(Store):
                 "open_rows(path, mode='r+') writes to the file, mode='c' to a copy in "
                 "memory."
             )
-        self._map()[rows] = values
+        # Only for this: what is read is mapped so that nobody can write to the file.
+        memmap = self._map() if self.mode == "c" else self._open("r+")
+        self._view(memmap)[rows] = values
 
     def holds(self, array: np.ndarray) -> bool:
         memmap = _find_memmap(array)
@@ -80,29 +108,49 @@ class MapStore(Store):
         self._held, self._closed = None, True
 
     def _map(self) -> np.ndarray:
-        """Return all rows, on the map that is there or on a new one."""
-        low, high = _find_extent(self.shape, self._strides, self.dtype.itemsize)
+        """Return the map that is there, or a new one."""
+        self._check_open()
         memmap = self._ref()
         if memmap is None:
-            memmap = self._open(self.offset + low, high - low)
+            memmap = self._open("c" if self.mode == "c" else "r")
             self._ref = weakref.ref(memmap)
-            # What was written to private pages is nowhere else.
-            self._held = memmap if self.mode == "c" else self._held
-        return np.ndarray(self.shape, self.dtype, memmap, -low, self._strides)
+        return memmap
 
-    def _open(self, offset: int, n_bytes: int) -> np.ndarray:
+    def _check_open(self) -> None:
         if self._closed:
             raise ValueError(f"The rows of {str(self.path)!r} are closed.")
-        size = self.path.stat().st_size
-        if size < offset + n_bytes:
+
+    @property
+    def _extent(self) -> tuple[int, int]:
+        return _find_extent(self.shape, self._strides, self.dtype.itemsize)
+
+    def _view(self, memmap: np.ndarray) -> np.ndarray:
+        """Return the rows on a map of their bytes."""
+        low, _ = self._extent
+        return np.ndarray(self.shape, self.dtype, memmap, -low, self._strides)
+
+    def _open(self, mode: str) -> np.ndarray:
+        low, high = self._extent
+        self._check_file(self.offset + high)
+        if low == high:
+            return np.empty(0, np.uint8)
+        start, shape = self.offset + low, (high - low,)
+        return np.memmap(str(self.path), np.uint8, mode, start, shape)
+
+    def _check_file(self, needed: int) -> None:
+        """Raise unless the file is as it was when its address was taken."""
+        with open(self.path, "rb") as file:
+            header, size = file.read(len(self._header)), os.fstat(file.fileno()).st_size
+        if header != self._header:
+            raise ValueError(
+                f"{str(self.path)!r} was written again since it was opened, with "
+                "another shape or type. Open it again."
+            )
+        if size < needed:
             raise ValueError(
                 f"{str(self.path)!r} is truncated: shape {self.shape} of {self.dtype} "
-                f"needs {offset + n_bytes:,} bytes, and the file has {size:,}. Write "
-                "it again."
+                f"needs {needed:,} bytes, and the file has {size:,}. Write it again."
             )
-        if not n_bytes:
-            return np.empty(0, np.uint8)
-        return np.memmap(str(self.path), np.uint8, self.mode, offset, (n_bytes,))
 
     def __getstate__(self):
         if self.mode == "c":
@@ -110,7 +158,10 @@ class MapStore(Store):
                 f"Rows of {str(self.path)!r} with mode='c' cannot be pickled: what was "
                 "written to them is in this process only. Open them with mode='r'."
             )
-        return vars(self) | {"_held": None, "_ref": _nothing}
+        # The time is for joblib.Memory, which asks the pickle whether data are new.
+        changed = self.path.stat().st_mtime_ns if self.path.exists() else None
+        state = {"_held": None, "_ref": _nothing, "_changed": changed}
+        return vars(self) | state
 
 
 def _nothing() -> None:
@@ -180,7 +231,11 @@ def open_npy(path, name: str, mode: str = "r") -> MapStore:
         # Only a map shows the names of fields that are not Latin ones.
         options = {"mode": "r", "max_header_size": _MAX_HEADER}
         dtype = np.lib.format.open_memmap(path, **options).dtype
-    return MapStore(path, dtype, shape, offset=offset, order=order, mode=mode)
+    with open(path, "rb") as file:
+        header = file.read(offset)
+    return MapStore(
+        path, dtype, shape, offset=offset, order=order, mode=mode, header=header
+    )
 
 
 def _read_header(path, name: str):
@@ -208,103 +263,50 @@ NPZ = (
 def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapStore:
     """Address the rows of a file without a header, as ``np.memmap`` would."""
     dtype, path = np.dtype(dtype), Path(path)
-    if dtype.hasobject:
-        raise ValueError(f"dtype must have no Python objects; got {dtype}.")
-    size = path.stat().st_size - offset
-    shape = _complete_shape(shape, size, dtype, path)
-    needed = prod(shape) * dtype.itemsize
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(
+            f"dtype must be a type of fixed size, without Python objects; got {dtype}."
+        )
+    size = path.stat().st_size
+    if not 0 <= offset <= size:
+        raise ValueError(
+            f"offset must be from 0 to the {size:,} bytes of {str(path)!r}; got "
+            f"{offset!r}."
+        )
+    shape = _complete_shape(shape, size - offset, dtype, path)
+    needed = offset + prod(shape) * dtype.itemsize
     if size < needed:
         raise ValueError(
             f"{str(path)!r} is too short: shape={shape} of {dtype} from offset="
-            f"{offset:,} needs {offset + needed:,} bytes, and the file has "
-            f"{offset + size:,}."
+            f"{offset:,} needs {needed:,} bytes, and the file has {size:,}."
         )
     return MapStore(path, dtype, shape, offset=offset, order=order, mode=mode)
 
 
+def check_shape(shape, *, least: int = 0) -> tuple[int, ...]:
+    """Return the shape of an array of rows; ``least`` is that of its first number."""
+    try:
+        sizes = tuple(np.atleast_1d(shape).tolist())
+        sizes = tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        sizes = ()
+    if not sizes or sizes[0] < least or min(sizes[1:], default=0) < 0:
+        raise ValueError(
+            "shape must be a number of rows, or several numbers of which that is the "
+            f"first; got {shape!r}."
+        )
+    return sizes
+
+
 def _complete_shape(shape, size: int, dtype, path) -> tuple:
     """Return the shape with as many rows as there are, where that was left open."""
-    shape = (-1,) if shape is None else tuple(np.atleast_1d(shape).tolist())
+    shape = (-1,) if shape is None else check_shape(shape, least=-1)
     if shape[0] != -1:
         return shape
     row_nbytes = prod(shape[1:]) * dtype.itemsize
-    if size % row_nbytes:
+    if not row_nbytes or size % row_nbytes:
         raise ValueError(
             f"{str(path)!r} has {size:,} bytes of data, which are no whole number of "
             f"rows of {row_nbytes:,} bytes; check dtype={dtype}, shape and offset."
         )
     return (size // row_nbytes, *shape[1:])
-
-
-class CsrStore(SparseStore):
-    """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
-
-    on_disk = True
-
-    def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
-        self._data, self._indices, self._indptr = data, indices, indptr
-        self.shape, self.dtype = (indptr.n_rows - 1, n_columns), data.dtype
-        self.where = f"{data.path.parent.name}{os.sep}"
-
-    @property
-    def row_nbytes(self) -> int:
-        item = self.dtype.itemsize + self._indices.dtype.itemsize
-        return round(self._data.n_rows / max(1, self.n_rows) * item)
-
-    @property
-    def row_values(self) -> int:
-        return round(self._data.n_rows / max(1, self.n_rows))
-
-    def read(self, start: int, stop: int):
-        indptr = self._indptr.read(start, stop + 1)
-        begin, end = int(indptr[0]), int(indptr[-1])
-        shape = stop - start, self.shape[1]
-        # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
-        dtype = sparse.get_index_dtype(maxval=max(end - begin, *shape))
-        data = np.array(self._data.read(begin, end))
-        indices = np.array(self._indices.read(begin, end), dtype)
-        indptr = (indptr - begin).astype(dtype)
-        return sparse.csr_array((data, indices, indptr), shape=shape)
-
-    def hold(self) -> None:
-        for store in (self._data, self._indices, self._indptr):
-            store.hold()
-
-    def close(self) -> None:
-        for store in (self._data, self._indices, self._indptr):
-            store.close()
-
-
-def is_csr_folder(path: Path) -> bool:
-    return (path / "indptr.npy").is_file()
-
-
-def open_csr(path: Path, name: str, shape=None) -> CsrStore:
-    """Address the rows of a CSR matrix in a folder."""
-    data, indices, indptr = (
-        open_npy(path / f"{part}.npy", name) for part in ("data", "indices", "indptr")
-    )
-    n_values = int(indptr.read(indptr.n_rows - 1, indptr.n_rows)[0])
-    if not n_values == data.n_rows == indices.n_rows:
-        raise ValueError(
-            f"{name}={str(path)!r} does not fit together: indptr.npy ends at "
-            f"{n_values:,}, data.npy has {data.n_rows:,} values and indices.npy "
-            f"{indices.n_rows:,}. Write the three files again."
-        )
-    n_columns = _find_columns(path, indices) if shape is None else shape[1]
-    store = CsrStore(data, indices, indptr, n_columns)
-    if shape is not None and tuple(shape) != store.shape:
-        raise ValueError(
-            f"{name}={str(path)!r} has {store.n_rows:,} rows; got shape={shape}."
-        )
-    return store
-
-
-def _find_columns(path: Path, indices: MapStore) -> int:
-    """Return the number of columns that shape.npy says, or else the indices."""
-    if (path / "shape.npy").is_file():
-        return int(open_npy(path / "shape.npy", "shape").read(1, 2)[0])
-    step = _INDICES_NBYTES // indices.dtype.itemsize
-    starts = range(0, indices.n_rows, step)
-    pieces = (indices.read(i, min(i + step, indices.n_rows)) for i in starts)
-    return max((int(piece.max()) for piece in pieces), default=-1) + 1

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._containers import open_container
-from skmmap._maps import NPZ, MapStore, is_csr_folder, open_csr, open_npy, open_raw
+from skmmap._csr import is_csr_folder, open_csr
+from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
 from skmmap._rows import Rows, find_source
 from skmmap._source import SelectedStore, Source
 from skmmap._stores import (
@@ -147,6 +148,7 @@ def _open(value, mode: str, options: dict) -> Source:
     if _is_path(value):
         return Source(_open_path(value, "source", mode, options))
     if _is_shards(value):
+        _check_one_file(value, mode)
         shards = [_open(shard, mode, options) for shard in value]
         return Source(_join_shards(shards, list(value)))
     if isinstance(value, np.ndarray):
@@ -203,6 +205,7 @@ def _check_array(array, name: str, kind: str) -> None:
 def _open_path(value, name: str, mode: str = "r", options: dict = _UNSET) -> Store:
     path = Path(value)
     if has_magic(str(path)) and not path.exists():
+        _check_one_file(path, mode)
         paths = _find(path, name)
         shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
         return _join_shards(shards, paths)
@@ -223,24 +226,29 @@ def _open_path(value, name: str, mode: str = "r", options: dict = _UNSET) -> Sto
     return store
 
 
+def _check_one_file(source, mode: str) -> None:
+    if mode == "w+":
+        raise ValueError(f"mode='w+' writes one new file; got source={source!r}.")
+
+
 def _find(pattern: Path, name: str) -> list[Path]:
     """Return the files that a pattern finds, X_2 before X_10."""
-    paths = sorted(glob(str(pattern)), key=_by_numbers)
+    paths = sorted(glob(str(pattern), recursive=True), key=_by_numbers)
     if not paths:
         raise FileNotFoundError(f"{name}={str(pattern)!r} matches no file.")
     return [Path(path) for path in paths]
 
 
-def _by_numbers(path: str) -> list:
+def _by_numbers(path: str) -> tuple:
     parts = re.split(r"(\d+)", path)
-    return [int(part) if part.isdecimal() else part for part in parts]
+    return [int(part) if part.isdecimal() else part for part in parts], path
 
 
 def _join_shards(shards: list[Source], named: list) -> Store:
     """Return one store of all shards, which must have rows of one kind."""
     for shard, item in zip(shards, named, strict=True):
-        for what in ("dtype", "row shape"):
-            first, here = (_find_kind(source, what) for source in (shards[0], shard))
+        for what, here in _find_kind(shard).items():
+            first = _find_kind(shards[0])[what]
             if first != here:
                 raise ValueError(
                     f"The shard {_name_shard(item)} has the {what} {here}, and "
@@ -250,8 +258,9 @@ def _join_shards(shards: list[Source], named: list) -> Store:
     return stores[0] if len(stores) == 1 else ShardStore(stores)
 
 
-def _find_kind(source: Source, what: str):
-    return source.dtype if what == "dtype" else source.shape[1:]
+def _find_kind(source: Source) -> dict:
+    store = source.store
+    return {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
 
 
 def _name_shard(item) -> str:
@@ -276,16 +285,17 @@ def _open_folder(path: Path, name: str, mode: str, options: dict) -> Store:
 def _create(path: Path, options: dict) -> Store:
     """Write a new file of zeros, as ``np.memmap`` does, and return its store."""
     _refuse_others(path, "w+", options, _RAW, ("w+",))
-    dtype, shape, order = options["dtype"], options["shape"], options["order"]
-    if dtype is None or shape is None:
+    dtype, offset, order = options["dtype"], options["offset"], options["order"]
+    if dtype is None or options["shape"] is None:
         raise ValueError("mode='w+' needs dtype and shape of the new file.")
-    if path.suffix != ".npy":
-        offset = options["offset"]
-        np.memmap(path, dtype, "w+", offset, tuple(shape), order)
-        return open_raw(path, dtype, shape, offset=offset, order=order, mode="r+")
-    fortran = order == "F"
-    np.lib.format.open_memmap(path, "w+", dtype, tuple(shape), fortran_order=fortran)
-    return open_npy(path, "source", "r+")
+    shape = check_shape(options["shape"])
+    if path.suffix == ".npy":
+        _refuse_others(path, "w+", options, ("dtype", "shape", "order"), ("w+",))
+        is_fortran = order == "F"
+        np.lib.format.open_memmap(path, "w+", dtype, shape, fortran_order=is_fortran)
+        return open_npy(path, "source", "r+")
+    np.memmap(path, dtype, "w+", offset, shape, order)
+    return open_raw(path, dtype, shape, offset=offset, order=order, mode="r+")
 
 
 def open_source(value, name: str) -> Source:

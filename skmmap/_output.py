@@ -46,6 +46,7 @@ class Output:
             return _Parts(
                 lambda parts: concat_frames(parts, keep_index=self._keep_index),
                 self._order,
+                self._keep_index,
             )
         return _Array(self._n_rows, self._order)
 
@@ -135,8 +136,9 @@ def _extend(array, n_used: int, more):
 class _Parts:
     """Pieces that their own library joins."""
 
-    def __init__(self, join, order=None):
-        self._join, self._order, self._parts = join, order, []
+    def __init__(self, join, order=None, keep_index=True):
+        self._join, self._parts = join, []
+        self._order, self._keep_index = order, keep_index
 
     def add(self, start: int, stop: int, result) -> None:
         self._parts.append(result)
@@ -144,15 +146,16 @@ class _Parts:
     def result(self):
         parts, self._parts = self._parts, []
         joined = parts[0] if len(parts) == 1 else self._join(parts)
-        return joined if self._order is None else _put_back(joined, self._order)
+        return joined if self._order is None else self._put_back(joined)
 
-
-def _put_back(joined, order):
-    """Return the rows of a frame or sparse matrix in the order that was asked for."""
-    rows = _invert(order)
-    if is_frame(joined):
-        return FrameStore.pick(joined, rows)
-    return joined.tocsr()[rows].asformat(joined.format)
+    def _put_back(self, joined):
+        rows = _invert(self._order)
+        if not is_frame(joined):
+            return joined.tocsr()[rows].asformat(joined.format)
+        joined = FrameStore.pick(joined, rows)
+        if hasattr(joined, "reset_index") and not self._keep_index:
+            return joined.reset_index(drop=True)
+        return joined
 
 
 class _Outputs:

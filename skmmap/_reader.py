@@ -47,7 +47,7 @@ class Table:
 
     def in_file_order(self) -> "Table":
         """Return the table with its rows in the order in which those of X lie."""
-        order = self.X.file_order
+        order = self.X.find_file_order()
         if order is None:
             return self
         y = None if self.y is None else self.y.reorder(order)

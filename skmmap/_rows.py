@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 from scipy import sparse
 
-from skmmap._selection import at, resolve
+from skmmap._selection import resolve
 from skmmap._source import Source
 
 
@@ -59,8 +59,8 @@ class Rows:
 
     A file is mapped only as long as somebody holds rows that were read; no file is
     open between. Pickled are the address and the selection, never the data of a
-    file; it is opened again where it is needed. There is no arithmetic: NumPy
-    functions and operators refuse `Rows`, so that nothing is loaded by accident.
+    file; it is opened again where it is needed. There is no arithmetic: operators and
+    ufuncs refuse `Rows`, so that nothing is loaded by accident.
 
     Examples
     --------
@@ -138,10 +138,9 @@ class Rows:
         is_row = isinstance(picked, int)
         picked = range(picked, picked + 1) if is_row else picked
         selected = self._source.select(picked)
-        rows = at(selected.selection, range(len(picked)))
         shape = selected.shape[1:] if is_row else selected.shape
-        values = np.broadcast_to(np.asarray(values), shape).reshape(selected.shape)
-        self._source.store.write(rows, values)
+        values = np.broadcast_to(np.asarray(values), shape)
+        selected.write(values[None] if is_row else values)
 
     def __iter__(self):
         if not self._source.store.is_array:
@@ -266,4 +265,7 @@ def find_source(rows: Rows) -> Source:
 def show_rows(source: Source):
     """Return rows as who takes all of them at once gets them: as they were given."""
     whole = getattr(source.store, "rows", None)
-    return whole if whole is not None and source.is_whole else Rows(source)
+    if whole is not None and source.is_whole:
+        return whole
+    # Without the order: these are put back by nobody.
+    return Rows(Source(source.store, source.selection))

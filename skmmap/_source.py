@@ -1,13 +1,12 @@
 """Rows in the order that somebody asked for: a store and a selection of its rows."""
 
-from functools import cached_property
 from math import prod
 
 import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap._selection import at, find_order, pack, pick, unpack
-from skmmap._stores import ColumnStore, Store
+from skmmap._stores import ArrayStore, ColumnStore, PartStore, Store
 
 _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
 
@@ -84,22 +83,30 @@ class Source:
             return self._read(range(self.n_rows))
         out = np.empty(self.shape, self.dtype)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        order = self.find_file_order()
         for start in range(0, self.n_rows, step):
             piece = range(start, min(start + step, self.n_rows))
-            if self.file_order is None:
+            if order is None:
                 out[piece.start : piece.stop] = self._read(piece)
             else:
-                positions = at(self.file_order, piece)
+                positions = at(order, piece)
                 out[positions] = self._gather(at(self.selection, positions))
         return out
+
+    def write(self, values) -> None:
+        """Assign to all rows, as many at a time as are loaded."""
+        step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        for start in range(0, self.n_rows, step):
+            piece = range(start, min(start + step, self.n_rows))
+            rows = at(self.selection, piece)
+            self.store.write(rows, values[piece.start : piece.stop])
 
     def select(self, picked) -> "Source":
         """Return a selection of these rows."""
         return Source(self.store, pick(self.selection, picked))
 
-    @cached_property
-    def file_order(self):
-        """The positions by which these rows ascend in the store; None if they do."""
+    def find_file_order(self):
+        """Return the positions by which rows ascend in the store; None if they do."""
         return find_order(self.selection)
 
     def reorder(self, order) -> "Source":
@@ -132,6 +139,10 @@ class Source:
         return f"{text} of the selection{order} (among {among} of {self.store.where})"
 
     def __getstate__(self):
+        if isinstance(self.store, ArrayStore) and self.store.mode == "r":
+            # What is in memory has no address: no more of it than is selected.
+            array = self.store.rows if self.is_whole else self.load()
+            return ArrayStore(array), range(self.n_rows), None
         order = None if self.order is None else pack(self.order)
         return self.store, pack(self.selection), order
 
@@ -157,16 +168,12 @@ def _guard(rows):
     return rows
 
 
-class SelectedStore(Store):
+class SelectedStore(PartStore):
     """Selected rows as a store, to be a shard among others."""
 
     def __init__(self, source: Source):
-        store = source.store
-        self._source, self.shape, self.dtype = source, source.shape, source.dtype
-        self.where, self.on_disk, self.mode = store.where, store.on_disk, store.mode
-        self.is_array, self.is_sparse = store.is_array, store.is_sparse
-        self.is_slow_layout = store.is_slow_layout
-        self.pick, self.join = store.pick, store.join
+        super().__init__(source.store, source.shape)
+        self._source = source
 
     def read(self, start: int, stop: int):
         return self._source.select(range(start, stop)).read(0, stop - start)
@@ -175,7 +182,4 @@ class SelectedStore(Store):
         return self._source.select(rows).read(0, len(rows))
 
     def write(self, rows, values) -> None:
-        self._source.store.write(at(self._source.selection, rows), values)
-
-    def holds(self, array: np.ndarray) -> bool:
-        return self._source.store.holds(array)
+        self._store.write(at(self._source.selection, rows), values)

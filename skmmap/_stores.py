@@ -25,12 +25,19 @@ class Store:
     shape: tuple
     dtype: np.dtype
     mode = "r"
-    is_array = True  # chunks are ndarrays
-    is_sparse = False  # chunks are CSR
+    kind = "array"  # of chunks: what they are, and what tells them from others
     is_slow_layout = False  # each slice of rows touches the whole file
     has_index = False  # chunks carry an index that results are to have
     on_disk = True
     where = ""  # what messages and repr call it
+
+    @property
+    def is_array(self) -> bool:
+        return self.kind == "array"
+
+    @property
+    def is_sparse(self) -> bool:
+        return self.kind == "CSR matrix"
 
     @property
     def n_rows(self) -> int:
@@ -45,9 +52,14 @@ class Store:
         return self.row_values * self.dtype.itemsize
 
     @property
+    def row_extent(self) -> int:
+        """Bytes from one row to the next, where it is stored."""
+        return self.row_nbytes
+
+    @property
     def block_rows(self) -> int:
         """Rows that are read together when some of them are picked."""
-        return max(1, _BLOCK_NBYTES // max(1, self.row_nbytes))
+        return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
 
     def read(self, start: int, stop: int):
         """Return neighbouring rows, as a view where that is possible."""
@@ -55,21 +67,20 @@ class Store:
 
     def take(self, rows: np.ndarray):
         """Return the rows of these ascending numbers, as a copy."""
-        blocks = list(self._iter_blocks(rows))
-        if not self.is_array or not blocks:
+        blocks = self._iter_blocks(rows)
+        if not self.is_array:
             picked = [self.pick(self.read(*block), at) for block, at, _ in blocks]
             return self.join(picked or [self.read(0, 0)])
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for block, at, place in blocks:
-            # Any mode but "raise" writes to `out` without a buffer between.
-            np.take(self.read(*block), at, axis=0, out=out[place], mode="clip")
+            _pick_into(out[place], self.read(*block), at)
         return out
 
     def _iter_blocks(self, rows: np.ndarray):
         """Yield (start, stop), the rows to pick of these, and their place."""
         if not len(rows):
             return
-        gap = max(1, _GAP_NBYTES // max(1, self.row_nbytes))
+        gap = max(1, _GAP_NBYTES // max(1, self.row_extent))
         far = np.diff(rows) > gap
         next_block = np.diff(rows // self.block_rows) != 0
         cuts = np.flatnonzero(far | next_block) + 1
@@ -102,17 +113,30 @@ class Store:
         """Let go of all that is open."""
 
 
+def _pick_into(out: np.ndarray, block: np.ndarray, rows: np.ndarray) -> None:
+    if block.flags.c_contiguous:
+        # Any mode but "raise" writes to `out` without a buffer between.
+        np.take(block, rows, axis=0, out=out, mode="clip")
+    else:  # which take would copy whole
+        out[...] = block[rows]
+
+
 class ArrayStore(Store):
     """Rows of an ndarray or a map that somebody else holds."""
 
+    where = "an array"
+
     def __init__(self, array: np.ndarray, mode: str = "r"):
+        self._array, self.mode = array, mode
         # A view: the map keeps its mode, and no estimator can write through it.
-        self._writable = np.asarray(array) if mode != "r" else None
         self.rows = np.asarray(array).view()
         self.rows.flags.writeable = False
-        self.shape, self.dtype, self.mode = array.shape, array.dtype, mode
+        self.shape, self.dtype = array.shape, array.dtype
         self.on_disk = is_mapped(array)
-        self.where = "an array"
+
+    @property
+    def row_extent(self) -> int:
+        return max(self.row_nbytes, abs(self.rows.strides[0]))
 
     @property
     def is_slow_layout(self) -> bool:
@@ -122,12 +146,15 @@ class ArrayStore(Store):
         return self.rows[start:stop]
 
     def write(self, rows, values) -> None:
-        if self._writable is None:
+        if self.mode == "r":
             super().write(rows, values)
-        self._writable[rows] = values
+        self._array[rows] = values
 
     def holds(self, array: np.ndarray) -> bool:
         return np.may_share_memory(array, self.rows)
+
+    def __reduce__(self):
+        return ArrayStore, (self._array, self.mode)
 
 
 class LazyStore(Store):
@@ -144,8 +171,8 @@ class LazyStore(Store):
 class SparseStore(Store):
     """Rows of a sparse matrix or array, as CSR."""
 
-    is_array = on_disk = False
-    is_sparse = True
+    kind = "CSR matrix"
+    on_disk = False
     where = "a sparse matrix"
 
     def __init__(self, matrix):
@@ -173,11 +200,12 @@ class SparseStore(Store):
 class FrameStore(Store):
     """Rows of a pandas or polars data frame; chunks stay frames."""
 
-    is_array = on_disk = False
+    on_disk = False
     where = "a data frame"
 
     def __init__(self, frame):
         self.rows, self.shape = frame, frame.shape
+        self.kind = f"{_library(frame)} frame of {list(frame.columns)}"
         self.has_index = hasattr(frame, "iloc")
 
     @property
@@ -210,7 +238,8 @@ class FrameStore(Store):
 class ListStore(Store):
     """Rows of a list or tuple; chunks stay lists."""
 
-    is_array = on_disk = False
+    kind = "list"
+    on_disk = False
     where = "a list"
 
     def __init__(self, rows):
@@ -238,19 +267,44 @@ class ListStore(Store):
         return [row for part in parts for row in part]
 
 
-class ColumnStore(Store):
+class PartStore(Store):
+    """Rows of another store, of another shape."""
+
+    def __init__(self, store: Store, shape: tuple):
+        self._store, self.shape, self.dtype = store, shape, store.dtype
+        self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
+        self.where, self.is_slow_layout = store.where, store.is_slow_layout
+        self.has_index, self.pick, self.join = store.has_index, store.pick, store.join
+
+    @property
+    def row_nbytes(self) -> int:
+        return self._store.row_nbytes
+
+    @property
+    def row_values(self) -> int:
+        return self._store.row_values
+
+    def holds(self, array: np.ndarray) -> bool:
+        return self._store.holds(array)
+
+    def hold(self) -> None:
+        self._store.hold()
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class ColumnStore(PartStore):
     """Rows of shape (1,) as one dimension."""
 
     def __init__(self, store: Store):
-        self._store, self.dtype = store, store.dtype
-        self.shape, self.on_disk = store.shape[:1], store.on_disk
-        self.where, self.is_slow_layout = store.where, store.is_slow_layout
+        super().__init__(store, store.shape[:1])
 
     def read(self, start: int, stop: int):
         return self._store.read(start, stop)[:, 0]
 
-    def holds(self, array: np.ndarray) -> bool:
-        return self._store.holds(array)
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self._store.take(rows)[:, 0]
 
 
 class ShardStore(Store):
@@ -261,8 +315,8 @@ class ShardStore(Store):
         self._stops = np.cumsum([shard.n_rows for shard in shards])
         first = shards[0]
         self.shape = (int(self._stops[-1]), *first.shape[1:])
-        self.dtype, self.mode = first.dtype, first.mode
-        self.is_array, self.is_sparse = first.is_array, first.is_sparse
+        self.dtype, self.mode, self.kind = first.dtype, first.mode, first.kind
+        self.has_index = first.has_index
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
@@ -290,14 +344,19 @@ class ShardStore(Store):
         parts = []
         for shard, before in self._iter_shards(int(rows[0]), int(rows[-1]) + 1):
             here = slice(*np.searchsorted(rows, [before, before + shard.n_rows]))
-            parts.append(shard.take(rows[here] - before))
+            if here.start < here.stop:
+                parts.append(shard.take(rows[here] - before))
         return self.join(parts)
 
     def write(self, rows, values) -> None:
-        for shard, before in self._iter_shards(0, self.n_rows):
-            here = (rows >= before) & (rows < before + shard.n_rows)
-            if here.any():
-                shard.write(rows[here] - before, values[here])
+        shards = np.searchsorted(self._stops, rows, side="right")
+        order = np.argsort(shards, kind="stable")  # of equal rows the last one counts
+        cuts = np.flatnonzero(np.diff(shards[order])) + 1
+        for here in np.split(order, cuts):
+            number = shards[here[0]]
+            shard = self._shards[number]
+            before = self._stops[number] - shard.n_rows
+            shard.write(rows[here] - before, values[here])
 
     def _iter_shards(self, start: int, stop: int):
         """Yield the shards that hold these rows, with the rows before each."""

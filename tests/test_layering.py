@@ -12,6 +12,7 @@ HOUSE = [
     "_selection",
     "_stores",
     "_maps",
+    "_csr",
     "_external",
     "_grids",
     "_columns",

@@ -1,14 +1,23 @@
 """scikit-learn's model selection on Rows: the same results as on arrays."""
 
+import gc
 import os
+import pickle
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import hand_loop, state_of
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import ScoringMonitor
+from sklearn.cluster import Birch
+from sklearn.exceptions import DataConversionWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.metrics import f1_score
 from sklearn.model_selection import (
     GridSearchCV,
     GroupKFold,
@@ -23,6 +32,7 @@ from sklearn.model_selection import (
     learning_curve,
     train_test_split,
 )
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
@@ -220,6 +230,127 @@ def test_a_transformer(rows):
     np.testing.assert_array_equal(
         scaler.transform(X_rows[picked]), scaler.estimator_.transform(X[picked])
     )
+
+
+ORDERS = {
+    "shuffled": rng.permutation(N)[:321],
+    "with repeats": rng.integers(0, N, 321),
+    "backwards": np.arange(N)[::-1],
+    "runs": np.r_[300:600, :100],
+}
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("format", ["csr", "csc", "pandas", "polars", "default"])
+def test_what_transform_returns_comes_in_the_order_of_the_selection(format, order):
+    wrapper = ChunkedFit(Sparsifier(format), chunk_size=50).fit(X)
+    if format in ("pandas", "polars"):
+        wrapper = ChunkedFit(StandardScaler(), chunk_size=50)
+        wrapper.set_output(transform=format).fit(X)
+    lazy = wrapper.transform(open_rows(X)[order])
+    loaded = wrapper.estimator_.transform(X[order])
+    assert type(lazy) is type(loaded)
+    if sparse.issparse(lazy):
+        lazy, loaded = lazy.toarray(), loaded.toarray()
+    if format == "pandas":
+        assert lazy.index.equals(loaded.index)
+    np.testing.assert_array_equal(lazy, loaded)
+
+
+class Sparsifier(TransformerMixin, BaseEstimator):
+    """Returns positive values in a sparse format."""
+
+    def __init__(self, format):
+        self.format = format
+
+    def partial_fit(self, X, y=None):
+        self.fitted_ = True
+        return self
+
+    fit = partial_fit
+
+    def transform(self, X):
+        if self.format not in ("csr", "csc"):
+            return X
+        return sparse.csr_array(np.maximum(X, 0)).asformat(self.format)
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_frames_keep_their_index_in_the_order_of_the_selection(order):
+    frame = pd.DataFrame(X, index=np.arange(N) * 10)
+    frame.columns = list("abcd")
+    wrapper = ChunkedFit(StandardScaler(), chunk_size=50)
+    wrapper.set_output(transform="pandas").fit(frame)
+    lazy = wrapper.transform(open_rows(frame)[order])
+    assert lazy.index.tolist() == (order * 10).tolist()
+    shards = open_rows([open_rows(frame)[:77], open_rows(frame)[77:]])
+    assert wrapper.transform(shards).index.tolist() == frame.index.tolist()
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_probabilities_of_several_outputs(order):
+    targets = np.column_stack([y, y > 0])
+    wrapper = ChunkedFit(MultiOutputClassifier(GaussianNB()), chunk_size=50)
+    wrapper.fit(open_rows(X)[order], open_rows(targets)[order])
+    lazy = wrapper.predict_proba(open_rows(X)[order])
+    loaded = wrapper.estimator_.predict_proba(X[order])
+    for part, expected in zip(lazy, loaded, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-6)
+
+
+class WithF1(SGDClassifier):
+    def score(self, X, y, sample_weight=None):
+        return f1_score(
+            y, self.predict(X), average="macro", sample_weight=sample_weight
+        )
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_score_of_its_own(order, rows):
+    X_rows, y_rows, _, _ = rows
+    fitted = ChunkedFit(WithF1(random_state=0), chunk_size=50).fit(X, y)
+    bare = fitted.estimator_
+    assert fitted.score(X_rows[order], y_rows[order]) == bare.score(X[order], y[order])
+    weighted = fitted.score(open_rows(X)[order], y[order], weights[order])
+    assert weighted == pytest.approx(bare.score(X[order], y[order], weights[order]))
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_callbacks_that_predict(order):
+    monitor = ScoringMonitor(scoring="accuracy")
+    wrapper = model().set_callbacks(monitor).fit(open_rows(X)[order], y[order])
+    logs = str(monitor.get_logs().data)
+    assert str(float(wrapper.score(X[order], y[order]))) in logs
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_column_of_labels_is_selected_as_well(order):
+    with pytest.warns(DataConversionWarning):
+        lazy = model().fit(open_rows(X)[order], open_rows(y[:, None])[order])
+    loaded = model().fit(X[np.sort(order)], y[np.sort(order)])
+    np.testing.assert_array_equal(lazy.coef_, loaded.coef_)
+
+
+def test_a_model_keeps_no_rows_of_the_file(tmp_path, mapped_files):
+    np.save(tmp_path / "X.npy", X)
+    for mode in ("r", "r+"):
+        rows = open_rows(tmp_path / "X.npy", mode=mode)
+        birch = ChunkedFit(Birch(n_clusters=None), chunk_size=50).fit(rows)
+        gc.collect()
+        assert not mapped_files(tmp_path / "X.npy")
+        assert len(pickle.dumps(birch)) > 1000
+
+
+def test_a_file_open_for_writing_is_not_written_to(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    before = (tmp_path / "X.npy").read_bytes()
+    rows = open_rows(tmp_path / "X.npy", mode="r+")
+    scaler = ChunkedFit(StandardScaler(copy=False), chunk_size=50).fit(rows)
+    scaler.transform(rows)
+    chunk = rows.read(0, 5)
+    with pytest.raises(ValueError, match="cannot set WRITEABLE"):
+        chunk.flags.writeable = True
+    assert (tmp_path / "X.npy").read_bytes() == before
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,10 @@ from skmmap._open import open_source
 from skmmap._rows import find_source
 from skmmap._stores import ArrayStore
 
+SHAPE = (
+    "shape must be a number of rows, or several numbers of which that is the first; "
+    "got {!r}."
+)
 ITEM_TYPES = [
     "?",
     "u1",
@@ -344,7 +349,7 @@ def refusals(folder):
             "raw.bin",
             {"dtype": "O"},
             ValueError,
-            "dtype must have no Python objects; got object.",
+            "dtype must be a type of fixed size, without Python objects; got object.",
         ),
         (
             "empty",
@@ -484,3 +489,145 @@ def test_a_map_of_a_deleted_file_is_kept(on_disk):
     memmap = on_disk(np.arange(5.0))
     os.unlink(memmap.filename)
     assert np.asarray(open_rows(memmap)[::2]).tolist() == [0, 2, 4]
+
+
+# What the addresses of a file may be.
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"offset": 16},
+            "offset must be from 0 to the 8 bytes of 'a.bin'; got 16.",
+        ),
+        (
+            {"offset": -8},
+            "offset must be from 0 to the 8 bytes of 'a.bin'; got -8.",
+        ),
+        ({"shape": (1, -1)}, SHAPE.format((1, -1))),
+        ({"shape": (-2, 1)}, SHAPE.format((-2, 1))),
+        ({"shape": ()}, SHAPE.format(())),
+        ({"shape": (1.5,)}, SHAPE.format((1.5,))),
+        (
+            {"shape": (-1, 0)},
+            "'a.bin' has 8 bytes of data, which are no whole number of rows of 0 "
+            "bytes; check dtype=float32, shape and offset.",
+        ),
+        (
+            {"dtype": "U"},
+            "dtype must be a type of fixed size, without Python objects; got <U0.",
+        ),
+    ],
+)
+def test_impossible_addresses_of_raw_files(options, text, folder):
+    (folder / "a.bin").write_bytes(bytes(8))
+    with raises(ValueError, text):
+        open_rows("a.bin", **{"dtype": "f4"} | options)
+
+
+@pytest.mark.parametrize("shape", [(-1, 2), (), 1.5, (2, -1)])
+@pytest.mark.parametrize("name", ["a.npy", "a.bin"])
+def test_an_impossible_new_file_leaves_the_old_one(shape, name, folder):
+    (folder / name).write_bytes(b"old")
+    with raises(ValueError, SHAPE.format(shape)):
+        open_rows(name, mode="w+", dtype="f4", shape=shape)
+    assert (folder / name).read_bytes() == b"old"
+
+
+def test_a_new_npy_file_has_no_offset(folder):
+    with raises(ValueError, "offset has no meaning for 'a.npy'; got 7."):
+        open_rows("a.npy", mode="w+", dtype="f4", shape=3, offset=7)
+    assert not (folder / "a.npy").exists()
+
+
+@pytest.mark.parametrize("source", ["*.npy", ["a.npy", "b.npy"]])
+def test_one_new_file_at_a_time(source, folder):
+    for name in ("a.npy", "b.npy"):
+        np.save(name, np.arange(3))
+    given = Path(source) if isinstance(source, str) else source
+    text = f"mode='w+' writes one new file; got source={given!r}."
+    with raises(ValueError, text):
+        open_rows(source, mode="w+", dtype="f4", shape=3)
+    assert np.load("a.npy").tolist() == [0, 1, 2]
+
+
+def test_shards_of_different_kinds(folder):
+    np.save("a.npy", np.zeros((3, 2)))
+    dense, csr = open_rows("a.npy"), open_rows(sparse.csr_array(np.zeros((3, 2))))
+    with pytest.raises(ValueError, match=r"has the kind CSR matrix, and .* has array;"):
+        open_rows([dense, csr])
+    frames = [
+        open_rows(pd.DataFrame(np.zeros((3, 2)), columns=names))
+        for names in (["a", "b"], ["c", "d"])
+    ]
+    with pytest.raises(ValueError, match=r"pandas frame of \['c', 'd'\], and"):
+        open_rows(frames)
+
+
+def test_shards_of_selections_of_sparse_rows_have_their_size():
+    matrix = sparse.random_array((100, 10_000), density=0.001, rng=0).tocsr()
+    rows = open_rows(matrix)
+    joined = find_source(open_rows([rows[:40], rows[40:]]))
+    assert joined.row_nbytes == find_source(rows).row_nbytes
+    assert joined.row_values == find_source(rows).row_values
+
+
+@pytest.mark.parametrize(
+    ("part", "array", "text"),
+    [
+        (
+            "shape",
+            [4, 2],
+            "csr{sep} has an index outside of its 2 columns in rows 0 to 3. Write the "
+            "files again, or give shape=(n_rows, n_columns).",
+        ),
+        (
+            "indptr",
+            [0, 3, 2, 3, 4],
+            "csr{sep} has a descending indptr in rows 0 to 3. Write the files again, "
+            "or give shape=(n_rows, n_columns).",
+        ),
+        (
+            "indices",
+            [0, 1, -1, 3],
+            "csr{sep} has an index outside of its 4 columns in rows 0 to 3. Write the "
+            "files again, or give shape=(n_rows, n_columns).",
+        ),
+    ],
+)
+def test_indices_that_estimators_would_take_for_addresses(part, array, text, folder):
+    (folder / "csr").mkdir()
+    matrix = sparse.csr_array(np.eye(4))
+    for name in ("data", "indices", "indptr"):
+        np.save(f"csr/{name}.npy", getattr(matrix, name))
+    np.save(f"csr/{part}.npy", array)
+    with raises(ValueError, text.format(sep=os.sep)):
+        open_rows("csr").read()
+
+
+@pytest.mark.parametrize(
+    ("part", "array"),
+    [("indptr", np.zeros(0, int)), ("data", np.ones(4, "f2")), ("indices", np.ones(4))],
+)
+def test_arrays_of_no_csr_matrix(part, array, folder):
+    matrix = sparse.csr_array(np.eye(4))
+    for name in ("data", "indices", "indptr"):
+        np.save(f"{name}.npy", getattr(matrix, name))
+    np.save(f"{part}.npy", array)
+    with pytest.raises(
+        ValueError, match=f"is no CSR matrix: .*{part}.npy: {array.dtype}"
+    ):
+        open_rows(folder)
+    np.save(f"{part}.npy", getattr(matrix, part))
+    text = f"source={str(folder)!r} has 4 rows; give shape=(4, n_columns). Got (5, 4)."
+    with raises(ValueError, text):
+        open_rows(folder, shape=(5, 4))
+
+
+def test_patterns_of_folders_and_equal_numbers(folder):
+    for name in ("a/X.npy", "a/b/X.npy", "X_1.npy", "X_01.npy"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        np.save(name, [len(name)])
+    assert np.asarray(open_rows("**/X.npy")).tolist() == [7, 9]
+    assert np.asarray(open_rows("X_*.npy")).tolist() == [8, 7]

@@ -2,9 +2,12 @@
 
 import copy
 import gc
+import itertools
 import multiprocessing
 import os
 import pickle
+import re
+import threading
 
 import joblib
 import numpy as np
@@ -368,6 +371,156 @@ def test_writing_to_shards_and_arrays(tmp_path):
     rows[1] = 5
     assert private.tolist() == [0, 0, 0]
     assert np.asarray(rows).tolist() == [0, 5, 0]
+
+
+def test_the_last_of_equal_rows_is_written(tmp_path):
+    for i in range(2):
+        np.save(tmp_path / f"{i}.npy", np.zeros(2))
+    rows = open_rows(tmp_path / "*.npy", mode="r+")
+    rows[[3, 0, 3]] = [1, 2, 3]
+    assert np.asarray(rows).tolist() == [2, 0, 0, 3]
+
+
+def test_writing_to_shards_that_are_selections(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(5))
+    rows = open_rows(tmp_path / "a.npy", mode="r+")
+    open_rows([rows[3:], rows[[0, 2]]])[:] = [1, 2, 3, 4]
+    assert np.load(tmp_path / "a.npy").tolist() == [3, 0, 4, 1, 2]
+
+
+def test_a_raw_file_is_written_after_its_offset(tmp_path):
+    path = tmp_path / "a.bin"
+    open_rows(path, mode="w+", dtype="i2", shape=3, offset=8)[:] = [1, 2, 3]
+    assert path.read_bytes() == bytes(8) + np.array([1, 2, 3], "i2").tobytes()
+
+
+def test_much_is_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr(_source, "_LOAD_NBYTES", 48)
+    np.save(tmp_path / "a.npy", np.zeros((20, 3)))
+    rows = open_rows(tmp_path / "a.npy", mode="r+")
+    rows[::-1] = ARRAY
+    np.testing.assert_array_equal(np.load(tmp_path / "a.npy"), ARRAY[::-1])
+
+
+def test_copies_of_rows_in_memory():
+    array = np.zeros(1000)
+    again = copy.deepcopy(open_rows(array, mode="r+"))
+    again[0] = 5
+    assert again[0] == 5
+    assert array[0] == 0
+    assert len(pickle.dumps(open_rows(array)[:10])) < 1000
+
+
+def test_private_pages_are_shared_by_threads(large):
+    for _ in range(30):
+        rows = open_rows(large, mode="c")
+        threads = [
+            threading.Thread(target=rows.__setitem__, args=(i, 7)) for i in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert np.asarray(rows[:2]).tolist() == [[7, 7], [7, 7]]
+
+
+# What is read, and how often the file is mapped for it.
+
+
+class Counting(_stores.ArrayStore):
+    """Remembers which rows were read together."""
+
+    def __init__(self, array):
+        super().__init__(array)
+        self.blocks = []
+
+    def read(self, start, stop):
+        self.blocks.append((start, stop))
+        return super().read(start, stop)
+
+
+@pytest.mark.parametrize(
+    ("picked", "blocks"),
+    [
+        ([0, 1, 5, 9], [(0, 10)]),
+        ([0, 1, 5, 9, 30, 31], [(0, 10), (30, 32)]),
+        ([5, 25, 45], [(5, 6), (25, 26), (45, 46)]),
+        (range(0, 100, 3), [(0, 40), (42, 79), (81, 100)]),
+        ([39, 40], [(39, 41)]),
+    ],
+)
+def test_neighbours_and_near_ones_are_read_together(picked, blocks, monkeypatch):
+    """Blocks of 40 rows; what is 10 rows away or nearer is read with them."""
+    monkeypatch.setattr(_stores, "_BLOCK_NBYTES", 320)
+    monkeypatch.setattr(_stores, "_GAP_NBYTES", 80)
+    store = Counting(np.arange(100.0))
+    rows = _source.Source(store).select(np.array(picked)).read(0, len(picked))
+    assert rows.tolist() == list(picked)
+    assert store.blocks == blocks
+
+
+def test_a_selection_in_any_order_reads_each_block_once(monkeypatch):
+    monkeypatch.setattr(_stores, "_BLOCK_NBYTES", 320)
+    monkeypatch.setattr(_source, "_LOAD_NBYTES", 320)
+    store = Counting(np.arange(100.0))
+    order = np.random.default_rng(0).permutation(100)[:50]
+    loaded = _source.Source(store).select(order).load()
+    assert loaded.tolist() == order.tolist()
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(store.blocks))
+
+
+def test_rows_far_apart_are_picked_from_one_map(tmp_path, monkeypatch):
+    np.save(tmp_path / "wide.npy", np.arange(20 * 50_000.0).reshape(20, 50_000))
+    rows = open_rows(tmp_path / "wide.npy")
+    opened = []
+    memmap = np.memmap
+    monkeypatch.setattr(np, "memmap", lambda *a: opened.append(a) or memmap(*a))
+    assert rows[[0, 7, 15]].read()[:, 0].tolist() == [0, 350_000, 750_000]
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("kind", ["shards", "rows", "csr folder", "csr shards"])
+def test_with_holds_and_closes_all_files(kind, tmp_path, mapped_files):
+    with make_rows(kind, tmp_path) as rows:
+        paths = [path for path in tmp_path.rglob("*.npy") if mapped_files(path)]
+        assert len(paths) >= 1
+    assert not any(mapped_files(path) for path in paths)
+    for closed in (rows, rows[2:9]):
+        with pytest.raises(ValueError, match="are closed"):
+            closed.read()
+
+
+def test_closed_rows_are_closed_while_somebody_holds_some(large):
+    rows = open_rows(large)
+    held = rows.read(0, 5)
+    rows.close()
+    with pytest.raises(ValueError, match="are closed"):
+        rows.read(0, 5)
+    assert held.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
+
+
+def test_a_file_written_again_is_refused(large):
+    rows = open_rows(large)
+    np.save(large, np.arange(4 * N).reshape(N, 4))
+    text = f"{str(large)!r} was written again since it was opened"
+    with pytest.raises(ValueError, match=re.escape(text)):
+        rows.read()
+
+
+def test_a_map_of_a_replaced_file_is_kept(large, tmp_path):
+    memmap = np.load(large, mmap_mode="r")
+    np.save(tmp_path / "other.npy", np.zeros((N, 2), memmap.dtype))
+    os.replace(tmp_path / "other.npy", large)
+    assert open_rows(memmap)[5].tolist() == [10, 11]
+
+
+def test_new_contents_are_new_to_joblib(large):
+    rows = open_rows(large)
+    before = joblib.hash(rows)
+    assert joblib.hash(open_rows(large)) == before
+    np.save(large, np.zeros((N, 2), int))
+    os.utime(large, ns=(1, 1))
+    assert joblib.hash(rows) != before
 
 
 # What Rows are not.
