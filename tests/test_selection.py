@@ -222,3 +222,10 @@ def test_runs_in_another_order_are_ordered_as_runs():
     assert isinstance(runs, Runs)
     assert isinstance(order, Runs)
     assert numbers(pick(runs, order)).tolist() == [*range(400), *range(500, 900)]
+
+
+def test_runs_that_overlap_are_ordered_row_by_row():
+    index = np.r_[50:150, :100]
+    runs = resolve(index, 200)
+    assert isinstance(runs, Runs)
+    _check_order(runs, index)
