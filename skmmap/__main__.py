@@ -1,35 +1,26 @@
 """``python -m skmmap``: the command line and what it prints."""
 
 import argparse
+import csv
 import sys
 import textwrap
 import time
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
+from skmmap._convert import convert
 from skmmap._demo import WAYS, run_apart
+from skmmap._demo_report import print_equality, print_loading, print_table, say_size
 from skmmap._digits import make_parts, open_folder, write_parts
+from skmmap._info import describe
 from skmmap._version import __version__
 
 _MAX_SEED = 2**32 - 1
+_FILE_HELP = "a .npy, Parquet, Arrow, HDF5 or zarr file, or a pattern in quotes"
 _FIRST_CHUNK = 4_096  # for the loop, should ChunkedFit have failed and told none
-_COLUMNS = "{:<17} {:>8} {:>11} {:>15} {:>12} {:>11}"
-_HEADS = "", "accuracy", "fit rows/s", "predict rows/s", "memory", "file pages"
-
-_LEGEND = """
-memory: the most that was in use at once, beyond Python and its libraries.
-file pages: the most of the files that was in memory at once. The system takes
-them back when it needs room. model.fit first converts all images to float64."""
-
-_LOADING = """
-    import numpy as np
-    from sklearn.linear_model import SGDClassifier
-    from skmmap import ChunkedFit
-
-    folder = {!r}
-    X_train = np.load(f"{{folder}}/X_train.npy", mmap_mode="r")
-    y_train = np.load(f"{{folder}}/y_train.npy", mmap_mode="r")
-    model = ChunkedFit(SGDClassifier(average=True)).fit(X_train, y_train)"""
 
 
 def main(arguments=None) -> int:
@@ -43,6 +34,7 @@ def main(arguments=None) -> int:
     try:
         return run(**options)
     except OSError as error:
+        # The demo may be in the middle of a line.
         print(f"\nskmmap: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -54,7 +46,10 @@ def _make_parser() -> argparse.ArgumentParser:
     about = "Train and apply scikit-learn estimators on arrays that stay on disk."
     parser = argparse.ArgumentParser(prog="python -m skmmap", description=about)
     parser.add_argument("--version", action="version", version=f"skmmap {__version__}")
-    _add_demo(parser.add_subparsers(title="commands", metavar="COMMAND"))
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+    _add_demo(commands)
+    _add_info(commands)
+    _add_convert(commands)
     return parser
 
 
@@ -75,6 +70,46 @@ def _add_demo(commands) -> None:
     demo.set_defaults(run=run_demo)
 
 
+def _add_info(commands) -> None:
+    info = commands.add_parser(
+        "info",
+        help="say what is in files: shape, type, order, size, labels",
+        description="Say what is in each file: shape, type, order and size, and of "
+        "one-dimensional files which labels there are, and whether they lie sorted.",
+    )
+    info.add_argument("files", nargs="+", metavar="FILE", help=_FILE_HELP)
+    _add_choices(info)
+    info.set_defaults(run=run_info)
+
+
+def _add_convert(commands) -> None:
+    command = commands.add_parser(
+        "convert",
+        help="write a file of another kind as .npy",
+        description="Write the rows of a CSV, Parquet, Arrow, HDF5 or zarr file, or "
+        "of several .npy files, to one .npy file, without loading them.",
+    )
+    command.add_argument("src", metavar="SRC", help=f"{_FILE_HELP}, or a CSV file")
+    command.add_argument("dst", metavar="DST", help="the .npy file to write")
+    _add_choices(command)
+    command.add_argument("--dtype", help="type of the values, such as float32 or str")
+    command.set_defaults(run=run_convert)
+
+
+def _add_choices(command) -> None:
+    command.add_argument("--key", help="a dataset in an HDF5 file or zarr group")
+    columns = command.add_mutually_exclusive_group()
+    list_help = "columns of a table, as a matrix"
+    columns.add_argument("--columns", type=_split, metavar="A,B,...", help=list_help)
+    one_help = "one column of a table, as one dimension"
+    columns.add_argument("--column", dest="columns", metavar="Y", help=one_help)
+
+
+def _split(text: str) -> list[str]:
+    """Return the names in a line of CSV, where quotes may hold commas."""
+    return next(csv.reader([text]), [])
+
+
 def _parse_rows(text: str) -> int:
     return _parse_integer(text, 1, float("inf"), "of at least 1")
 
@@ -91,6 +126,61 @@ def _parse_integer(text: str, least, most, bounds: str) -> int:
     return int(digits)
 
 
+def run_info(files: list, **options) -> int:
+    """Describe each file; one that cannot be read hides none of the others."""
+    codes = [_try(_show_info, file, options) for file in files]
+    return max(codes)
+
+
+def _show_info(file: str, options: dict) -> None:
+    text = describe(file, **options)
+    print(f"{file}\n{textwrap.indent(text, '    ')}", flush=True)
+
+
+def run_convert(dtype, **options) -> int:
+    """Write the file, and say what was written."""
+    return _try(_show_convert, options, dtype)
+
+
+def _show_convert(options: dict, dtype) -> None:
+    dtype = None if dtype is None else _parse_dtype(dtype)
+    rows = convert(**options, dtype=dtype, progress=_has_bar())
+    shape = " x ".join(f"{n:,}" for n in rows.shape)
+    size = say_size(Path(options["dst"]).stat().st_size)
+    print(f"{options['dst']}: {shape} {rows.dtype}, {size}")
+
+
+def _parse_dtype(text: str) -> np.dtype:
+    try:
+        return np.dtype(text)
+    except TypeError as error:
+        raise ValueError(
+            f"--dtype must be a type of NumPy, such as float32; got {text!r}."
+        ) from error
+
+
+def _has_bar() -> bool:
+    """Whether somebody would see a progress bar, and it can be drawn."""
+    return sys.stdout.isatty() and find_spec("rich") is not None
+
+
+def _try(action, *args) -> int:
+    """Return 0, or 1 after one line on what went wrong."""
+    try:
+        action(*args)
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        print(f"skmmap: {_say_error(error)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _say_error(error: Exception) -> str:
+    text = str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}."
+    return " ".join(" ".join([text, *getattr(error, "__notes__", [])]).split())
+
+
 def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
     """Write images, train on them in each way, say how it went; 1 is a failure."""
     with ExitStack() as undo:
@@ -99,9 +189,9 @@ def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
         if keep:  # a folder that was named is kept, unless nothing is in it
             undo.pop_all()
         results = _compare(place)
-    _print_table(results)
-    equal = _print_equality(results)
-    _print_loading(place)
+    print_table(results)
+    equal = print_equality(results)
+    print_loading(place)
     return 0 if equal and "error" not in results["ChunkedFit"] else 1
 
 
@@ -115,7 +205,7 @@ def _write(place: Path, parts) -> None:
     for part in parts:
         for name, shape in part.shapes.items():
             shape = " x ".join(f"{n:,}" for n in shape)
-            size = _say_size((place / name).stat().st_size)
+            size = say_size((place / name).stat().st_size)
             print(f"    {name:<13} {shape:>20} uint8 {size:>12}")
 
 
@@ -138,53 +228,6 @@ def _compare(place: Path) -> dict:
         failed = "  failed" if "error" in results[way] else ""
         print(f"{time.perf_counter() - began:6.1f} s{failed}", flush=True)
     return results
-
-
-def _print_table(results: dict) -> None:
-    print("", _COLUMNS.format(*_HEADS), sep="\n")
-    for way, result in results.items():
-        print(_COLUMNS.format(*_say_cells(way, result)))
-    for way, result in results.items():
-        if "error" in result:
-            print("", textwrap.fill(f"{way} failed: {result['error']}", 79), sep="\n")
-    print(_LEGEND)
-
-
-def _say_cells(way: str, result: dict) -> list[str]:
-    if "error" in result:
-        return [way, "failed", *"----"]
-    memory = _say_size(result["memory"]) if "memory" in result else "not measured"
-    # Where a system knows only both together, the first holds the second.
-    pages = _say_size(result["pages"]) if "pages" in result else "included"
-    rates = [f"{result[key]:,.0f}" for key in ("fit_rate", "predict_rate")]
-    return [way, f"{result['accuracy']:.4f}", *rates, memory, pages]
-
-
-def _say_size(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:,.1f} kB"
-
-
-def _print_equality(results: dict) -> bool:
-    """Say whether ChunkedFit and the loop learned the same, if both learned."""
-    exact = [results[way] for way in results if way != "model.fit"]
-    coefs = [result["coef"] for result in exact if "coef" in result]
-    if len(coefs) < 2:
-        return True
-    equal = coefs[0] == coefs[1]
-    verdict = "equal, bit for bit" if equal else "NOT equal"
-    print(f"The coefficients of ChunkedFit and of the loop are {verdict}.")
-    return equal
-
-
-def _print_loading(place: Path) -> None:
-    """Say where the files are, or how to get them, and how to load them."""
-    if place.exists():
-        print(f"\nThe files are in {place}. To load them:")
-        print(_LOADING.format(str(place)))
-    else:
-        print("\nThe files were removed. To keep them, and then load them:")
-        print("\n    python -m skmmap demo --folder digits")
-        print(_LOADING.format("digits"))
 
 
 if __name__ == "__main__":

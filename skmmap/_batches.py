@@ -145,3 +145,32 @@ def row_nbytes(shape: tuple, dtype: np.dtype | None) -> int:
 def say_rows(start: int, n_rows: int, path: Path) -> str:
     rows = describe_rows(start, start + n_rows) if n_rows else f"none at row {start:,}"
     return f"({rows} of {path})"
+
+
+def cast_integers(batch, dtype, before: int):
+    """Return integers as other ones of the same value; the rest is the writer's."""
+    is_array = isinstance(batch, np.ndarray) and dtype is not None
+    if not is_array or batch.dtype.kind not in "iu" or dtype.kind not in "iu":
+        return batch
+    cast = batch.astype(dtype)
+    changed = cast != batch
+    if changed.any():
+        first = np.unravel_index(changed.argmax(), changed.shape)
+        raise ValueError(
+            f"src has the value {batch[first]:,} in row {before + int(first[0]):,}, "
+            f"which dtype={str(dtype)!r} cannot keep. Give dtype={str(batch.dtype)!r}."
+        )
+    return cast
+
+
+def check_kind(dtype: np.dtype, wanted: np.dtype, what: str) -> None:
+    """Raise where a cast would lose more than digits, or make text of numbers."""
+    kinds = {dtype.kind, wanted.kind}
+    if kinds <= {"i", "u"}:  # which are compared value by value
+        return
+    is_other = len(kinds) > 1 and kinds & set("USV")
+    if is_other or not np.can_cast(dtype, wanted, "same_kind"):
+        raise TypeError(
+            f"{what} has the dtype {dtype}, which is of another kind than "
+            f"dtype={str(wanted)!r}. Leave dtype out, or give one of the same kind."
+        )

@@ -209,6 +209,9 @@ def test_an_ipc_file_is_mapped_only_while_it_is_read(tmp_path):
     path = write_ipc(tmp_path / "x.arrow", pa.table({"a": np.zeros(10**6)}), 10**6)
     before = pa.total_allocated_bytes()
     store = ParquetStore(path)
+    for table, _ in store._iter_slices(0, 10):
+        assert pa.total_allocated_bytes() - before < 10**5
+        del table
     store.read(0, 10)
     assert pa.total_allocated_bytes() - before < 10**5
     assert str(path) not in Path("/proc/self/maps").read_text()

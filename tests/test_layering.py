@@ -30,6 +30,9 @@ HOUSE = [
     "_unfinished",
     "_batches",
     "_npy",
+    "_samples",
+    "_csv",
+    "_convert",
     "_training",
     "_output",
     "_inference",
@@ -41,6 +44,8 @@ HOUSE = [
     "__init__",
     "_digits",
     "_demo",
+    "_demo_report",
+    "_info",
     "__main__",
 ]
 PACKAGE = Path(skmmap.__file__).parent

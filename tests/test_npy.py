@@ -85,6 +85,8 @@ SCALARS = st.one_of(
     npst.unicode_string_dtypes(min_len=1),
 )
 DTYPES = st.one_of(SCALARS, npst.array_dtypes(SCALARS, allow_subarrays=True))
+
+
 def set_piece(monkeypatch, piece):
     for module in (_batches, _npy):
         monkeypatch.setattr(module, "PIECE", piece)

@@ -1,0 +1,70 @@
+"""What the demo says when it is done: its table, whether ways agree, how to go on."""
+
+import textwrap
+from pathlib import Path
+
+_COLUMNS = "{:<17} {:>8} {:>11} {:>15} {:>12} {:>11}"
+_HEADS = "", "accuracy", "fit rows/s", "predict rows/s", "memory", "file pages"
+
+_LEGEND = """
+memory: the most that was in use at once, beyond Python and its libraries.
+file pages: the most of the files that was in memory at once. The system takes
+them back when it needs room. model.fit first converts all images to float64."""
+
+_LOADING = """
+    import numpy as np
+    from sklearn.linear_model import SGDClassifier
+    from skmmap import ChunkedFit
+
+    folder = {!r}
+    X_train = np.load(f"{{folder}}/X_train.npy", mmap_mode="r")
+    y_train = np.load(f"{{folder}}/y_train.npy", mmap_mode="r")
+    model = ChunkedFit(SGDClassifier(average=True)).fit(X_train, y_train)"""
+
+
+def print_table(results: dict) -> None:
+    """Print what each way measured, or why it failed."""
+    print("", _COLUMNS.format(*_HEADS), sep="\n")
+    for way, result in results.items():
+        print(_COLUMNS.format(*_say_cells(way, result)))
+    for way, result in results.items():
+        if "error" in result:
+            print("", textwrap.fill(f"{way} failed: {result['error']}", 79), sep="\n")
+    print(_LEGEND)
+
+
+def _say_cells(way: str, result: dict) -> list[str]:
+    if "error" in result:
+        return [way, "failed", *"----"]
+    memory = say_size(result["memory"]) if "memory" in result else "not measured"
+    # Where a system knows only both together, the first holds the second.
+    pages = say_size(result["pages"]) if "pages" in result else "included"
+    rates = [f"{result[key]:,.0f}" for key in ("fit_rate", "predict_rate")]
+    return [way, f"{result['accuracy']:.4f}", *rates, memory, pages]
+
+
+def say_size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e5 else f"{n_bytes / 1e3:,.1f} kB"
+
+
+def print_equality(results: dict) -> bool:
+    """Say whether ChunkedFit and the loop learned the same, if both learned."""
+    exact = [results[way] for way in results if way != "model.fit"]
+    coefs = [result["coef"] for result in exact if "coef" in result]
+    if len(coefs) < 2:
+        return True
+    equal = coefs[0] == coefs[1]
+    verdict = "equal, bit for bit" if equal else "NOT equal"
+    print(f"The coefficients of ChunkedFit and of the loop are {verdict}.")
+    return equal
+
+
+def print_loading(place: Path) -> None:
+    """Say where the files are, or how to get them, and how to load them."""
+    if place.exists():
+        print(f"\nThe files are in {place}. To load them:")
+        print(_LOADING.format(str(place)))
+    else:
+        print("\nThe files were removed. To keep them, and then load them:")
+        print("\n    python -m skmmap demo --folder digits")
+        print(_LOADING.format("digits"))

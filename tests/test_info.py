@@ -1,0 +1,440 @@
+"""``python -m skmmap info`` and ``convert``, and what they say."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from skmmap import __main__, _convert, _info
+from skmmap._info import describe
+
+X = np.arange(12, dtype=np.float32).reshape(4, 3)
+SHUFFLE = "shuffle before training in file order"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch, request):
+    """An empty folder to work in."""
+    if "zarr" not in request.node.name:  # which keeps threads of its own
+        request.getfixturevalue("nothing_left_open")
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def say(array, **options):
+    """Return what is said of the file of an array, by names."""
+    np.save("array_.npy", array)
+    lines = describe("array_.npy", **options).splitlines()
+    return {line[:8].rstrip(): line[9:] for line in lines}
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (X, ("4 x 3", "float32", "176 bytes", "C: row by row")),
+        (
+            np.zeros((1_000, 2, 3), ">i8"),
+            (
+                "1,000 x 2 x 3",
+                "int64, big-endian: converted whenever it is read",
+                "48.1 kB",
+                "C: row by row",
+            ),
+        ),
+        (
+            np.asfortranarray(X),
+            (
+                "4 x 3",
+                "float32",
+                "176 bytes",
+                "Fortran: column by column, which is slow to read row by row; python "
+                "-m skmmap convert writes it in C order",
+            ),
+        ),
+    ],
+)
+def test_what_a_header_says(array, said):
+    assert tuple(say(array).values()) == said
+    assert list(say(array)) == ["shape", "type", "size", "order"]
+
+
+def test_of_a_matrix_nothing_but_the_header_is_read(monkeypatch):
+    monkeypatch.setattr(_info, "iter_batches", None)
+    say(X)
+
+
+def test_other_types_have_no_values_to_name():
+    assert list(say(np.zeros(3, complex))) == ["shape", "type", "size"]
+    fields = np.zeros(3, [("a", ">i4"), ("b", "f8")])
+    assert say(fields)["type"].endswith(", mixed: converted whenever it is read")
+
+
+# Labels
+
+
+@pytest.mark.parametrize("block", [1, 24, 2**23])
+@pytest.mark.parametrize(
+    ("labels", "values", "order"),
+    [
+        ([0, 0, 1, 1, 2], "3: 0 (2), 1 (2), 2 (1)", f"yes: {SHUFFLE}"),
+        ([2, 1, 1, 0], "3: 0 (1), 1 (2), 2 (1)", f"yes: {SHUFFLE}"),
+        (
+            [1, 1, 0, 0, 2],
+            "3: 0 (2), 1 (2), 2 (1)",
+            f"each label in one run: {SHUFFLE}",
+        ),
+        ([7, 7, 7], "1: 7 (3)", "there is one label only"),
+        ([], "none", None),
+        (
+            [0, 1, 1, 0, 0, 0],
+            "2: 0 (4), 1 (2)",
+            "no: runs of one label are 2.0 rows long on average; 1.6 in random order",
+        ),
+        ([True, False], "2: False (1), True (1)", f"yes: {SHUFFLE}"),
+        (["b", "a,", "b"], "2: 'a,' (1), 'b' (2)", None),
+        ([b"x"] * 2, "1: b'x' (2)", "there is one label only"),
+        (
+            list(range(1_000, 979, -1)),
+            "21, from 980 to 1000",
+            f"yes: {SHUFFLE}",
+        ),
+    ],
+)
+def test_labels(labels, values, order, block, monkeypatch):
+    monkeypatch.setattr(_convert, "_BATCH_NBYTES", block)
+    monkeypatch.setattr("skmmap._stores._BLOCK_NBYTES", block)
+    array = np.array(labels) if labels else np.zeros(0, int)
+    said = say(array)
+    assert said["labels"] == values
+    assert order is None or said["sorted"] == order
+
+
+def test_more_labels_than_are_counted(monkeypatch):
+    monkeypatch.setattr(_info, "_COUNTED", 30)
+    monkeypatch.setattr("skmmap._stores._BLOCK_NBYTES", 80)
+    monkeypatch.setattr(_convert, "_BATCH_NBYTES", 80)
+    labels = np.random.default_rng(0).permutation(200)
+    said = say(labels)
+    assert said["labels"] == "more than 30, from 0 to 199"
+    assert said["sorted"] == "no: runs of one label are 1.0 rows long on average"
+    assert say(np.arange(30))["labels"] == "30, from 0 to 29"
+    assert say(np.arange(31))["labels"] == "more than 30, from 0 to 30"
+
+
+def test_long_strings_are_cut():
+    said = say(np.array(["a" * 100, "b\n"]))["labels"]
+    assert said == "2: 'aaaaaaaaaaaa...aaaaaaaaaaaaa' (1), 'b\\n' (1)"
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=40), st.integers(1, 50))
+def test_runs_and_counts_are_those_of_the_whole(labels, block):
+    array = np.array(labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_convert, "_BATCH_NBYTES", 8 * block)
+        patch.setattr("skmmap._stores._BLOCK_NBYTES", 8 * block)
+        said = say(array)
+    values, counts = np.unique(array, return_counts=True)
+    listed = ", ".join(f"{v} ({n})" for v, n in zip(values, counts, strict=True))
+    assert said["labels"] == f"{len(values)}: {listed}"
+    changes = np.diff(array)
+    is_sorted = np.all(changes >= 0) or np.all(changes <= 0)
+    assert said["sorted"].startswith("yes") == (is_sorted and len(values) > 1)
+    if said["sorted"].startswith("no"):
+        runs = 1 + np.count_nonzero(changes)
+        chance = 1 + np.sum(counts * (len(array) - counts)) / len(array)
+        assert said["sorted"] == (
+            f"no: runs of one label are {len(array) / runs:.1f} rows long on average; "
+            f"{len(array) / chance:.1f} in random order"
+        )
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        ([1.5, np.nan, -2.0], {"values": "-2.0 to 1.5", "NaN": "1"}),
+        ([3.0, -np.inf], {"values": "-inf to 3.0", "NaN": "0"}),
+        ([np.nan] * 2, {"values": "none", "NaN": "2"}),
+        (np.zeros(0), {"values": "none", "NaN": "0"}),
+        (
+            np.array(["2026-11-22", "NaT", "2025-01-01"], "M8[D]"),
+            {"values": "2025-01-01 to 2026-11-22", "NaT": "1"},
+        ),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 2**23])
+def test_numbers(array, said, block, monkeypatch):
+    monkeypatch.setattr(_convert, "_BATCH_NBYTES", block)
+    monkeypatch.setattr("skmmap._stores._BLOCK_NBYTES", block)
+    found = say(np.array(array))
+    assert {name: found[name] for name in list(found)[3:]} == said
+
+
+# Containers
+
+
+def test_patterns_are_one_array():
+    for part in range(3):
+        np.save(f"y_{part}.npy", np.full(2, part))
+    assert describe("y_*.npy") == textwrap.dedent(
+        f"""\
+        shape    6
+        type     int64
+        size     432 bytes
+        labels   3: 0 (2), 1 (2), 2 (2)
+        sorted   yes: {SHUFFLE}"""
+    )
+
+
+def test_a_csr_folder():
+    matrix = sparse.csr_array(np.eye(4, dtype="f4") + 1)
+    os.mkdir("csr")
+    for part in ("data", "indices", "indptr"):
+        np.save(f"csr/{part}.npy", getattr(matrix, part))
+    size = sum(path.stat().st_size for path in Path("csr").iterdir())
+    assert describe("csr") == (
+        f"shape    4 x 4\ntype     float32\nsize     {size} bytes\n"
+        "order    CSR, 4 values in a row on average"
+    )
+
+
+def test_parquet_columns():
+    pq.write_table(pa.table({"y": ["b", "a"], "n": [1, 2]}), "t.parquet")
+    assert describe("t.parquet", columns="y").splitlines()[3:] == [
+        "labels   2: 'a' (1), 'b' (1)",
+        f"sorted   yes: {SHUFFLE}",
+    ]
+    said = describe("t.parquet", columns=["n"])
+    assert [line[:8].rstrip() for line in said.splitlines()] == [
+        "shape",
+        "type",
+        "size",
+    ]
+
+
+def test_datasets_of_hdf5():
+    with h5py.File("X.h5", "w") as file:
+        file["X"] = X
+        file["more/y"] = np.zeros(4, np.int8)
+        file["names"] = ["a", "b"]
+        file["one"] = 1.0
+    size = os.path.getsize("X.h5")
+    assert describe("X.h5").splitlines() == [
+        "datasets 4; one of them: --key X",
+        "X        4 x 3 float32",
+        f"size     {size / 1e3:.1f} kB",
+        "more/y   4 int8",
+        "names    2 object",
+        "one      float64",
+    ]
+    assert describe("X.h5", key="more/y").splitlines()[3] == "labels   1: 0 (4)"
+
+
+def test_a_dataset_alone_and_many_of_them():
+    with h5py.File("X.h5", "w") as file:
+        file["X"] = X
+    assert describe("X.h5").splitlines()[0] == "shape    4 x 3"
+    with h5py.File("X.h5", "w") as file:
+        for number in range(25):
+            file[f"{number:02}"] = X
+    lines = describe("X.h5").splitlines()
+    assert len(lines) == 23
+    assert lines[-1] == "...      and 5 more"
+
+
+def test_zarr_groups_and_arrays():
+    zarr.save("X.zarr", X)
+    assert describe("X.zarr").splitlines()[:2] == ["shape    4 x 3", "type     float32"]
+    zarr.save_group("group.zarr", X=X, y=X[:, 0])
+    lines = describe("group.zarr").splitlines()
+    assert lines[0] == "datasets 2; one of them: --key X"
+    assert lines[-1] == "y        4 float32"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_is_a_few_blocks():
+    np.save("ids.npy", np.random.default_rng(0).permutation(10**7))  # 80 MB
+    np.save("y.npy", np.random.default_rng(0).integers(0, 9, 10**7))
+    code = """
+        import threading
+        from skmmap._info import describe
+        def resident():
+            with open("/proc/self/status") as status:
+                for line in status:
+                    if line.startswith("RssAnon"):
+                        return 1024 * int(line.split()[1])
+        for name in ("ids.npy", "y.npy"):
+            before, peak, done = resident(), [0], threading.Event()
+            def watch():
+                while not done.wait(0.002):
+                    peak[0] = max(peak[0], resident())
+            thread = threading.Thread(target=watch)
+            thread.start()
+            describe(name)
+            done.set()
+            thread.join()
+            print(peak[0] - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert all(float(number) < 60e6 for number in done.stdout.split())
+
+
+# The command line
+
+
+def run(*arguments):
+    return __main__.main(list(arguments))
+
+
+def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
+    np.save("X.npy", X)
+    np.save("y.npy", np.array([0, 1, 0]))
+    Path("X.csv").write_text("1,2")
+    Path("bad.npy").write_text("no array")
+    assert run("info", "X.npy", "no.npy", "X.csv", "bad.npy", "y.npy") == 1
+    said = capsys.readouterr()
+    assert said.out == textwrap.dedent(
+        """\
+        X.npy
+            shape    4 x 3
+            type     float32
+            size     176 bytes
+            order    C: row by row
+        y.npy
+            shape    3
+            type     int64
+            size     152 bytes
+            labels   2: 0 (2), 1 (1)
+            sorted   no: runs of one label are 1.0 rows long on average; 1.3 in random order
+        """  # noqa: E501
+    )
+    assert said.err.splitlines() == [
+        "skmmap: no.npy: No such file or directory.",
+        "skmmap: X.csv is a CSV file, whose rows have to be parsed. Convert it once: "
+        "python -m skmmap convert SRC DST.",
+        "skmmap: source='bad.npy' is not a .npy file. Save the array once with "
+        "np.save(path, array); raw binary needs open_rows(path, dtype=..., shape=...).",
+    ]
+    assert run("info", "X.npy") == 0
+
+
+def test_info_takes_key_and_columns(capsys):
+    with h5py.File("X.h5", "w") as file:
+        file["X"], file["y"] = X, X[:, 0]
+    assert run("info", "X.h5", "--key", "y") == 0
+    assert "values   0.0 to 9.0" in capsys.readouterr().out
+    pq.write_table(pa.table({"a,b": [1, 2], "c": [3, 4]}), "t.parquet")
+    assert run("info", "t.parquet", "--columns", '"a,b"') == 0
+    assert "shape    2 x 1\n" in capsys.readouterr().out
+    assert run("info", "t.parquet", "--column", "c") == 0
+    assert "labels   2: 3 (1), 4 (1)\n" in capsys.readouterr().out
+
+
+def test_convert_says_what_was_written(capsys):
+    Path("X.csv").write_text("a,b,y\n1,2,x\n3,4,y\n")
+    assert run("convert", "X.csv", "X.npy", "--columns", "b,a", "--dtype", "f4") == 0
+    assert capsys.readouterr() == ("X.npy: 2 x 2 float32, 0.1 kB\n", "")
+    expected = np.array([[2, 1], [4, 3]], np.float32)
+    np.testing.assert_array_equal(np.load("X.npy"), expected, strict=True)
+    assert run("convert", "X.csv", "y.npy", "--column", "y") == 0
+    assert capsys.readouterr().out == "y.npy: 2 <U1, 0.1 kB\n"
+    assert np.load("y.npy").tolist() == ["x", "y"]
+    with h5py.File("X.h5", "w") as file:
+        file["X"], file["y"] = X, X[:, 0]
+    assert run("convert", "X.h5", "y.npy", "--key", "y") == 0
+    assert np.load("y.npy").tolist() == X[:, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["X.csv", "X.dat"], "dst must end in '.npy'; got 'X.dat'. Write 'X.dat.npy'."),
+        (["no.csv", "X.npy"], "no.csv: No such file or directory."),
+        (
+            ["X.csv", "X.npy", "--dtype", "float33"],
+            "--dtype must be a type of NumPy, such as float32; got 'float33'.",
+        ),
+        (
+            ["X.csv", "X.npy", "--columns", "a,c"],
+            "'X.csv' has no column 'c'; it has 'a', 'b'.",
+        ),
+        (["X.csv", "X.npy", "--key", "k"], "key has no meaning for 'X.csv'; got 'k'."),
+    ],
+)
+def test_convert_fails_in_one_line(arguments, text, capsys):
+    Path("X.csv").write_text("a,b\n1,2\n")
+    assert run("convert", *arguments) == 1
+    assert capsys.readouterr() == ("", f"skmmap: {text}\n")
+    assert [path.name for path in Path().iterdir()] == ["X.csv"]
+
+
+def test_an_error_of_several_lines_is_one_and_has_its_notes(monkeypatch, capsys):
+    def fail(*args, **options):
+        error = ImportError("No\n  such thing.")
+        error.add_note("while reading")
+        raise error
+
+    monkeypatch.setattr(__main__, "convert", fail)
+    assert run("convert", "a", "b") == 1
+    assert capsys.readouterr().err == "skmmap: No such thing. while reading\n"
+
+
+def test_an_interrupted_conversion(monkeypatch, capsys):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "convert", interrupt)
+    assert run("convert", "a", "b") == 130
+    assert capsys.readouterr().err == "\nskmmap: interrupted.\n"
+
+
+@pytest.mark.parametrize(("tty", "rich"), [(True, True), (True, False), (False, True)])
+def test_a_bar_is_for_terminals_with_rich(tty, rich, monkeypatch, capsys):
+    np.save("X.npy", X)
+    seen = []
+    real = __main__.convert
+    monkeypatch.setattr(
+        __main__,
+        "convert",
+        lambda *args, progress, **kw: seen.append(progress) or real(*args, **kw),
+    )
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
+    monkeypatch.setattr(__main__, "find_spec", lambda name: rich or None)
+    assert run("convert", "X.npy", "copy.npy") == 0
+    assert seen == [tty and rich]
+
+
+def test_columns_and_column_exclude_each_other(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("info", "X.parquet", "--columns", "a", "--column", "b")
+    assert "not allowed with argument --columns" in capsys.readouterr().err
+
+
+def test_as_from_a_shell():
+    Path("X.csv").write_text("a,b\n1,2.5\n")
+    command = [sys.executable, "-W", "error", "-m", "skmmap"]
+    options = {"capture_output": True, "text": True, "check": False}
+    done = subprocess.run([*command, "convert", "X.csv", "X.npy"], **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "X.npy: 1 x 2 float64, 0.1 kB\n"
+    done = subprocess.run([*command, "info", "X.npy", "no.npy"], **options)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[:2] == ["X.npy", "    shape    1 x 2"]
+    assert done.stderr == "skmmap: no.npy: No such file or directory.\n"
