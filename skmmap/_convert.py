@@ -76,7 +76,7 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
     -----
     Reads: `src` once. A column of text in a CSV file is read once before, for its
     width. A CSV file is read twice more if a column is not what its beginning says.
-    Allocates: three blocks of 8 MB, of 16 MB for a shuffled selection; 70 MB for a
+    Allocates: three blocks of 8 MB, of 16 MB for a shuffled selection; 100 MB for a
     CSV file; for samples two batches of 8 MB for each file. A list, or what a library
     holds to decode a row group or chunk, is not counted.
     Equals: ``np.save(dst, np.asarray(open_rows(src)))`` in C order and native byte

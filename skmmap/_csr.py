@@ -38,7 +38,7 @@ class CsrStore(SparseStore):
         begin, end = int(indptr[0]), int(indptr[-1])
         shape = stop - start, self.shape[1]
         # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
-        dtype = sparse.get_index_dtype(maxval=max(end - begin, *shape))
+        dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
         indices = self._indices.read(begin, end)
         self._check(indices, indptr, start, stop)
         data, indices = np.array(self._data.read(begin, end)), indices.astype(dtype)

@@ -570,14 +570,26 @@ COLUMNS = {
         np.array([1, np.nan, 3]),
     ),
     "lists": (
+        pa.array([[1, 2], [5, 6], [3, None]], pa.list_(pa.float32(), 2)),
+        np.array([[1, 2], [5, 6], [3, np.nan]], np.float32),
+    ),
+    "missing lists": (
         pa.array([[1, 2], None, [3, None]], pa.list_(pa.float32(), 2)),
         np.array([[1, 2], [np.nan] * 2, [3, np.nan]], np.float32),
     ),
 }
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("write", [write_parquet, write_ipc, None])
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        (name, write)
+        for name in COLUMNS
+        for write in (write_parquet, write_ipc, None)
+        # Missing lists in Parquet are read by the newest versions of pyarrow only.
+        if (name, write) != ("missing lists", write_parquet)
+    ],
+)
 def test_types_of_columns(tmp_path, name, write):
     values, expected = COLUMNS[name]
     table = pa.table({"before": [0.5, 1, 2], "y": values})
