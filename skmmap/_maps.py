@@ -73,18 +73,25 @@ class MapStore(Store):
     @property
     def rows(self) -> np.ndarray:
         """All rows, as a view of the map that nobody can write through."""
-        rows = self._view(self._map())
-        rows.flags.writeable = False
+        self._check_open()
+        rows = self._ref()
+        if rows is None:
+            rows = self._view(self._open("c" if self.mode == "c" else "r"))
+            rows.flags.writeable = False
+            # NumPy makes it the base of its views, so it lives as long as they do.
+            self._ref = weakref.ref(rows)
         return rows
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        return self._view(self._map())[start:stop]
+        return self.rows[start:stop]
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        held = self._map()  # or each block would be mapped anew
-        taken = super().take(rows)
-        del held
-        return taken
+        held = self.rows  # or each block would be mapped anew
+        if not held.flags.c_contiguous:
+            return super().take(rows)
+        # A map reads what is touched: blocks would add nothing but calls.
+        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        return np.take(held, rows, axis=0, out=out, mode="clip")
 
     def write(self, rows, values) -> None:
         if self.mode == "r":
@@ -94,7 +101,7 @@ class MapStore(Store):
                 "memory."
             )
         # Only for this: what is read is mapped so that nobody can write to the file.
-        memmap = self._map() if self.mode == "c" else self._open("r+")
+        memmap = self.rows.base if self.mode == "c" else self._open("r+")
         self._view(memmap)[rows] = values
 
     def holds(self, array: np.ndarray) -> bool:
@@ -102,19 +109,10 @@ class MapStore(Store):
         return memmap is not None and str(memmap.filename) == str(self.path)
 
     def hold(self) -> None:
-        self._held = self._map()
+        self._held = self.rows
 
     def close(self) -> None:
         self._held, self._closed = None, True
-
-    def _map(self) -> np.ndarray:
-        """Return the map that is there, or a new one."""
-        self._check_open()
-        memmap = self._ref()
-        if memmap is None:
-            memmap = self._open("c" if self.mode == "c" else "r")
-            self._ref = weakref.ref(memmap)
-        return memmap
 
     def _check_open(self) -> None:
         if self._closed:

@@ -184,10 +184,12 @@ class Rows:
         -----
         Reads: these rows, in the order in which they lie in the file.
         Allocates: nothing for neighbouring rows of a file or array, which are a view;
-        the rows where they are picked one by one or come from another container.
+        the rows where they are picked one by one or come from another container. In a
+        loop that drops each before it reads the next, ``with rows:`` keeps the file
+        mapped.
         Equals: ``np.asarray(rows[start:stop])``.
         """
-        picked = resolve(slice(start, stop), len(self))
+        picked = range(len(self._source.selection))[start:stop]
         return self._source.read(picked.start, max(picked.start, picked.stop))
 
     def close(self):

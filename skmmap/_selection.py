@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 _PIECE = 2**20  # row numbers that are worked on at a time
+_DENSE = 4  # bytes that a sort needs for each row, in numbers of 4 bytes
 _WORTHWHILE = 8  # rows per run from which on runs are smaller than row numbers
 
 
@@ -179,7 +180,24 @@ def find_order(selection):
         return _find_order_of_runs(selection)
     if all(np.all(np.diff(piece) >= 0) for piece in _overlapping_pieces(selection)):
         return None
-    return _narrow(np.argsort(selection, kind="stable"))
+    return _sort(selection)
+
+
+def _sort(rows: np.ndarray) -> np.ndarray:
+    """Return the positions by which rows ascend; equal rows keep their order."""
+    low, n_rows = rows.min(), len(rows)
+    span = int(rows.max()) - int(low) + 1
+    if span <= _DENSE * n_rows and n_rows < 2**32:
+        # Each position is put where its row lies: no comparison, several times faster.
+        places = np.zeros(span, dtype=np.uint32)
+        for piece in _pieces(rows):
+            numbers = np.arange(piece.start + 1, piece.stop + 1, dtype=np.uint32)
+            places[rows[piece.start : piece.stop] - low] = numbers
+        order = places[places != 0]
+        if len(order) == n_rows:  # otherwise some rows occur twice
+            order -= 1
+            return order
+    return _narrow(np.argsort(rows, kind="stable"))
 
 
 def _find_order_of_runs(runs: Runs):

@@ -57,6 +57,9 @@ class Source:
 
     def read(self, start: int, stop: int):
         """Return neighbouring rows for an estimator: native, and read-only."""
+        rows = self.selection
+        if type(rows) is range and rows.step == 1:
+            return _guard(self.store.read(rows.start + start, rows.start + stop))
         return _guard(self._read(range(start, stop)))
 
     def _read(self, positions: range):
@@ -160,6 +163,8 @@ class Source:
 def _guard(rows):
     """Return an array in native byte order that nobody can write through."""
     if not isinstance(rows, np.ndarray):
+        return rows
+    if type(rows) is np.ndarray and not rows.flags.writeable and rows.dtype.isnative:
         return rows
     if not rows.dtype.isnative:
         return rows.astype(rows.dtype.newbyteorder("="))
