@@ -56,3 +56,14 @@ def nothing_left_open():
     yield
     gc.collect()
     assert _open_things() <= before
+
+
+@pytest.fixture
+def empty_folder(tmp_path, monkeypatch, request):
+    """An empty folder to work in, where nothing is left open."""
+    if "zarr" not in request.node.name:  # which keeps threads of its own
+        request.getfixturevalue("nothing_left_open")
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder

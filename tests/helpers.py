@@ -1,9 +1,12 @@
 """Oracles: the loop that a careful user would write. Probes: estimators that record."""
 
 import inspect
+import re
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -190,3 +193,12 @@ class Recorder(BaseEstimator):
 
     def predict(self, X, scale=1):
         return X.reshape(len(X), -1)[:, 0] * scale
+
+
+@contextmanager
+def raises(error, text):
+    """Expect an error of this very type with this very text, notes apart."""
+    with pytest.raises(error, match=re.escape(text)) as caught:
+        yield caught
+    assert str(caught.value) == text
+    assert caught.type is error

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from contextlib import contextmanager
 from pathlib import Path
 
 import dask.array as da
@@ -18,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from helpers import raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,15 +32,6 @@ from skmmap._containers import (
 N = 11
 X = np.random.default_rng(0).random((N, 3)).astype(np.float32)
 TABLE = pa.table({name: X[:, j] for j, name in enumerate("abc")})
-
-
-@contextmanager
-def raises(error, text):
-    """Expect an error of this very type with this very text."""
-    with pytest.raises(error, match=re.escape(text)) as caught:
-        yield caught
-    assert str(caught.value) == text
-    assert caught.type is error
 
 
 def write_hdf(path, array=X, key="X", **options):

@@ -3,11 +3,9 @@
 import builtins
 import gzip
 import os
-import re
 import subprocess
 import sys
 import textwrap
-from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -18,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from helpers import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -25,15 +24,6 @@ from scipy import sparse
 from skmmap import Rows, _convert, _csv, _samples, _unfinished, convert, open_rows
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
-
-
-@contextmanager
-def raises(error, text):
-    """Expect an error of this very type with this very text, notes apart."""
-    with pytest.raises(error, match=re.escape(text)) as caught:
-        yield caught
-    assert str(caught.value) == text
-    assert caught.type is error
 
 
 def check(path, expected):
@@ -48,14 +38,8 @@ def list_files():
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, request):
-    """An empty folder to work in."""
-    if "zarr" not in request.node.name:  # which keeps threads of its own
-        request.getfixturevalue("nothing_left_open")
-    folder = tmp_path / "rows"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+def folder(empty_folder):
+    return empty_folder
 
 
 @pytest.fixture

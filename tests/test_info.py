@@ -24,14 +24,8 @@ SHUFFLE = "shuffle before training in file order"
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, request):
-    """An empty folder to work in."""
-    if "zarr" not in request.node.name:  # which keeps threads of its own
-        request.getfixturevalue("nothing_left_open")
-    folder = tmp_path / "rows"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
+def folder(empty_folder):
+    return empty_folder
 
 
 def say(array, **options):

@@ -272,7 +272,18 @@ WITH_WORKERS = {
     "GroupKFold": """cross_val_score(
         sgd(), X, y, groups=groups, cv=GroupKFold(3), n_jobs=2
     )""",
+    "KFold": "cross_val_score(sgd(), X, y, cv=KFold(3), n_jobs=2)",
+    "TimeSeriesSplit": "cross_val_score(sgd(), X, y, cv=TimeSeriesSplit(3), n_jobs=2)",
+    "cross_validate": """cross_validate(
+        sgd(), X, y, cv=StratifiedKFold(3), scoring=["accuracy", "f1"], n_jobs=2
+    )""",
     "cross_val_predict": "cross_val_predict(sgd(), X, y, cv=3, n_jobs=2)",
+    "RandomizedSearchCV": """RandomizedSearchCV(
+        sgd(), GRID, n_iter=2, cv=2, random_state=0, n_jobs=2
+    ).fit(X, y)""",
+    "HalvingGridSearchCV": """HalvingGridSearchCV(
+        bayes(), SMOOTHING, cv=2, random_state=0, n_jobs=2
+    ).fit(X, y)""",
     "of a shuffled selection": """learning_curve(
         sgd(), *train_test_split(X, y, random_state=0)[::2], cv=2, n_jobs=2
     )""",

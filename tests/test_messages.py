@@ -2,12 +2,11 @@
 
 import re
 import warnings
-from contextlib import contextmanager
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import Recorder
+from helpers import Recorder, raises
 from scipy import sparse
 from sklearn.decomposition import IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -24,15 +23,6 @@ from skmmap import ChunkedFit, open_rows
 
 X = np.random.default_rng(0).random((10, 4))
 y = np.arange(10) % 2
-
-
-@contextmanager
-def raises(error, text):
-    """Expect an error of this very type with this very text, notes apart."""
-    with pytest.raises(error, match=re.escape(text)) as caught:
-        yield caught
-    assert str(caught.value) == text
-    assert caught.type is error
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import textwrap
 import warnings
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -25,15 +25,6 @@ from skmmap import NpyWriter, _batches, _npy, _unfinished, save_rows
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, signals, limits")
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
-
-
-@contextmanager
-def raises(error, text):
-    """Expect an error of this very type with this very text."""
-    with pytest.raises(error, match=re.escape(text)) as caught:
-        yield caught
-    assert str(caught.value) == text
-    assert caught.type is error
 
 
 def saved(array):

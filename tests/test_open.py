@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import raises
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -14,7 +15,6 @@ from scipy import sparse
 from sklearn.exceptions import EfficiencyWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
-from test_messages import raises
 
 from skmmap import ChunkedFit, Rows, open_rows
 from skmmap._maps import MapStore, open_npy
