@@ -128,6 +128,8 @@ def open_rows(
     FileNotFoundError: source=... matches no file.
     >>> folder.cleanup()
     """  # noqa: E501
+    if order not in ("C", "F"):
+        raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
     values = dtype, shape, offset, order, columns, key
     options = dict(zip(_UNSET, values, strict=True))
     return Rows(_open(source, _check_mode(mode), options))

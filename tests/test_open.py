@@ -307,6 +307,12 @@ def refusals(folder):
             "mode must be 'r', 'r+', 'w+' or 'c'; got 'w'.",
         ),
         (
+            "raw.bin",
+            {"dtype": "f4", "order": "c"},
+            ValueError,
+            "order must be 'C' or 'F'; got 'c'.",
+        ),
+        (
             "a.npy",
             {"key": "X"},
             ValueError,
