@@ -257,7 +257,7 @@ def compare_shuffled(path, layout: str, repeats: int) -> None:
         }
         print(make_shuffled_row(f"{name}, {layout}", "warm", run_rounds(ways, repeats)))
         if share != 10:
-            cold = run_rounds(ways, max(3, repeats // 3), lambda: drop_cache(path))
+            cold = run_rounds(ways, repeats, lambda: drop_cache(path))
             print(make_shuffled_row(f"{name}, {layout}", "cold", cold), flush=True)
 
 

@@ -193,7 +193,7 @@ def _sort(rows: np.ndarray) -> np.ndarray:
         for piece in _pieces(rows):
             numbers = np.arange(piece.start + 1, piece.stop + 1, dtype=np.uint32)
             places[rows[piece.start : piece.stop] - low] = numbers
-        order = places[places != 0]
+        order = places[np.flatnonzero(places)]
         if len(order) == n_rows:  # otherwise some rows occur twice
             order -= 1
             return order
