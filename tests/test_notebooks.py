@@ -124,6 +124,20 @@ def summarize(notebook):
     ]
 
 
+def says_the_same_here(stored):
+    """Return whether this system refuses memory, if the notebook asks it to.
+
+    Only Linux enforces the limit; elsewhere the notebook says that it is not enforced.
+    """
+    is_limiting = any("RLIMIT_DATA" in cell.source for cell in stored.cells)
+    return sys.platform == "linux" or not is_limiting
+
+
+def drop_words(summary):
+    """Return each output's cell and kind, which are the same on every system."""
+    return [output[:-1] for output in summary]
+
+
 def check_reads_well(notebook):
     """Assert that no output is an error, a warning or something of this machine."""
     for number, output in find_outputs(notebook):
@@ -161,7 +175,10 @@ def test_runs_and_gives_what_is_stored(path, tmp_path):
     assert list_left(tmp_path) == []
     check_reads_well(fresh)
     assert str(tmp_path) not in nbformat.writes(fresh)
-    assert summarize(fresh) == summarize(stored)
+    given, expected = summarize(fresh), summarize(stored)
+    if not says_the_same_here(stored):
+        given, expected = drop_words(given), drop_words(expected)
+    assert given == expected
 
 
 @by_name
