@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
+from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.utils import all_estimators, gen_batches
+
+from skmmap import ChunkedFit
 
 N_ROWS, N_FEATURES = 90, 6
 
@@ -83,12 +86,19 @@ def find_classes(estimator, y):
     return np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
 
 
+def in_file_order(estimator, **params):
+    """The wrapper that does what the hand-written loop does."""
+    return ChunkedFit(estimator, **({"max_epochs": 1, "shuffle": False} | params))
+
+
 def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, min_rows=0, **by_row):
     """Train a clone on consecutive slices, as a careful user would by hand."""
     estimator = clone(estimator)
     classes = find_classes(estimator, y)
     first = {} if classes is None else {"classes": classes}
     n_rows = len(X) if isinstance(X, list) else X.shape[0]
+    if isinstance(estimator, LatentDirichletAllocation):
+        estimator.set_params(total_samples=n_rows)
     for _ in range(max_epochs):
         for rows in gen_batches(n_rows, chunk_size, min_batch_size=min_rows):
             sliced = {name: values[rows] for name, values in by_row.items()}

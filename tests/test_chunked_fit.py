@@ -17,6 +17,7 @@ from helpers import (
     Duck,
     Recorder,
     hand_loop,
+    in_file_order,
     make_rows,
     name_of,
     partial_fit_estimators,
@@ -62,7 +63,7 @@ def target_on_disk(on_disk, y):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_fit_equals_the_hand_written_loop(estimator, chunk_size, max_epochs, on_disk):
     X, y = make_rows(estimator)
-    wrapper = ChunkedFit(estimator, chunk_size=chunk_size, max_epochs=max_epochs)
+    wrapper = in_file_order(estimator, chunk_size=chunk_size, max_epochs=max_epochs)
     wrapper.fit(map_rows(on_disk, X), target_on_disk(on_disk, y))
     by_hand = hand_loop(
         estimator,
@@ -176,7 +177,7 @@ def test_inverse_transform_and_the_two_in_one_methods():
 
 def test_partial_fit_continues():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=20)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=20)
     wrapper.partial_fit(X[:40], y[:40], classes=[0, 1, 2]).partial_fit(X[40:], y[40:])
     by_hand = SGDClassifier(random_state=0)
     for rows in [
@@ -190,7 +191,7 @@ def test_partial_fit_continues():
 
 def test_partial_fit_after_fit_trains_the_same_estimator():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
     fitted, t = wrapper.estimator_, wrapper.t_
     wrapper.partial_fit(X, y)
     assert wrapper.estimator_ is fitted
@@ -200,7 +201,7 @@ def test_partial_fit_after_fit_trains_the_same_estimator():
 def test_fit_forgets_and_never_touches_the_prototype():
     X, y = make_rows(SGDClassifier())
     prototype = SGDClassifier(random_state=0)
-    wrapper = ChunkedFit(prototype, chunk_size=30)
+    wrapper = in_file_order(prototype, chunk_size=30)
     first = state_of(wrapper.fit(X, y).estimator_)
     assert state_of(wrapper.fit(X, y).estimator_) == first
     assert not hasattr(prototype, "coef_")
@@ -224,7 +225,7 @@ def arrays_of_X():
 def test_maps_of_any_mode_order_and_type(estimator, X, order, mode, on_disk):
     y = np.arange(90) % 3
     X_mm = on_disk(np.asarray(X, order=order), mode)
-    wrapper = ChunkedFit(estimator, chunk_size=40).fit(X_mm, on_disk(y, mode))
+    wrapper = in_file_order(estimator, chunk_size=40).fit(X_mm, on_disk(y, mode))
     native = np.asarray(X.astype(X.dtype.newbyteorder("=")), order=order)
     by_hand = hand_loop(estimator, native, y, 40)
     assert state_of(wrapper.estimator_) == state_of(by_hand)
@@ -248,7 +249,7 @@ def kinds_of_X():
 @pytest.mark.parametrize(("X", "reference"), list(kinds_of_X()))
 def test_containers(X, reference):
     y = np.arange(90) % 3
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=40).fit(X, y)
     by_hand = SGDClassifier(random_state=0)
     for rows in gen_batches(90, 40):
         part = reference.iloc[rows] if hasattr(reference, "iloc") else reference[rows]
@@ -272,8 +273,8 @@ def test_paths_are_taken_wherever_an_array_is(tmp_path):
     for name, array in {"X": X, "y": y, "w": weights}.items():
         np.save(tmp_path / f"{name}.npy", array)
     paths = [tmp_path / "X.npy", str(tmp_path / "y.npy"), tmp_path / "w.npy"]
-    by_path = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40).fit(*paths)
-    by_array = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40)
+    by_path = in_file_order(SGDClassifier(random_state=0), chunk_size=40).fit(*paths)
+    by_array = in_file_order(SGDClassifier(random_state=0), chunk_size=40)
     by_array.fit(X, y, weights)
     assert state_of(by_path.estimator_) == state_of(by_array.estimator_)
     np.testing.assert_array_equal(by_path.predict(paths[0]), by_array.predict(X))
@@ -298,7 +299,7 @@ def test_texts_go_to_an_estimator_of_texts():
 def test_images_are_flattened_for_estimators_of_two_dimensions(shape, on_disk):
     images = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     labels = np.arange(40) % 2
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=16)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=16)
     wrapper.fit(on_disk(images), on_disk(labels))
     flat = images.reshape(40, -1)
     by_hand = hand_loop(SGDClassifier(random_state=0), flat, labels, 16)
@@ -313,7 +314,9 @@ def test_images_are_flattened_for_estimators_of_two_dimensions(shape, on_disk):
 def test_images_for_a_model_of_as_many_features():
     images = np.random.default_rng(0).random((40, 4, 3))
     flat, labels = images.reshape(40, -1), np.arange(40) % 2
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=16).fit(flat, labels)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=16).fit(
+        flat, labels
+    )
     by_hand = copy.deepcopy(wrapper).partial_fit(flat, labels)
     wrapper.partial_fit(images, labels)
     assert state_of(wrapper.estimator_) == state_of(by_hand.estimator_)
@@ -366,7 +369,7 @@ def test_labels_of_any_type(y):
     X, _ = make_rows(SGDClassifier())
     native = np.asarray(y)
     native = native.astype(native.dtype.newbyteorder("="))
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=20).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=20).fit(X, y)
     by_hand = hand_loop(SGDClassifier(random_state=0), X, native, 20)
     assert state_of(wrapper.estimator_) == state_of(by_hand)
     np.testing.assert_array_equal(wrapper.classes_, np.unique(native))
@@ -375,7 +378,7 @@ def test_labels_of_any_type(y):
 def test_a_class_that_the_first_chunk_lacks_is_no_error():
     X, _ = make_rows(SGDClassifier())
     y = np.repeat(["first", "second", "third"], 30)
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
     assert list(wrapper.classes_) == ["first", "second", "third"]
 
 
@@ -386,7 +389,7 @@ class Classed(BaseEstimator):
 
 
 def test_classes_go_to_the_first_call_alone():
-    wrapper = ChunkedFit(Classed(), chunk_size=30, max_epochs=2)
+    wrapper = in_file_order(Classed(), chunk_size=30, max_epochs=2)
     wrapper.fit(np.zeros((90, 2)), np.arange(90) % 2).partial_fit([[0, 0]], [1])
     first, *rest = wrapper.given_
     np.testing.assert_array_equal(first, [0, 1])
@@ -401,10 +404,10 @@ def test_given_classes_may_be_more_than_occur():
 
 def test_one_column_is_raveled_with_the_warning_of_scikit_learn():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=30)
     with pytest.warns(sklearn.exceptions.DataConversionWarning, match="column-vector"):
         wrapper.fit(X, y[:, None])
-    expected = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
+    expected = in_file_order(SGDClassifier(random_state=0), chunk_size=30).fit(X, y)
     assert state_of(wrapper.estimator_) == state_of(expected.estimator_)
 
 
@@ -412,13 +415,13 @@ def test_multilabel_and_multioutput_targets(on_disk):
     X, y = make_rows(SGDClassifier())
     indicator = np.column_stack([y == 0, y == 1, y == 2]).astype(int)
     network = MLPClassifier((5,), random_state=0)
-    wrapper = ChunkedFit(network, chunk_size=40).fit(X, on_disk(indicator))
+    wrapper = in_file_order(network, chunk_size=40).fit(X, on_disk(indicator))
     by_hand = hand_loop(network, X, indicator, 40)
     assert state_of(wrapper.estimator_) == state_of(by_hand)
     assert wrapper.predict(X).shape == (90, 3)
     named = np.column_stack([np.array(["a", "b", "c"])[y], y.astype(str)])
     outputs = MultiOutputClassifier(SGDClassifier(loss="log_loss", random_state=0))
-    wrapper = ChunkedFit(outputs, chunk_size=40).fit(X, named)
+    wrapper = in_file_order(outputs, chunk_size=40).fit(X, named)
     by_hand = hand_loop(outputs, X, named, 40)
     found = [list(output.classes_) for output in wrapper.estimators_]
     assert found == [list("abc"), list("012")]
@@ -435,7 +438,7 @@ def test_multilabel_and_multioutput_targets(on_disk):
 def test_sample_weight_is_sliced(estimator, on_disk):
     X, y = make_rows(estimator)
     weights = np.random.default_rng(1).random(90)
-    wrapper = ChunkedFit(estimator, chunk_size=40)
+    wrapper = in_file_order(estimator, chunk_size=40)
     try:
         by_hand = hand_loop(estimator, X, y, 40, sample_weight=weights)
     except (TypeError, ValueError) as error:
@@ -466,7 +469,7 @@ def test_whatever_has_a_value_for_each_row_is_sliced():
 
 def test_one_number_weighs_all_rows():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=40)
     one = state_of(wrapper.fit(X, y, sample_weight=2.0).estimator_)
     assert one == state_of(wrapper.fit(X, y, sample_weight=np.full(90, 2.0)).estimator_)
 
@@ -494,7 +497,7 @@ def test_metadata_routing(on_disk):
             sample_weight="importance"
         )
         asking.set_score_request(sample_weight=True)
-        wrapper = ChunkedFit(asking, chunk_size=40).fit(X, y, importance=weights)
+        wrapper = in_file_order(asking, chunk_size=40).fit(X, y, importance=weights)
         by_hand = hand_loop(
             SGDClassifier(random_state=0), X, y, 40, sample_weight=weights
         )
@@ -518,7 +521,7 @@ def test_metadata_routing(on_disk):
 def test_a_tail_too_short_for_the_estimator_joins_its_neighbour(estimator):
     X, _ = make_rows(estimator)
     X = X[:44]  # chunks of 20 leave a tail of 4
-    wrapper = ChunkedFit(estimator, chunk_size=20).fit(X)
+    wrapper = in_file_order(estimator, chunk_size=20).fit(X)
     by_hand = clone(estimator).partial_fit(X[:20]).partial_fit(X[20:])
     assert state_of(wrapper.estimator_) == state_of(by_hand)
     alone = ChunkedFit(Recorder(), chunk_size=20).fit(X)
@@ -527,7 +530,7 @@ def test_a_tail_too_short_for_the_estimator_joins_its_neighbour(estimator):
 
 def test_random_state_seeds_what_is_unseeded():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(), chunk_size=40, random_state=5).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(), chunk_size=40, random_state=5).fit(X, y)
     by_hand = hand_loop(SGDClassifier(random_state=5), X, y, 40)
     assert state_of(wrapper.coef_) == state_of(by_hand.coef_)
     seeded = ChunkedFit(SGDClassifier(random_state=1), random_state=5).fit(X, y)
@@ -616,7 +619,7 @@ def test_r2_of_targets_that_never_vary_and_of_several(y):
 @pytest.mark.parametrize("value", [0.1, 0.7, 1e9 + 0.3])
 def test_r2_of_a_constant_that_is_no_binary_fraction(value, n_rows):
     X, y = np.zeros((n_rows, 2)), np.full(n_rows, value)
-    wrapper = ChunkedFit(Constant(), chunk_size=3).fit(X, y)
+    wrapper = in_file_order(Constant(), chunk_size=3).fit(X, y)
     assert wrapper.score(X, y) == 1.0
     wrapper.estimator_.constant_ = 0.0
     assert wrapper.score(X, y) == 0.0
@@ -682,7 +685,7 @@ class Constant(RegressorMixin, BaseEstimator):
 @pytest.mark.parametrize("rest", [1.0, 2.0])
 def test_r2_of_a_constant_prediction(rest):
     X, y = np.zeros((90, 2)), np.r_[1.0, np.full(89, rest)]
-    wrapper = ChunkedFit(Constant(), chunk_size=40).fit(X, y)
+    wrapper = in_file_order(Constant(), chunk_size=40).fit(X, y)
     wrapper.estimator_.constant_ = 1.0
     assert wrapper.score(X, y) == pytest.approx(wrapper.estimator_.score(X, y))
 
@@ -851,7 +854,7 @@ def test_no_view_of_anything_is_kept_even_after_a_failure(on_disk):
 
 def test_training_goes_on_after_a_load_that_maps_the_model(tmp_path):
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=40).fit(X, y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), chunk_size=40).fit(X, y)
     joblib.dump(wrapper, tmp_path / "model.joblib")
     content = (tmp_path / "model.joblib").read_bytes()
     loaded = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
@@ -873,7 +876,7 @@ class Empty(SGDClassifier):
 
 def test_an_estimator_may_have_a_length():
     X, y = make_rows(SGDClassifier())
-    wrapper = ChunkedFit(Empty(random_state=0), chunk_size=40).fit(X, y)
+    wrapper = in_file_order(Empty(random_state=0), chunk_size=40).fit(X, y)
     assert wrapper.partial_fit(X, y).t_ == 181
     np.testing.assert_array_equal(wrapper.predict(X), wrapper.estimator_.predict(X))
 
@@ -899,7 +902,7 @@ def test_rows_of_a_bad_chunk_are_named():
     X, y = make_rows(SGDClassifier())
     X[53, 1] = np.inf
     with pytest.raises(ValueError, match="infinity") as caught:
-        ChunkedFit(SGDClassifier(), chunk_size=20, max_epochs=2).fit(X, y)
+        in_file_order(SGDClassifier(), chunk_size=20, max_epochs=2).fit(X, y)
     assert caught.value.__notes__ == [
         "while fitting rows 40 to 59 (chunk 3 of 5, epoch 1); the first row with NaN "
         "or infinity is row 53"

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import state_of
+from helpers import in_file_order, state_of
 from sklearn.base import is_classifier, is_clusterer, is_outlier_detector, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import MiniBatchKMeans
@@ -48,7 +48,7 @@ class ByHand(SGDClassifier):
 
 def chunked(**params):
     model = SGDClassifier(loss="log_loss", random_state=0)
-    return ChunkedFit(model, chunk_size=100, **params)
+    return in_file_order(model, chunk_size=100, **params)
 
 
 by_hand = ByHand(loss="log_loss", random_state=0)
@@ -115,7 +115,7 @@ def test_types_are_those_of_the_estimator():
 
 
 def test_a_wrapper_can_be_wrapped():
-    outer = ChunkedFit(chunked(), chunk_size=100).fit(X, y)
+    outer = in_file_order(chunked(), chunk_size=100).fit(X, y)
     assert state_of(outer.coef_) == state_of(chunked().fit(X, y).coef_)
     assert outer.score(X, y) == chunked().fit(X, y).score(X, y)
 

@@ -131,7 +131,12 @@ def test_what_was_refused_is_not_kept(folder):
         """
         X = np.load(f"{sys.argv[1]}/X_uint8.npy", mmap_mode="r")[:100_000]
         y = np.load(f"{sys.argv[1]}/y.npy", mmap_mode="r")[:100_000]
-        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper = ChunkedFit(
+            SGDClassifier(random_state=0),
+            chunk_size=10_000,
+            max_epochs=1,
+            shuffle=False,
+        )
         wrapper.fit(X[:100], y[:100])
         print(allocated(lambda: wrapper.fit(X.reshape(-1, 5, 10), y)))
         print(allocated(lambda: wrapper.fit(X, y)))
@@ -160,7 +165,9 @@ def test_allocations_of_every_method(folder, estimator, X, y):
         folder, estimator, X, y = sys.argv[1:]
         X = np.load(f"{folder}/{X}.npy", mmap_mode="r")
         y = np.load(f"{folder}/{y}.npy", mmap_mode="r")
-        wrapper = ChunkedFit(eval(estimator), chunk_size=10_000)
+        wrapper = ChunkedFit(
+            eval(estimator), chunk_size=10_000, max_epochs=1, shuffle=False
+        )
         wrapper.fit(X[:10_000], y[:10_000])
         bare = wrapper.estimator_
         part, target = X[:10_000], y[:10_000]
@@ -190,7 +197,12 @@ def test_weights_are_read_by_slices_too(folder):
     peak, score = run(
         """
         X, y, w = (f"{sys.argv[1]}/{name}.npy" for name in ("X", "y", "w"))
-        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper = ChunkedFit(
+            SGDClassifier(random_state=0),
+            chunk_size=10_000,
+            max_epochs=1,
+            shuffle=False,
+        )
         wrapper.fit(np.load(X, mmap_mode="r")[:100], np.arange(100) % 5)
         print(allocated(lambda: wrapper.fit(X, y, w)))
         print(allocated(lambda: wrapper.score(X, y, w)))
@@ -227,7 +239,12 @@ def test_resident_memory_does_not_grow_with_the_file(folder):
         """
         X = np.load(f"{sys.argv[1]}/X.npy", mmap_mode="r")
         y = np.load(f"{sys.argv[1]}/y.npy", mmap_mode="r")
-        wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=10_000)
+        wrapper = ChunkedFit(
+            SGDClassifier(random_state=0),
+            chunk_size=10_000,
+            max_epochs=1,
+            shuffle=False,
+        )
         wrapper.fit(X[:20_000], y[:20_000]).predict(X[:20_000])
         print(grown(lambda: wrapper.fit(X, y)))
         print(grown(lambda: wrapper.predict(X)))

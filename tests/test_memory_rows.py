@@ -44,9 +44,8 @@ from sklearn.model_selection import (
 from skmmap import open_rows
 
 def sgd():
-    return ChunkedFit(
-        SGDClassifier(random_state=0, tol=None, max_iter=1), chunk_size=1_000
-    )
+    model = SGDClassifier(random_state=0, tol=None, max_iter=1)
+    return ChunkedFit(model, chunk_size=1_000, max_epochs=1, shuffle=False)
 
 def bayes():
     return ChunkedFit(GaussianNB(), chunk_size=1_000)

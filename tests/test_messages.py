@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import Recorder, raises
+from helpers import Recorder, in_file_order, raises
 from scipy import sparse
 from sklearn.decomposition import IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -528,7 +528,7 @@ SELECTED = np.array([7, 2, 5, 0, 3])
 @pytest.mark.parametrize("doing", ["fitting", "predicting"])
 def test_the_rows_of_a_selection_are_named(key, chunk, bad, doing, tmp_path):
     broken = X.copy()
-    model = ChunkedFit(SGDClassifier(), chunk_size=2).fit(X, y)
+    model = in_file_order(SGDClassifier(), chunk_size=2).fit(X, y)
     broken[5] = np.nan
     np.save(tmp_path / "X.npy", broken)
     rows = open_rows(tmp_path / "X.npy")[key]

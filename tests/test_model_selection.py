@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import hand_loop, state_of
+from helpers import hand_loop, in_file_order, state_of
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import ScoringMonitor
@@ -63,7 +63,7 @@ def rows(tmp_path, monkeypatch):
 
 
 def model():
-    return ChunkedFit(SGDClassifier(random_state=0), chunk_size=50)
+    return in_file_order(SGDClassifier(random_state=0), chunk_size=50)
 
 
 @pytest.mark.parametrize("options", [{}, {"shuffle": False}, {"stratify": True}])

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import raises
+from helpers import in_file_order, raises
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -201,7 +201,7 @@ def test_fit_takes_patterns_and_rows(folder):
     np.save("y.npy", y)
     for i in range(3):
         np.save(f"X_{i}.npy", X[i * 40 : i * 40 + 40])
-    fitted = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30)
+    fitted = in_file_order(SGDClassifier(random_state=0), chunk_size=30)
     expected = fitted.fit(X, y).coef_
     for rows in ("X_*.npy", open_rows("X_*.npy"), folder / "X_?.npy"):
         assert np.array_equal(fitted.fit(rows, "y.npy").coef_, expected)
@@ -243,8 +243,8 @@ def test_csr_in_a_folder(columns, folder):
     assert rows.shape == (50, n_columns)
     assert rows.read(0, 5).shape == (5, n_columns)
     y = np.arange(50) % 2
-    fitted = ChunkedFit(SGDClassifier(random_state=0), chunk_size=7).fit(rows, y)
-    expected = ChunkedFit(SGDClassifier(random_state=0), chunk_size=7).fit(matrix, y)
+    fitted = in_file_order(SGDClassifier(random_state=0), chunk_size=7).fit(rows, y)
+    expected = in_file_order(SGDClassifier(random_state=0), chunk_size=7).fit(matrix, y)
     assert np.array_equal(fitted.coef_[:, :9], expected.coef_)
     picked = np.random.default_rng(0).permutation(50)[:20]
     np.testing.assert_array_equal(

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import state_of
+from helpers import in_file_order, state_of
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.linear_model import SGDClassifier
@@ -58,7 +58,7 @@ class FollowsInside(Listener):
 
 
 def wrapper(**params):
-    return ChunkedFit(SGDClassifier(random_state=0), chunk_size=40, **params)
+    return in_file_order(SGDClassifier(random_state=0), chunk_size=40, **params)
 
 
 def test_the_tree_of_tasks():
