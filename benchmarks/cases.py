@@ -102,7 +102,7 @@ _IDLE = {
 
 
 def fit_chunked(case: Case, X, y, chunk_size: int):
-    return ChunkedFit(case.make()).fit(X, y).estimator_
+    return ChunkedFit(case.make(), max_epochs=1, shuffle=False).fit(X, y).estimator_
 
 
 def fit_by_hand(case: Case, X, y, chunk_size: int):
@@ -142,7 +142,9 @@ _APPLY = {"chunked": apply_chunked, "loop": apply_by_hand, "whole": apply_whole}
 
 def make_ways(case: Case, folder) -> tuple[dict, int]:
     """Return the case's ways, each a function of X and y, and its ``chunk_size_``."""
-    model = ChunkedFit(case.make()).fit(*read_few(case, folder))
+    model = ChunkedFit(case.make(), max_epochs=1, shuffle=False).fit(
+        *read_few(case, folder)
+    )
     size = model.chunk_size_
     if case.method == "fit":
         ways = {way: lambda X, y, f=f: f(case, X, y, size) for way, f in _FIT.items()}

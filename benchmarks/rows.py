@@ -169,6 +169,10 @@ def open_map(path):
     return np.load(path, mmap_mode="r")
 
 
+def in_file_order(estimator) -> ChunkedFit:
+    return ChunkedFit(estimator, max_epochs=1, shuffle=False)
+
+
 def make_pairs(paths):
     """Yield what is read from the first to the last row."""
     path, shards = paths["100 float32"], paths["shards"]
@@ -190,8 +194,12 @@ def make_pairs(paths):
         yield Pair(
             f"`ChunkedFit({type(estimator).__name__}()).fit`",
             _CHUNK_ROWS,
-            lambda e=estimator: ChunkedFit(e).fit(*map(open_rows, (path, paths["y"]))),
-            lambda e=estimator: ChunkedFit(e).fit(*map(open_map, (path, paths["y"]))),
+            lambda e=estimator: in_file_order(e).fit(
+                *map(open_rows, (path, paths["y"]))
+            ),
+            lambda e=estimator: in_file_order(e).fit(
+                *map(open_map, (path, paths["y"]))
+            ),
         )
 
 
@@ -269,8 +277,8 @@ def compare_fits(path, layout: str, estimator, repeats: int) -> None:
     y = np.arange(len(X)) % 2
     index = np.random.default_rng(0).permutation(len(X))[: len(X) // 3]
     ways = {
-        "third": lambda: ChunkedFit(estimator).fit(X[index], y[index]),
-        "whole": lambda: ChunkedFit(estimator).fit(X, y),
+        "third": lambda: in_file_order(estimator).fit(X[index], y[index]),
+        "whole": lambda: in_file_order(estimator).fit(X, y),
     }
     name = f"{type(estimator).__name__}, {layout}"
     print(make_fit_row(name, "warm", run_rounds(ways, repeats)))

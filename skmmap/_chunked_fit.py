@@ -6,6 +6,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
+from skmmap._checks import check_parameters, route
 from skmmap._delegate import (
     available_with,
     find_tags,
@@ -13,24 +14,29 @@ from skmmap._delegate import (
     is_learned,
     shows_sample_weight,
 )
+from skmmap._explain import explain
 from skmmap._handover import Form
+from skmmap._inference import apply_method
 from skmmap._methods import RowMethods
+from skmmap._open import open_source
+from skmmap._own_fit import replace_parameters
 from skmmap._plan import (
-    check_parameters,
-    draw_seed,
-    find_first_params,
-    find_min_rows,
+    Plan,
+    find_start,
     make_estimator,
+    make_plan,
+    make_rule,
     make_schedule,
-    needs_dense,
-    open_training,
-    route,
 )
 from skmmap._progress import Report, open_tasks
+from skmmap._reader import Table
+from skmmap._scoring import compute_score
+from skmmap._stopping import Rule
 from skmmap._stores import is_mapped
 from skmmap._training import Learner, Training
 from skmmap._views import own_arrays
 
+_VALIDATION = "X_val", "y_val", "sample_weight_val"
 _ROUTED = (
     "predict",
     "predict_proba",
@@ -151,8 +157,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         estimator,
         *,
         chunk_size="auto",
-        max_epochs=1,
-        shuffle=False,
+        max_epochs="auto",
+        shuffle="auto",
+        class_weight=None,
         random_state=None,
         memory_limit="512MB",
         verbose=0,
@@ -161,13 +168,25 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         self.chunk_size = chunk_size
         self.max_epochs = max_epochs
         self.shuffle = shuffle
+        self.class_weight = class_weight
         self.random_state = random_state
         self.memory_limit = memory_limit
         self.verbose = verbose
 
     @shows_sample_weight
     @with_callbacks
-    def fit(self, X, y=None, sample_weight=None, *, classes=None, **params):
+    def fit(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        *,
+        classes=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        **params,
+    ):
         """Train a fresh clone of the estimator on all rows, chunk by chunk.
 
         If anything fails on the way, the attributes of an earlier ``fit`` stay as
@@ -206,9 +225,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Allocates: three chunks of X and y at most, plus what the estimator needs.
         Equals: calling ``partial_fit`` on the same slices by hand, bit for bit.
         """
-        return self._learn(
-            "fit", X, y, sample_weight, classes, params, n_epochs=self.max_epochs
-        )
+        validation = X_val, y_val, sample_weight_val
+        return self._learn("fit", X, y, sample_weight, classes, params, validation)
 
     @available_with("partial_fit")
     @with_callbacks
@@ -250,40 +268,97 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             "partial_fit", X, y, sample_weight, classes, params, fitted=fitted
         )
 
+    def explain(self, X, y=None, sample_weight=None, *, classes=None, **params):
+        """Print what `fit` would do with these rows, before a byte of X is read.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets.
+
+        sample_weight : array-like of shape (n_rows,) or float, default=None
+            Weights.
+
+        classes : array-like of shape (n_classes,), or a list of them, default=None
+            All labels that can occur.
+
+        **params : dict
+            Further parameters of `fit`.
+
+        Notes
+        -----
+        Reads: y once for its labels, and nothing of X.
+        Allocates: eight megabytes of y at a time.
+        Equals: what `fit` does: chunks, blocks and slices, epochs, bytes and seeks,
+        memory, and what is taken from the estimator's own parameters.
+        """
+        validation = tuple(params.pop(name, None) for name in _VALIDATION)
+        plan = self._make_plan("fit", X, y, sample_weight, classes, params, validation)
+        print(explain(self, plan))
+
     def _learn(
-        self, caller, X, y, sample_weight, classes, params, *, n_epochs=1, fitted=None
+        self, caller, X, y, sample_weight, classes, params, validation=None, fitted=None
     ):
         """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""
-        check_parameters(self)
-        params = route(
-            self, caller, "partial_fit", {"sample_weight": sample_weight, **params}
+        plan = self._make_plan(
+            caller, X, y, sample_weight, classes, params, validation, fitted
         )
-        table = open_training(self.estimator, X, y, params)
-        first = find_first_params(self.estimator, fitted, table.y, classes)
-        learner = self._make_learner(fitted, table.X)
-        schedule = make_schedule(
-            self,
-            table.X,
-            min_rows=find_min_rows(self.estimator) if fitted is None else 1,
-            dense=learner.form.dense,
-        )
+        if fitted is None:
+            plan.changed.update(find_start(self, plan))
+        learner = self._make_learner(plan, fitted)
+        rule, watch = make_rule(self, plan, lambda: learner.form)
+        table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
         training = Training(
             learner,
             table,
             schedule,
             n_epochs,
-            first,
+            plan.first,
             open_tasks(self, learner.estimator, table, n_epochs, len(schedule)),
-            Report(self.verbose, table.X.n_rows, n_epochs, table.row_nbytes),
+            Report(
+                self.verbose,
+                table.X.n_rows,
+                n_epochs,
+                table.row_nbytes,
+                may_stop=type(rule) is not Rule,
+            ),
+            rule,
+            watch,
+            self._make_score(plan, learner),
         )
-        vars(self).update(training.run())
+        before = {} if fitted is None else replace_parameters(fitted, plan.changed)
+        try:
+            learned = training.run()
+        finally:
+            replace_parameters(learner.estimator, before)
+        if fitted is None and plan.changed:
+            given = self.estimator.get_params()
+            own = {name: given[name] for name in plan.changed}
+            replace_parameters(learner.estimator, own)
+        vars(self).update(learned, random_state_=plan.seed)
         return self
 
-    def _make_learner(self, fitted, X) -> Learner:
-        dense = needs_dense(self.estimator, X)
+    def _make_plan(
+        self, caller, X, y, sample_weight, classes, params, validation=None, fitted=None
+    ) -> Plan:
+        check_parameters(self)
+        if validation is not None and all(value is None for value in validation):
+            validation = None
+        params = route(
+            self, caller, "partial_fit", {"sample_weight": sample_weight, **params}
+        )
+        return make_plan(
+            self, X, y, params, classes, validation=validation, fitted=fitted
+        )
+
+    def _make_learner(self, plan: Plan, fitted) -> Learner:
         pass_target = find_target_passing(self.estimator)
+        dense, X = plan.form.dense, plan.table.X
         if fitted is None:
-            make = partial(make_estimator, self, draw_seed(self.random_state))
+            make = partial(make_estimator, self, plan.seed, plan.changed)
             tags = find_tags(self.estimator)
             flat = False if tags and tags.input_tags.three_d_array else None
             return Learner(make(), make, Form(flat=flat, dense=dense), pass_target)
@@ -295,6 +370,27 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             flat = getattr(fitted, "n_features_in_", None) == X.row_values
             form = form._replace(flat=flat)
         return Learner(fitted, None, form, pass_target)
+
+    def _make_score(self, plan: Plan, learner: Learner):
+        """Return the score of an estimator on the rows that are held out, if any."""
+        table = plan.validation
+        if table is None:
+            return None
+        schedule = make_schedule(self, table.X)
+
+        def score(estimator) -> float:
+            def chunked(method):
+                return lambda X, **params: apply_method(
+                    estimator,
+                    method,
+                    Table(open_source(X, "X"), whole=params),
+                    schedule,
+                    learner.form,
+                )
+
+            return compute_score(estimator, table, schedule, learner.form, chunked)
+
+        return score
 
     def get_metadata_routing(self):
         """Say which parameters go to which method of the estimator.

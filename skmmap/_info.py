@@ -12,6 +12,7 @@ import numpy as np
 from skmmap._convert import iter_batches
 from skmmap._csv import is_csv
 from skmmap._external import ContainerStore, import_library
+from skmmap._messages import say_size
 from skmmap._open import open_rows
 from skmmap._rows import find_source
 
@@ -114,13 +115,6 @@ def _find_order(store) -> list[tuple]:
     todo = "python -m skmmap convert writes it in C order"
     slow = "Fortran: column by column, which is slow to read row by row"
     return [("order", f"{slow}; {todo}")]
-
-
-def say_size(n_bytes: int) -> str:
-    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if n_bytes >= size:
-            return f"{n_bytes / size:,.1f} {unit}"
-    return f"{n_bytes} bytes"
 
 
 def _find_size(path) -> int:

@@ -33,6 +33,18 @@ def describe_rows(start: int, stop: int) -> str:
     return f"rows {start:,} to {stop - 1:,}"
 
 
+def say_size(n_bytes: float) -> str:
+    """Say a number of bytes as a person would.
+
+    >>> say_size(1_234_567), say_size(999)
+    ('1.2 MB', '999 bytes')
+    """
+    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if n_bytes >= size:
+            return f"{n_bytes / size:,.1f} {unit}"
+    return f"{n_bytes:.0f} bytes"
+
+
 def find_bad_row(rows) -> int | None:
     """Return the first row that holds NaN or infinity, None if none does."""
     if not (isinstance(rows, np.ndarray) and rows.dtype.kind == "f"):
@@ -45,9 +57,17 @@ def add_rows_note(error: Exception, doing: str, source, chunk, where: str) -> No
     """Note on ``error`` which rows of X the estimator was given when it raised."""
     if chunk.start == chunk.stop:
         return
-    note = f"while {doing} {source.describe(chunk.start, chunk.stop)} {where}"
     bad = find_bad_row(chunk.X) if isinstance(error, ValueError) else None
+    if chunk.find_rows is None:
+        rows = source.describe(chunk.start, chunk.stop)
+        bad = bad if bad is None else chunk.start + bad
+    else:
+        lie = chunk.find_rows()
+        among = source.describe(int(lie.min()), int(lie.max()) + 1)
+        rows = f"{len(lie):,} rows mixed from among {among}"
+        bad = bad if bad is None else int(lie[bad])
+    note = f"while {doing} {rows} {where}"
     if bad is not None:
-        row = source.describe(chunk.start + bad, chunk.start + bad + 1)
+        row = source.describe(bad, bad + 1)
         note += f"; the first row with NaN or infinity is {row}"
     error.add_note(note)

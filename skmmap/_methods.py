@@ -2,11 +2,12 @@
 
 from sklearn.utils.validation import check_is_fitted
 
+from skmmap._checks import route
 from skmmap._delegate import available_with
 from skmmap._handover import Form
 from skmmap._inference import apply_method
 from skmmap._open import open_source
-from skmmap._plan import make_estimator, make_schedule, route
+from skmmap._plan import make_estimator, make_schedule
 from skmmap._reader import open_table
 from skmmap._scoring import compute_score
 from skmmap._targets import open_target
@@ -368,7 +369,7 @@ class RowMethods:
         """Return the trained clone, or a fresh one where no training is needed."""
         check_is_fitted(self)
         fitted = vars(self).get("estimator_")
-        return make_estimator(self, None) if fitted is None else fitted
+        return make_estimator(self, None, {}) if fitted is None else fitted
 
     def _find_form(self) -> Form:
         return vars(self).get("_form", Form())

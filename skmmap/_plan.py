@@ -1,96 +1,156 @@
-"""Checks what can be known before the first row is used, and puts a run together."""
+"""Puts a run together: what the estimator's own ``fit`` would do, in chunks."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from numbers import Integral
+from typing import Any
 
 import numpy as np
-from sklearn import get_config
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import IncrementalPCA
+from sklearn.decomposition import (
+    IncrementalPCA,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
 from sklearn.exceptions import EfficiencyWarning
-from sklearn.frozen import FrozenEstimator
-from sklearn.multiclass import OneVsOneClassifier
-from sklearn.multioutput import MultiOutputClassifier
-from sklearn.utils import check_random_state
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils import check_array, check_random_state
 
-from skmmap._delegate import (
-    find_tags,
-    requires_target,
-    takes,
-    takes_any,
-    takes_labels,
+from skmmap._checks import find_first_params, open_training, open_validation
+from skmmap._chunk_size import (
+    find_buffer_rows,
+    find_chunk_rows,
+    parse_size,
 )
+from skmmap._delegate import requires_target
+from skmmap._first_centers import draw_centers, draws_centers
+from skmmap._handover import Form
+from skmmap._holdout import split_rows
+from skmmap._losses import can_compute_losses
 from skmmap._messages import warn
-from skmmap._open import open_source
-from skmmap._reader import Table, open_table
-from skmmap._schedule import FileOrder, find_chunk_rows
-from skmmap._targets import (
-    check_finite,
-    check_labels,
-    find_classes,
-    is_multilabel,
-    open_target,
+from skmmap._own_fit import (
+    OwnFit,
+    find_batch_rows,
+    find_epochs,
+    find_learner,
+    find_own_fit,
+    find_replacements,
+    is_shuffled,
+    replace_parameters,
 )
+from skmmap._reader import Table
+from skmmap._schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
+from skmmap._selection import Runs
+from skmmap._stopping import Rule, ScoreRule, Watch, find_rule
+from skmmap._targets import ClassWeight, Labels
 
 # The parameter that says how many rows the first chunk needs at least.
 _NEEDS_ROWS = {IncrementalPCA: "n_components", MiniBatchKMeans: "n_clusters"}
 
-_ALTERNATIVES = {
-    "classifier": "SGDClassifier, MLPClassifier or GaussianNB",
-    "regressor": "SGDRegressor or MLPRegressor",
-    "clusterer": "MiniBatchKMeans or Birch",
-    "outlier_detector": "SGDOneClassSVM",
-    "transformer": "StandardScaler, IncrementalPCA or MiniBatchNMF",
-}
+# Rows of which the training loss is computed: in so many places, and fewer of them
+# where it takes as long as to train on them. They take a small part of the limit.
+_SAMPLE_ROWS = 10_000
+_SLOW_SAMPLE_ROWS = 500
+_SAMPLE_PLACES = 100
+_SAMPLE_SHARE = 32
+_LOOKS = 8  # at the loss in an epoch
+
+# From here on labels are called sorted: a fifth of their variance lies between
+# hundredths of the file.
+_SORTED = 0.2
 
 
-def check_estimator(estimator) -> None:
-    """Raise unless ``estimator`` can be trained chunk by chunk."""
-    name = type(estimator).__name__
-    if isinstance(estimator, type):
-        raise TypeError(
-            f"ChunkedFit needs an instance, and got the class {estimator.__name__}; "
-            f"write ChunkedFit({estimator.__name__}())."
-        )
-    if isinstance(estimator, FrozenEstimator):
-        raise TypeError(
-            "ChunkedFit would train the model inside of FrozenEstimator, which is to "
-            "stay as it is. Wrap the model itself to train it further."
-        )
-    if not callable(getattr(estimator, "partial_fit", None)):
-        tags = find_tags(estimator)
-        kind = (tags and tags.estimator_type) or "transformer"
-        others = _ALTERNATIVES.get(kind, _ALTERNATIVES["transformer"])
-        raise TypeError(
-            "ChunkedFit needs an estimator with a partial_fit method, and "
-            f"{name} has none. {others} have one."
-        )
+@dataclass(frozen=True)
+class Plan:
+    """All that is known of a run before the first row of X is read."""
+
+    table: Table
+    schedule: FileOrder
+    n_epochs: int
+    facts: OwnFit
+    first: dict
+    labels: Labels | None
+    changed: dict
+    seed: int
+    form: Form
+    validation: Table | None = None
+
+    @property
+    def is_mixed(self) -> bool:
+        return isinstance(self.schedule, BlockOrder)
 
 
-def check_parameters(wrapper) -> None:
-    """Raise for the first parameter of ChunkedFit with an impossible value."""
-    check_estimator(wrapper.estimator)
-    _check_count("max_epochs", wrapper.max_epochs, least=1)
-    _check_count("verbose", wrapper.verbose, least=0)
-    if not isinstance(wrapper.shuffle, bool | np.bool_) or wrapper.shuffle:
-        raise ValueError(
-            "shuffle must be False, since rows are read in file order; got "
-            f"{wrapper.shuffle!r}."
-        )
-    check_random_state(wrapper.random_state)
+def make_plan(wrapper, X, y, params, classes, *, validation=None, fitted=None) -> Plan:
+    """Return what is to be done; refuse what cannot be done.
+
+    ``validation`` holds X, y and weights of the user's own, or is None; ``fitted`` is
+    what one pass trains further.
+    """
+    estimator = wrapper.estimator
+    table = open_training(estimator, X, y, params)
+    first, labels = find_first_params(estimator, fitted, table.y, classes)
+    facts = find_own_fit(estimator, requires_target=requires_target(estimator))
+    n_epochs = 1 if fitted is not None else _find_epochs(wrapper, facts)
+    seed = draw_seed(wrapper)
+    changed, table = _weigh_classes(wrapper, table, labels, fitted)
+    held_out = None
+    if validation is not None:
+        held_out = open_validation(estimator, table, *validation)
+    elif fitted is None:
+        table, held_out = _hold_out(estimator, table, seed, labels)
+    dense = needs_dense(estimator, table.X)
+    schedule = make_schedule(
+        wrapper,
+        table.X,
+        min_rows=find_min_rows(estimator) if fitted is None else 1,
+        dense=dense,
+        batch_rows=find_batch_rows(estimator, facts, table.X.shape),
+        cuts=facts.cuts,
+    )
+    schedule = _shuffle(wrapper, facts, schedule, table, labels, seed)
+    _warn_if_sorted(wrapper, facts, schedule, labels)
+    changed |= find_replacements(
+        estimator,
+        n_rows=table.X.n_rows,
+        is_mixed=isinstance(schedule, BlockOrder),
+    )
+    return Plan(
+        table,
+        schedule,
+        n_epochs,
+        facts,
+        first,
+        labels,
+        changed,
+        seed,
+        Form(dense=dense),
+        held_out,
+    )
 
 
-def _check_count(name: str, value, *, least: int) -> None:
-    is_flag = isinstance(value, bool) and name != "verbose"
-    if is_flag or not isinstance(value, Integral) or value < least:
-        raise ValueError(
-            f"{name} must be an integer of at least {least}; got {value!r}."
-        )
+def _find_epochs(wrapper, facts: OwnFit) -> int:
+    if isinstance(wrapper.max_epochs, str):
+        return find_epochs(wrapper.estimator, facts)
+    return int(wrapper.max_epochs)
 
 
-def make_estimator(wrapper, seed):
-    """Return an untrained clone, seeded and with the output format that was set."""
+def draw_seed(wrapper) -> int:
+    """Return the seed of a run: the wrapper's, else the estimator's, else a new one."""
+    random_state = wrapper.random_state
+    if random_state is None:
+        _, learner = find_learner(wrapper.estimator)
+        random_state = getattr(learner, "random_state", None)
+        # An estimator's own generator is the user's, and is not to move on.
+        random_state = deepcopy(random_state)
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def make_estimator(wrapper, seed: int | None, changed: dict):
+    """Return an untrained clone, seeded, with the output format that was set."""
     estimator = clone(wrapper.estimator, safe=False)
     if seed is not None and hasattr(estimator, "get_params"):
         unset = {
@@ -98,123 +158,95 @@ def make_estimator(wrapper, seed):
             for name, value in estimator.get_params().items()
             if name.split("__")[-1] == "random_state" and value is None
         }
-        estimator.set_params(**unset)
+        if unset:
+            estimator.set_params(**unset)
+    replace_parameters(estimator, changed)
     config = vars(wrapper).get("_sklearn_output_config")
     return estimator.set_output(**config) if config else estimator
 
 
-def draw_seed(random_state):
-    """Return the int to seed with; None leaves estimators unseeded."""
-    if random_state is None or isinstance(random_state, Integral):
-        return random_state
-    return check_random_state(random_state).randint(2**31 - 1)
-
-
-def route(wrapper, caller: str, callee: str, params: dict) -> dict:
-    """Return the parameters of ``caller`` that go to the estimator's ``callee``."""
-    if params.get("sample_weight", 0) is None:
-        del params["sample_weight"]
-    if get_config()["enable_metadata_routing"]:
-        return dict(process_routing(wrapper, caller, **params)["estimator"][callee])
-    method = getattr(wrapper.estimator, callee)
-    for name in params:
-        if not (takes(method, name) or takes_any(method)):
-            raise TypeError(
-                f"{caller} got {name}, and {type(wrapper.estimator).__name__}."
-                f"{callee} has no such parameter."
-            )
-    return params
-
-
-def open_training(estimator, X, y, params: dict) -> Table:
-    """Return the rows to train on, checked as far as their shapes tell."""
-    X = open_source(X, "X")
-    tags = find_tags(estimator)
-    _check_rows(X, tags)
-    y_required = requires_target(estimator)
-    if y is None and y_required:
+def _weigh_classes(wrapper, table: Table, labels, fitted):
+    """Return the parameters and the table by which labels weigh what they should."""
+    estimator = wrapper.estimator
+    own = getattr(estimator, "class_weight", None)
+    asked = own if wrapper.class_weight is None else wrapper.class_weight
+    is_balanced = isinstance(asked, str) and asked == "balanced"
+    if asked is None or (asked is own and (not is_balanced or fitted is not None)):
+        return {}, table
+    if fitted is not None and is_balanced:
         raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
+            "class_weight='balanced' needs all rows, and partial_fit is given some of "
+            "them. Use fit, or a dict of weights."
         )
-    if y_required or takes_labels(estimator):
-        single = tags is not None and tags.target_tags.single_output
-        y = open_target(y, single_output=single)
-    elif y is not None:
-        y = open_source(y, "y")
-    return open_table(X, y, params)
-
-
-def _check_rows(X, tags) -> None:
-    if X.n_rows == 0:
-        raise ValueError("X has 0 rows; at least 1 is needed.")
-    takes_1d = tags is not None and not tags.input_tags.two_d_array
-    if X.ndim < 2 and not takes_1d:
+    if labels is None or isinstance(labels.classes, list) or labels.counts is None:
         raise ValueError(
-            f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
-            "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "
-            "X.reshape(1, -1) if it is one row."
+            f"class_weight={asked!r} needs labels in one column; "
+            f"{type(estimator).__name__} is trained on other targets."
         )
+    weights = labels.balance() if is_balanced else dict(asked)
+    if hasattr(estimator, "class_weight"):
+        return {"class_weight": weights}, table
+    return {}, replace(table, class_weight=ClassWeight(labels, weights))
 
 
-def find_first_params(estimator, fitted, y, classes) -> dict:
-    """Return what only the first ``partial_fit`` gets: the classes, if it takes them.
-
-    For that y is scanned once, and what cannot be trained on is refused on the way.
-    """
-    _check_takes_classes(estimator, classes)
-    given = {} if classes is None else {"classes": classes}
-    if y is None:
-        return given
-    if not takes_labels(estimator):
-        if requires_target(estimator):
-            check_finite(y, "y")
-        return given
-    tags = find_tags(estimator)
-    per_column = tags is None or not tags.target_tags.single_output
-    known = _find_known(fitted) if classes is None else classes
-    if known is None and fitted is None:
-        known = find_classes(y, per_column=per_column)
-        given = {"classes": known}
-    elif known is None or (y.ndim > 1 and not per_column and is_multilabel(y)):
-        check_finite(y, "y")
-    else:
-        check_labels(y, known)
-    if fitted is None:
-        _check_one_vs_one(estimator, known)
-    return given
+def _hold_out(estimator, table: Table, seed: int, labels):
+    """Return the rows to train on and those to score on, where ``fit`` holds out."""
+    _, learner = find_learner(estimator)
+    if getattr(learner, "early_stopping", None) is not True:
+        return table, None
+    if not hasattr(learner, "validation_fraction") or not hasattr(estimator, "score"):
+        return table, None
+    is_stratified = labels is not None and table.y is not None and table.y.ndim == 1
+    train, held_out = split_rows(
+        table.X.n_rows,
+        learner.validation_fraction,
+        seed,
+        table.y if is_stratified and is_classifier(learner) else None,
+    )
+    return table.keep(train), table.keep(held_out)
 
 
-def _check_takes_classes(estimator, classes) -> None:
-    method = estimator.partial_fit
-    if classes is not None and not takes(method, "classes") and not takes_any(method):
-        raise TypeError(
-            f"classes was given, and {type(estimator).__name__}.partial_fit has no "
-            "such parameter."
-        )
+def _shuffle(wrapper, facts, chunks: FileOrder, table: Table, labels, seed: int):
+    """Return the schedule that ``shuffle`` says."""
+    how = wrapper.shuffle
+    if isinstance(how, str) and how == "auto":
+        how = is_shuffled(wrapper.estimator, facts)
+    if isinstance(how, str) and how == "chunks":
+        return ChunkOrder(chunks.n_rows, chunks.chunk_size, chunks.min_rows, seed)
+    if not how:
+        return chunks
+    buffer_rows = find_buffer_rows(
+        wrapper.memory_limit, table.row_nbytes, chunks.chunk_size
+    )
+    slices = find_slices(
+        buffer_rows, table.row_nbytes, chunks.n_rows, _count_classes(labels)
+    )
+    return BlockOrder(
+        chunks.n_rows, chunks.chunk_size, chunks.min_rows, seed, buffer_rows, slices
+    )
 
 
-def _find_known(fitted):
-    """Return the classes that a trained estimator knows, None if it does not say."""
-    if isinstance(fitted, MultiOutputClassifier):
-        return [estimator.classes_ for estimator in fitted.estimators_]
-    return getattr(fitted, "classes_", None)
+def _count_classes(labels: Labels | None) -> int:
+    if labels is None:
+        return 1
+    if isinstance(labels.classes, list):
+        return max(map(len, labels.classes))
+    return len(labels.classes)
 
 
-def _check_one_vs_one(estimator, classes) -> None:
-    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
-    if not isinstance(estimator, OneVsOneClassifier):
+def _warn_if_sorted(wrapper, facts, schedule, labels) -> None:
+    if labels is None or isinstance(schedule, BlockOrder):
         return
-    if len(classes) < 2:
-        raise ValueError(
-            "OneVsOneClassifier needs at least two classes, and y has one class: "
-            f"{np.asarray(classes).tolist()}."
-        )
-    if isinstance(classes[0], str):
-        raise ValueError(
-            "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
-            "with classes, y = np.unique(y, return_inverse=True)."
-        )
+    if facts.shuffle is False or labels.sortedness < _SORTED or len(schedule) == 1:
+        return
+    warn(
+        f"The labels lie sorted: {100 * labels.sortedness:.0f} % of their variance is "
+        "between hundredths of the file (0 % in random order), and "
+        f"{type(wrapper.estimator).__name__} learns them as they lie with "
+        f"shuffle={wrapper.shuffle!r}. Use shuffle='blocks', which mixes rows at the "
+        "cost of a scan.",
+        UserWarning,
+    )
 
 
 def find_min_rows(estimator) -> int:
@@ -231,16 +263,35 @@ def needs_dense(estimator, X) -> bool:
     return isinstance(estimator, IncrementalPCA) and X.store.is_sparse
 
 
-def make_schedule(wrapper, X, *, min_rows: int = 1, dense: bool = False) -> FileOrder:
-    """Return the chunks in which X is read, each of ``min_rows`` at least."""
-    rows = find_chunk_rows(
-        wrapper.chunk_size,
+def make_schedule(
+    wrapper,
+    X,
+    *,
+    min_rows: int = 1,
+    dense: bool = False,
+    batch_rows: int | None = None,
+    cuts: bool = False,
+) -> FileOrder:
+    """Return the chunks in which X is read, each of ``min_rows`` at least.
+
+    ``batch_rows`` are those of the estimator's own ``fit``; where it ``cuts`` batches
+    itself, a chunk of ``chunk_size="auto"`` has several of them.
+    """
+    is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
+    find_rows = partial(
+        find_chunk_rows,
         row_values=X.shape[1] if dense else X.row_values,
         row_nbytes=8 * X.shape[1] if dense else X.row_nbytes,
         memory_limit=wrapper.memory_limit,
         min_rows=min_rows,
         n_rows=X.n_rows,
     )
+    if not is_auto or batch_rows is None:
+        rows = find_rows(wrapper.chunk_size)
+    elif cuts:
+        rows = batch_rows * max(1, find_rows("auto") // batch_rows)
+    else:
+        rows = min(max(batch_rows, min_rows), find_rows("auto"))
     if rows < min_rows and rows < X.n_rows:
         raise ValueError(
             f"chunk_size={wrapper.chunk_size!r} is {rows:,} rows, and "
@@ -255,3 +306,75 @@ def make_schedule(wrapper, X, *, min_rows: int = 1, dense: bool = False) -> File
             EfficiencyWarning,
         )
     return FileOrder(X.n_rows, rows, min_rows)
+
+
+def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
+    """Return when the run stops, and how its loss is found.
+
+    ``find_form`` returns the form in which the estimator takes rows, once it is known.
+    """
+    if plan.n_epochs == 1 and plan.validation is None:
+        return Rule(), Watch()
+    sample = _make_sample(wrapper, plan)
+
+    def formed() -> tuple[Any, Any]:
+        X, y = sample()
+        return find_form().apply(X), y
+
+    rule = find_rule(
+        wrapper.estimator,
+        plan.facts,
+        sample=formed,
+        n_rows=plan.table.X.n_rows,
+        has_validation=plan.validation is not None,
+    )
+    computes = type(rule) is not Rule and can_compute_losses(wrapper.estimator)
+    times = _LOOKS if plan.facts.stops == "loss" else 1
+    if isinstance(rule, ScoreRule):
+        times = 1
+    return rule, Watch(formed, times if computes else 0)
+
+
+def find_start(wrapper, plan: Plan) -> dict:
+    """Return parameters with which ``partial_fit`` starts as ``fit`` would.
+
+    So many passes in file order are the loop that one writes by hand, which looks at no
+    row before its turn.
+    """
+    estimator = wrapper.estimator
+    is_loop = wrapper.max_epochs != "auto" and not plan.is_mixed
+    if is_loop or not draws_centers(estimator):
+        return {}
+    X, _ = _make_sample(wrapper, plan)()
+    try:
+        X = check_array(
+            Form(flat=True).apply(X),
+            accept_sparse="csr",
+            dtype=(np.float64, np.float32),
+        )
+    except ValueError:
+        return {}  # training refuses such rows, and says which they are
+    centers = draw_centers(estimator, X, plan.seed)
+    return {} if centers is None else {"init": centers, "n_init": 1}
+
+
+def _make_sample(wrapper, plan: Plan) -> Callable:
+    """Return a function that loads some rows from all over the file, once."""
+    n_rows = plan.table.X.n_rows
+    _, learner = find_learner(wrapper.estimator)
+    is_slow = isinstance(learner, MiniBatchDictionaryLearning | MiniBatchNMF)
+    nbytes = parse_size(wrapper.memory_limit, "memory_limit") // _SAMPLE_SHARE
+    most = min(
+        _SLOW_SAMPLE_ROWS if is_slow else _SAMPLE_ROWS,
+        max(1, nbytes // max(1, plan.table.row_nbytes)),
+    )
+
+    @cache
+    def sample():
+        if n_rows <= most:
+            return plan.table.sample(range(n_rows))
+        places = min(_SAMPLE_PLACES, most)
+        starts = np.arange(places) * n_rows // places
+        return plan.table.sample(Runs(starts, np.full(places, most // places)))
+
+    return sample

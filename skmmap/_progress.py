@@ -9,10 +9,13 @@ from skmmap._rows import show_rows
 
 
 class Report:
-    """Prints a line for each tenth of an epoch, or for every chunk if verbose > 1."""
+    """Prints a line for each tenth of an epoch, or for every chunk if verbose > 1.
 
-    def __init__(self, verbose, n_rows: int, n_epochs: int, row_nbytes: int):
-        self._verbose = int(verbose)
+    ``may_stop`` says that the run may end before ``n_epochs`` are over.
+    """
+
+    def __init__(self, verbose, n_rows, n_epochs, row_nbytes, *, may_stop=False):
+        self._verbose, self._may_stop = int(verbose), may_stop
         self._n_rows, self._n_epochs, self._row_nbytes = n_rows, n_epochs, row_nbytes
         self._began, self._told = time.perf_counter(), 0
 
@@ -26,16 +29,26 @@ class Report:
             self._told = total
             print(self._line(epoch, rows_done), flush=True)
 
+    def tell_result(self, epoch: int, **results) -> None:
+        """Say what is known at the end of an epoch: its loss, its score."""
+        known = {name: value for name, value in results.items() if value == value}
+        if self._verbose and known:
+            said = ", ".join(f"{name} {value:.6g}" for name, value in known.items())
+            print(f"[ChunkedFit] epoch {epoch + 1}: {said}", flush=True)
+
     def _line(self, epoch: int, rows_done: int) -> str:
         seconds = max(time.perf_counter() - self._began, 1e-9)
         total = epoch * self._n_rows + rows_done
         rate = total / seconds
-        left = (self._n_epochs * self._n_rows - total) / rate
+        last = epoch + 1 if self._may_stop else self._n_epochs
+        left = (last * self._n_rows - total) / rate
         return (
-            f"[ChunkedFit] epoch {epoch + 1} of {self._n_epochs}: "
+            f"[ChunkedFit] epoch {epoch + 1} of "
+            f"{'at most ' * self._may_stop}{self._n_epochs:,}: "
             f"{rows_done:,} of {self._n_rows:,} rows "
             f"({100 * rows_done // self._n_rows} %), {rate:,.0f} rows/s, "
             f"{rate * self._row_nbytes / 1e6:,.1f} MB/s, {_say_time(left)} left"
+            f"{' in it' * self._may_stop}"
         )
 
 

@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 from scipy import sparse
 
+from skmmap._messages import say_size
 from skmmap._selection import resolve
 from skmmap._source import Source
 
@@ -247,16 +248,9 @@ class Rows:
             "Shape": " x ".join(f"{n:,}" for n in self.shape),
             "Type": str(self.dtype),
             "Source": source.store.where,
-            "On disk": _say_size(self.nbytes if on_disk else 0),
-            "In memory": _say_size(kept),
+            "On disk": say_size(self.nbytes if on_disk else 0),
+            "In memory": say_size(kept),
         }
-
-
-def _say_size(n_bytes: int) -> str:
-    for size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if n_bytes >= size:
-            return f"{n_bytes / size:,.1f} {unit}"
-    return f"{n_bytes} bytes"
 
 
 def find_source(rows: Rows) -> Source:

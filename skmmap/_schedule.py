@@ -1,30 +1,46 @@
-"""Which rows, in which order, in which pieces: integers in, integers out."""
+"""Which rows, in which order, in which pieces: integers in, integers out.
 
-import re
+An order is a function of the seed, the epoch and the shape alone, and its metadata is a
+few integers for each block.
+"""
+
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Integral
+from functools import cached_property
 
-_UNITS = {
-    "B": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-    "TIB": 2**40,
-}
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
+import numpy as np
 
-# "auto" is on the flat part of rows/s for every scikit-learn estimator tried:
-# the fixed cost of a call is below a percent at these sizes.
-_MAX_AUTO_ROWS = 65_536
-# Three chunks are held at most, and an estimator may convert one to float64
-# and work on a few copies of it: a sixteenth each leaves room for all of that.
-_AUTO_SHARE = 16
-_CHUNKS_HELD = 3
+# A block is read in one piece. From a megabyte on, disks read blocks anywhere in the
+# file as fast as neighbouring ones; labels that are rare in the file need more blocks
+# in a buffer than this gives, and smaller ones are still better than their absence.
+_READ_NBYTES = 2**20
+_LEAST_READ_NBYTES = 2**16
+_MAX_SLICES = 256
+_MIN_SLICES = 32
+_SLICES_PER_CLASS = 4
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Rows that are in memory together: blocks as they are read, and chunks of them.
+
+    ``places`` says where in the buffer each row goes, in the order of reading; None
+    leaves the rows of the one block as they lie.
+    """
+
+    blocks: list[tuple[int, int]]
+    chunks: list[tuple[int, int]]
+    places: np.ndarray | None = None
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Which row of those that are read is at each place."""
+        return np.argsort(self.places)
+
+    def find_rows(self, start: int, stop: int) -> np.ndarray:
+        """Return the positions in the file of some rows of a mixed buffer."""
+        rows = np.concatenate([np.arange(*block) for block in self.blocks])
+        return rows[self.order[start:stop]]
 
 
 @dataclass(frozen=True)
@@ -58,75 +74,125 @@ class FileOrder:
             stop = self.n_rows if i == last else (i + 1) * self.chunk_size
             yield i * self.chunk_size, stop
 
+    @property
+    def n_reads(self) -> int:
+        """Places of the file at which reading begins anew, in an epoch."""
+        return 1
 
-def parse_size(size, name: str) -> int:
-    """Return the bytes that ``size`` says: an int, or a text such as "64MB".
+    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
+        """Yield each chunk by itself."""
+        for start, stop in self:
+            yield Buffer([(start, stop)], [(0, stop - start)])
 
-    >>> parse_size("64MB", "memory_limit"), parse_size("1.5 GiB", "memory_limit")
-    (64000000, 1610612736)
+
+@dataclass(frozen=True)
+class ChunkOrder(FileOrder):
+    """The chunks of a `FileOrder`, in another order each epoch; rows stay together."""
+
+    seed: int = 0
+
+    @property
+    def n_reads(self) -> int:
+        return len(self)
+
+    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
+        chunks = list(self)
+        for number in _seed(self.seed, epoch).permutation(len(chunks)):
+            start, stop = chunks[number]
+            yield Buffer([(start, stop)], [(0, stop - start)])
+
+
+@dataclass(frozen=True)
+class BlockOrder(FileOrder):
+    """Rows mixed from blocks all over the file, at the cost of a scan.
+
+    The file is cut into ``n_slices`` equal slices, and each slice into one block for
+    each buffer. A buffer takes a random block of every slice, without replacement, and
+    mixes their rows: whatever drifts along the file has its share in every buffer.
+    This is CorgiPile [1]_ with its blocks drawn by slices, so that the shares of labels
+    that lie sorted do not vary between buffers at all.
+
+    References
+    ----------
+    .. [1] Xu et al., "In-Database Machine Learning with CorgiPile: Stochastic Gradient
+       Descent without Full Data Shuffle", SIGMOD 2022.
     """
-    if isinstance(size, Integral) and not isinstance(size, bool) and size > 0:
-        return int(size)
-    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
-    n_bytes = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
-    if n_bytes < 1:
-        raise ValueError(
-            f"{name} must be a number of bytes or a size such as '512MB' or "
-            f"'2GiB'; got {size!r}."
-        )
-    return n_bytes
+
+    seed: int = 0
+    buffer_rows: int = 1
+    n_slices: int = 1
+
+    @cached_property
+    def n_buffers(self) -> int:
+        per_buffer = max(1, self.buffer_rows // self.chunk_size)
+        return -(-len(self) // per_buffer)
+
+    @property
+    def n_reads(self) -> int:
+        return self.n_buffers * self.n_slices if self.n_buffers > 1 else 1
+
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        """The first chunk of each buffer; buffers differ by one chunk at most."""
+        return np.linspace(0, len(self), self.n_buffers + 1).astype(np.int64)
+
+    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
+        """Yield the buffers of an epoch, each with its blocks in file order."""
+        chunks = np.array(list(self))
+        starts, sizes = self._draw_blocks(epoch, chunks)
+        for number, (first, last) in enumerate(
+            zip(self._bounds[:-1], self._bounds[1:], strict=True)
+        ):
+            begin = int(chunks[first, 0])
+            blocks = zip(starts[number], starts[number] + sizes[number], strict=True)
+            n_rows = int(sizes[number].sum())
+            yield Buffer(
+                [(int(start), int(stop)) for start, stop in blocks if start < stop],
+                [(int(a) - begin, int(b) - begin) for a, b in chunks[first:last]],
+                _seed(self.seed, epoch, number).permutation(n_rows),
+            )
+
+    def _draw_blocks(self, epoch: int, chunks: np.ndarray):
+        """Return the start and the size of each buffer's block of each slice."""
+        shape = self.n_buffers, self.n_slices
+        edges = np.arange(self.n_slices + 1) * self.n_rows // self.n_slices
+        left = np.diff(edges)  # rows of each slice that no buffer has
+        sizes = np.empty(shape, dtype=np.int64)
+        for number, last in enumerate(self._bounds[1:]):
+            first = chunks[self._bounds[number], 0]
+            # Shares that add up to the rows of the buffer, none above what is left.
+            share = np.cumsum(left) * int(chunks[last - 1, 1] - first)
+            sizes[number] = np.diff(share // left.sum(), prepend=0)
+            left = left - sizes[number]
+        # Which of its slice's blocks a buffer takes.
+        ranks = np.tile(np.arange(self.n_buffers)[:, None], (1, self.n_slices))
+        ranks = _seed(self.seed, epoch).permuted(ranks, axis=0)
+        in_file = np.empty_like(sizes)
+        np.put_along_axis(in_file, ranks, sizes, axis=0)
+        before = np.cumsum(in_file, axis=0) - in_file
+        return edges[:-1] + np.take_along_axis(before, ranks, axis=0), sizes
 
 
-def find_chunk_rows(
-    chunk_size,
-    *,
-    row_values: int,
-    row_nbytes: int,
-    memory_limit,
-    n_rows: int,
-    min_rows: int = 1,
+def _seed(seed: int, *key: int) -> np.random.Generator:
+    """Return a stream of its own for each epoch, and each buffer of it."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+def find_slices(
+    buffer_rows: int, row_nbytes: int, n_rows: int, n_classes: int = 1
 ) -> int:
-    """Return the rows of a chunk: a function of sizes alone, never of the machine.
+    """Return into how many slices a file is cut: the blocks of which a buffer is mixed.
 
-    ``row_values`` counts the numbers in a row, ``row_nbytes`` their bytes as
-    stored; ``min_rows`` is the least that the estimator can work with. Of ``n_rows``
-    depends only what is refused: a chunk never has more rows than there are.
+    As many as blocks of a megabyte give, more where there are many classes, as long as
+    a block keeps the disk busy.
+
+    >>> find_slices(64_000, 1_000, 10**9), find_slices(64_000, 1_000, 10**9, 50)
+    (61, 200)
+    >>> find_slices(6, 10_000_000, 10**9)
+    6
     """
-    limit = parse_size(memory_limit, "memory_limit")
-    row_nbytes = max(1, row_nbytes)
-    most = limit // (_CHUNKS_HELD * row_nbytes)
-    if most < min_rows:
-        raise ValueError(
-            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of at "
-            f"least {min_rows:,} x {row_nbytes:,} bytes need "
-            f"{_CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
-        )
-    if isinstance(chunk_size, str) and chunk_size == "auto":
-        row_working = max(8 * row_values, row_nbytes)
-        rows = min(limit // (_AUTO_SHARE * row_working), _MAX_AUTO_ROWS)
-        return max(rows, min_rows, 1)
-    rows = _check_rows(chunk_size, row_nbytes)
-    if min(rows, n_rows) > most:
-        raise ValueError(
-            f"chunk_size={chunk_size!r} is {rows:,} rows of {row_nbytes:,} bytes, and "
-            f"{_CHUNKS_HELD} such chunks are more than memory_limit={memory_limit!r}. "
-            f"Use at most {most:,} rows, or raise memory_limit to "
-            f"{_CHUNKS_HELD * rows * row_nbytes:,} bytes."
-        )
-    return rows
-
-
-def _check_rows(chunk_size, row_nbytes: int) -> int:
-    """Return the rows that an int or a size such as "64MB" stands for."""
-    if isinstance(chunk_size, str) and _SIZE.fullmatch(chunk_size):
-        return max(1, parse_size(chunk_size, "chunk_size") // row_nbytes)
-    if isinstance(chunk_size, Integral) and not isinstance(chunk_size, bool):
-        if chunk_size >= 1:
-            return int(chunk_size)
-        raise ValueError(
-            f"chunk_size must be an integer of at least 1; got {chunk_size!r}."
-        )
-    raise ValueError(
-        "chunk_size must be an integer of at least 1, a size such as '64MB', or "
-        f"'auto'; got {chunk_size!r}."
-    )
+    nbytes = buffer_rows * max(1, row_nbytes)
+    wanted = max(_MIN_SLICES, _SLICES_PER_CLASS * n_classes)
+    small = min(wanted, nbytes // _LEAST_READ_NBYTES)
+    slices = min(max(nbytes // _READ_NBYTES, small), max(_MAX_SLICES, small))
+    return int(max(1, min(slices, buffer_rows, n_rows)))

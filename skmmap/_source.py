@@ -116,6 +116,11 @@ class Source:
         """Return the rows in another order, which remember where they were."""
         return Source(self.store, pick(self.selection, order), order)
 
+    def keep(self, picked) -> "Source":
+        """Return some of the rows, ascending, which remember where they were."""
+        order = picked if self.order is None else pick(self.order, picked)
+        return Source(self.store, pick(self.selection, picked), order)
+
     def ravel(self) -> "Source":
         """Return a column of shape (n_rows, 1) as one dimension."""
         return Source(ColumnStore(self.store), self.selection, self.order)

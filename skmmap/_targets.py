@@ -1,6 +1,9 @@
-"""One bounded scan of y before training: is it usable, and which classes are in it."""
+"""One bounded scan of y: is it usable, which labels has it, how sorted do they lie."""
 
+from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +18,10 @@ from skmmap._stores import ArrayStore
 
 # The scan holds this much of y at a time.
 _PIECE_NBYTES = 2**23
+# How sorted labels lie is measured between this many segments of so many rows at least.
+_SEGMENTS = 100
+_LEAST_SEGMENT = 10
+_LISTED = 20  # labels in a message
 
 
 def open_target(y, *, single_output: bool):
@@ -75,23 +82,130 @@ def _is_missing(value) -> bool:
         return True
 
 
-def find_classes(y, *, per_column: bool):
-    """Return the sorted labels of y; a list with those of each column if 2-D.
+@dataclass(frozen=True)
+class Labels:
+    """What a scan found in y: the labels, how often each occurs, how sorted they lie.
+
+    ``classes`` and ``counts`` are lists, with an entry for each column, if y is 2-D.
+    """
+
+    classes: Any
+    counts: Any = None
+    sortedness: float = 0.0
+
+    def balance(self) -> dict:
+        """Return the weight of each label by which all weigh the same in sum."""
+        n_rows = self.counts.sum()
+        weights = n_rows / (len(self.classes) * self.counts)
+        return dict(zip(self.classes.tolist(), weights.tolist(), strict=True))
+
+
+class ClassWeight:
+    """What each label weighs; labels of which nothing is said weigh 1."""
+
+    def __init__(self, labels: Labels, weights: dict):
+        known = np.asarray(labels.classes)
+        strange = [label for label in weights if label not in known.tolist()]
+        if strange:
+            raise ValueError(
+                f"class_weight has a weight for {strange[0]!r}, which is not among the "
+                f"labels of y; they are {_list(known)}."
+            )
+        self._labels = known
+        self._weights = np.array([weights.get(label, 1.0) for label in known.tolist()])
+
+    def weigh(self, y: np.ndarray) -> np.ndarray:
+        """Return the weight of each row of y."""
+        return self._weights[np.searchsorted(self._labels, y)]
+
+
+def scan_labels(y, *, per_column: bool) -> Labels:
+    """Return the sorted labels of y, and what is known of them.
 
     A multilabel indicator has its column numbers as labels, unless
     ``per_column``: then each column is a target with classes of its own.
     """
     if y.ndim > 1 and not per_column and is_multilabel(y):
-        return np.arange(y.shape[1])
-    columns = None
-    for _, piece in _iter_finite_pieces(y):
+        return Labels(np.arange(y.shape[1]))
+    tallies = [_Tally(y.n_rows) for _ in range(1 if y.ndim == 1 else y.shape[1])]
+    for start, piece in _iter_finite_pieces(y):
         _check_discrete(piece)
-        found = [_find_labels(column) for column in _columns(piece)]
-        columns = [
-            _find_labels(np.concatenate(both))
-            for both in zip(columns or found, found, strict=True)
+        for column, tally in zip(_columns(piece), tallies, strict=True):
+            tally.add(start, column)
+    classes, counts = [t.values for t in tallies], [t.counts for t in tallies]
+    if y.ndim == 1:
+        classes, counts = classes[0], counts[0]
+    return Labels(classes, counts, max(tally.sortedness for tally in tallies))
+
+
+class _Tally:
+    """Counts labels, in all and in each of up to a hundred segments of the file."""
+
+    def __init__(self, n_rows: int):
+        self._n_rows = n_rows
+        self._n_segments = min(_SEGMENTS, max(1, n_rows // _LEAST_SEGMENT))
+        edges = np.arange(self._n_segments + 1) * n_rows // self._n_segments
+        self._edges, self._segment, self._squares = edges, None, 0.0
+        self.values = self.counts = None
+
+    def add(self, start: int, column: np.ndarray) -> None:
+        inside = self._edges[
+            (self._edges > start) & (self._edges < start + len(column))
         ]
-    return columns if y.ndim > 1 else columns[0]
+        cuts = [0, *(inside - start).tolist(), len(column)]
+        for a, b in pairwise(cuts):
+            found = _count_labels(column[a:b])
+            self._segment = _add_counts(self._segment, found)
+            if start + b in self._edges:
+                self._end_segment()
+
+    def _end_segment(self) -> None:
+        _, counts = self._segment
+        self._squares += float((counts.astype(np.float64) ** 2).sum() / counts.sum())
+        total = None if self.values is None else (self.values, self.counts)
+        self.values, self.counts = _add_counts(total, self._segment)
+        self._segment = None
+
+    @property
+    def sortedness(self) -> float:
+        """Share of the labels' variance that lies between segments.
+
+        0 is what random order gives on average (the share is adjusted as R2 is), and 1
+        is one label in each segment.
+        """
+        n_rows, segments = self._n_rows, self._n_segments
+        shares = self.counts / n_rows
+        total = n_rows * (1 - (shares**2).sum())
+        if total <= 0 or segments < 2:
+            return 0.0
+        within = n_rows - self._squares
+        share = 1 - (within / (n_rows - segments)) / (total / (n_rows - 1))
+        return float(np.clip(share, 0, 1))
+
+
+def _count_labels(column):
+    return _find_unique(column, return_counts=True)
+
+
+def _find_unique(labels, **options):
+    try:
+        return np.unique(labels, **options)
+    except TypeError as error:
+        kinds = sorted({type(label).__name__ for label in labels})
+        raise TypeError(
+            f"y mixes labels of the types {', '.join(kinds)}, which have no order. "
+            "Use one type, for example y.astype(str)."
+        ) from error
+
+
+def _add_counts(total, found):
+    """Return labels and their counts of both."""
+    if total is None:
+        return found
+    labels = np.concatenate([total[0], found[0]])
+    values, places = _find_unique(labels, return_inverse=True)
+    counts = np.bincount(places, np.concatenate([total[1], found[1]]))
+    return values, counts.astype(np.int64)
 
 
 def is_multilabel(y) -> bool:
@@ -135,6 +249,11 @@ def _describe(classes) -> str:
     return f"the {len(labels):,} classes" if len(labels) > 20 else f"classes={labels}"
 
 
+def _list(labels: np.ndarray) -> str:
+    shown = ", ".join(map(repr, labels[:_LISTED].tolist()))
+    return shown if len(labels) <= _LISTED else f"{shown}, ... ({len(labels):,})"
+
+
 def check_has_weight(weights) -> None:
     """Raise if no row weighs anything."""
     if not any(np.any(piece) for _, piece in _iter_pieces(weights)):
@@ -145,17 +264,6 @@ def _check_discrete(piece) -> None:
     """Raise as scikit-learn does where numbers cannot be class labels."""
     if piece.dtype.kind == "f" and np.any(piece != np.floor(piece)):
         check_classification_targets(piece)
-
-
-def _find_labels(column):
-    try:
-        return np.unique(column)
-    except TypeError as error:
-        kinds = sorted({type(label).__name__ for label in column})
-        raise TypeError(
-            f"y mixes labels of the types {', '.join(kinds)}, which have no order. "
-            "Use one type, for example y.astype(str)."
-        ) from error
 
 
 def _columns(piece):

@@ -1,18 +1,27 @@
 """The loop: a schedule's chunks into ``partial_fit``, epoch after epoch."""
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from skmmap._handover import Form, describe_error, note_refusal
-from skmmap._messages import add_rows_note
+from skmmap._messages import add_rows_note, warn
 from skmmap._progress import Report, Tasks
 from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
+from skmmap._stopping import Rule, Watch
 from skmmap._views import own_arrays
+
+
+def _make_history() -> dict:
+    """Return the columns in which a run writes down a row for each epoch."""
+    names = "rows", "seconds", "read_seconds", "loss", "score"
+    return {name: [] for name in names}
 
 
 @dataclass
@@ -65,9 +74,10 @@ class Learner:
 
 @dataclass
 class Training:
-    """One run over the data: what learns, from which rows, and who is told.
+    """One run over the data: what learns, from which rows, until when, who is told.
 
-    ``first`` holds the parameters that only the first ``partial_fit`` gets.
+    ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
+    returns the score of an estimator on held-out rows.
     """
 
     learner: Learner
@@ -77,13 +87,18 @@ class Training:
     first: dict
     tasks: Tasks
     report: Report
+    rule: Rule = field(default_factory=Rule)
+    watch: Watch = field(default_factory=Watch)
+    score: Callable[[Any], float] | None = None
     epoch: int = field(default=0, init=False)
+    history: dict = field(default_factory=_make_history, init=False)
 
     def run(self) -> dict:
         """Train, and return the learned attributes."""
         try:
             with self.tasks.fit(self.learned_attributes):
                 self._run_epochs()
+                self.learner.estimator = self.rule.choose(self.learner.estimator)
         finally:
             own_arrays(self.learner.estimator, self.table.holds)
         return self.learned_attributes()
@@ -94,24 +109,60 @@ class Training:
             "estimator_": self.learner.estimator,
             "n_epochs_": self.epoch + 1,
             "chunk_size_": self.schedule.chunk_size,
+            "history_": self.history,
             "_form": self.learner.form,
         }
 
     def _run_epochs(self) -> None:
         for self.epoch in range(self.n_epochs):  # noqa: B020
             with self.tasks.epoch(self.learned_attributes):
-                self._run_epoch()
-            if self.tasks.stopped:
-                break
+                is_over = self._run_epoch()
+            if self.tasks.stopped or is_over:
+                return
+        if 0 < self.rule.least_epochs < self.n_epochs:
+            name = type(self.learner.estimator).__name__
+            warn(
+                f"{name} has not converged after {self.n_epochs:,} epochs. Raise "
+                "max_epochs (or the estimator's max_iter, with max_epochs='auto') or "
+                "tol, or scale the data.",
+                ConvergenceWarning,
+            )
 
-    def _run_epoch(self) -> None:
-        for number, chunk in enumerate(self._iter_chunks(self.epoch)):
+    def _run_epoch(self) -> bool:
+        """Learn all rows once; return whether that was the last time."""
+        began, waited, done = time.perf_counter(), 0.0, 0
+        is_over = False
+        self.watch.begin_epoch(self.table.X.n_rows)
+        chunks = enumerate(self._iter_chunks(self.epoch))
+        while not (is_over or self.tasks.stopped):
+            asked = time.perf_counter()
+            number, chunk = next(chunks, (None, None))
+            waited += time.perf_counter() - asked
+            if chunk is None:
+                break
             with self.tasks.chunk(chunk, self.learned_attributes) as learning:
                 if not _is_weightless(chunk):
                     self._learn(number, chunk, learning)
-            self.report.tell(self.epoch, chunk.stop)
-            if self.tasks.stopped:
-                break
+                    is_over = self._look(chunk)
+            done += chunk.n_rows
+            self.report.tell(self.epoch, done)
+        return self._end_epoch(done, time.perf_counter() - began, waited) or is_over
+
+    def _look(self, chunk: Chunk) -> bool:
+        """Return whether the run is over after this chunk."""
+        estimator = self.learner.estimator
+        self.watch.after_chunk(estimator, chunk.n_rows)
+        return self.rule.after_chunk(estimator, chunk.n_rows)
+
+    def _end_epoch(self, n_rows: int, seconds: float, waited: float) -> bool:
+        estimator, loss = self.learner.estimator, self.watch.loss
+        score = np.nan if self.score is None else self.score(estimator)
+        mean_loss = np.nan if loss is None else float(loss.mean())
+        row = (n_rows, seconds, waited, mean_loss, score)
+        for column, value in zip(self.history.values(), row, strict=True):
+            column.append(value)
+        self.report.tell_result(self.epoch, loss=mean_loss, score=score)
+        return self.rule.after_epoch(estimator, loss, score)
 
     def _learn(self, number: int, chunk: Chunk, learning) -> None:
         try:
@@ -125,7 +176,7 @@ class Training:
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
         """Yield the chunks of an epoch, with the parameters of the first in its own."""
         first = self.first if epoch == 0 else {}
-        for chunk in self.table.iter_chunks(self.schedule):
+        for chunk in self.table.iter_buffers(self.schedule.iter_buffers(epoch)):
             if first and not _is_weightless(chunk):
                 chunk, first = chunk.with_params(first), {}
             yield chunk

@@ -98,6 +98,7 @@ def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, min_rows=0, **by_row
     first = {} if classes is None else {"classes": classes}
     n_rows = len(X) if isinstance(X, list) else X.shape[0]
     if isinstance(estimator, LatentDirichletAllocation):
+        before = estimator.total_samples
         estimator.set_params(total_samples=n_rows)
     for _ in range(max_epochs):
         for rows in gen_batches(n_rows, chunk_size, min_batch_size=min_rows):
@@ -105,6 +106,8 @@ def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, min_rows=0, **by_row
             target = () if y is None else (y[rows],)
             estimator.partial_fit(X[rows], *target, **sliced, **first)
             first = {}
+    if isinstance(estimator, LatentDirichletAllocation):
+        estimator.set_params(total_samples=before)
     return estimator
 
 

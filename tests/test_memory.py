@@ -220,11 +220,11 @@ def test_the_scan_of_y_is_bounded(tmp_path):
         y = np.lib.format.open_memmap(sys.argv[1], "w+", np.int64, (8_000_000,))
         y[::3] = 1
         from skmmap._open import open_source
-        from skmmap._targets import check_finite, check_labels, find_classes
+        from skmmap._targets import check_finite, check_labels, scan_labels
         source = open_source(y, "y")
         def scan():
             check_finite(source, "y")
-            check_labels(source, find_classes(source, per_column=False))
+            check_labels(source, scan_labels(source, per_column=False).classes)
         scan()
         print(allocated(scan))
         """,

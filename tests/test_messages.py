@@ -86,16 +86,22 @@ def test_wrong_estimators(estimator, text):
             "chunk_size must be an integer of at least 1, a size such as '64MB', or "
             "'auto'; got True.",
         ),
-        ({"max_epochs": 0}, "max_epochs must be an integer of at least 1; got 0."),
+        (
+            {"max_epochs": 0},
+            "max_epochs must be an integer of at least 1 or 'auto'; got 0.",
+        ),
         (
             {"max_epochs": True},
-            "max_epochs must be an integer of at least 1; got True.",
+            "max_epochs must be an integer of at least 1 or 'auto'; got True.",
         ),
-        ({"max_epochs": "a"}, "max_epochs must be an integer of at least 1; got 'a'."),
+        (
+            {"max_epochs": "a"},
+            "max_epochs must be an integer of at least 1 or 'auto'; got 'a'.",
+        ),
         ({"verbose": -1}, "verbose must be an integer of at least 0; got -1."),
         (
-            {"shuffle": True},
-            "shuffle must be False, since rows are read in file order; got True.",
+            {"shuffle": "rows"},
+            "shuffle must be True, False, 'auto', 'blocks' or 'chunks'; got 'rows'.",
         ),
         (
             {"memory_limit": "lots"},

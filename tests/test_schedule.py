@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.utils import gen_batches
 
-from skmmap._schedule import FileOrder, find_chunk_rows, parse_size
+from skmmap._chunk_size import find_chunk_rows, parse_size
+from skmmap._schedule import FileOrder
 
 
 def test_chunks_are_those_of_gen_batches():

@@ -8,11 +8,11 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier
 
 from skmmap import _targets
+from skmmap._checks import find_first_params
 from skmmap._open import open_source
-from skmmap._plan import find_first_params
 from skmmap._source import Source
 from skmmap._stores import ArrayStore
-from skmmap._targets import check_finite, check_labels, find_classes, open_target
+from skmmap._targets import check_finite, check_labels, open_target, scan_labels
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
 
@@ -34,22 +34,23 @@ labels = st.one_of(
 
 @given(labels)
 def test_labels_are_those_of_unique(values):
-    found = find_classes(open_source(np.array(values), "y"), per_column=False)
+    found = scan_labels(open_source(np.array(values), "y"), per_column=False).classes
     np.testing.assert_array_equal(found, np.unique(values))
     assert found.dtype == np.unique(values).dtype
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(5, 7)), min_size=1))
 def test_labels_of_columns(values):
-    found = find_classes(open_source(np.array(values), "y"), per_column=True)
+    found = scan_labels(open_source(np.array(values), "y"), per_column=True).classes
     for column, expected in zip(found, np.array(values).T, strict=True):
         np.testing.assert_array_equal(column, np.unique(expected))
 
 
 def test_an_indicator_has_its_columns_as_labels():
     indicator = open_source(np.eye(4, dtype=int), "y")
-    np.testing.assert_array_equal(find_classes(indicator, per_column=False), range(4))
-    assert len(find_classes(indicator, per_column=True)) == 4
+    labels = scan_labels(indicator, per_column=False)
+    np.testing.assert_array_equal(labels.classes, range(4))
+    assert len(scan_labels(indicator, per_column=True).classes) == 4
 
 
 @given(st.lists(st.integers(0, 9), min_size=1), st.lists(st.integers(0, 9), min_size=1))
@@ -83,7 +84,7 @@ def test_only_one_piece_is_read_at_a_time():
             return super().read(start, stop)
 
     sizes = []
-    find_classes(Spy(ArrayStore(np.arange(100))), per_column=False)
+    scan_labels(Spy(ArrayStore(np.arange(100))), per_column=False)
     assert max(sizes) == 3
     assert sum(sizes) == 100
 

@@ -1,0 +1,253 @@
+"""Checks what can be known before the first row is used."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn import get_config
+from sklearn.frozen import FrozenEstimator
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.metadata_routing import process_routing
+
+from skmmap._delegate import (
+    find_tags,
+    requires_target,
+    takes,
+    takes_any,
+    takes_labels,
+)
+from skmmap._open import open_source
+from skmmap._reader import Table, open_table
+from skmmap._targets import (
+    Labels,
+    check_finite,
+    check_labels,
+    open_target,
+    scan_labels,
+)
+
+_SHUFFLES = "auto", "blocks", "chunks"
+
+_ALTERNATIVES = {
+    "classifier": "SGDClassifier, MLPClassifier or GaussianNB",
+    "regressor": "SGDRegressor or MLPRegressor",
+    "clusterer": "MiniBatchKMeans or Birch",
+    "outlier_detector": "SGDOneClassSVM",
+    "transformer": "StandardScaler, IncrementalPCA or MiniBatchNMF",
+}
+
+
+def check_estimator(estimator) -> None:
+    """Raise unless ``estimator`` can be trained chunk by chunk."""
+    name = type(estimator).__name__
+    if isinstance(estimator, type):
+        raise TypeError(
+            f"ChunkedFit needs an instance, and got the class {estimator.__name__}; "
+            f"write ChunkedFit({estimator.__name__}())."
+        )
+    if isinstance(estimator, FrozenEstimator):
+        raise TypeError(
+            "ChunkedFit would train the model inside of FrozenEstimator, which is to "
+            "stay as it is. Wrap the model itself to train it further."
+        )
+    if not callable(getattr(estimator, "partial_fit", None)):
+        tags = find_tags(estimator)
+        kind = (tags and tags.estimator_type) or "transformer"
+        others = _ALTERNATIVES.get(kind, _ALTERNATIVES["transformer"])
+        raise TypeError(
+            "ChunkedFit needs an estimator with a partial_fit method, and "
+            f"{name} has none. {others} have one."
+        )
+
+
+def check_parameters(wrapper) -> None:
+    """Raise for the first parameter of ChunkedFit with an impossible value."""
+    check_estimator(wrapper.estimator)
+    if not _is_auto(wrapper.max_epochs):
+        _check_count("max_epochs", wrapper.max_epochs, least=1, other=" or 'auto'")
+    _check_count("verbose", wrapper.verbose, least=0)
+    _check_shuffle(wrapper.shuffle)
+    _check_class_weight(wrapper.estimator, wrapper.class_weight)
+    check_random_state(wrapper.random_state)
+
+
+def _is_auto(value) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _check_count(name: str, value, *, least: int, other: str = "") -> None:
+    is_flag = isinstance(value, bool) and name != "verbose"
+    if is_flag or not isinstance(value, Integral) or value < least:
+        raise ValueError(
+            f"{name} must be an integer of at least {least}{other}; got {value!r}."
+        )
+
+
+def _check_shuffle(shuffle) -> None:
+    is_flag = isinstance(shuffle, bool | np.bool_)
+    if not is_flag and (not isinstance(shuffle, str) or shuffle not in _SHUFFLES):
+        raise ValueError(
+            "shuffle must be True, False, 'auto', 'blocks' or 'chunks'; got "
+            f"{shuffle!r}."
+        )
+
+
+def _check_class_weight(estimator, class_weight) -> None:
+    """Raise unless the weights are some, and have one way to the estimator."""
+    if class_weight is None:
+        return
+    is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
+    if not is_balanced and not isinstance(class_weight, dict):
+        raise ValueError(
+            "class_weight must be None, 'balanced', or a dict of a weight for each "
+            f"label; got {class_weight!r}."
+        )
+    name = type(estimator).__name__
+    if getattr(estimator, "class_weight", None) is not None:
+        raise ValueError(
+            f"class_weight={class_weight!r} was given to ChunkedFit, and "
+            f"class_weight={estimator.class_weight!r} to {name}; give one of them."
+        )
+    takes_weights = takes(estimator.partial_fit, "sample_weight")
+    if not takes_weights and not hasattr(estimator, "class_weight"):
+        raise TypeError(
+            f"class_weight={class_weight!r} was given, and {name} takes neither class "
+            "weights nor, in partial_fit, sample_weight."
+        )
+
+
+def route(wrapper, caller: str, callee: str, params: dict) -> dict:
+    """Return the parameters of ``caller`` that go to the estimator's ``callee``."""
+    if params.get("sample_weight", 0) is None:
+        del params["sample_weight"]
+    if get_config()["enable_metadata_routing"]:
+        return dict(process_routing(wrapper, caller, **params)["estimator"][callee])
+    method = getattr(wrapper.estimator, callee)
+    for name in params:
+        if not (takes(method, name) or takes_any(method)):
+            raise TypeError(
+                f"{caller} got {name}, and {type(wrapper.estimator).__name__}."
+                f"{callee} has no such parameter."
+            )
+    return params
+
+
+def open_training(estimator, X, y, params: dict) -> Table:
+    """Return the rows to train on, checked as far as their shapes tell."""
+    X = open_source(X, "X")
+    tags = find_tags(estimator)
+    _check_rows(X, tags)
+    y_required = requires_target(estimator)
+    if y is None and y_required:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but "
+            "the target y is None."
+        )
+    if y_required or takes_labels(estimator):
+        single = tags is not None and tags.target_tags.single_output
+        y = open_target(y, single_output=single)
+    elif y is not None:
+        y = open_source(y, "y")
+    return open_table(X, y, params)
+
+
+def open_validation(estimator, table: Table, X, y, sample_weight) -> Table:
+    """Return the rows that the user gave to score each epoch on."""
+    if X is None:
+        raise ValueError("y_val is provided, but X_val was not provided.")
+    if y is None and table.y is not None:
+        raise ValueError("X_val is provided, but y_val was not provided.")
+    if not hasattr(estimator, "score"):
+        raise TypeError(
+            f"X_val is given, and {type(estimator).__name__} has no score to compute "
+            "on it."
+        )
+    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
+    try:
+        given = open_training(estimator, X, y, weights)
+    except (TypeError, ValueError) as error:
+        error.add_note("This is about X_val, y_val and sample_weight_val.")
+        raise
+    if given.X.shape[1:] != table.X.shape[1:]:
+        raise ValueError(
+            f"X_val has rows of shape {given.X.shape[1:]}, and X of "
+            f"{table.X.shape[1:]}; they must have the same."
+        )
+    return given
+
+
+def _check_rows(X, tags) -> None:
+    if X.n_rows == 0:
+        raise ValueError("X has 0 rows; at least 1 is needed.")
+    takes_1d = tags is not None and not tags.input_tags.two_d_array
+    if X.ndim < 2 and not takes_1d:
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
+            "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "
+            "X.reshape(1, -1) if it is one row."
+        )
+
+
+def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | None]:
+    """Return what only the first ``partial_fit`` gets, and what is known of y.
+
+    For that y is scanned once, and what cannot be trained on is refused on the way.
+    The first parameters are the classes, if the estimator takes them.
+    """
+    _check_takes_classes(estimator, classes)
+    given = {} if classes is None else {"classes": classes}
+    if y is None:
+        return given, None
+    if not takes_labels(estimator):
+        if requires_target(estimator):
+            check_finite(y, "y")
+        return given, None
+    tags = find_tags(estimator)
+    per_column = tags is None or not tags.target_tags.single_output
+    known = _find_known(fitted) if classes is None else classes
+    if known is None and fitted is not None:
+        check_finite(y, "y")
+        return given, None
+    labels = scan_labels(y, per_column=per_column)
+    if known is None:
+        known, given = labels.classes, {"classes": labels.classes}
+    elif labels.counts is None:
+        check_finite(y, "y")
+    else:
+        check_labels(y, known)
+    if fitted is None:
+        _check_one_vs_one(estimator, known)
+    return given, labels
+
+
+def _check_takes_classes(estimator, classes) -> None:
+    method = estimator.partial_fit
+    if classes is not None and not takes(method, "classes") and not takes_any(method):
+        raise TypeError(
+            f"classes was given, and {type(estimator).__name__}.partial_fit has no "
+            "such parameter."
+        )
+
+
+def _find_known(fitted):
+    """Return the classes that a trained estimator knows, None if it does not say."""
+    if isinstance(fitted, MultiOutputClassifier):
+        return [estimator.classes_ for estimator in fitted.estimators_]
+    return getattr(fitted, "classes_", None)
+
+
+def _check_one_vs_one(estimator, classes) -> None:
+    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
+    if not isinstance(estimator, OneVsOneClassifier):
+        return
+    if len(classes) < 2:
+        raise ValueError(
+            "OneVsOneClassifier needs at least two classes, and y has one class: "
+            f"{np.asarray(classes).tolist()}."
+        )
+    if isinstance(classes[0], str):
+        raise ValueError(
+            "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
+            "with classes, y = np.unique(y, return_inverse=True)."
+        )

@@ -1,0 +1,114 @@
+"""How many rows a chunk has, and how many are mixed in memory: sizes in, sizes out."""
+
+import re
+from numbers import Integral
+
+_UNITS = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
+
+# "auto" is on the flat part of rows/s for every scikit-learn estimator tried:
+# the fixed cost of a call is below a percent at these sizes.
+_MAX_AUTO_ROWS = 65_536
+# Three chunks are held at most, and an estimator may convert one to float64
+# and work on a few copies of it: a sixteenth each leaves room for all of that.
+_AUTO_SHARE = 16
+_CHUNKS_HELD = 3
+
+# Rows are mixed in a buffer of this share of the limit, beside a chunk and what the
+# estimator makes of it; more of them than this would only make the mixing slow.
+_BUFFER_SHARE = 8
+_MAX_BUFFER_ROWS = 2**20
+
+
+def parse_size(size, name: str) -> int:
+    """Return the bytes that ``size`` says: an int, or a text such as "64MB".
+
+    >>> parse_size("64MB", "memory_limit"), parse_size("1.5 GiB", "memory_limit")
+    (64000000, 1610612736)
+    """
+    if isinstance(size, Integral) and not isinstance(size, bool) and size > 0:
+        return int(size)
+    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    n_bytes = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if n_bytes < 1:
+        raise ValueError(
+            f"{name} must be a number of bytes or a size such as '512MB' or "
+            f"'2GiB'; got {size!r}."
+        )
+    return n_bytes
+
+
+def find_chunk_rows(
+    chunk_size,
+    *,
+    row_values: int,
+    row_nbytes: int,
+    memory_limit,
+    n_rows: int,
+    min_rows: int = 1,
+) -> int:
+    """Return the rows of a chunk: a function of sizes alone, never of the machine.
+
+    ``row_values`` counts the numbers in a row, ``row_nbytes`` their bytes as
+    stored; ``min_rows`` is the least that the estimator can work with. Of ``n_rows``
+    depends only what is refused: a chunk never has more rows than there are.
+    """
+    limit = parse_size(memory_limit, "memory_limit")
+    row_nbytes = max(1, row_nbytes)
+    most = limit // (_CHUNKS_HELD * row_nbytes)
+    if most < min_rows:
+        raise ValueError(
+            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of at "
+            f"least {min_rows:,} x {row_nbytes:,} bytes need "
+            f"{_CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
+        )
+    if isinstance(chunk_size, str) and chunk_size == "auto":
+        row_working = max(8 * row_values, row_nbytes)
+        rows = min(limit // (_AUTO_SHARE * row_working), _MAX_AUTO_ROWS)
+        return max(rows, min_rows, 1)
+    rows = _check_rows(chunk_size, row_nbytes)
+    if min(rows, n_rows) > most:
+        raise ValueError(
+            f"chunk_size={chunk_size!r} is {rows:,} rows of {row_nbytes:,} bytes, and "
+            f"{_CHUNKS_HELD} such chunks are more than memory_limit={memory_limit!r}. "
+            f"Use at most {most:,} rows, or raise memory_limit to "
+            f"{_CHUNKS_HELD * rows * row_nbytes:,} bytes."
+        )
+    return rows
+
+
+def _check_rows(chunk_size, row_nbytes: int) -> int:
+    """Return the rows that an int or a size such as "64MB" stands for."""
+    if isinstance(chunk_size, str) and _SIZE.fullmatch(chunk_size):
+        return max(1, parse_size(chunk_size, "chunk_size") // row_nbytes)
+    if isinstance(chunk_size, Integral) and not isinstance(chunk_size, bool):
+        if chunk_size >= 1:
+            return int(chunk_size)
+        raise ValueError(
+            f"chunk_size must be an integer of at least 1; got {chunk_size!r}."
+        )
+    raise ValueError(
+        "chunk_size must be an integer of at least 1, a size such as '64MB', or "
+        f"'auto'; got {chunk_size!r}."
+    )
+
+
+def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
+    """Return the rows that are mixed in memory at once: whole chunks, at least one.
+
+    >>> find_buffer_rows("80MB", 1_000, 3_000)
+    9000
+    """
+    limit = parse_size(memory_limit, "memory_limit")
+    rows = min(limit // (_BUFFER_SHARE * max(1, row_nbytes)), _MAX_BUFFER_ROWS)
+    return chunk_rows * max(1, rows // chunk_rows)

@@ -1,0 +1,155 @@
+"""Says what a fit would do, before a byte of X is read."""
+
+from numbers import Integral
+
+from skmmap._messages import say_size
+from skmmap._own_fit import find_learner
+from skmmap._plan import Plan
+from skmmap._schedule import BlockOrder, ChunkOrder
+
+
+def explain(wrapper, plan: Plan) -> str:
+    """Return the text that ``ChunkedFit.explain`` prints."""
+    lines = [f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"]
+    sections = {
+        "order": _say_order(plan),
+        "chunks": _say_chunks(wrapper, plan),
+        "epochs": _say_epochs(wrapper, plan),
+        "reads": _say_reads(plan),
+        "memory": _say_memory(plan),
+        "labels": _say_labels(plan),
+        "held out": _say_held_out(plan),
+        "from the estimator": _say_taken(wrapper, plan),
+        "changed for partial_fit": _say_changed(wrapper, plan),
+        "seed": _say_seed(wrapper, plan),
+    }
+    lines += [f"  {name:<24}{said}" for name, said in sections.items() if said]
+    return "\n".join(lines)
+
+
+def _say_data(plan: Plan) -> str:
+    X = plan.table.X
+    shape = " x ".join(f"{size:,}" for size in X.shape)
+    kind = X.dtype if X.store.is_array else X.store.kind
+    return f"{shape} {kind}, {say_size(X.n_rows * plan.table.row_nbytes)} with y"
+
+
+def _say_order(plan: Plan) -> str:
+    schedule = plan.schedule
+    if isinstance(schedule, ChunkOrder):
+        return f"{len(schedule):,} chunks in random order, rows as they lie"
+    if not isinstance(schedule, BlockOrder):
+        return "as rows lie"
+    if schedule.n_buffers == 1:
+        return "all rows mixed in one buffer"
+    rows = schedule.n_rows // schedule.n_buffers
+    block = max(1, rows // schedule.n_slices)
+    return (
+        f"{schedule.n_buffers:,} buffers of {rows:,} rows, mixed from one block of "
+        f"{block:,} rows ({say_size(block * plan.table.row_nbytes)}) of each of "
+        f"{schedule.n_slices} slices"
+    )
+
+
+def _say_chunks(wrapper, plan: Plan) -> str:
+    rows = plan.schedule.chunk_size
+    said = f"{len(plan.schedule):,} of {rows:,} rows"
+    if plan.facts.batch and wrapper.chunk_size == "auto":
+        several = "a multiple of " if plan.facts.cuts else ""
+        said += f" ({several}{plan.facts.batch} of the estimator)"
+    return said
+
+
+def _say_epochs(wrapper, plan: Plan) -> str:
+    if plan.n_epochs == 1:
+        return "1"
+    name = f"{plan.facts.epochs} of the estimator"
+    source = name if wrapper.max_epochs == "auto" else "max_epochs"
+    stops = {
+        "loss": "until the loss stalls",
+        "steps": "until steps change little",
+        "perplexity": "until the perplexity stalls, if evaluate_every > 0",
+        None: "exactly",
+    }[plan.facts.stops]
+    if plan.validation is not None:
+        stops = "until the score of held-out rows stalls"
+    return f"at most {plan.n_epochs:,} ({source}), {stops}"
+
+
+def _say_reads(plan: Plan) -> str:
+    nbytes = plan.table.X.n_rows * plan.table.row_nbytes
+    places = plan.schedule.n_reads
+    return (
+        f"{say_size(nbytes)} in each epoch, from {places:,} "
+        f"{'place' if places == 1 else 'places'} (seeks)"
+    )
+
+
+def _say_memory(plan: Plan) -> str:
+    row_nbytes = plan.table.row_nbytes
+    chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
+    wide = 8 * plan.table.X.row_values * chunk
+    parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
+    if plan.is_mixed:
+        rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
+        parts.insert(0, f"{say_size(rows * (row_nbytes + 8))} for a mixed buffer")
+    return ", ".join(parts)
+
+
+def _say_labels(plan: Plan) -> str:
+    labels = plan.labels
+    if labels is None or labels.counts is None:
+        return ""
+    several = isinstance(labels.classes, list)
+    number = " and ".join(
+        f"{len(column):,}"
+        for column in (labels.classes if several else [labels.classes])
+    )
+    return f"{number} classes, {100 * labels.sortedness:.0f} % sorted"
+
+
+def _say_held_out(plan: Plan) -> str:
+    if plan.validation is None:
+        return ""
+    return f"{plan.validation.X.n_rows:,} rows, scored after each epoch"
+
+
+def _say_taken(wrapper, plan: Plan) -> str:
+    """Say the estimator's own parameters that the run follows."""
+    _, learner = find_learner(wrapper.estimator)
+    names = [plan.facts.epochs if wrapper.max_epochs == "auto" else None]
+    if isinstance(plan.facts.shuffle, str) and wrapper.shuffle == "auto":
+        names.append(plan.facts.shuffle)
+    if wrapper.chunk_size == "auto":
+        names.append(plan.facts.batch)
+    if plan.n_epochs > 1:
+        names += _STOPPING.get(plan.facts.stops, ())
+    shown = [name for name in names if name and hasattr(learner, name)]
+    return ", ".join(f"{name}={getattr(learner, name)!r}" for name in shown)
+
+
+_STOPPING = {
+    "loss": ("tol", "n_iter_no_change", "early_stopping"),
+    "steps": ("tol", "max_no_improvement"),
+    "perplexity": ("evaluate_every", "perp_tol"),
+}
+
+
+def _say_seed(wrapper, plan: Plan) -> str:
+    _, learner = find_learner(wrapper.estimator)
+    if isinstance(wrapper.random_state, Integral):
+        return f"{plan.seed} (random_state)"
+    if wrapper.random_state is None:
+        if isinstance(getattr(learner, "random_state", None), Integral):
+            return f"{plan.seed} (random_state of the estimator)"
+        return "drawn by fit, and recorded in random_state_"
+    return "drawn by fit from random_state, and recorded in random_state_"
+
+
+def _say_changed(wrapper, plan: Plan) -> str:
+    given = wrapper.estimator.get_params() if plan.changed else {}
+    return ", ".join(
+        f"{name}={value!r} for {given[name]!r}"
+        for name, value in plan.changed.items()
+        if value != given[name]
+    )

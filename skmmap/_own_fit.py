@@ -1,0 +1,178 @@
+"""What an estimator's own ``fit`` does: its epochs, its batches, its order of rows.
+
+``partial_fit`` does none of it, so that a loop around it has to. This is the table of
+scikit-learn's estimators, and what is assumed of others.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn import linear_model
+from sklearn.cluster import Birch, MiniBatchKMeans
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
+from sklearn.feature_selection import SelectFromModel
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
+
+META = (
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    SelectFromModel,
+)
+# Some of these leave scikit-learn with version 1.10.
+SGD = tuple(
+    getattr(linear_model, name)
+    for name in (
+        "SGDClassifier",
+        "SGDRegressor",
+        "SGDOneClassSVM",
+        "Perceptron",
+        "PassiveAggressiveClassifier",
+        "PassiveAggressiveRegressor",
+    )
+    if hasattr(linear_model, name)
+)
+MLP = MLPClassifier, MLPRegressor
+
+
+@dataclass(frozen=True)
+class OwnFit:
+    """Which parameters say what ``fit`` does with the rows.
+
+    ``epochs`` and ``batch`` name parameters. ``shuffle`` is True, False, or the name of
+    the parameter that says it. ``stops`` says by what further epochs are seen to be of
+    no use: the "loss" or score of each epoch, the "steps" of the parameters, or the
+    "perplexity". ``cuts`` is True where ``partial_fit`` cuts batches itself.
+    """
+
+    epochs: str | None = None
+    shuffle: bool | str = False
+    batch: str | None = None
+    stops: str | None = None
+    cuts: bool = False
+
+
+_TABLE = (
+    (SGD, OwnFit("max_iter", "shuffle", stops="loss")),
+    (MLP, OwnFit("max_iter", "shuffle", stops="loss")),
+    ((MiniBatchKMeans,), OwnFit("max_iter", True, "batch_size", stops="steps")),
+    (
+        (MiniBatchDictionaryLearning,),
+        OwnFit("max_iter", "shuffle", "batch_size", stops="steps"),
+    ),
+    ((MiniBatchNMF,), OwnFit("max_iter", False, "batch_size", stops="steps")),
+    (
+        (LatentDirichletAllocation,),
+        OwnFit("max_iter", True, "batch_size", stops="perplexity", cuts=True),
+    ),
+    ((BernoulliRBM,), OwnFit("n_iter", False, "batch_size")),
+    ((IncrementalPCA,), OwnFit(batch="batch_size")),
+    ((Birch,), OwnFit()),
+)
+
+
+def find_learner(estimator) -> tuple[str, Any]:
+    """Return what learns inside meta-estimators, and the prefix of its parameters."""
+    prefix = ""
+    while isinstance(estimator, META):
+        prefix, estimator = f"{prefix}estimator__", estimator.estimator
+    return prefix, estimator
+
+
+def iter_fitted(estimator) -> Iterator[Any]:
+    """Yield the trained learners inside meta-estimators, or the estimator itself."""
+    if not isinstance(estimator, META):
+        yield estimator
+        return
+    fitted = vars(estimator).get("estimators_", vars(estimator).get("estimator_"))
+    for member in fitted if isinstance(fitted, list | tuple) else [fitted]:
+        if member is not None:
+            yield from iter_fitted(member)
+
+
+def find_own_fit(estimator, *, requires_target: bool) -> OwnFit:
+    """Return what the estimator's own ``fit`` does, as far as it is known.
+
+    Of others than scikit-learn's it is assumed that they see each row once, in an order
+    that matters if they are told y: unless a parameter ``shuffle`` says otherwise.
+    """
+    _, learner = find_learner(estimator)
+    for classes, facts in _TABLE:
+        if isinstance(learner, classes):
+            return facts
+    if isinstance(getattr(learner, "shuffle", None), bool | np.bool_):
+        return OwnFit(shuffle="shuffle")
+    is_known = type(learner).__module__.startswith("sklearn.")
+    return OwnFit(shuffle=requires_target and not is_known)
+
+
+def find_epochs(estimator, facts: OwnFit) -> int:
+    """Return the passes that the estimator's own ``fit`` makes at most."""
+    if facts.epochs is None:
+        return 1
+    value = getattr(find_learner(estimator)[1], facts.epochs)
+    return int(value) if isinstance(value, Integral) and value >= 1 else 1
+
+
+def is_shuffled(estimator, facts: OwnFit) -> bool:
+    """Whether the estimator's own ``fit`` sees rows in random order."""
+    if isinstance(facts.shuffle, str):
+        return bool(getattr(find_learner(estimator)[1], facts.shuffle))
+    return facts.shuffle
+
+
+def find_batch_rows(estimator, facts: OwnFit, shape: tuple) -> int | None:
+    """Return the rows of the batches that ``fit`` cuts, None if it cuts none."""
+    if facts.batch is None:
+        return None
+    value = getattr(find_learner(estimator)[1], facts.batch)
+    if value is None and isinstance(estimator, IncrementalPCA):
+        return 5 * prod(shape[1:])
+    return int(value) if isinstance(value, Integral) and value >= 1 else None
+
+
+def find_replacements(estimator, *, n_rows: int, is_mixed: bool) -> dict:
+    """Return parameters that ``partial_fit`` needs otherwise than ``fit``.
+
+    It refuses ``early_stopping``, takes each chunk for an epoch or for the whole, and
+    shuffles again what is mixed already.
+    """
+    prefix, learner = find_learner(estimator)
+    changed = {}
+    if isinstance(learner, SGD + MLP) and getattr(learner, "early_stopping", False):
+        changed["early_stopping"] = False
+    if is_mixed and isinstance(learner, SGD + MLP) and learner.shuffle:
+        changed["shuffle"] = False
+    if isinstance(learner, MLP):
+        changed["n_iter_no_change"] = np.inf
+    if isinstance(learner, SGD) and learner.learning_rate == "adaptive":
+        changed["eta0"] = learner.eta0  # which is reduced on the way
+    if isinstance(learner, LatentDirichletAllocation):
+        changed["total_samples"] = n_rows
+    return {prefix + name: value for name, value in changed.items()}
+
+
+def replace_parameters(estimator, changed: dict) -> dict:
+    """Set parameters, of trained members too; return what they were."""
+    if not changed:
+        return {}
+    before = {name: estimator.get_params()[name] for name in changed}
+    estimator.set_params(**changed)
+    prefix, learner = find_learner(estimator)
+    own = {name.removeprefix(prefix): value for name, value in changed.items()}
+    for member in iter_fitted(estimator):
+        if member is not estimator and isinstance(member, type(learner)):
+            member.set_params(**own)
+    return before
