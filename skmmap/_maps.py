@@ -1,5 +1,6 @@
 """Files of rows by their address: ``.npy`` and raw binary."""
 
+import mmap
 import operator
 import os
 import weakref
@@ -9,6 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from skmmap._stores import Store
+
+# Windows, and some systems beside it, have no such advice.
+_WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
 
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 2**20  # of a type with many fields; NumPy reads 10,000 bytes unasked
@@ -84,6 +88,19 @@ class MapStore(Store):
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self.rows[start:stop]
+
+    def prefetch(self, blocks: list) -> None:
+        rows = self.rows
+        memmap = _find_memmap(rows)
+        if memmap is None or _WILL_NEED is None or not rows.flags.c_contiguous:
+            return
+        # Counted from where the map begins, which may be before the first row.
+        first = _address(rows) - _address(memmap)
+        first += memmap.offset % mmap.ALLOCATIONGRANULARITY
+        for start, stop in blocks:
+            begin = first + start * rows.strides[0]
+            end, begin = first + stop * rows.strides[0], begin - begin % mmap.PAGESIZE
+            memmap._mmap.madvise(_WILL_NEED, begin, end - begin)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         held = self.rows  # or each block would be mapped anew

@@ -52,9 +52,10 @@ class OwnFit:
     """Which parameters say what ``fit`` does with the rows.
 
     ``epochs`` and ``batch`` name parameters. ``shuffle`` is True, False, or the name of
-    the parameter that says it. ``stops`` says by what further epochs are seen to be of
-    no use: the "loss" or score of each epoch, the "steps" of the parameters, or the
-    "perplexity". ``cuts`` is True where ``partial_fit`` cuts batches itself.
+    the parameter that says it; it is True also where ``fit`` takes the batches as they
+    lie although their order matters. ``stops`` says by what further epochs are seen to
+    be of no use: the "loss" or score of each epoch, the "steps" of the parameters, or
+    the "perplexity". ``cuts`` is True where ``partial_fit`` cuts batches itself.
     """
 
     epochs: str | None = None
@@ -72,12 +73,12 @@ _TABLE = (
         (MiniBatchDictionaryLearning,),
         OwnFit("max_iter", "shuffle", "batch_size", stops="steps"),
     ),
-    ((MiniBatchNMF,), OwnFit("max_iter", False, "batch_size", stops="steps")),
+    ((MiniBatchNMF,), OwnFit("max_iter", True, "batch_size", stops="steps")),
     (
         (LatentDirichletAllocation,),
         OwnFit("max_iter", True, "batch_size", stops="perplexity", cuts=True),
     ),
-    ((BernoulliRBM,), OwnFit("n_iter", False, "batch_size")),
+    ((BernoulliRBM,), OwnFit("n_iter", True, "batch_size")),
     ((IncrementalPCA,), OwnFit(batch="batch_size")),
     ((Birch,), OwnFit()),
 )
@@ -143,11 +144,13 @@ def find_batch_rows(estimator, facts: OwnFit, shape: tuple) -> int | None:
     return int(value) if isinstance(value, Integral) and value >= 1 else None
 
 
-def find_replacements(estimator, *, n_rows: int, is_mixed: bool) -> dict:
+def find_replacements(
+    estimator, *, n_rows: int, chunk_rows: int, is_mixed: bool
+) -> dict:
     """Return parameters that ``partial_fit`` needs otherwise than ``fit``.
 
-    It refuses ``early_stopping``, takes each chunk for an epoch or for the whole, and
-    shuffles again what is mixed already.
+    It refuses ``early_stopping``, takes each chunk for an epoch, for the whole or for a
+    batch, and shuffles again what is mixed already.
     """
     prefix, learner = find_learner(estimator)
     changed = {}
@@ -161,6 +164,8 @@ def find_replacements(estimator, *, n_rows: int, is_mixed: bool) -> dict:
         changed["eta0"] = learner.eta0  # which is reduced on the way
     if isinstance(learner, LatentDirichletAllocation):
         changed["total_samples"] = n_rows
+    if is_mixed and isinstance(learner, BernoulliRBM):
+        changed["batch_size"] = chunk_rows  # it draws as many rows to compare with
     return {prefix + name: value for name, value in changed.items()}
 
 

@@ -114,6 +114,7 @@ def make_plan(wrapper, X, y, params, classes, *, validation=None, fitted=None) -
     changed |= find_replacements(
         estimator,
         n_rows=table.X.n_rows,
+        chunk_rows=schedule.chunk_size,
         is_mixed=isinstance(schedule, BlockOrder),
     )
     return Plan(

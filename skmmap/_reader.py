@@ -135,6 +135,7 @@ class Table:
 
 def _mix(source: Source, buffer: Buffer):
     """Return the rows of a buffer, each in its place."""
+    source.prefetch(buffer.blocks)
     blocks = (source.read(start, stop) for start, stop in buffer.blocks)
     if not source.store.is_array:
         return source.store.pick(source.store.join(list(blocks)), buffer.order)

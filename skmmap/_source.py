@@ -62,6 +62,15 @@ class Source:
             return _guard(self.store.read(rows.start + start, rows.start + stop))
         return _guard(self._read(range(start, stop)))
 
+    def prefetch(self, blocks: list) -> None:
+        """Let the system bring blocks of rows, if they lie side by side."""
+        rows = self.selection
+        if type(rows) is range and rows.step == 1:
+            first = rows.start
+            self.store.prefetch(
+                [(first + start, first + stop) for start, stop in blocks]
+            )
+
     def _read(self, positions: range):
         rows = self.selection
         if isinstance(rows, range) and rows.step == 1:

@@ -65,6 +65,9 @@ class Store:
         """Return neighbouring rows, as a view where that is possible."""
         raise NotImplementedError
 
+    def prefetch(self, blocks: list) -> None:
+        """Let the system bring blocks of neighbouring rows, which are read soon."""
+
     def take(self, rows: np.ndarray):
         """Return the rows of these ascending numbers, as a copy."""
         blocks = self._iter_blocks(rows)
@@ -292,6 +295,9 @@ class PartStore(Store):
 
     def close(self) -> None:
         self._store.close()
+
+    def prefetch(self, blocks: list) -> None:
+        self._store.prefetch(blocks)
 
 
 class ColumnStore(PartStore):
