@@ -52,15 +52,14 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     """Fit and apply an estimator on arrays that stay on disk, chunk by chunk.
 
     ``ChunkedFit(model).fit(X, y)`` trains a clone of ``model`` with its
-    ``partial_fit`` on slices of rows, so that X and y can be memory-mapped files
-    much larger than memory. Every method of ``model`` that takes rows is there, and
-    goes through them slice by slice as well.
+    ``partial_fit`` on chunks of rows, so that X and y can be memory-mapped files
+    much larger than memory. It makes the epochs that ``model.fit`` would make, mixes
+    the rows where that would, and stops when that would. Every method of ``model``
+    that takes rows is there, and goes through them chunk by chunk as well.
 
     Use it for any estimator that has ``partial_fit``, when X does not fit in memory
     or a second copy of it would not. Where X fits, and ``fit`` makes no copies, the
-    bare estimator does the same with less. Rows are read in file order: shuffle the
-    file once if they lie sorted and the estimator is sensitive to order, as the
-    linear models trained by gradient descent are.
+    bare estimator does the same with less.
 
     Parameters
     ----------
@@ -70,24 +69,43 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     chunk_size : int, str or "auto", default="auto"
         Rows in each call to ``partial_fit``: a number, or a size such as
-        ``"64MB"`` of X as it is stored. ``"auto"`` follows from the size of a row
-        and from `memory_limit` alone, so that results do not depend on the machine.
+        ``"64MB"`` of X as it is stored. ``"auto"`` is the ``batch_size`` of
+        estimators whose own ``fit`` cuts batches, and follows from the size of a row
+        and from `memory_limit` for others: results do not depend on the machine.
         A tail that is too short for the estimator (``IncrementalPCA`` needs
         ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
         before it.
 
-    max_epochs : int, default=1
-        Passes over the data in `fit`.
+    max_epochs : int or "auto", default="auto"
+        Passes over the data in `fit`, at most. ``"auto"`` is the estimator's
+        ``max_iter`` where its own ``fit`` makes several, and 1 for others: naive
+        Bayes and scalers must not count a row twice. Either way the estimator's
+        ``tol``, ``n_iter_no_change``, ``max_no_improvement`` and ``early_stopping``
+        end it as they end ``fit``.
 
-    shuffle : False, default=False
-        Rows are read in file order, which is the only order there is so far.
+    shuffle : bool, "auto", "blocks" or "chunks", default="auto"
+        The order of rows in `fit`. ``"blocks"`` and True mix rows from all over the
+        file at the cost of a scan: each buffer takes a random block of each of many
+        equal slices of the file, and mixes their rows. ``"chunks"`` shuffles the
+        order of chunks, and leaves their rows together. False is file order.
+        ``"auto"`` mixes where the estimator's own ``fit`` does or the order of rows
+        matters to it.
+
+    class_weight : dict, "balanced" or None, default=None
+        Weights of the labels, for estimators without such a parameter: they reach
+        ``partial_fit`` as ``sample_weight``, multiplied by those that `fit` is given.
+        ``"balanced"`` is by the counts in all of y. The estimator's own
+        ``class_weight`` is followed as well; only one of them can be set.
 
     random_state : int, RandomState instance or None, default=None
-        Seed for each ``random_state`` parameter of the estimator that is None.
+        Seed of the order, of the rows that are held out, and of each
+        ``random_state`` parameter of the estimator that is None. None takes the
+        estimator's own, or draws one; it is recorded in ``random_state_``.
 
     memory_limit : int or str, default="512MB"
         Bytes that three chunks may take at most, a number or a size such as
-        ``"2GiB"``. ``"auto"`` chunks are a sixteenth of it, counted as float64.
+        ``"2GiB"``. ``"auto"`` chunks are a sixteenth of it at most, counted as
+        float64; rows are mixed in an eighth.
 
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.
@@ -98,7 +116,16 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         The trained clone. It works on its own, and holds no view of the data.
 
     n_epochs_ : int
-        Passes over the data in the last `fit`; 1 after `partial_fit`.
+        Passes over the data in the last `fit`, of which the last may have been cut
+        short; 1 after `partial_fit`.
+
+    history_ : dict of lists
+        A number for each epoch: ``"rows"`` learned, ``"seconds"`` it took,
+        ``"read_seconds"`` of them spent waiting for rows, mean training ``"loss"``,
+        and ``"score"`` on held-out rows; NaN where there is none.
+
+    random_state_ : int
+        The seed of the last `fit`.
 
     chunk_size_ : int
         Rows in each chunk.
@@ -113,13 +140,21 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     Notes
     -----
-    Reads: y once for its labels, then X and y once for each epoch, in file order.
-    Allocates: three chunks of X and y at most, plus what the estimator needs.
-    Equals: calling ``partial_fit`` on the same slices by hand, bit for bit.
+    Reads: y once for its labels, then X and y once for each epoch; and, if there may
+    be several, up to 10,000 rows from all over the file for the loss.
+    Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what the
+    estimator needs.
+    Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
+    ``partial_fit`` on the same slices by hand, bit for bit.
 
     With metadata routing, ask for parameters of ``fit`` by
     ``estimator.set_partial_fit_request``, since that is where they go; the
     wrapper's own ``set_fit_request`` has no effect, as in every router.
+
+    A seed, an epoch and the shape of the data say in which order rows come: not the
+    time, the memory or the number of threads. Parameters of the estimator that
+    ``partial_fit`` refuses (``early_stopping``, ``class_weight="balanced"``) are
+    taken over, and are back in ``estimator_`` when `fit` returns.
 
     Chunks are read-only views. An estimator that insists on writing into its input
     gets private copies of the chunks; the file is never written to.
@@ -128,6 +163,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     ----------
     "Strategies to scale computationally: bigger data", scikit-learn User Guide,
     https://scikit-learn.org/stable/computing/scaling_strategies.html
+
+    Xu et al., "In-Database Machine Learning with CorgiPile: Stochastic Gradient
+    Descent without Full Data Shuffle", SIGMOD 2022, for shuffling blocks.
 
     Examples
     --------
@@ -209,6 +247,18 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur. By default, those that occur in y.
 
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
+            Rows to score after each epoch, instead of a ``validation_fraction`` of X.
+            The epoch with the best score is kept, and the estimator's
+            ``n_iter_no_change`` and ``tol`` end the fit by it, whatever its
+            ``early_stopping`` is.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of `X_val`.
+
+        sample_weight_val : array-like of shape (n_val,) or float, default=None
+            Weights of `X_val` in the score.
+
         **params : dict
             Further parameters of ``partial_fit``. Those with a value for each row
             are sliced along with X.
@@ -220,10 +270,12 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         Notes
         -----
-        Reads: y once for its labels, then X and y once for each epoch, in file
-        order.
-        Allocates: three chunks of X and y at most, plus what the estimator needs.
-        Equals: calling ``partial_fit`` on the same slices by hand, bit for bit.
+        Reads: y once for its labels, then X and y once for each epoch, and held-out
+        rows once more after it.
+        Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
+        the estimator needs.
+        Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
+        ``partial_fit`` on the same slices by hand, bit for bit.
         """
         validation = X_val, y_val, sample_weight_val
         return self._learn("fit", X, y, sample_weight, classes, params, validation)
@@ -258,10 +310,12 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         Notes
         -----
-        Reads: y once for its labels, then X and y once, in file order.
-        Allocates: three chunks of X and y at most, plus what the estimator needs.
-        Equals: calling ``partial_fit`` on the same slices by hand, bit for bit. As
-        there, an error in a later chunk leaves the chunks before it learned.
+        Reads: y once for its labels, then X and y once.
+        Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
+        the estimator needs.
+        Equals: with ``shuffle=False``, calling ``partial_fit`` on the same slices by
+        hand, bit for bit. As there, an error in a later chunk leaves the chunks before
+        it learned.
         """
         fitted = vars(self).get("estimator_")
         return self._learn(

@@ -22,7 +22,9 @@ def test_python_blocks_run_and_print_what_they_say(tmp_path, monkeypatch):
     names.clear()
     said = re.findall(r"^print\(.*\)\s+# (.*)", README, re.MULTILINE)
     assert len(said) == 4
-    first, features, *others = printed.getvalue().splitlines()
+    explained = re.search(r"^```\n(ChunkedFit\(.*?)^```", README, re.M | re.S)[1]
+    assert explained in printed.getvalue()
+    first, features, *others = printed.getvalue().replace(explained, "").splitlines()
     assert [first, *others] == said
     assert features == "50"
 
