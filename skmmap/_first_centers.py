@@ -18,28 +18,32 @@ def draws_centers(estimator) -> bool:
     if not isinstance(estimator, MiniBatchKMeans):
         return False
     # What is no number is refused by the estimator itself.
-    sizes = estimator.n_clusters, estimator.batch_size, estimator.init_size or 1
+    sizes = [estimator.n_clusters, estimator.batch_size, estimator.init_size or 1]
+    sizes += [] if estimator.n_init == "auto" else [estimator.n_init]
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
         return False
     return isinstance(estimator.init, str) and estimator.init in _DRAWN
 
 
-def draw_centers(estimator: MiniBatchKMeans, X, seed: int) -> np.ndarray | None:
+def draw_centers(
+    estimator: MiniBatchKMeans, X, seed: int, weights=None
+) -> np.ndarray | None:
     """Return the best of some first centers for rows ``X`` from all over the file.
 
     None if these are too few; the estimator says then what it thinks of that.
     """
     n_rows, n_clusters = X.shape[0], estimator.n_clusters
-    if n_rows < n_clusters:
+    weights = np.ones(n_rows) if weights is None else weights
+    if np.count_nonzero(weights) < n_clusters:
         return None
     random_state = np.random.RandomState(seed)
     size = estimator.init_size or 3 * estimator.batch_size
-    size = min(n_rows, max(size, n_clusters))
-    tries = [
-        _draw(estimator, X[random_state.permutation(n_rows)[:size]], random_state)
-        for _ in range(_count_tries(estimator))
-    ]
-    return min(tries, key=lambda centers: _compute_inertia(X, centers))
+    size = min(n_rows, size if size >= n_clusters else 3 * n_clusters)
+    tries = []
+    for _ in range(_count_tries(estimator)):
+        rows = random_state.permutation(n_rows)[:size]
+        tries.append(_draw(estimator, X[rows], random_state, weights[rows]))
+    return min(tries, key=lambda centers: _compute_inertia(X, centers, weights))
 
 
 def _count_tries(estimator) -> int:
@@ -48,12 +52,20 @@ def _count_tries(estimator) -> int:
     return _RANDOM_TRIES if estimator.init == "random" else 1
 
 
-def _draw(estimator, X, random_state) -> np.ndarray:
+def _draw(estimator, X, random_state, weights) -> np.ndarray:
+    n_clusters = estimator.n_clusters
+    if np.count_nonzero(weights) < n_clusters:
+        weights = np.ones(len(weights))  # by chance, in these rows
     if estimator.init == "random":
-        rows = random_state.permutation(X.shape[0])[: estimator.n_clusters]
+        chances = weights / weights.sum()
+        rows = random_state.choice(X.shape[0], n_clusters, replace=False, p=chances)
         return X[rows].toarray() if hasattr(X, "toarray") else X[rows]
-    return kmeans_plusplus(X, estimator.n_clusters, random_state=random_state)[0]
+    centers, _ = kmeans_plusplus(
+        X, n_clusters, sample_weight=weights, random_state=random_state
+    )
+    return centers
 
 
-def _compute_inertia(X, centers) -> float:
-    return float((pairwise_distances_argmin_min(X, centers)[1] ** 2).sum())
+def _compute_inertia(X, centers, weights) -> float:
+    _, distances = pairwise_distances_argmin_min(X, centers)
+    return float((weights * distances**2).sum())

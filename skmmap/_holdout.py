@@ -22,9 +22,10 @@ def split_rows(n_rows: int, fraction: float, seed: int, y=None):
     if y is not None:
         _, strata = np.unique(_read_some(y, starts), return_inverse=True)
     held_out = np.zeros(len(starts), dtype=bool)
-    for stratum in range(strata.max() + 1):
+    shares = _share_out(np.bincount(strata), fraction)
+    for stratum, n_drawn in enumerate(shares.tolist()):
         members = np.flatnonzero(strata == stratum)
-        held_out[members[_draw(len(members), fraction, rng)]] = True
+        held_out[members[_draw(len(members), n_drawn, rng)]] = True
     if held_out.all() or not held_out.any():
         raise ValueError(
             f"validation_fraction={fraction} of {n_rows:,} rows leaves "
@@ -43,9 +44,24 @@ def _read_some(y, rows: np.ndarray) -> np.ndarray:
     return np.asarray(y.select(resolve(rows, y.n_rows)).load())
 
 
-def _draw(n: int, fraction: float, rng) -> np.ndarray:
+def _share_out(sizes: np.ndarray, fraction: float) -> np.ndarray:
+    """Return how many of each stratum are held out: one of them at least is not.
+
+    They are rounded so that they add up to the fraction of all, if that can be.
+    """
+    exact = np.minimum(sizes * fraction, sizes - 1)
+    shares = exact.astype(np.int64)
+    n_missing = round(sizes.sum() * fraction) - shares.sum()
+    # Those that rounding down took most from, if there is one left to give.
+    lost = np.where(shares < sizes - 1, exact - shares, -1.0)
+    order = np.argsort(-lost, kind="stable")
+    order = order[lost[order] > 0]
+    shares[order[: max(0, n_missing)]] += 1
+    return shares
+
+
+def _draw(n: int, n_drawn: int, rng) -> np.ndarray:
     """Return one position of each of so many equal stretches of ``n``."""
-    n_drawn = round(n * fraction)
     edges = np.arange(n_drawn + 1) * n // max(1, n_drawn)
     return rng.integers(edges[:-1], edges[1:])
 

@@ -4,6 +4,8 @@ A loss is an array with a number for each problem that ``fit`` solves by itself:
 for each class of a one-against-all classifier, one for each output.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
@@ -28,9 +30,9 @@ def read_losses(estimator, n_rows: int):
         inertia = vars(estimator).get("inertia_")
         return None if inertia is None else np.array([inertia / n_rows])
     losses = [getattr(member, "loss_", None) for member in iter_fitted(estimator)]
-    if not losses or any(not isinstance(loss, float) for loss in losses):
+    if not losses or not all(isinstance(loss, Real) for loss in losses):
         return None
-    return np.array(losses)
+    return np.array(losses, dtype=np.float64)
 
 
 def can_compute_losses(estimator) -> bool:
@@ -86,7 +88,7 @@ def _sgd(estimator, X, y) -> np.ndarray:
     if isinstance(estimator, SGDOneClassSVM):
         # A hinge for rows that are all of one class, with 1 - offset for intercept.
         loss = np.maximum(0, -estimator.decision_function(X)).mean()
-        alpha = estimator.nu / 2
+        alpha = estimator.nu
         return loss + _penalty(estimator, "l2", alpha) + alpha * (1 - estimator.offset_)
     if is_classifier(estimator):
         predicted = estimator.decision_function(X).reshape(len(y), -1)
@@ -150,9 +152,22 @@ _LOSSES = {
 
 
 def _nmf(estimator, X) -> float:
-    """Divergence of X from its factors, per row."""
+    """Divergence of X from its factors and the penalties of these, per row."""
     X = X.toarray() if sparse.issparse(X) else np.asarray(X)
-    WH = np.maximum(estimator.transform(X) @ estimator.components_, 1e-12)
+    W, H = estimator.transform(X), estimator.components_
+    alpha = estimator.alpha_W
+    other = alpha if estimator.alpha_H == "same" else estimator.alpha_H
+    penalty = X.shape[1] * alpha * _norm(estimator, W) / len(X)
+    penalty += other * _norm(estimator, H)
+    return _find_divergence(estimator, X, np.maximum(W @ H, 1e-12)) + penalty
+
+
+def _norm(estimator, factor) -> float:
+    ratio = estimator.l1_ratio
+    return float(ratio * np.abs(factor).sum() + (1 - ratio) * (factor**2).sum())
+
+
+def _find_divergence(estimator, X, WH) -> float:
     beta = {"frobenius": 2, "kullback-leibler": 1, "itakura-saito": 0}.get(
         estimator.beta_loss, estimator.beta_loss
     )

@@ -96,11 +96,18 @@ def iter_fitted(estimator) -> Iterator[Any]:
     """Yield the trained learners inside meta-estimators, or the estimator itself."""
     if not isinstance(estimator, META):
         yield estimator
-        return
+    for member in _find_members(estimator):
+        yield from iter_fitted(member)
+
+
+def _find_members(estimator) -> list:
+    """Return the trained estimators right inside of a meta-estimator."""
+    if not isinstance(estimator, META):
+        return []
     fitted = vars(estimator).get("estimators_", vars(estimator).get("estimator_"))
-    for member in fitted if isinstance(fitted, list | tuple) else [fitted]:
-        if member is not None:
-            yield from iter_fitted(member)
+    if fitted is None:
+        return []
+    return list(fitted) if isinstance(fitted, list | tuple) else [fitted]
 
 
 def find_own_fit(estimator, *, requires_target: bool) -> OwnFit:
@@ -158,7 +165,8 @@ def find_replacements(
         changed["early_stopping"] = False
     if is_mixed and isinstance(learner, SGD + MLP) and learner.shuffle:
         changed["shuffle"] = False
-    if isinstance(learner, MLP):
+    patience = getattr(learner, "n_iter_no_change", None)
+    if isinstance(learner, MLP) and isinstance(patience, Integral) and patience > 0:
         changed["n_iter_no_change"] = np.inf
     if isinstance(learner, SGD) and learner.learning_rate == "adaptive":
         changed["eta0"] = learner.eta0  # which is reduced on the way
@@ -174,10 +182,13 @@ def replace_parameters(estimator, changed: dict) -> dict:
     if not changed:
         return {}
     before = {name: estimator.get_params()[name] for name in changed}
-    estimator.set_params(**changed)
-    prefix, learner = find_learner(estimator)
-    own = {name.removeprefix(prefix): value for name, value in changed.items()}
-    for member in iter_fitted(estimator):
-        if member is not estimator and isinstance(member, type(learner)):
-            member.set_params(**own)
+    _set_parameters(estimator, changed)
     return before
+
+
+def _set_parameters(estimator, changed: dict) -> None:
+    estimator.set_params(**changed)
+    inner = {name.removeprefix("estimator__"): value for name, value in changed.items()}
+    for member in _find_members(estimator):
+        if isinstance(member, type(estimator.estimator)):  # and not a constant
+            _set_parameters(member, inner)

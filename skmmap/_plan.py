@@ -55,7 +55,7 @@ _SAMPLE_ROWS = 10_000
 _SLOW_SAMPLE_ROWS = 500
 _SAMPLE_PLACES = 100
 _SAMPLE_SHARE = 32
-_LOOKS = 8  # at the loss in an epoch
+_LOOKS = 50  # at the loss in an epoch
 
 # From here on labels are called sorted: a fifth of their variance lies between
 # hundredths of the file.
@@ -319,16 +319,20 @@ def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
     sample = _make_sample(wrapper, plan)
 
     def formed() -> tuple[Any, Any]:
-        X, y = sample()
+        X, y, _ = sample()
         return find_form().apply(X), y
 
-    rule = find_rule(
-        wrapper.estimator,
-        plan.facts,
-        sample=formed,
-        n_rows=plan.table.X.n_rows,
-        has_validation=plan.validation is not None,
-    )
+    try:
+        rule = find_rule(
+            wrapper.estimator,
+            plan.facts,
+            sample=formed,
+            n_rows=plan.table.X.n_rows,
+            has_validation=plan.validation is not None,
+        )
+    except (TypeError, ValueError, ZeroDivisionError):
+        # Of parameters that partial_fit refuses itself, and says which they are.
+        rule = Rule()
     computes = type(rule) is not Rule and can_compute_losses(wrapper.estimator)
     times = _LOOKS if plan.facts.stops == "loss" else 1
     if isinstance(rule, ScoreRule):
@@ -346,7 +350,7 @@ def find_start(wrapper, plan: Plan) -> dict:
     is_loop = wrapper.max_epochs != "auto" and not plan.is_mixed
     if is_loop or not draws_centers(estimator):
         return {}
-    X, _ = _make_sample(wrapper, plan)()
+    X, _, weights = _make_sample(wrapper, plan)()
     try:
         X = check_array(
             Form(flat=True).apply(X),
@@ -355,7 +359,7 @@ def find_start(wrapper, plan: Plan) -> dict:
         )
     except ValueError:
         return {}  # training refuses such rows, and says which they are
-    centers = draw_centers(estimator, X, plan.seed)
+    centers = draw_centers(estimator, X, plan.seed, weights)
     return {} if centers is None else {"init": centers, "n_init": 1}
 
 

@@ -83,9 +83,9 @@ class Table:
         return self._map(lambda source: source.keep(picked))
 
     def sample(self, picked):
-        """Return X and y of some rows in memory."""
-        X = self.X.select(picked).load()
-        return X, None if self.y is None else self.y.select(picked).load()
+        """Return X, y and the weights of some rows in memory; None for what is not."""
+        sources = self.X, self.y, self.by_row.get("sample_weight")
+        return [source and source.select(picked).load() for source in sources]
 
     def _map(self, change) -> "Table":
         y = None if self.y is None else change(self.y)

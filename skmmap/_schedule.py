@@ -7,6 +7,7 @@ few integers for each block.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -69,10 +70,12 @@ class FileOrder:
         return whole + (tail > 0 and not folded)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        last = len(self) - 1
-        for i in range(last + 1):
-            stop = self.n_rows if i == last else (i + 1) * self.chunk_size
-            yield i * self.chunk_size, stop
+        return map(self.find_chunk, range(len(self)))
+
+    def find_chunk(self, number: int) -> tuple[int, int]:
+        """Return where a chunk begins and ends."""
+        start, is_last = number * self.chunk_size, number == len(self) - 1
+        return start, self.n_rows if is_last else start + self.chunk_size
 
     @property
     def n_reads(self) -> int:
@@ -96,9 +99,10 @@ class ChunkOrder(FileOrder):
         return len(self)
 
     def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
-        chunks = list(self)
-        for number in _seed(self.seed, epoch).permutation(len(chunks)):
-            start, stop = chunks[number]
+        order = np.arange(len(self), dtype=np.uint32)
+        _seed(self.seed, epoch).shuffle(order)
+        for number in order:
+            start, stop = self.find_chunk(int(number))
             yield Buffer([(start, stop)], [(0, stop - start)])
 
 
@@ -109,8 +113,8 @@ class BlockOrder(FileOrder):
     The file is cut into ``n_slices`` equal slices, and each slice into one block for
     each buffer. A buffer takes a random block of every slice, without replacement, and
     mixes their rows: whatever drifts along the file has its share in every buffer.
-    This is CorgiPile [1]_ with its blocks drawn by slices, so that the shares of labels
-    that lie sorted do not vary between buffers at all.
+    This is CorgiPile [1]_ with its blocks drawn by slices: the share of a label that
+    lies sorted varies between buffers by the blocks at its two ends at most.
 
     References
     ----------
@@ -138,30 +142,28 @@ class BlockOrder(FileOrder):
 
     def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
         """Yield the buffers of an epoch, each with its blocks in file order."""
-        chunks = np.array(list(self))
-        starts, sizes = self._draw_blocks(epoch, chunks)
-        for number, (first, last) in enumerate(
-            zip(self._bounds[:-1], self._bounds[1:], strict=True)
-        ):
-            begin = int(chunks[first, 0])
+        starts, sizes = self._draw_blocks(epoch)
+        for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
+            chunks = [self.find_chunk(i) for i in range(first, last)]
+            begin = chunks[0][0]
             blocks = zip(starts[number], starts[number] + sizes[number], strict=True)
             n_rows = int(sizes[number].sum())
             yield Buffer(
                 [(int(start), int(stop)) for start, stop in blocks if start < stop],
-                [(int(a) - begin, int(b) - begin) for a, b in chunks[first:last]],
+                [(start - begin, stop - begin) for start, stop in chunks],
                 _seed(self.seed, epoch, number).permutation(n_rows),
             )
 
-    def _draw_blocks(self, epoch: int, chunks: np.ndarray):
+    def _draw_blocks(self, epoch: int):
         """Return the start and the size of each buffer's block of each slice."""
         shape = self.n_buffers, self.n_slices
         edges = np.arange(self.n_slices + 1) * self.n_rows // self.n_slices
         left = np.diff(edges)  # rows of each slice that no buffer has
         sizes = np.empty(shape, dtype=np.int64)
-        for number, last in enumerate(self._bounds[1:]):
-            first = chunks[self._bounds[number], 0]
+        for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
+            n_rows = self.find_chunk(last - 1)[1] - self.find_chunk(first)[0]
             # Shares that add up to the rows of the buffer, none above what is left.
-            share = np.cumsum(left) * int(chunks[last - 1, 1] - first)
+            share = np.cumsum(left) * n_rows
             sizes[number] = np.diff(share // left.sum(), prepend=0)
             left = left - sizes[number]
         # Which of its slice's blocks a buffer takes.

@@ -1,5 +1,6 @@
 """When further epochs no longer help: the rules of the estimators' own ``fit``."""
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -19,6 +20,7 @@ from skmmap._losses import (
 )
 from skmmap._own_fit import MLP, SGD, OwnFit, find_learner, iter_fitted
 
+_PART_ROWS = 1_000  # of which a loss is computed at a time
 _SMALLEST_RATE = 1e-6  # below it "adaptive" learning rates end, as in fit
 
 
@@ -46,20 +48,25 @@ class Rule:
 class LossRule(Rule):
     """No loss has become smaller by ``tol`` for some epochs in a row.
 
-    Each problem is watched by itself, as ``fit`` solves each by itself.
+    Each problem is watched by itself, as ``fit`` solves each by itself. What is watched
+    is the mean loss of the last ``window`` epochs.
     """
 
-    def __init__(self, tol: float, patience: int):
+    def __init__(self, tol: float, patience: int, window: int = 1):
         self._tol, self._patience = tol, patience
+        self._last = deque(maxlen=window)
         self._best, self._stalled = None, None
         self.least_epochs = patience
 
     def after_epoch(self, estimator, loss, score) -> bool:
         if loss is None:
             return False
-        if self._best is None:
+        if self._best is None or len(self._best) != len(loss):
+            self._last.clear()
             self._best = np.full(len(loss), inf)
             self._stalled = np.zeros(len(loss), dtype=int)
+        self._last.append(loss)
+        loss = np.mean(self._last, axis=0)
         # What has stalled for long enough would be trained no further by fit.
         done = self._stalled >= self._patience
         no_better = (loss > self._best - self._tol) | done
@@ -83,12 +90,12 @@ class ScoreRule(Rule):
     def __init__(self, tol: float | None, patience: int):
         self._tol, self._patience = tol, patience
         self._best, self._stalled, self._kept = -inf, 0, None
-        self.least_epochs = patience
+        self.least_epochs = 0 if tol is None else patience
 
     def after_epoch(self, estimator, loss, score) -> bool:
-        is_better = self._tol is not None and score >= self._best + self._tol
-        self._stalled = 0 if is_better else self._stalled + 1
-        if score > self._best or self._kept is None:
+        is_no_better = self._tol is not None and score < self._best + self._tol
+        self._stalled = self._stalled + 1 if is_no_better else 0
+        if score > self._best:
             self._best, self._kept = score, deepcopy(estimator)
         if self._tol is None or self._stalled < self._patience:
             return False
@@ -192,7 +199,8 @@ class Watch:
     """The training loss of an epoch: what the estimator tells, or what is computed.
 
     ``sample`` returns X and y of some rows. The loss on them is computed at some
-    ``times`` in an epoch, since that of one moment varies with the last rows learned.
+    ``times`` in an epoch, each time on another part of them: that of one moment varies
+    with the rows learned last, and ``fit`` takes the mean over all moments.
     """
 
     def __init__(self, sample: Callable | None = None, times: int = 0):
@@ -222,7 +230,16 @@ class Watch:
     def _compute(self, estimator) -> None:
         # Rows that cannot be used are refused by training, which says where they are.
         with suppress(ValueError):
-            self._add(compute_losses(estimator, *self._sample()), 1)
+            self._add(compute_losses(estimator, *self._find_part()), 1)
+
+    def _find_part(self):
+        """Return X and y of the next part of the sample."""
+        X, y = self._sample()
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_parts = max(1, n_rows // _PART_ROWS) if self._times > 1 else 1
+        part = slice(self._looked % n_parts, None, n_parts)
+        rows = X.iloc if hasattr(X, "iloc") else X
+        return rows[part], None if y is None else y[part]
 
     def _add(self, loss, weight: int) -> None:
         if self._weight and len(loss) != len(self._sum):
@@ -242,7 +259,12 @@ def find_rule(
         return ScoreRule(*_find_patience(learner))
     if facts.stops == "loss":
         tol, patience = _find_patience(learner)
-        return Rule() if tol is None else LossRule(tol, patience)
+        if tol is None:
+            return Rule()
+        # fit takes the mean of the losses before each step: a few looks in an epoch
+        # vary more, and the best of them would end the run too early.
+        is_told = isinstance(learner, MLP)
+        return LossRule(tol, patience, window=1 if is_told else patience)
     if facts.stops == "steps":
         return StepRule(learner, n_rows, lambda: _find_variance(sample()[0]))
     if facts.stops == "perplexity":

@@ -41,9 +41,6 @@ EXPECTED = {
     "SGDRegressor": _BY_WEIGHT,
 }
 
-# Trained in epochs by their own fit: one pass over the checks' few rows is not it.
-_MANY_EPOCHS = ("SGD", "MLP", "Perceptron", "PassiveAggressive")
-
 
 def wrapped():
     """Return the wrapper around each estimator that has checks.
@@ -57,8 +54,7 @@ def wrapped():
             if isinstance(estimator, MiniBatchNMF):
                 # The checks set this on what shows the parameter, as the bare one does.
                 estimator.set_params(n_components=1)
-            epochs = 20 if name_of(estimator).startswith(_MANY_EPOCHS) else 1
-            yield ChunkedFit(estimator, max_epochs=epochs)
+            yield ChunkedFit(estimator)
 
 
 def expected_failures(wrapper):
