@@ -68,7 +68,6 @@ def check_parameters(wrapper) -> None:
         _check_count("max_epochs", wrapper.max_epochs, least=1, other=" or 'auto'")
     _check_count("verbose", wrapper.verbose, least=0)
     _check_shuffle(wrapper.shuffle)
-    _check_class_weight(wrapper.estimator, wrapper.class_weight)
     check_random_state(wrapper.random_state)
 
 
@@ -93,7 +92,7 @@ def _check_shuffle(shuffle) -> None:
         )
 
 
-def _check_class_weight(estimator, class_weight) -> None:
+def check_class_weight(estimator, class_weight) -> None:
     """Raise unless the weights are some, and have one way to the estimator."""
     if class_weight is None:
         return
@@ -106,7 +105,7 @@ def _check_class_weight(estimator, class_weight) -> None:
     name = type(estimator).__name__
     if getattr(estimator, "class_weight", None) is not None:
         raise ValueError(
-            f"class_weight={class_weight!r} was given to ChunkedFit, and "
+            f"class_weight={class_weight!r} was given to fit, and "
             f"class_weight={estimator.class_weight!r} to {name}; give one of them."
         )
     takes_weights = takes(estimator.partial_fit, "sample_weight")

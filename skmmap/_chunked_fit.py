@@ -36,7 +36,6 @@ from skmmap._stores import is_mapped
 from skmmap._training import Learner, Training
 from skmmap._views import own_arrays
 
-_VALIDATION = "X_val", "y_val", "sample_weight_val"
 _ROUTED = (
     "predict",
     "predict_proba",
@@ -90,12 +89,6 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         order of chunks, and leaves their rows together. False is file order.
         ``"auto"`` mixes where the estimator's own ``fit`` does or the order of rows
         matters to it.
-
-    class_weight : dict, "balanced" or None, default=None
-        Weights of the labels, for estimators without such a parameter: they reach
-        ``partial_fit`` as ``sample_weight``, multiplied by those that `fit` is given.
-        ``"balanced"`` is by the counts in all of y. The estimator's own
-        ``class_weight`` is followed as well; only one of them can be set.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the order, of the rows that are held out, and of each
@@ -197,7 +190,6 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         chunk_size="auto",
         max_epochs="auto",
         shuffle="auto",
-        class_weight=None,
         random_state=None,
         memory_limit="512MB",
         verbose=0,
@@ -206,7 +198,6 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         self.chunk_size = chunk_size
         self.max_epochs = max_epochs
         self.shuffle = shuffle
-        self.class_weight = class_weight
         self.random_state = random_state
         self.memory_limit = memory_limit
         self.verbose = verbose
@@ -220,6 +211,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         sample_weight=None,
         *,
         classes=None,
+        class_weight=None,
         X_val=None,
         y_val=None,
         sample_weight_val=None,
@@ -246,6 +238,12 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur. By default, those that occur in y.
+
+        class_weight : dict, "balanced" or None, default=None
+            Weights of the labels, for estimators without such a parameter: they reach
+            ``partial_fit`` as ``sample_weight``, multiplied by those that are given.
+            ``"balanced"`` is by the counts in all of y. The estimator's own
+            ``class_weight`` is followed as well; only one of them can be set.
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows to score after each epoch, instead of a ``validation_fraction`` of X.
@@ -277,8 +275,15 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit.
         """
-        validation = X_val, y_val, sample_weight_val
-        return self._learn("fit", X, y, sample_weight, classes, params, validation)
+        return self._learn(
+            "fit",
+            X,
+            y,
+            {"sample_weight": sample_weight, **params},
+            classes=classes,
+            class_weight=class_weight,
+            validation=(X_val, y_val, sample_weight_val),
+        )
 
     @available_with("partial_fit")
     @with_callbacks
@@ -317,12 +322,28 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         hand, bit for bit. As there, an error in a later chunk leaves the chunks before
         it learned.
         """
-        fitted = vars(self).get("estimator_")
         return self._learn(
-            "partial_fit", X, y, sample_weight, classes, params, fitted=fitted
+            "partial_fit",
+            X,
+            y,
+            {"sample_weight": sample_weight, **params},
+            classes=classes,
+            fitted=vars(self).get("estimator_"),
         )
 
-    def explain(self, X, y=None, sample_weight=None, *, classes=None, **params):
+    def explain(
+        self,
+        X,
+        y=None,
+        sample_weight=None,
+        *,
+        classes=None,
+        class_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        **params,
+    ):
         """Print what `fit` would do with these rows, before a byte of X is read.
 
         Parameters
@@ -339,6 +360,18 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur.
 
+        class_weight : dict, "balanced" or None, default=None
+            Weights of the labels.
+
+        X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
+            Rows to score after each epoch.
+
+        y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
+            Targets of `X_val`.
+
+        sample_weight_val : array-like of shape (n_val,) or float, default=None
+            Weights of `X_val` in the score.
+
         **params : dict
             Further parameters of `fit`.
 
@@ -349,17 +382,20 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Equals: what `fit` does: chunks, blocks and slices, epochs, bytes and seeks,
         memory, and what is taken from the estimator's own parameters.
         """
-        validation = tuple(params.pop(name, None) for name in _VALIDATION)
-        plan = self._make_plan("fit", X, y, sample_weight, classes, params, validation)
+        plan = self._make_plan(
+            "fit",
+            X,
+            y,
+            {"sample_weight": sample_weight, **params},
+            classes=classes,
+            class_weight=class_weight,
+            validation=(X_val, y_val, sample_weight_val),
+        )
         print(explain(self, plan))
 
-    def _learn(
-        self, caller, X, y, sample_weight, classes, params, validation=None, fitted=None
-    ):
+    def _learn(self, caller, X, y, params, *, fitted=None, **given):
         """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""
-        plan = self._make_plan(
-            caller, X, y, sample_weight, classes, params, validation, fitted
-        )
+        plan = self._make_plan(caller, X, y, params, fitted=fitted, **given)
         if fitted is None:
             plan.changed.update(find_start(self, plan))
         learner = self._make_learner(plan, fitted)
@@ -395,18 +431,10 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         vars(self).update(learned, random_state_=plan.seed)
         return self
 
-    def _make_plan(
-        self, caller, X, y, sample_weight, classes, params, validation=None, fitted=None
-    ) -> Plan:
+    def _make_plan(self, caller, X, y, params, **given) -> Plan:
         check_parameters(self)
-        if validation is not None and all(value is None for value in validation):
-            validation = None
-        params = route(
-            self, caller, "partial_fit", {"sample_weight": sample_weight, **params}
-        )
-        return make_plan(
-            self, X, y, params, classes, validation=validation, fitted=fitted
-        )
+        params = route(self, caller, "partial_fit", params)
+        return make_plan(self, X, y, params, **given)
 
     def _make_learner(self, plan: Plan, fitted) -> Learner:
         pass_target = find_target_passing(self.estimator)

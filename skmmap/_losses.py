@@ -43,6 +43,8 @@ def can_compute_losses(estimator) -> bool:
 
 def compute_losses(estimator, X, y) -> np.ndarray:
     """Return the losses on these rows."""
+    if not sparse.issparse(X) and not hasattr(estimator, "feature_names_in_"):
+        X = np.asarray(X)  # meta-estimators take the names off frames
     if isinstance(estimator, MiniBatchNMF):
         return np.array([_nmf(estimator, X)])
     if isinstance(estimator, MiniBatchDictionaryLearning):
@@ -76,6 +78,7 @@ def _iter_problems(estimator, X, y):
 
 def _iter_pairs(estimator, X, y):
     labels = estimator.classes_
+    y = np.asarray(y)
     pairs = zip(*np.triu_indices(len(labels), k=1), strict=True)
     for member, (i, j) in zip(estimator.estimators_, pairs, strict=True):
         rows = (y == labels[i]) | (y == labels[j])
@@ -153,8 +156,8 @@ _LOSSES = {
 
 def _nmf(estimator, X) -> float:
     """Divergence of X from its factors and the penalties of these, per row."""
+    W, H = np.asarray(estimator.transform(X)), estimator.components_
     X = X.toarray() if sparse.issparse(X) else np.asarray(X)
-    W, H = estimator.transform(X), estimator.components_
     alpha = estimator.alpha_W
     other = alpha if estimator.alpha_H == "same" else estimator.alpha_H
     penalty = X.shape[1] * alpha * _norm(estimator, W) / len(X)
@@ -183,12 +186,14 @@ def _find_divergence(estimator, X, WH) -> float:
 
 def _dictionary(estimator, X) -> float:
     """Half the squared error and the penalty of the sparse codes, per row."""
+    X = np.asarray(X)
     code = sparse_encode(
         X,
         estimator.components_,
         algorithm=f"lasso_{estimator.fit_algorithm}",
         alpha=estimator.alpha,
         positive=estimator.positive_code,
+        max_iter=estimator.transform_max_iter,
     )
     error = ((X - code @ estimator.components_) ** 2).sum() / 2
     return float((error + estimator.alpha * np.abs(code).sum()) / len(X))

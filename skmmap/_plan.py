@@ -18,7 +18,12 @@ from sklearn.decomposition import (
 from sklearn.exceptions import EfficiencyWarning
 from sklearn.utils import check_array, check_random_state
 
-from skmmap._checks import find_first_params, open_training, open_validation
+from skmmap._checks import (
+    check_class_weight,
+    find_first_params,
+    open_training,
+    open_validation,
+)
 from skmmap._chunk_size import (
     find_buffer_rows,
     find_chunk_rows,
@@ -82,21 +87,32 @@ class Plan:
         return isinstance(self.schedule, BlockOrder)
 
 
-def make_plan(wrapper, X, y, params, classes, *, validation=None, fitted=None) -> Plan:
+def make_plan(
+    wrapper,
+    X,
+    y,
+    params,
+    *,
+    classes=None,
+    class_weight=None,
+    validation=(None, None, None),
+    fitted=None,
+) -> Plan:
     """Return what is to be done; refuse what cannot be done.
 
-    ``validation`` holds X, y and weights of the user's own, or is None; ``fitted`` is
-    what one pass trains further.
+    ``validation`` holds X, y and weights of the user's own, if there are any; ``fitted``
+    is what one pass trains further.
     """
     estimator = wrapper.estimator
+    check_class_weight(estimator, class_weight)
     table = open_training(estimator, X, y, params)
     first, labels = find_first_params(estimator, fitted, table.y, classes)
     facts = find_own_fit(estimator, requires_target=requires_target(estimator))
     n_epochs = 1 if fitted is not None else _find_epochs(wrapper, facts)
     seed = draw_seed(wrapper)
-    changed, table = _weigh_classes(wrapper, table, labels, fitted)
+    changed, table = _weigh_classes(estimator, class_weight, table, labels, fitted)
     held_out = None
-    if validation is not None:
+    if any(value is not None for value in validation):
         held_out = open_validation(estimator, table, *validation)
     elif fitted is None:
         table, held_out = _hold_out(estimator, table, seed, labels)
@@ -166,19 +182,13 @@ def make_estimator(wrapper, seed: int | None, changed: dict):
     return estimator.set_output(**config) if config else estimator
 
 
-def _weigh_classes(wrapper, table: Table, labels, fitted):
+def _weigh_classes(estimator, class_weight, table: Table, labels, fitted):
     """Return the parameters and the table by which labels weigh what they should."""
-    estimator = wrapper.estimator
     own = getattr(estimator, "class_weight", None)
-    asked = own if wrapper.class_weight is None else wrapper.class_weight
+    asked = own if class_weight is None else class_weight
     is_balanced = isinstance(asked, str) and asked == "balanced"
     if asked is None or (asked is own and (not is_balanced or fitted is not None)):
         return {}, table
-    if fitted is not None and is_balanced:
-        raise ValueError(
-            "class_weight='balanced' needs all rows, and partial_fit is given some of "
-            "them. Use fit, or a dict of weights."
-        )
     if labels is None or isinstance(labels.classes, list) or labels.counts is None:
         raise ValueError(
             f"class_weight={asked!r} needs labels in one column; "

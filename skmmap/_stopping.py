@@ -28,7 +28,7 @@ class Rule:
     """Stops never: for estimators whose ``fit`` has a number of epochs and no more.
 
     ``after_chunk`` and ``after_epoch`` return whether to stop; ``is_met`` says whether
-    the rule has stopped a run, and ``can_be_met`` in how many epochs at the earliest.
+    the rule has stopped a run, ``least_epochs`` in how many it can at the earliest.
     """
 
     is_met = False

@@ -427,11 +427,11 @@ def test_balanced_weights_are_those_of_the_counts(shuffle, weighted):
     }
 
     def train(sample_weight=weights, **params):
-        wrapper = params.pop("wrapper", {})
+        given = params.pop("given", {})
         model = SGDClassifier(random_state=0, **params)
         return (
-            ChunkedFit(model, **options, **wrapper)
-            .fit(X, RARE, sample_weight=sample_weight)
+            ChunkedFit(model, **options)
+            .fit(X, RARE, sample_weight=sample_weight, **given)
             .coef_
         )
 
@@ -439,19 +439,20 @@ def test_balanced_weights_are_those_of_the_counts(shuffle, weighted):
     for coef in (
         train(class_weight="balanced"),
         train(class_weight=by_label),
-        train(wrapper={"class_weight": "balanced"}),
-        train(wrapper={"class_weight": by_label}),
+        train(given={"class_weight": "balanced"}),
+        train(given={"class_weight": by_label}),
     ):
         np.testing.assert_allclose(coef, expected, rtol=1e-9)
 
 
 def test_balanced_weights_go_through_sample_weight_where_they_must():
     by_row = np.where(RARE, 5.0, 2_000 / 3_600)
-    wrapper = ChunkedFit(GaussianNB(), class_weight="balanced", chunk_size=100)
+    wrapper = ChunkedFit(GaussianNB(), chunk_size=100)
     expected = ChunkedFit(GaussianNB(), chunk_size=100).fit(
         X, RARE, sample_weight=by_row
     )
-    np.testing.assert_allclose(wrapper.fit(X, RARE).theta_, expected.theta_)
+    wrapper.fit(X, RARE, class_weight="balanced")
+    np.testing.assert_allclose(wrapper.theta_, expected.theta_)
     np.testing.assert_allclose(wrapper.class_prior_, [0.5, 0.5])
     assert wrapper.estimator_.get_params() == GaussianNB().get_params()
 
@@ -460,40 +461,34 @@ def test_class_weights_are_checked():
     own = SGDClassifier(class_weight="balanced")
     with raises(
         ValueError,
-        "class_weight={0: 2} was given to ChunkedFit, and class_weight='balanced' to "
+        "class_weight={0: 2} was given to fit, and class_weight='balanced' to "
         "SGDClassifier; give one of them.",
     ):
-        ChunkedFit(own, class_weight={0: 2}).fit(X, Y)
+        ChunkedFit(own).fit(X, Y, class_weight={0: 2})
     with raises(
         ValueError,
         "class_weight must be None, 'balanced', or a dict of a weight for each label; "
         "got 'equal'.",
     ):
-        ChunkedFit(SGDClassifier(), class_weight="equal").fit(X, Y)
+        ChunkedFit(SGDClassifier()).fit(X, Y, class_weight="equal")
     with raises(
         ValueError,
         "class_weight has a weight for 7, which is not among the labels of y; they are "
         "0, 1.",
     ):
-        ChunkedFit(GaussianNB(), class_weight={0: 2, 7: 1}).fit(X, Y)
+        ChunkedFit(GaussianNB()).fit(X, Y, class_weight={0: 2, 7: 1})
     with raises(
         TypeError,
         "class_weight='balanced' was given, and StandardScalerLike takes neither class "
         "weights nor, in partial_fit, sample_weight.",
     ):
-        ChunkedFit(StandardScalerLike(), class_weight="balanced").fit(X, Y)
+        ChunkedFit(StandardScalerLike()).fit(X, Y, class_weight="balanced")
     with raises(
         ValueError,
         "class_weight='balanced' needs labels in one column; SGDRegressor is trained "
         "on other targets.",
     ):
-        ChunkedFit(SGDRegressor(), class_weight="balanced").fit(X, X[:, 0])
-    with raises(
-        ValueError,
-        "class_weight='balanced' needs all rows, and partial_fit is given some of "
-        "them. Use fit, or a dict of weights.",
-    ):
-        ChunkedFit(GaussianNB(), class_weight="balanced").fit(X, Y).partial_fit(X, Y)
+        ChunkedFit(SGDRegressor()).fit(X, X[:, 0], class_weight="balanced")
 
 
 class StandardScalerLike(BaseEstimator):
