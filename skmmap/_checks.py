@@ -154,7 +154,8 @@ def open_training(estimator, X, y, params: dict) -> Table:
 def open_validation(estimator, table: Table, X, y, sample_weight) -> Table:
     """Return the rows that the user gave to score each epoch on."""
     if X is None:
-        raise ValueError("y_val is provided, but X_val was not provided.")
+        given = "sample_weight_val" if y is None else "y_val"
+        raise ValueError(f"{given} is provided, but X_val was not provided.")
     if y is None and table.y is not None:
         raise ValueError("X_val is provided, but y_val was not provided.")
     if not hasattr(estimator, "score"):
@@ -173,7 +174,9 @@ def open_validation(estimator, table: Table, X, y, sample_weight) -> Table:
             f"X_val has rows of shape {given.X.shape[1:]}, and X of "
             f"{table.X.shape[1:]}; they must have the same."
         )
-    return given
+    if given.y is not None and requires_target(estimator):
+        check_finite(given.y, "y_val")
+    return given.to_score()
 
 
 def _check_rows(X, tags) -> None:

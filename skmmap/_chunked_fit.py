@@ -247,9 +247,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows to score after each epoch, instead of a ``validation_fraction`` of X.
-            The epoch with the best score is kept, and the estimator's
-            ``n_iter_no_change`` and ``tol`` end the fit by it, whatever its
-            ``early_stopping`` is.
+            Of estimators with ``n_iter_no_change``, the epoch with the best score is
+            kept, and that and ``tol`` end the fit by it, whatever ``early_stopping``
+            is; of others the score is only recorded.
 
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of `X_val`.
@@ -328,6 +328,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             y,
             {"sample_weight": sample_weight, **params},
             classes=classes,
+            is_fit=False,
             fitted=vars(self).get("estimator_"),
         )
 
@@ -390,13 +391,14 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             classes=classes,
             class_weight=class_weight,
             validation=(X_val, y_val, sample_weight_val),
+            is_run=False,
         )
         print(explain(self, plan))
 
     def _learn(self, caller, X, y, params, *, fitted=None, **given):
         """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""
         plan = self._make_plan(caller, X, y, params, fitted=fitted, **given)
-        if fitted is None:
+        if caller == "fit":
             plan.changed.update(find_start(self, plan))
         learner = self._make_learner(plan, fitted)
         rule, watch = make_rule(self, plan, lambda: learner.form)
@@ -418,6 +420,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             rule,
             watch,
             self._make_score(plan, learner),
+            0 if self.max_epochs == "auto" else rule.least_epochs,
         )
         before = {} if fitted is None else replace_parameters(fitted, plan.changed)
         try:

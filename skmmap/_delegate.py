@@ -5,6 +5,7 @@ from copy import deepcopy
 from functools import update_wrapper, wraps
 from types import MethodType
 
+from sklearn.feature_selection import SelectFromModel
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
@@ -96,6 +97,8 @@ def find_tags(estimator):
 
 def takes_labels(estimator) -> bool:
     """Whether ``partial_fit`` has to be told all classes."""
+    if isinstance(estimator, SelectFromModel):
+        return takes_labels(estimator.estimator)
     if not takes(estimator.partial_fit, "classes"):
         return False
     tags = find_tags(estimator)

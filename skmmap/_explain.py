@@ -71,7 +71,10 @@ def _say_epochs(wrapper, plan: Plan) -> str:
         "perplexity": "until the perplexity stalls, if evaluate_every > 0",
         None: "exactly",
     }[plan.facts.stops]
-    if plan.validation is not None:
+    _, learner = find_learner(wrapper.estimator)
+    if plan.facts.stops == "loss" and learner.tol is None:
+        stops = "exactly"
+    elif plan.validation is not None and hasattr(learner, "n_iter_no_change"):
         stops = "until the score of held-out rows stalls"
     return f"at most {plan.n_epochs:,} ({source}), {stops}"
 

@@ -21,7 +21,7 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
-from skmmap._own_fit import SGD, find_learner, iter_fitted
+from skmmap._own_fit import META, SGD, find_learner, iter_fitted
 
 
 def read_losses(estimator, n_rows: int):
@@ -43,16 +43,20 @@ def can_compute_losses(estimator) -> bool:
 
 def compute_losses(estimator, X, y) -> np.ndarray:
     """Return the losses on these rows."""
-    if not sparse.issparse(X) and not hasattr(estimator, "feature_names_in_"):
-        X = np.asarray(X)  # meta-estimators take the names off frames
+    if isinstance(estimator, META):
+        problems = _iter_problems(estimator, X, y)
+        return np.concatenate([compute_losses(*problem) for problem in problems])
+    if not hasattr(estimator, "feature_names_in_"):
+        X = _drop_names(X)  # some meta-estimators do
     if isinstance(estimator, MiniBatchNMF):
         return np.array([_nmf(estimator, X)])
     if isinstance(estimator, MiniBatchDictionaryLearning):
         return np.array([_dictionary(estimator, X)])
-    if isinstance(estimator, SGD):
-        return _sgd(estimator, X, y)
-    problems = _iter_problems(estimator, X, y)
-    return np.concatenate([compute_losses(*problem) for problem in problems])
+    return _sgd(estimator, X, y)
+
+
+def _drop_names(X):
+    return X if sparse.issparse(X) else np.asarray(X)
 
 
 def compute_perplexity(estimator: LatentDirichletAllocation, X) -> float:
@@ -78,7 +82,7 @@ def _iter_problems(estimator, X, y):
 
 def _iter_pairs(estimator, X, y):
     labels = estimator.classes_
-    y = np.asarray(y)
+    X, y = _drop_names(X), np.asarray(y)
     pairs = zip(*np.triu_indices(len(labels), k=1), strict=True)
     for member, (i, j) in zip(estimator.estimators_, pairs, strict=True):
         rows = (y == labels[i]) | (y == labels[j])

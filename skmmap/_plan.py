@@ -36,6 +36,8 @@ from skmmap._holdout import split_rows
 from skmmap._losses import can_compute_losses
 from skmmap._messages import warn
 from skmmap._own_fit import (
+    MLP,
+    SGD,
     OwnFit,
     find_batch_rows,
     find_epochs,
@@ -96,25 +98,32 @@ def make_plan(
     classes=None,
     class_weight=None,
     validation=(None, None, None),
+    is_fit: bool = True,
+    is_run: bool = True,
     fitted=None,
 ) -> Plan:
     """Return what is to be done; refuse what cannot be done.
 
-    ``validation`` holds X, y and weights of the user's own, if there are any; ``fitted``
-    is what one pass trains further.
+    ``validation`` holds X, y and weights of the user's own, if there are any. Without
+    ``is_fit`` it is one pass of ``partial_fit``, which trains ``fitted`` further;
+    without ``is_run`` it is only told, and draws no seed.
     """
     estimator = wrapper.estimator
     check_class_weight(estimator, class_weight)
     table = open_training(estimator, X, y, params)
     first, labels = find_first_params(estimator, fitted, table.y, classes)
     facts = find_own_fit(estimator, requires_target=requires_target(estimator))
-    n_epochs = 1 if fitted is not None else _find_epochs(wrapper, facts)
-    seed = draw_seed(wrapper)
-    changed, table = _weigh_classes(estimator, class_weight, table, labels, fitted)
+    n_epochs = _find_epochs(wrapper, facts) if is_fit else 1
+    seed = draw_seed(wrapper, is_run=is_run)
+    known = first.get("classes", None if labels is None else labels.classes)
+    weights, is_own = _weigh_classes(estimator, class_weight, labels, is_fit)
+    changed = {"class_weight": weights} if is_own else {}
+    if weights and not is_own:
+        table = replace(table, class_weight=ClassWeight(known, weights))
     held_out = None
     if any(value is not None for value in validation):
         held_out = open_validation(estimator, table, *validation)
-    elif fitted is None:
+    elif n_epochs > 1:
         table, held_out = _hold_out(estimator, table, seed, labels)
     dense = needs_dense(estimator, table.X)
     schedule = make_schedule(
@@ -153,16 +162,22 @@ def _find_epochs(wrapper, facts: OwnFit) -> int:
     return int(wrapper.max_epochs)
 
 
-def draw_seed(wrapper) -> int:
-    """Return the seed of a run: the wrapper's, else the estimator's, else a new one."""
+def draw_seed(wrapper, *, is_run: bool = True) -> int:
+    """Return the seed of a run: the wrapper's, else the estimator's, else a new one.
+
+    Where there is no run, no generator moves on, and 0 stands for what would be drawn.
+    """
     random_state = wrapper.random_state
     if random_state is None:
         _, learner = find_learner(wrapper.estimator)
-        random_state = getattr(learner, "random_state", None)
+        own = getattr(learner, "random_state", None)
         # An estimator's own generator is the user's, and is not to move on.
-        random_state = deepcopy(random_state)
+        if isinstance(own, Integral | np.random.RandomState):
+            random_state = deepcopy(own)
     if isinstance(random_state, Integral):
         return int(random_state)
+    if not is_run:
+        return 0
     return int(check_random_state(random_state).randint(2**31 - 1))
 
 
@@ -182,30 +197,33 @@ def make_estimator(wrapper, seed: int | None, changed: dict):
     return estimator.set_output(**config) if config else estimator
 
 
-def _weigh_classes(estimator, class_weight, table: Table, labels, fitted):
-    """Return the parameters and the table by which labels weigh what they should."""
+def _weigh_classes(estimator, class_weight, labels, is_fit: bool):
+    """Return what labels weigh, if anything has to be done, and if by the estimator."""
     own = getattr(estimator, "class_weight", None)
+    is_own = hasattr(estimator, "class_weight") and hasattr(estimator, "set_params")
     asked = own if class_weight is None else class_weight
     is_balanced = isinstance(asked, str) and asked == "balanced"
-    if asked is None or (asked is own and (not is_balanced or fitted is not None)):
-        return {}, table
+    if asked is None or (asked is own and not is_balanced):
+        return {}, False
+    if not is_fit:
+        raise ValueError(
+            "class_weight='balanced' needs all rows, and partial_fit is given some of "
+            "them. Use fit, or a dict of weights."
+        )
     if labels is None or isinstance(labels.classes, list) or labels.counts is None:
         raise ValueError(
             f"class_weight={asked!r} needs labels in one column; "
             f"{type(estimator).__name__} is trained on other targets."
         )
-    weights = labels.balance() if is_balanced else dict(asked)
-    if hasattr(estimator, "class_weight"):
-        return {"class_weight": weights}, table
-    return {}, replace(table, class_weight=ClassWeight(labels, weights))
+    return (labels.balance() if is_balanced else dict(asked)), is_own
 
 
 def _hold_out(estimator, table: Table, seed: int, labels):
     """Return the rows to train on and those to score on, where ``fit`` holds out."""
     _, learner = find_learner(estimator)
-    if getattr(learner, "early_stopping", None) is not True:
+    if not isinstance(learner, SGD + MLP) or not hasattr(estimator, "score"):
         return table, None
-    if not hasattr(learner, "validation_fraction") or not hasattr(estimator, "score"):
+    if not getattr(learner, "early_stopping", False):
         return table, None
     is_stratified = labels is not None and table.y is not None and table.y.ndim == 1
     train, held_out = split_rows(
@@ -214,7 +232,7 @@ def _hold_out(estimator, table: Table, seed: int, labels):
         seed,
         table.y if is_stratified and is_classifier(learner) else None,
     )
-    return table.keep(train), table.keep(held_out)
+    return table.keep(train), table.keep(held_out).to_score()
 
 
 def _shuffle(wrapper, facts, chunks: FileOrder, table: Table, labels, seed: int):

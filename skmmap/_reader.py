@@ -82,6 +82,11 @@ class Table:
         """Return the table with some of its rows, ascending."""
         return self._map(lambda source: source.keep(picked))
 
+    def to_score(self) -> "Table":
+        """Return what a score is computed of; one weight for all changes none."""
+        weights = {k: v for k, v in self.by_row.items() if k == "sample_weight"}
+        return Table(self.X, self.y, weights)
+
     def sample(self, picked):
         """Return X, y and the weights of some rows in memory; None for what is not."""
         sources = self.X, self.y, self.by_row.get("sample_weight")
@@ -128,8 +133,8 @@ class Table:
         params = {key: read(rows, start, stop) for key, rows in self.by_row.items()}
         y = None if self.y is None else read(self.y, start, stop)
         if self.class_weight is not None:
-            weights = self.class_weight.weigh(y)
-            params["sample_weight"] = weights * params.get("sample_weight", 1)
+            others = params.get("sample_weight", self.whole.get("sample_weight", 1))
+            params["sample_weight"] = self.class_weight.weigh(y) * others
         return Chunk(start, stop, read(self.X, start, stop), y, self.whole | params)
 
 

@@ -255,7 +255,7 @@ def find_rule(
     ``sample`` returns X and y of some rows, in the form that the estimator takes.
     """
     _, learner = find_learner(estimator)
-    if has_validation:
+    if has_validation and hasattr(learner, "n_iter_no_change"):
         return ScoreRule(*_find_patience(learner))
     if facts.stops == "loss":
         tol, patience = _find_patience(learner)

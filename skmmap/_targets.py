@@ -103,8 +103,8 @@ class Labels:
 class ClassWeight:
     """What each label weighs; labels of which nothing is said weigh 1."""
 
-    def __init__(self, labels: Labels, weights: dict):
-        known = np.asarray(labels.classes)
+    def __init__(self, classes, weights: dict):
+        known = np.unique(np.asarray(classes))
         strange = [label for label in weights if label not in known.tolist()]
         if strange:
             raise ValueError(

@@ -77,7 +77,8 @@ class Training:
     """One run over the data: what learns, from which rows, until when, who is told.
 
     ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
-    returns the score of an estimator on held-out rows.
+    returns the score of an estimator on held-out rows. More epochs than ``warns_after``
+    that have not converged are warned about.
     """
 
     learner: Learner
@@ -90,6 +91,7 @@ class Training:
     rule: Rule = field(default_factory=Rule)
     watch: Watch = field(default_factory=Watch)
     score: Callable[[Any], float] | None = None
+    warns_after: int = 0
     epoch: int = field(default=0, init=False)
     history: dict = field(default_factory=_make_history, init=False)
 
@@ -119,7 +121,7 @@ class Training:
                 is_over = self._run_epoch()
             if self.tasks.stopped or is_over:
                 return
-        if 0 < self.rule.least_epochs < self.n_epochs:
+        if self.rule.least_epochs and self.n_epochs > self.warns_after:
             name = type(self.learner.estimator).__name__
             warn(
                 f"{name} has not converged after {self.n_epochs:,} epochs. Raise "
@@ -133,10 +135,10 @@ class Training:
         began, waited, done = time.perf_counter(), 0.0, 0
         is_over = False
         self.watch.begin_epoch(self.table.X.n_rows)
-        chunks = enumerate(self._iter_chunks(self.epoch))
+        chunks, number, chunk = self._iter_chunks(self.epoch), -1, None
         while not (is_over or self.tasks.stopped):
-            asked = time.perf_counter()
-            number, chunk = next(chunks, (None, None))
+            asked, chunk = time.perf_counter(), None  # or two buffers would be alive
+            number, chunk = number + 1, next(chunks, None)
             waited += time.perf_counter() - asked
             if chunk is None:
                 break
@@ -180,6 +182,7 @@ class Training:
             if first and not _is_weightless(chunk):
                 chunk, first = chunk.with_params(first), {}
             yield chunk
+            del chunk
 
     def _iter_learned(self, number: int) -> Iterator[Chunk]:
         """Yield again what was learned before chunk ``number`` of this epoch."""

@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from helpers import (
     in_file_order,
@@ -18,11 +19,17 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.datasets import load_digits, make_classification
-from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
 from sklearn.model_selection import train_test_split
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import (
     BernoulliNB,
@@ -651,3 +658,102 @@ def test_many_classes_sorted_by_label():
     with pytest.warns(UserWarning, match="The labels lie sorted"):
         loop = in_file_order(model, chunk_size=450).fit(train[order], y_train[order])
     assert loop.score(test, y_test) < by_fit - 0.1
+
+
+# --- What a second reader found ------------------------------------------------------
+
+
+def test_partial_fit_makes_one_pass_and_holds_nothing_out():
+    """The first one too, which trains a fresh estimator."""
+    model = Spy(random_state=0, early_stopping=True)
+    wrapper = ChunkedFit(model, chunk_size=100, max_epochs=5)
+    for _ in range(2):
+        wrapper.partial_fit(X, Y)
+        assert wrapper.n_epochs_ == 1
+        assert wrapper.history_["rows"] == [2_000]
+    assert len(rows_of(wrapper)) == 4_000
+    balanced = ChunkedFit(SGDClassifier(class_weight="balanced"))
+    text = (
+        "class_weight='balanced' needs all rows, and partial_fit is given some of them."
+    )
+    with raises(ValueError, text):
+        balanced.partial_fit(X, Y)
+    with raises(ValueError, text):
+        balanced.fit(X, Y).partial_fit(X, Y)
+
+
+def test_one_weight_for_all_rows_is_one_in_scores_and_beside_class_weights():
+    early = SGDClassifier(early_stopping=True, random_state=0)
+    plain = ChunkedFit(early).fit(X, Y).history_["score"]
+    assert ChunkedFit(early).fit(X, Y, sample_weight=1.0).history_["score"] == plain
+    model = ChunkedFit(SGDClassifier(random_state=0), max_epochs=2)
+    model.fit(X, Y, X_val=X, y_val=Y, sample_weight_val=2.0)
+    counted = ChunkedFit(GaussianNB()).fit(
+        X, Y, sample_weight=2.0, class_weight={0: 1, 1: 3}
+    )
+    np.testing.assert_allclose(counted.class_count_, np.bincount(Y) * [2, 6])
+
+
+def test_weights_of_classes_that_may_occur_are_taken():
+    weights = {0: 1, 1: 2, 7: 3}
+    wrapper = ChunkedFit(GaussianNB()).fit(
+        X, Y, classes=[7, 1, 0], class_weight=weights
+    )
+    np.testing.assert_allclose(wrapper.class_count_, [*(np.bincount(Y) * [1, 2]), 0])
+
+
+def test_rules_of_steps_end_a_fit_with_rows_to_score_too():
+    model = MiniBatchKMeans(3, random_state=0)
+    alone = ChunkedFit(model).fit(X)
+    scored = ChunkedFit(model).fit(X, X_val=X[:50])
+    assert scored.n_epochs_ == alone.n_epochs_ < 100
+    assert len(scored.history_["score"]) == scored.n_epochs_
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
+@pytest.mark.parametrize(
+    "model",
+    [
+        OneVsOneClassifier(SGDClassifier(random_state=0)),
+        MultiOutputClassifier(SGDClassifier(random_state=0)),
+        MiniBatchDictionaryLearning(3, max_iter=2, random_state=0),
+        MiniBatchNMF(3, max_iter=2, random_state=0),
+        SelectFromModel(SGDClassifier(random_state=0)),
+    ],
+    ids=repr,
+)
+def test_losses_of_frames_and_lists_are_those_of_arrays(model, make):
+    rows = np.abs(X[:300])
+    y = np.digitize(X[:300, 0], [-0.5, 0.5])
+    if isinstance(model, MultiOutputClassifier):
+        y = np.column_stack([y, y[::-1]])
+    expected = ChunkedFit(model, chunk_size=100).fit(rows, y)
+    if make is pd.DataFrame or make is pl.DataFrame:
+        given = make(
+            rows, **{"columns" if make is pd.DataFrame else "schema": [*"abcdef"]}
+        )
+    else:
+        given = make(rows)
+    wrapper = ChunkedFit(model, chunk_size=100).fit(given, y)
+    np.testing.assert_allclose(wrapper.history_["loss"], expected.history_["loss"])
+
+
+def test_explain_draws_nothing():
+    generator = np.random.RandomState(0)
+    states = [np.random.get_state()[1].copy(), generator.get_state()[1].copy()]
+    with contextlib.redirect_stdout(io.StringIO()):
+        ChunkedFit(SGDClassifier()).explain(X, Y)
+        ChunkedFit(SGDClassifier(), random_state=generator).explain(X, Y)
+    np.testing.assert_array_equal(np.random.get_state()[1], states[0])
+    np.testing.assert_array_equal(generator.get_state()[1], states[1])
+
+
+def test_a_generator_of_another_kind_seeds_nothing():
+    wrapper = ChunkedFit(Seen(random_state=np.random.default_rng(0))).fit(X, Y)
+    assert isinstance(wrapper.random_state_, int)
+
+
+def test_bad_targets_to_score_are_refused_before_training():
+    y_val = np.where(np.arange(100) == 3, np.nan, 1.0)
+    with pytest.raises(ValueError, match="y_val contains NaN"):
+        ChunkedFit(Seen(fails_at=0)).fit(X, Y, X_val=X[:100], y_val=y_val)

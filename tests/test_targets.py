@@ -175,7 +175,7 @@ def test_balanced_weights_of_every_kind_of_label(kind):
     expected = compute_class_weight("balanced", classes=classes, y=y)
     np.testing.assert_array_max_ulp(np.array(list(found.values())), expected, 1)
     assert [type(label) for label in found] == list(map(type, classes.tolist()))
-    weights = ClassWeight(labels, found).weigh(y)
+    weights = ClassWeight(labels.classes, found).weigh(y)
     sums = [weights[y == label].sum() for label in classes]
     np.testing.assert_allclose(sums, len(y) / len(classes), rtol=1e-12)
 
@@ -303,7 +303,7 @@ def test_weights_go_to_the_rows_of_their_label(kind):
     y = KINDS[kind](np.arange(40) % 4)
     labels = scan(y)
     first, *_, last = labels.classes.tolist()
-    weigh = ClassWeight(labels, {last: 0.5, first: 3}).weigh
+    weigh = ClassWeight(labels.classes, {last: 0.5, first: 3}).weigh
     expected = np.where(y == last, 0.5, np.where(y == first, 3.0, 1.0))
     for rows in (slice(None), slice(None, None, -3), slice(1, 2), slice(0)):
         np.testing.assert_array_equal(weigh(y[rows]), expected[rows])
@@ -311,12 +311,15 @@ def test_weights_go_to_the_rows_of_their_label(kind):
 
 def test_weights_by_scalars_of_numpy():
     labels = scan(np.array([3, 5, 5]))
-    weight = ClassWeight(labels, {np.int64(5): 2, np.float32(3): 4})
+    weight = ClassWeight(labels.classes, {np.int64(5): 2, np.float32(3): 4})
     assert weight.weigh(np.array([5, 3])).tolist() == [2, 4]
 
 
 def test_no_weights_weigh_one():
-    assert ClassWeight(scan(np.arange(3)), {}).weigh(np.arange(3)).tolist() == [1] * 3
+    assert (
+        ClassWeight(scan(np.arange(3)).classes, {}).weigh(np.arange(3)).tolist()
+        == [1] * 3
+    )
 
 
 @pytest.mark.parametrize(
@@ -339,4 +342,4 @@ def test_no_weights_weigh_one():
 def test_a_weight_of_an_unknown_label_is_refused(y, weights, text):
     labels = scan(np.array(y))
     with raises(ValueError, f"class_weight has a weight for {text}"):
-        ClassWeight(labels, weights)
+        ClassWeight(labels.classes, weights)
