@@ -19,7 +19,8 @@ _LOADING = """
     folder = {!r}
     X_train = np.load(f"{{folder}}/X_train.npy", mmap_mode="r")
     y_train = np.load(f"{{folder}}/y_train.npy", mmap_mode="r")
-    model = ChunkedFit(SGDClassifier(average=True)).fit(X_train, y_train)"""
+    model = ChunkedFit(SGDClassifier(average=True), max_epochs=1)
+    model.fit(X_train, y_train)"""
 
 
 def print_table(results: dict) -> None:

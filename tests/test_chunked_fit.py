@@ -791,7 +791,7 @@ def test_a_pickle_does_not_grow_with_the_data():
     sizes = []
     for n_rows in (100, 100_000):
         X = np.random.default_rng(0).random((n_rows, 5))
-        wrapper = ChunkedFit(SGDClassifier(random_state=0)).fit(
+        wrapper = in_file_order(SGDClassifier(random_state=0)).fit(
             X, np.arange(n_rows) % 2
         )
         sizes.append(len(pickle.dumps(wrapper)))

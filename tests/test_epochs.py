@@ -674,7 +674,8 @@ def test_partial_fit_makes_one_pass_and_holds_nothing_out():
     assert len(rows_of(wrapper)) == 4_000
     balanced = ChunkedFit(SGDClassifier(class_weight="balanced"))
     text = (
-        "class_weight='balanced' needs all rows, and partial_fit is given some of them."
+        "class_weight='balanced' needs all rows, and partial_fit is given some of "
+        "them. Use fit, or a dict of weights."
     )
     with raises(ValueError, text):
         balanced.partial_fit(X, Y)

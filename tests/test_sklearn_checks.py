@@ -81,6 +81,9 @@ EXTRA_FOR_TRANSFORMERS = [
     "check_transformer_get_feature_names_out_pandas",
 ]
 EXTRA_EXPECTED = {
+    ("check_dataframe_column_names_consistency", "MultiOutputRegressor"): (
+        "its partial_fit forgets feature_names_in_ from the second call on"
+    ),
     ("check_dataframe_column_names_consistency", "OneVsRestClassifier"): (
         "its partial_fit does not record feature_names_in_"
     ),
