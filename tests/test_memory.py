@@ -57,10 +57,12 @@ def grown(call):
             peak[0] = max(peak[0], resident("RssAnon"))
     thread = threading.Thread(target=watch)
     thread.start()
-    call()
+    result = call()  # held until it is counted: the watch may never have had its turn
+    peak.append(resident("RssAnon"))
+    del result
     done.set()
     thread.join()
-    return max(peak[0], resident("RssAnon")) - before
+    return max(peak) - before
 """
 
 
