@@ -10,6 +10,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
+from skmmap._chunk_size import parse_size
 from skmmap._delegate import (
     find_tags,
     requires_target,
@@ -18,6 +19,7 @@ from skmmap._delegate import (
     takes_labels,
 )
 from skmmap._open import open_source
+from skmmap._read_path import READS, Reading
 from skmmap._reader import Table, open_table
 from skmmap._targets import (
     Labels,
@@ -69,6 +71,28 @@ def check_parameters(wrapper) -> None:
     _check_count("verbose", wrapper.verbose, least=0)
     _check_shuffle(wrapper.shuffle)
     check_random_state(wrapper.random_state)
+    find_reading(wrapper)
+
+
+def find_reading(wrapper, *, is_mixed: bool = False) -> Reading:
+    """Return how rows are to be read, by the parameters of ChunkedFit."""
+    read, dtype = wrapper.read, wrapper.dtype
+    if not isinstance(read, str) or read not in READS:
+        names = ", ".join(map(repr, READS[:-1]))
+        raise ValueError(f"read must be {names} or {READS[-1]!r}; got {read!r}.")
+    limit = parse_size(wrapper.memory_limit, "memory_limit")
+    if dtype is None:
+        return Reading(read, None, limit, is_mixed)
+    try:
+        kind = np.dtype(dtype)
+    except TypeError:
+        kind = None
+    if kind is None or kind.kind not in "biuf":
+        raise ValueError(
+            f"dtype must be None or a type of real numbers such as 'float32'; got "
+            f"{dtype!r}."
+        )
+    return Reading(read, kind.newbyteorder("="), limit, is_mixed)
 
 
 def _is_auto(value) -> bool:
@@ -132,7 +156,7 @@ def route(wrapper, caller: str, callee: str, params: dict) -> dict:
     return params
 
 
-def open_training(estimator, X, y, params: dict) -> Table:
+def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
     """Return the rows to train on, checked as far as their shapes tell."""
     X = open_source(X, "X")
     tags = find_tags(estimator)
@@ -148,10 +172,12 @@ def open_training(estimator, X, y, params: dict) -> Table:
         y = open_target(y, single_output=single)
     elif y is not None:
         y = open_source(y, "y")
-    return open_table(X, y, params)
+    return open_table(X, y, params, reading)
 
 
-def open_validation(estimator, table: Table, X, y, sample_weight) -> Table:
+def open_validation(
+    estimator, table: Table, X, y, sample_weight, reading: Reading
+) -> Table:
     """Return the rows that the user gave to score each epoch on."""
     if X is None:
         given = "sample_weight_val" if y is None else "y_val"
@@ -165,7 +191,7 @@ def open_validation(estimator, table: Table, X, y, sample_weight) -> Table:
         )
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
     try:
-        given = open_training(estimator, X, y, weights)
+        given = open_training(estimator, X, y, weights, reading)
     except (TypeError, ValueError) as error:
         error.add_note("This is about X_val, y_val and sample_weight_val.")
         raise

@@ -24,9 +24,11 @@ _MAX_AUTO_ROWS = 65_536
 _AUTO_SHARE = 16
 _CHUNKS_HELD = 3
 
-# Rows are mixed in a buffer of this share of the limit, beside a chunk and what the
-# estimator makes of it; more of them than this would only make the mixing slow.
+# Rows are mixed in a buffer of this share of the limit, beside the one that is read
+# next, a chunk, and what the estimator makes of it; more of them than the number below
+# would only make the mixing slow.
 _BUFFER_SHARE = 8
+_PLACE_NBYTES = 8
 _MAX_BUFFER_ROWS = 2**20
 
 
@@ -110,5 +112,7 @@ def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
     9000
     """
     limit = parse_size(memory_limit, "memory_limit")
-    rows = min(limit // (_BUFFER_SHARE * max(1, row_nbytes)), _MAX_BUFFER_ROWS)
+    # Of shorter rows their places, numbers of 8 bytes, would take more than they do.
+    nbytes = max(_PLACE_NBYTES, row_nbytes)
+    rows = min(limit // (_BUFFER_SHARE * nbytes), _MAX_BUFFER_ROWS)
     return chunk_rows * max(1, rows // chunk_rows)

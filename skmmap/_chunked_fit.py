@@ -100,6 +100,22 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         ``"2GiB"``. ``"auto"`` chunks are a sixteenth of it at most, counted as
         float64; rows are mixed in an eighth.
 
+    read : {"auto", "map", "buffer", "uncached"}, default="auto"
+        How the rows of files come. ``"map"`` shows them where the system's cache has
+        them, without a copy. ``"buffer"`` reads them into memory that is used again:
+        faster where the file does not fit in memory, and a file that is cut or
+        replaced meanwhile is an error, where looking at a map of it would kill the
+        process. ``"uncached"`` does that and has the system forget what was read, so
+        that other programs keep their cache. ``"auto"`` is ``"map"`` where the files
+        fit in the memory that is free, control groups included; ``"buffer"`` where
+        they do not, where rows are mixed, and on network file systems. Results are
+        the same bits.
+
+    dtype : dtype or None, default=None
+        Type to which the rows of X are cast as they are read, for training and for
+        everything else. float32 saves the copy as float64 that many estimators make
+        of integers.
+
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.
 
@@ -113,8 +129,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         short; 1 after `partial_fit`.
 
     history_ : dict of lists
-        A number for each epoch: ``"rows"`` learned, ``"seconds"`` it took,
-        ``"read_seconds"`` of them spent waiting for rows, mean training ``"loss"``,
+        A value for each epoch: ``"rows"`` learned, ``"seconds"`` it took,
+        ``"read_seconds"`` of them spent waiting for rows, ``"bound_by"``, which of
+        ``"reading"`` and ``"estimator"`` took more of them, mean training ``"loss"``,
         and ``"score"`` on held-out rows; NaN where there is none.
 
     random_state_ : int
@@ -192,6 +209,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         shuffle="auto",
         random_state=None,
         memory_limit="512MB",
+        read="auto",
+        dtype=None,
         verbose=0,
     ):
         self.estimator = estimator
@@ -200,6 +219,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         self.shuffle = shuffle
         self.random_state = random_state
         self.memory_limit = memory_limit
+        self.read = read
+        self.dtype = dtype
         self.verbose = verbose
 
     @shows_sample_weight

@@ -1,6 +1,7 @@
 """CSR matrices in three files, by their addresses."""
 
 import os
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,16 @@ class CsrStore(SparseStore):
                 f"{describe_rows(start, stop)}. Write the files again, or give "
                 "shape=(n_rows, n_columns)."
             )
+
+    @property
+    def files(self) -> dict:
+        return self._data.files | self._indices.files | self._indptr.files
+
+    def by(self, how: str) -> "CsrStore":
+        store = copy(self)
+        store._data, store._indices = self._data.by(how), self._indices.by(how)
+        store._indptr = self._indptr.by(how)
+        return store
 
     def hold(self) -> None:
         for store in (self._data, self._indices, self._indptr):

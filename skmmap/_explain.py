@@ -16,6 +16,7 @@ def explain(wrapper, plan: Plan) -> str:
         "chunks": _say_chunks(wrapper, plan),
         "epochs": _say_epochs(wrapper, plan),
         "reads": _say_reads(plan),
+        "reads by": _say_path(plan),
         "memory": _say_memory(plan),
         "labels": _say_labels(plan),
         "held out": _say_held_out(plan),
@@ -88,6 +89,21 @@ def _say_reads(plan: Plan) -> str:
     )
 
 
+def _say_path(plan: Plan) -> str:
+    files = plan.table.files
+    if not files:
+        return ""
+    how, reason = plan.table.reading.choose(files)
+    return f"{_PATHS[how]}: {reason}"
+
+
+_PATHS = {
+    "map": "maps, page by page",
+    "buffer": "reading into memory",
+    "uncached": "reading into memory, past the system's cache",
+}
+
+
 def _say_memory(plan: Plan) -> str:
     row_nbytes = plan.table.row_nbytes
     chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
@@ -95,8 +111,13 @@ def _say_memory(plan: Plan) -> str:
     parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
     if plan.is_mixed:
         rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
-        parts.insert(0, f"{say_size(rows * (row_nbytes + 8))} for a mixed buffer")
+        buffers = min(2, plan.schedule.n_buffers)
+        said = say_size(buffers * rows * (row_nbytes + 8))
+        parts.insert(0, f"{said} for {_BUFFERS[buffers]}")
     return ", ".join(parts)
+
+
+_BUFFERS = {1: "a mixed buffer", 2: "a mixed buffer and the next one"}
 
 
 def _say_labels(plan: Plan) -> str:

@@ -10,6 +10,7 @@ from skmmap._stores import Store
 class ContainerStore(Store):
     """Rows that a third-party library reads."""
 
+    is_parallel = False
     _closed = False
 
     def read(self, start: int, stop: int) -> np.ndarray:

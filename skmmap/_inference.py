@@ -1,5 +1,7 @@
 """One method of a fitted estimator over all chunks."""
 
+from contextlib import closing
+
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._output import Output
@@ -18,15 +20,16 @@ def iter_results(estimator, method: str, table: Table, schedule, form: Form):
     call = getattr(estimator, method)
     # No rows are one empty chunk: the estimator says what it thinks of that.
     schedule = schedule if len(schedule) else [(0, 0)]
-    for number, chunk in enumerate(table.iter_chunks(schedule), start=1):
-        try:
-            form, result = _call(call, chunk, form)
-        except Exception as error:
-            doing = _DOING.get(method, f"computing {method} for")
-            where = f"(chunk {number} of {len(schedule)})"
-            add_rows_note(error, doing, table.X, chunk, where)
-            raise
-        yield chunk, result
+    with closing(table.iter_chunks(schedule)) as chunks:
+        for number, chunk in enumerate(chunks, start=1):
+            try:
+                form, result = _call(call, chunk, form)
+            except Exception as error:
+                doing = _DOING.get(method, f"computing {method} for")
+                where = f"(chunk {number} of {len(schedule)})"
+                add_rows_note(error, doing, table.X, chunk, where)
+                raise
+            yield chunk, result
 
 
 def _call(call, chunk: Chunk, form: Form):
@@ -51,6 +54,8 @@ def apply_method(estimator, method: str, table: Table, schedule, form: Form):
     output = Output(
         table.X.n_rows, keep_index=table.X.store.has_index, order=table.X.order
     )
-    for chunk, result in iter_results(estimator, method, table, schedule, form):
-        output.add(chunk.start, chunk.stop, result)
+    results = iter_results(estimator, method, table, schedule, form)
+    with closing(results):
+        for chunk, result in results:
+            output.add(chunk.start, chunk.stop, result)
     return output.result()

@@ -4,15 +4,25 @@ import mmap
 import operator
 import os
 import weakref
+from copy import copy
+from itertools import pairwise
 from math import prod
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
+from skmmap._messages import describe_rows
 from skmmap._stores import Store
 
-# Windows, and some systems beside it, have no such advice.
+# Windows has no such advice, and macOS no pages of files that are let go of.
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
+_DO_NOT_NEED = getattr(mmap, "MADV_DONTNEED", None)
+_LET_GO = getattr(os, "posix_fadvise", None)
+
+CAN_LET_GO = _DO_NOT_NEED is not None
+# Pages that a map shows are resident until so many bytes have been read beyond them.
+WINDOW_NBYTES = 2**25
 
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 2**20  # of a type with many fields; NumPy reads 10,000 bytes unasked
@@ -22,7 +32,15 @@ class MapStore(Store):
     """Rows of a file, which is mapped only while somebody holds a view of it.
 
     The address is all that is kept and pickled: path, offset, shape, type, strides.
+    ``how`` says whether rows are views of the map, are read into memory ("buffer"), or
+    are read and leave nothing in the system's cache ("uncached").
     """
+
+    how = "map"
+    _file = None  # the device and number of the file of a run, or of the map
+    # Where rows have been let go of; what was read ahead is looked at afterwards, and
+    # let go of the next times.
+    _lows = (0, 0, 0)
 
     def __init__(
         self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b""
@@ -72,7 +90,9 @@ class MapStore(Store):
     @property
     def is_slow_layout(self) -> bool:
         widest = max(map(abs, self._strides[1:]), default=0)
-        return self.n_rows > 1 and widest > abs(self._strides[0])
+        return (
+            self.n_rows > 1 and widest > abs(self._strides[0]) and self._extent[1] > 0
+        )
 
     @property
     def rows(self) -> np.ndarray:
@@ -82,33 +102,144 @@ class MapStore(Store):
         if rows is None:
             rows = self._view(self._open("c" if self.mode == "c" else "r"))
             rows.flags.writeable = False
+            self._file, self._lows = _identify(os.stat(self.path)), (0, 0, 0)
             # NumPy makes it the base of its views, so it lives as long as they do.
             self._ref = weakref.ref(rows)
         return rows
 
-    def read(self, start: int, stop: int) -> np.ndarray:
-        return self.rows[start:stop]
+    @property
+    def is_view(self) -> bool:
+        return self.how == "map"
 
-    def prefetch(self, blocks: list) -> None:
+    @property
+    def files(self) -> dict:
+        is_readable = self.mode != "c" and self._is_plain
+        return {str(self.path): self.n_rows * self.row_nbytes} if is_readable else {}
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether rows lie in the file one after the other, as they are in memory."""
+        itemsize = self.dtype.itemsize
+        return self._strides == _find_strides(self.shape, itemsize, "C")
+
+    def by(self, how: str) -> "MapStore":
+        # Private pages are nowhere else, and other layouts are for the map to unravel.
+        if how == self.how or not self.files:
+            return self
+        self._check_open()
+        self._check_file(self.offset + self._extent[1])
+        store = copy(self)
+        store._held, store._ref = None, _nothing
+        store.how, store._file = how, _identify(os.stat(self.path))
+        return store
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self.how != "map":
+            out = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
+            self.read_into(start, stop, out)
+            return out
+        rows = self.rows
+        self.check(start, stop)
+        self._let_go(start)
+        return rows[start:stop]
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Read from the file; whatever happens to it, the process survives."""
+        if self.how == "map" or not out.flags.c_contiguous:
+            super().read_into(start, stop, out)
+            return
+        self._check_open()
+        begin, done = self.offset + start * self.row_nbytes, 0
+        target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
+        with open(self.path, "rb", buffering=0) as file:
+            if self._file not in (None, _identify(os.fstat(file.fileno()))):
+                raise ValueError(
+                    f"{str(self.path)!r} was replaced while it was read: "
+                    f"{describe_rows(start, stop)} are of another file. Run it again."
+                )
+            file.seek(begin)
+            while done < len(target):
+                n_read = file.readinto(target[done:])
+                if not n_read:
+                    self._raise_truncated(begin + done, start, stop)
+                done += n_read
+            if self.how == "uncached" and _LET_GO is not None:
+                _LET_GO(file.fileno(), begin, done, os.POSIX_FADV_DONTNEED)
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise if the file has been cut: looking at the map would kill the process."""
+        if self.how != "map" or self.mode == "c" or not self.row_nbytes:
+            return
+        try:
+            now = os.stat(self.path)
+        except OSError:
+            return  # what is mapped stays, without its name
+        is_short = now.st_size < self.offset + stop * self.row_nbytes
+        if is_short and self._is_plain and _identify(now) == self._file:
+            self._raise_truncated(now.st_size, start, stop)
+
+    def _raise_truncated(self, size: int, start: int, stop: int) -> NoReturn:
+        end = self.offset + stop * self.row_nbytes
+        raise ValueError(
+            f"{str(self.path)!r} is truncated: {describe_rows(start, stop)} end at "
+            f"byte {end:,} of it, and it has {size:,}. Write it again."
+        )
+
+    def _let_go(self, start: int) -> None:
+        """Unmap pages that were looked at; they stay in the system's cache.
+
+        They would count as the process's memory up to the size of the file.
+        """
+        low, *lows = self._lows
+        behind = (start - lows[-1]) * self.row_extent
+        if 0 <= behind < WINDOW_NBYTES or not (CAN_LET_GO and self._is_plain):
+            return
+        if self.mode != "c":  # whose pages are the only copy of what was written
+            pages = (low, start) if behind > 0 else (0, self.n_rows)
+            self._advise(_DO_NOT_NEED, *pages)
+        self._lows = (*lows, start) if behind > 0 else (start,) * 3
+
+    def _advise(self, advice: int, start: int, stop: int) -> None:
+        """Tell the system about the pages of some rows."""
         rows = self.rows
         memmap = _find_memmap(rows)
-        if memmap is None or _WILL_NEED is None or not rows.flags.c_contiguous:
+        if memmap is None or start >= stop:
             return
         # Counted from where the map begins, which may be before the first row.
         first = _address(rows) - _address(memmap)
         first += memmap.offset % mmap.ALLOCATIONGRANULARITY
-        for start, stop in blocks:
-            begin = first + start * rows.strides[0]
-            end, begin = first + stop * rows.strides[0], begin - begin % mmap.PAGESIZE
-            memmap._mmap.madvise(_WILL_NEED, begin, end - begin)
+        begin = first + start * rows.strides[0]
+        end, begin = first + stop * rows.strides[0], begin - begin % mmap.PAGESIZE
+        memmap._mmap.madvise(advice, begin, end - begin)
+
+    def touch(self, start: int, stop: int) -> None:
+        if (
+            not self.is_view
+            or not self._is_plain
+            or not (stop - start) * self.row_nbytes
+        ):
+            return
+        rows = self.rows
+        self.check(start, stop)
+        if _WILL_NEED is not None:
+            self._advise(_WILL_NEED, start, stop)
+        pages = rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE]
+        pages.max(initial=0)
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        held = self.rows  # or each block would be mapped anew
-        if not held.flags.c_contiguous:
+        held = self.rows if self.how == "map" else None
+        if held is None or not held.flags.c_contiguous:
             return super().take(rows)
         # A map reads what is touched: blocks would add nothing but calls.
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        return np.take(held, rows, axis=0, out=out, mode="clip")
+        window = max(1, WINDOW_NBYTES // max(1, self.row_extent))
+        cuts = np.flatnonzero(np.diff(rows // window)) + 1
+        for i, j in pairwise([0, *cuts.tolist(), len(rows)]):
+            if i < j:
+                self.check(int(rows[i]), int(rows[j - 1]) + 1)
+                self._let_go(int(rows[i]))
+                np.take(held, rows[i:j], axis=0, out=out[i:j], mode="clip")
+        return out
 
     def write(self, rows, values) -> None:
         if self.mode == "r":
@@ -175,8 +306,13 @@ class MapStore(Store):
             )
         # The time is for joblib.Memory, which asks the pickle whether data are new.
         changed = self.path.stat().st_mtime_ns if self.path.exists() else None
-        state = {"_held": None, "_ref": _nothing, "_changed": changed}
+        state = {"_held": None, "_ref": _nothing, "_file": None, "_changed": changed}
         return vars(self) | state
+
+
+def _identify(status: os.stat_result) -> tuple[int, int]:
+    """Return what tells a file from another one of the same name."""
+    return status.st_dev, status.st_ino
 
 
 def _nothing() -> None:

@@ -2,7 +2,7 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skmmap._checks import route
+from skmmap._checks import find_reading, route
 from skmmap._delegate import available_with
 from skmmap._handover import Form
 from skmmap._inference import apply_method
@@ -242,11 +242,12 @@ class RowMethods:
         params = {"sample_weight": sample_weight, **params}
         params = route(self, "score", "score", params)
         X = open_source(X, "X")
-        table = open_table(X, open_target(y, single_output=False), params)
+        y = open_target(y, single_output=False)
+        table = open_table(X, y, params, find_reading(self))
         return compute_score(
             estimator,
             table,
-            make_schedule(self, X),
+            make_schedule(self, table.X),
             self._find_form(),
             chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
         )
@@ -361,8 +362,8 @@ class RowMethods:
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
-        schedule = make_schedule(self, X)
-        table = open_table(X, None, params)
+        table = open_table(X, None, params, find_reading(self))
+        schedule = make_schedule(self, table.X)
         return apply_method(estimator, method, table, schedule, self._find_form())
 
     def _find_fitted(self):

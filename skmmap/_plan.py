@@ -21,6 +21,7 @@ from sklearn.utils import check_array, check_random_state
 from skmmap._checks import (
     check_class_weight,
     find_first_params,
+    find_reading,
     open_training,
     open_validation,
 )
@@ -110,9 +111,11 @@ def make_plan(
     """
     estimator = wrapper.estimator
     check_class_weight(estimator, class_weight)
-    table = open_training(estimator, X, y, params)
-    first, labels = find_first_params(estimator, fitted, table.y, classes)
     facts = find_own_fit(estimator, requires_target=requires_target(estimator))
+    how = _find_shuffle(wrapper, facts)
+    reading = find_reading(wrapper, is_mixed=how == "blocks")
+    table = open_training(estimator, X, y, params, reading)
+    first, labels = find_first_params(estimator, fitted, table.y, classes)
     n_epochs = _find_epochs(wrapper, facts) if is_fit else 1
     seed = draw_seed(wrapper, is_run=is_run)
     known = first.get("classes", None if labels is None else labels.classes)
@@ -122,7 +125,8 @@ def make_plan(
         table = replace(table, class_weight=ClassWeight(known, weights))
     held_out = None
     if any(value is not None for value in validation):
-        held_out = open_validation(estimator, table, *validation)
+        reading = find_reading(wrapper)
+        held_out = open_validation(estimator, table, *validation, reading)
     elif n_epochs > 1:
         table, held_out = _hold_out(estimator, table, seed, labels)
     dense = needs_dense(estimator, table.X)
@@ -134,7 +138,7 @@ def make_plan(
         batch_rows=find_batch_rows(estimator, facts, table.X.shape),
         cuts=facts.cuts,
     )
-    schedule = _shuffle(wrapper, facts, schedule, table, labels, seed)
+    schedule = _shuffle(wrapper, how, schedule, table, labels, seed)
     _warn_if_sorted(wrapper, facts, schedule, labels)
     changed |= find_replacements(
         estimator,
@@ -235,12 +239,19 @@ def _hold_out(estimator, table: Table, seed: int, labels):
     return table.keep(train), table.keep(held_out).to_score()
 
 
-def _shuffle(wrapper, facts, chunks: FileOrder, table: Table, labels, seed: int):
-    """Return the schedule that ``shuffle`` says."""
+def _find_shuffle(wrapper, facts) -> str:
+    """Return "blocks" or "chunks" if these are shuffled, else ""."""
     how = wrapper.shuffle
     if isinstance(how, str) and how == "auto":
         how = is_shuffled(wrapper.estimator, facts)
-    if isinstance(how, str) and how == "chunks":
+    if isinstance(how, str):
+        return how
+    return "blocks" if how else ""
+
+
+def _shuffle(wrapper, how: str, chunks: FileOrder, table: Table, labels, seed: int):
+    """Return the schedule that ``shuffle`` says."""
+    if how == "chunks":
         return ChunkOrder(chunks.n_rows, chunks.chunk_size, chunks.min_rows, seed)
     if not how:
         return chunks

@@ -36,6 +36,16 @@ class Report:
             said = ", ".join(f"{name} {value:.6g}" for name, value in known.items())
             print(f"[ChunkedFit] epoch {epoch + 1}: {said}", flush=True)
 
+    def tell_time(self, epoch: int, seconds, waited, bound_by: str) -> None:
+        """Say how much of an epoch was spent on waiting for rows."""
+        if self._verbose:
+            share = 100 * waited / max(seconds, 1e-9)
+            print(
+                f"[ChunkedFit] epoch {epoch + 1}: {seconds:.3g} s, {share:.0f} % of "
+                f"them waiting for rows; bound by the {bound_by}",
+                flush=True,
+            )
+
     def _line(self, epoch: int, rows_done: int) -> str:
         seconds = max(time.perf_counter() - self._began, 1e-9)
         total = epoch * self._n_rows + rows_done

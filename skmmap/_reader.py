@@ -1,17 +1,20 @@
 """Carries out a schedule over the sources: X, y and all that goes row by row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Number
+from threading import RLock
 from typing import Any
-from weakref import ref
 
 import numpy as np
 from scipy import sparse
 
 from skmmap._open import open_source
-from skmmap._schedule import Buffer
+from skmmap._read_path import Reading
+from skmmap._readahead import Load, Memory, bring
+from skmmap._schedule import Buffer, FileOrder
 from skmmap._source import Source
 from skmmap._targets import (
     ClassWeight,
@@ -45,6 +48,9 @@ class Chunk:
         return replace(self, params=self.params | more)
 
 
+AS_GIVEN = Reading()
+
+
 @dataclass(frozen=True)
 class Table:
     """X with what goes along with its rows, and the parameters that do not."""
@@ -54,21 +60,32 @@ class Table:
     by_row: dict = field(default_factory=dict)
     whole: dict = field(default_factory=dict)
     class_weight: ClassWeight | None = None
-    # Weak references to the mixed buffers, of which an estimator may keep a view.
-    _mixed: list = field(default_factory=list, init=False, repr=False)
+    reading: Reading = AS_GIVEN
+    # What rows are read into, by the number of their source.
+    _memory: dict = field(default_factory=dict, init=False, repr=False)
+    _lock: Any = field(default_factory=RLock, init=False, repr=False)
 
     @property
     def row_nbytes(self) -> int:
         """Bytes of a row as it is stored, in all sources together."""
         return sum(source.row_nbytes for source in self._sources)
 
+    @property
+    def group_rows(self) -> int:
+        """Rows that are brought together, in chunks or not."""
+        if not all(source.store.is_array for source in self._sources):
+            return 1
+        return max(1, self.reading.piece_nbytes // max(1, self.row_nbytes))
+
+    @property
+    def files(self) -> dict:
+        """Bytes of the rows in each file that is mapped or read."""
+        return {p: n for source in self._sources for p, n in source.store.files.items()}
+
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
-        if any(source.store.holds(array) for source in self._sources):
-            return True
-        alive = (ref() for ref in self._mixed)
-        return any(
-            rows is not None and np.may_share_memory(array, rows) for rows in alive
+        return any(source.store.holds(array) for source in self._sources) or any(
+            memory.holds(array) for memory in self._memory.values()
         )
 
     def in_file_order(self) -> "Table":
@@ -85,12 +102,13 @@ class Table:
     def to_score(self) -> "Table":
         """Return what a score is computed of; one weight for all changes none."""
         weights = {k: v for k, v in self.by_row.items() if k == "sample_weight"}
-        return Table(self.X, self.y, weights)
+        return Table(self.X, self.y, weights, reading=self.reading)
 
     def sample(self, picked):
         """Return X, y and the weights of some rows in memory; None for what is not."""
         sources = self.X, self.y, self.by_row.get("sample_weight")
-        return [source and source.select(picked).load() for source in sources]
+        with self._lock:
+            return [source and source.select(picked).load() for source in sources]
 
     def _map(self, change) -> "Table":
         y = None if self.y is None else change(self.y)
@@ -102,64 +120,141 @@ class Table:
         sources = [self.X, self.y, *self.by_row.values()]
         return [source for source in sources if source is not None]
 
-    def iter_chunks(self, pieces):
+    def iter_chunks(self, pieces) -> Iterator[Chunk]:
         """Yield the chunk between the two ends of each piece."""
-        for start, stop in pieces:
-            yield self._make_chunk(start, stop, Source.read)
+        if isinstance(pieces, FileOrder):
+            buffers = pieces.iter_buffers(0, self.group_rows)
+        else:
+            buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in pieces)
+        return self.iter_buffers(buffers)
 
-    def iter_buffers(self, buffers):
-        """Yield the chunks of each buffer, mixed if it says so."""
-        for buffer in buffers:
-            if buffer.places is None:
-                (first, _), *_ = buffer.blocks
-                yield from self.iter_chunks(
-                    (first + a, first + b) for a, b in buffer.chunks
-                )
+    def iter_buffers(self, buffers) -> Iterator[Chunk]:
+        """Yield the chunks of each buffer, mixed if it says so.
+
+        The next buffer is brought meanwhile, by threads that end with the iterator.
+        """
+        with closing(bring(map(self._prepare, buffers))) as brought:
+            for (buffer, rows, looked_at), check in brought:
+                for start, stop in buffer.chunks:
+                    check()
+                    chunk = self._make_chunk(buffer, rows, start, stop)
+                    for source in looked_at:
+                        source.check(chunk.start, chunk.stop)
+                    yield chunk
+                    del chunk
+                # Or two buffers would be there while the next one is asked for.
+                del buffer, rows, looked_at, check
+
+    def _prepare(self, buffer: Buffer) -> Load:
+        """Return what brings the rows of a buffer, and where they will be."""
+        rows, looked_at, tasks = {}, [], []
+        nbytes = self.reading.piece_nbytes
+        for number, source in enumerate(self._sources):
+            view = None
+            if buffer.places is None and source.store.is_array:
+                view = source.view(*buffer.blocks[0])
+            if view is not None:
+                rows[id(source)] = view
+                if source.store.files:
+                    looked_at.append(source)
+                    tasks += _cut(source, buffer.blocks, nbytes, source.touch)
+            elif source.store.is_array:
+                memory = self._memory.setdefault(number, Memory())
+                shape = buffer.n_rows, *source.shape[1:]
+                out = memory.take(shape, source.dtype.newbyteorder("="))
+                rows[id(source)] = _lock_array(out)
+                more = _fill(source, buffer, nbytes, out)
+                tasks += more if source.store.is_parallel else [self._in_turn(more)]
             else:
-                yield from self._iter_mixed(buffer)
+                task = partial(_collect, source, buffer, rows)
+                tasks.append(
+                    task if source.store.is_parallel else self._in_turn([task])
+                )
+        return Load((buffer, rows, looked_at), tasks)
 
-    def _iter_mixed(self, buffer: Buffer):
-        mixed = {id(source): _mix(source, buffer) for source in self._sources}
-        arrays = [rows for rows in mixed.values() if isinstance(rows, np.ndarray)]
-        self._mixed[:] = [ref for ref in self._mixed if ref() is not None]
-        self._mixed.extend(map(ref, arrays))
-        for start, stop in buffer.chunks:
-            chunk = self._make_chunk(
-                start, stop, lambda source, a, b: _slice(mixed[id(source)], a, b)
-            )
-            yield replace(chunk, find_rows=partial(buffer.find_rows, start, stop))
+    def _in_turn(self, tasks: list) -> Callable:
+        """Return all tasks as one, for libraries that are used by one thread only."""
 
-    def _make_chunk(self, start: int, stop: int, read: Callable) -> Chunk:
-        params = {key: read(rows, start, stop) for key, rows in self.by_row.items()}
-        y = None if self.y is None else read(self.y, start, stop)
+        def run() -> None:
+            with self._lock:
+                for task in tasks:
+                    task()
+
+        return run
+
+    def _make_chunk(self, buffer: Buffer, rows: dict, start: int, stop: int) -> Chunk:
+        def cut(source):
+            return None if source is None else _slice(rows[id(source)], start, stop)
+
+        params = {name: cut(source) for name, source in self.by_row.items()}
+        X, y = cut(self.X), cut(self.y)
         if self.class_weight is not None:
             others = params.get("sample_weight", self.whole.get("sample_weight", 1))
             params["sample_weight"] = self.class_weight.weigh(y) * others
-        return Chunk(start, stop, read(self.X, start, stop), y, self.whole | params)
+        params = self.whole | params
+        if buffer.places is not None:
+            find_rows = partial(buffer.find_rows, start, stop)
+            return Chunk(start, stop, X, y, params, find_rows)
+        first = buffer.blocks[0][0]
+        return Chunk(first + start, first + stop, X, y, params)
 
 
-def _mix(source: Source, buffer: Buffer):
-    """Return the rows of a buffer, each in its place."""
-    source.prefetch(buffer.blocks)
-    blocks = (source.read(start, stop) for start, stop in buffer.blocks)
-    if not source.store.is_array:
-        return source.store.pick(source.store.join(list(blocks)), buffer.order)
-    dtype = source.dtype.newbyteorder("=")
-    mixed, done = np.empty((len(buffer.places), *source.shape[1:]), dtype), 0
-    for block in blocks:
-        rows = buffer.places[done : done + len(block)]
-        if (
-            block.flags.c_contiguous
-            and block.ndim > 1
-            and not dtype.hasobject
-            and block.size
-        ):
-            _as_items(mixed)[rows] = _as_items(block)
+def _cut(source: Source, blocks: list, nbytes: int, do: Callable) -> Iterator[Callable]:
+    """Yield ``do`` for the pieces of blocks, of so many bytes each."""
+    step = max(1, nbytes // max(1, source.row_nbytes))
+    for first, last in blocks:
+        for start in range(first, last, step):
+            yield partial(_note_rows, source, do, start, min(start + step, last))
+
+
+def _note_rows(source: Source, do: Callable, start: int, stop: int) -> None:
+    try:
+        do(start, stop)
+    except Exception as error:
+        error.add_note(f"while reading {source.describe(start, stop)}")
+        raise
+
+
+def _fill(source: Source, buffer: Buffer, nbytes: int, out: np.ndarray):
+    """Yield the tasks that put the rows of a buffer in their places."""
+    done = 0
+    for first, last in buffer.blocks:
+        here = slice(done, done + last - first)
+        if buffer.places is None:
+            put = partial(_put_in_order, source, out[here], first)
         else:
-            mixed[rows] = block
-        done += len(block)
-    mixed.flags.writeable = False
-    return mixed
+            put = partial(_put_in_places, source, out, buffer.places[here], first)
+        yield from _cut(source, [(first, last)], nbytes, put)
+        done += last - first
+
+
+def _put_in_order(source, out, first: int, start: int, stop: int) -> None:
+    source.read_into(start, stop, out[start - first : stop - first])
+
+
+def _put_in_places(source, out, places, first: int, start: int, stop: int) -> None:
+    rows, places = source.read(start, stop), places[start - first : stop - first]
+    same = (
+        rows.dtype == out.dtype and not rows.dtype.hasobject and rows.dtype.kind != "T"
+    )
+    if same and rows.flags.c_contiguous and rows.ndim > 1 and rows.size:
+        out, rows = _as_items(out), _as_items(rows)
+    out[places] = rows
+
+
+def _collect(source: Source, buffer: Buffer, rows: dict) -> None:
+    """Put the rows of a buffer that are in no array under their source's key."""
+    read = [source.read(start, stop) for start, stop in buffer.blocks]
+    if buffer.places is None:
+        (rows[id(source)],) = read
+    else:
+        rows[id(source)] = source.store.pick(source.store.join(read), buffer.order)
+
+
+def _lock_array(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _as_items(rows: np.ndarray) -> np.ndarray:
@@ -172,7 +267,7 @@ def _slice(rows, start: int, stop: int):
     return rows.iloc[start:stop] if hasattr(rows, "iloc") else rows[start:stop]
 
 
-def open_table(X, y=None, params=None) -> Table:
+def open_table(X, y=None, params=None, reading=AS_GIVEN) -> Table:
     """Return a table; whatever of ``params`` has a value for each row is sliced."""
     by_row, whole = {}, {}
     for name, value in (params or {}).items():
@@ -184,7 +279,9 @@ def open_table(X, y=None, params=None) -> Table:
             whole[name] = value
     for name, source in {"y": y, **by_row}.items():
         _check_same_length(X, source, name)
-    table = Table(X, y, by_row, whole).in_file_order()
+    X, y, *others = reading.bring([reading.cast(X), y, *by_row.values()])
+    by_row = dict(zip(by_row, others, strict=True))
+    table = Table(X, y, by_row, whole, reading=reading).in_file_order()
     if "sample_weight" in by_row:
         check_finite(table.by_row["sample_weight"], "sample_weight")
         check_has_weight(table.by_row["sample_weight"])

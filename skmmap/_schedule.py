@@ -33,6 +33,10 @@ class Buffer:
     chunks: list[tuple[int, int]]
     places: np.ndarray | None = None
 
+    @property
+    def n_rows(self) -> int:
+        return self.chunks[-1][1]
+
     @cached_property
     def order(self) -> np.ndarray:
         """Which row of those that are read is at each place."""
@@ -82,10 +86,14 @@ class FileOrder:
         """Places of the file at which reading begins anew, in an epoch."""
         return 1
 
-    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
-        """Yield each chunk by itself."""
-        for start, stop in self:
-            yield Buffer([(start, stop)], [(0, stop - start)])
+    def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
+        """Yield each chunk by itself, or several if they have fewer rows together."""
+        step = -(-least_rows // self.chunk_size)
+        for first in range(0, len(self), step):
+            stops = range(first, min(first + step, len(self)))
+            chunks = [self.find_chunk(number) for number in stops]
+            begin, end = chunks[0][0], chunks[-1][1]
+            yield Buffer([(begin, end)], [(a - begin, b - begin) for a, b in chunks])
 
 
 @dataclass(frozen=True)
@@ -98,7 +106,7 @@ class ChunkOrder(FileOrder):
     def n_reads(self) -> int:
         return len(self)
 
-    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
+    def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
         order = np.arange(len(self), dtype=np.uint32)
         _seed(self.seed, epoch).shuffle(order)
         for number in order:
@@ -140,7 +148,7 @@ class BlockOrder(FileOrder):
         """The first chunk of each buffer; buffers differ by one chunk at most."""
         return np.linspace(0, len(self), self.n_buffers + 1).astype(np.int64)
 
-    def iter_buffers(self, epoch: int) -> Iterator[Buffer]:
+    def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
         """Yield the buffers of an epoch, each with its blocks in file order."""
         starts, sizes = self._draw_blocks(epoch)
         for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):

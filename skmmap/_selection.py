@@ -39,8 +39,12 @@ class Runs:
         return self.starts.nbytes + self.stops.nbytes
 
     def at(self, positions: np.ndarray) -> np.ndarray:
-        run = np.searchsorted(self.stops, positions, side="right")
+        run = self.find_runs(positions)
         return (self.starts - self.stops + self.lengths)[run] + positions
+
+    def find_runs(self, positions) -> np.ndarray:
+        """Return in which run each position is."""
+        return np.searchsorted(self.stops, positions, side="right")
 
 
 def resolve(key, n_rows: int):

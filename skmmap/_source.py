@@ -5,7 +5,7 @@ from math import prod
 import numpy as np
 
 from skmmap._messages import describe_rows
-from skmmap._selection import at, find_order, pack, pick, unpack
+from skmmap._selection import Runs, at, find_order, pack, pick, unpack
 from skmmap._stores import ArrayStore, ColumnStore, PartStore, Store
 
 _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
@@ -14,11 +14,12 @@ _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
 class Source:
     """Some rows of a store, read by slices of them.
 
-    ``order`` says where they were before `in_file_order` moved them.
+    ``order`` says where they were before `in_file_order` moved them, ``cast`` the type
+    that they become when they are read.
     """
 
-    def __init__(self, store: Store, selection=None, order=None):
-        self.store, self.order = store, order
+    def __init__(self, store: Store, selection=None, order=None, cast=None):
+        self.store, self.order, self.cast = store, order, cast
         self.selection = range(store.n_rows) if selection is None else selection
 
     @property
@@ -27,7 +28,7 @@ class Source:
 
     @property
     def dtype(self) -> np.dtype:
-        return self.store.dtype
+        return self.store.dtype if self.cast is None else self.cast
 
     @property
     def ndim(self) -> int:
@@ -43,7 +44,11 @@ class Source:
 
     @property
     def row_nbytes(self) -> int:
-        return self.store.row_nbytes
+        """Bytes of a row as it is stored, or as it is cast if those are more."""
+        stored = self.store.row_nbytes
+        if self.cast is None:
+            return stored
+        return max(stored, self.row_values * self.cast.itemsize)
 
     @property
     def is_whole(self) -> bool:
@@ -59,17 +64,59 @@ class Source:
         """Return neighbouring rows for an estimator: native, and read-only."""
         rows = self.selection
         if type(rows) is range and rows.step == 1:
-            return _guard(self.store.read(rows.start + start, rows.start + stop))
-        return _guard(self._read(range(start, stop)))
+            read = self.store.read(rows.start + start, rows.start + stop)
+        else:
+            read = self._read(range(start, stop))
+        return _guard(read, self.cast)
 
-    def prefetch(self, blocks: list) -> None:
-        """Let the system bring blocks of rows, if they lie side by side."""
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Put neighbouring rows into an array, which may be of another type."""
+        run = self.find_run(start, stop)
+        if run is None or out.dtype != self.store.dtype:
+            out[...] = self._read(range(start, stop))
+        else:
+            self.store.read_into(*run, out)
+
+    def find_run(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return where rows that are neighbours in the store lie, None if they are not.
+
+        Only what is known without looking at row numbers counts.
+        """
         rows = self.selection
-        if type(rows) is range and rows.step == 1:
-            first = rows.start
-            self.store.prefetch(
-                [(first + start, first + stop) for start, stop in blocks]
+        if isinstance(rows, range):
+            first = rows.start + start
+            return (first, first + stop - start) if rows.step == 1 else None
+        if isinstance(rows, Runs) and start < stop:
+            run, last = rows.find_runs([start, stop - 1]).tolist()
+            first = (
+                int(rows.starts[run]) + start - int(rows.stops[run - 1] if run else 0)
             )
+            return (first, first + stop - start) if run == last else None
+        return None
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        """Return neighbouring rows if they can be looked at where they are."""
+        if not self.store.is_view or self.cast is not None or not self.dtype.isnative:
+            return None
+        run = self.find_run(start, stop)
+        return None if run is None else _guard(self.store.read(*run))
+
+    def touch(self, start: int, stop: int) -> None:
+        """Have rows that can be looked at brought to memory."""
+        self.store.touch(*self.find_run(start, stop))
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise if rows that can be looked at are no longer there."""
+        self.store.check(*self.find_run(start, stop))
+
+    def by(self, how: str) -> "Source":
+        """Return the rows with their files mapped or read, as ``how`` says."""
+        return Source(self.store.by(how), self.selection, self.order, self.cast)
+
+    def to_dtype(self, dtype) -> "Source":
+        """Return the rows as they are read in another type."""
+        cast = None if dtype == self.store.dtype else dtype
+        return Source(self.store, self.selection, self.order, cast)
 
     def _read(self, positions: range):
         rows = self.selection
@@ -92,7 +139,7 @@ class Source:
     def load(self):
         """Return all rows in memory."""
         if not self.store.is_array:
-            return self._read(range(self.n_rows))
+            return _guard(self._read(range(self.n_rows)), self.cast)
         out = np.empty(self.shape, self.dtype)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         order = self.find_file_order()
@@ -115,7 +162,7 @@ class Source:
 
     def select(self, picked) -> "Source":
         """Return a selection of these rows."""
-        return Source(self.store, pick(self.selection, picked))
+        return Source(self.store, pick(self.selection, picked), cast=self.cast)
 
     def find_file_order(self):
         """Return the positions by which rows ascend in the store; None if they do."""
@@ -123,16 +170,16 @@ class Source:
 
     def reorder(self, order) -> "Source":
         """Return the rows in another order, which remember where they were."""
-        return Source(self.store, pick(self.selection, order), order)
+        return Source(self.store, pick(self.selection, order), order, self.cast)
 
     def keep(self, picked) -> "Source":
         """Return some of the rows, ascending, which remember where they were."""
         order = picked if self.order is None else pick(self.order, picked)
-        return Source(self.store, pick(self.selection, picked), order)
+        return Source(self.store, pick(self.selection, picked), order, self.cast)
 
     def ravel(self) -> "Source":
         """Return a column of shape (n_rows, 1) as one dimension."""
-        return Source(ColumnStore(self.store), self.selection, self.order)
+        return Source(ColumnStore(self.store), self.selection, self.order, self.cast)
 
     def name_rows(self, positions) -> np.ndarray:
         """Return the numbers that the user knows rows by."""
@@ -159,14 +206,14 @@ class Source:
         if isinstance(self.store, ArrayStore) and self.store.mode == "r":
             # What is in memory has no address: no more of it than is selected.
             array = self.store.rows if self.is_whole else self.load()
-            return ArrayStore(array), range(self.n_rows), None
+            return ArrayStore(array), range(self.n_rows), None, self.cast
         order = None if self.order is None else pack(self.order)
-        return self.store, pack(self.selection), order
+        return self.store, pack(self.selection), order, self.cast
 
     def __setstate__(self, state):
-        store, selection, order = state
+        store, selection, order, cast = state
         order = None if order is None else unpack(order)
-        self.__init__(store, unpack(selection), order)
+        self.__init__(store, unpack(selection), order, cast)
 
     @property
     def nbytes(self) -> int:
@@ -174,8 +221,10 @@ class Source:
         return prod(self.shape) * self.dtype.itemsize
 
 
-def _guard(rows):
+def _guard(rows, cast=None):
     """Return an array in native byte order that nobody can write through."""
+    if cast is not None and hasattr(rows, "astype"):
+        rows = rows.astype(cast)
     if not isinstance(rows, np.ndarray):
         return rows
     if type(rows) is np.ndarray and not rows.flags.writeable and rows.dtype.isnative:

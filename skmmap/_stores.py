@@ -5,6 +5,7 @@ what lies on a disk is read in sequence: never with a seek for each row.
 """
 
 import sys
+from copy import copy
 from math import prod
 
 import numpy as np
@@ -29,6 +30,7 @@ class Store:
     is_slow_layout = False  # each slice of rows touches the whole file
     has_index = False  # chunks carry an index that results are to have
     on_disk = True
+    is_parallel = True  # several threads can read at the same time
     where = ""  # what messages and repr call it
 
     @property
@@ -61,12 +63,33 @@ class Store:
         """Rows that are read together when some of them are picked."""
         return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
 
+    @property
+    def is_view(self) -> bool:
+        """Whether `read` returns a view, without work."""
+        return False
+
+    @property
+    def files(self) -> dict:
+        """Bytes of the rows in each file that can be read as well as mapped."""
+        return {}
+
+    def by(self, how: str) -> "Store":
+        """Return the store with its files mapped or read, as ``how`` says."""
+        return self
+
     def read(self, start: int, stop: int):
         """Return neighbouring rows, as a view where that is possible."""
         raise NotImplementedError
 
-    def prefetch(self, blocks: list) -> None:
-        """Let the system bring blocks of neighbouring rows, which are read soon."""
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Put neighbouring rows into an array of their shape."""
+        out[...] = self.read(start, stop)
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise if neighbouring rows are no longer there to be looked at."""
+
+    def touch(self, start: int, stop: int) -> None:
+        """Have neighbouring rows brought to memory, for a view of them."""
 
     def take(self, rows: np.ndarray):
         """Return the rows of these ascending numbers, as a copy."""
@@ -145,6 +168,8 @@ class ArrayStore(Store):
     def is_slow_layout(self) -> bool:
         return self.on_disk and self.n_rows > 1 and self.rows.flags.fnc
 
+    is_view = True
+
     def read(self, start: int, stop: int) -> np.ndarray:
         return self.rows[start:stop]
 
@@ -162,6 +187,8 @@ class ArrayStore(Store):
 
 class LazyStore(Store):
     """Rows of anything that has a shape, a dtype, and slices to an array."""
+
+    is_parallel = False
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
@@ -277,6 +304,7 @@ class PartStore(Store):
         self._store, self.shape, self.dtype = store, shape, store.dtype
         self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
+        self.is_parallel = store.is_parallel
         self.has_index, self.pick, self.join = store.has_index, store.pick, store.join
 
     @property
@@ -287,6 +315,25 @@ class PartStore(Store):
     def row_values(self) -> int:
         return self._store.row_values
 
+    @property
+    def is_view(self) -> bool:
+        return self._store.is_view
+
+    @property
+    def files(self) -> dict:
+        return self._store.files
+
+    def by(self, how: str) -> "Store":
+        part = copy(self)
+        part._store = self._store.by(how)
+        return part
+
+    def check(self, start: int, stop: int) -> None:
+        self._store.check(start, stop)
+
+    def touch(self, start: int, stop: int) -> None:
+        self._store.touch(start, stop)
+
     def holds(self, array: np.ndarray) -> bool:
         return self._store.holds(array)
 
@@ -295,9 +342,6 @@ class PartStore(Store):
 
     def close(self) -> None:
         self._store.close()
-
-    def prefetch(self, blocks: list) -> None:
-        self._store.prefetch(blocks)
 
 
 class ColumnStore(PartStore):
@@ -308,6 +352,9 @@ class ColumnStore(PartStore):
 
     def read(self, start: int, stop: int):
         return self._store.read(start, stop)[:, 0]
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        self._store.read_into(start, stop, out[:, None])
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         return self._store.take(rows)[:, 0]
@@ -324,6 +371,7 @@ class ShardStore(Store):
         self.dtype, self.mode, self.kind = first.dtype, first.mode, first.kind
         self.has_index = first.has_index
         self.on_disk = any(shard.on_disk for shard in shards)
+        self.is_parallel = all(shard.is_parallel for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join
@@ -343,6 +391,20 @@ class ShardStore(Store):
             for shard, before in self._iter_shards(start, stop)
         ]
         return self.join(parts or [self._shards[0].read(0, 0)])
+
+    @property
+    def files(self) -> dict:
+        return {path: n for shard in self._shards for path, n in shard.files.items()}
+
+    def by(self, how: str) -> "Store":
+        return ShardStore([shard.by(how) for shard in self._shards])
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            begin, end = max(start, before), min(stop, before + shard.n_rows)
+            shard.read_into(
+                begin - before, end - before, out[begin - start : end - start]
+            )
 
     def take(self, rows):
         if not len(rows):

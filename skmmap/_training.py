@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -20,7 +21,7 @@ from skmmap._views import own_arrays
 
 def _make_history() -> dict:
     """Return the columns in which a run writes down a row for each epoch."""
-    names = "rows", "seconds", "read_seconds", "loss", "score"
+    names = "rows", "seconds", "read_seconds", "bound_by", "loss", "score"
     return {name: [] for name in names}
 
 
@@ -135,19 +136,21 @@ class Training:
         began, waited, done = time.perf_counter(), 0.0, 0
         is_over = False
         self.watch.begin_epoch(self.table.X.n_rows)
-        chunks, number, chunk = self._iter_chunks(self.epoch), -1, None
-        while not (is_over or self.tasks.stopped):
-            asked, chunk = time.perf_counter(), None  # or two buffers would be alive
-            number, chunk = number + 1, next(chunks, None)
-            waited += time.perf_counter() - asked
-            if chunk is None:
-                break
-            with self.tasks.chunk(chunk, self.learned_attributes) as learning:
-                if not _is_weightless(chunk):
-                    self._learn(number, chunk, learning)
-                    is_over = self._look(chunk)
-            done += chunk.n_rows
-            self.report.tell(self.epoch, done)
+        number, chunk = -1, None
+        with closing(self._iter_chunks(self.epoch)) as chunks:
+            while not (is_over or self.tasks.stopped):
+                # The last chunk is let go of first, or its memory could not be used.
+                asked, chunk = time.perf_counter(), None
+                number, chunk = number + 1, next(chunks, None)
+                waited += time.perf_counter() - asked
+                if chunk is None:
+                    break
+                with self.tasks.chunk(chunk, self.learned_attributes) as learning:
+                    if not _is_weightless(chunk):
+                        self._learn(number, chunk, learning)
+                        is_over = self._look(chunk)
+                done += chunk.n_rows
+                self.report.tell(self.epoch, done)
         return self._end_epoch(done, time.perf_counter() - began, waited) or is_over
 
     def _look(self, chunk: Chunk) -> bool:
@@ -160,10 +163,12 @@ class Training:
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self.score(estimator)
         mean_loss = np.nan if loss is None else float(loss.mean())
-        row = (n_rows, seconds, waited, mean_loss, score)
+        bound_by = "reading" if waited > seconds / 2 else "estimator"
+        row = (n_rows, seconds, waited, bound_by, mean_loss, score)
         for column, value in zip(self.history.values(), row, strict=True):
             column.append(value)
         self.report.tell_result(self.epoch, loss=mean_loss, score=score)
+        self.report.tell_time(self.epoch, seconds, waited, bound_by)
         return self.rule.after_epoch(estimator, loss, score)
 
     def _learn(self, number: int, chunk: Chunk, learning) -> None:
@@ -178,19 +183,22 @@ class Training:
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
         """Yield the chunks of an epoch, with the parameters of the first in its own."""
         first = self.first if epoch == 0 else {}
-        for chunk in self.table.iter_buffers(self.schedule.iter_buffers(epoch)):
-            if first and not _is_weightless(chunk):
-                chunk, first = chunk.with_params(first), {}
-            yield chunk
-            del chunk
+        buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
+        with closing(self.table.iter_buffers(buffers)) as chunks:
+            for chunk in chunks:
+                if first and not _is_weightless(chunk):
+                    chunk, first = chunk.with_params(first), {}
+                yield chunk
+                del chunk
 
     def _iter_learned(self, number: int) -> Iterator[Chunk]:
         """Yield again what was learned before chunk ``number`` of this epoch."""
         for epoch in range(self.epoch + 1):
             stop = number if epoch == self.epoch else None
-            for chunk in islice(self._iter_chunks(epoch), stop):
-                if not _is_weightless(chunk):
-                    yield chunk
+            with closing(self._iter_chunks(epoch)) as chunks:
+                for chunk in islice(chunks, stop):
+                    if not _is_weightless(chunk):
+                        yield chunk
 
 
 def _is_weightless(chunk: Chunk) -> bool:

@@ -595,7 +595,8 @@ ChunkedFit(SGDClassifier) on 22,499,992 x 100 float32, 9.0 GB with y
   chunks                  563 of 40,000 rows
   epochs                  at most 1,000 (max_iter of the estimator), until the score of held-out rows stalls
   reads                   9.0 GB in each epoch, from 8,460 places (seeks)
-  memory                  48.9 MB for a mixed buffer, 32.0 MB for a chunk as float64
+  reads by                reading into memory: blocks are mixed in memory
+  memory                  97.9 MB for a mixed buffer and the next one, 32.0 MB for a chunk as float64
   labels                  5 classes, 100 % sorted
   held out                2,500,008 rows, scored after each epoch
   from the estimator      max_iter=1000, shuffle=True, tol=0.001, n_iter_no_change=5, early_stopping=True

@@ -24,6 +24,8 @@ HOUSE = [
     "_rows",
     "_open",
     "_targets",
+    "_read_path",
+    "_readahead",
     "_reader",
     "_handover",
     "_views",

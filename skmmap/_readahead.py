@@ -1,0 +1,158 @@
+"""Brings what comes next while somebody works on what is there."""
+
+import mmap
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import islice
+from math import prod
+
+import numpy as np
+
+# Disks reach their full speed with a few requests at a time; results do not depend on
+# the number.
+N_READERS = 4
+
+_IN_PAGES = 2**20  # from so many bytes on, memory is taken and given back in pages
+_KEPT = 4  # as many as are in use at once, and one more
+
+
+class Memory:
+    """Memory that is used again once nobody looks at it.
+
+    Whoever keeps a view of what is in it keeps it as it is: it is left to him, and
+    other memory is taken.
+    """
+
+    def __init__(self):
+        self._kept, self._known = [], {}
+
+    def take(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        """Return an array of any content."""
+        nbytes = prod(shape) * dtype.itemsize
+        if dtype.hasobject or dtype.kind == "T":
+            return np.empty(shape, dtype)
+        kept = self._kept
+        for i in range(len(kept)):
+            if kept[i].nbytes >= nbytes and _count_users(kept, i) == _NO_USERS:
+                return np.ndarray(shape, dtype, kept[i])
+        # What is idle is too small, and would be held for nothing.
+        busy = [i for i in range(len(kept)) if _count_users(kept, i) > _NO_USERS]
+        self._kept = [kept[i] for i in busy[-_KEPT + 1 :]]
+        del kept
+        self._kept.append(_take_memory(nbytes))
+        self._known = {
+            key: ref for key, ref in self._known.items() if ref() is not None
+        }
+        self._known[id(self._kept[-1])] = weakref.ref(self._kept[-1])
+        return np.ndarray(shape, dtype, self._kept[-1])
+
+    def holds(self, array: np.ndarray) -> bool:
+        """Whether ``array`` is a view of this memory."""
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        known = self._known.get(id(array))
+        return known is not None and known() is array
+
+
+def _take_memory(nbytes: int) -> np.ndarray:
+    if nbytes < _IN_PAGES:
+        return np.empty(max(1, nbytes), np.uint8)
+    # Aligned to pages, and given back to the system as soon as nobody has it.
+    return np.frombuffer(mmap.mmap(-1, nbytes, **_PRIVATE), np.uint8)
+
+
+# Shared memory, which it would be otherwise, is counted and limited apart.
+_FLAGS = [getattr(mmap, name, None) for name in ("MAP_PRIVATE", "MAP_ANONYMOUS")]
+_PRIVATE = {} if None in _FLAGS else {"flags": sum(_FLAGS)}
+
+
+def _count_users(arrays: list, number: int) -> int:
+    return sys.getrefcount(arrays[number])
+
+
+_NO_USERS = _count_users([np.empty(1)], 0)
+
+
+class Load:
+    """Something to bring: tasks that can run in any order, on any thread."""
+
+    def __init__(self, content, tasks: list[Callable]):
+        self.content, self._tasks = content, tasks
+        self._futures, self._failed = [], []
+
+    @property
+    def is_done(self) -> bool:
+        return not self._tasks
+
+    def run(self) -> None:
+        """Bring it now."""
+        for task in self._tasks:
+            task()
+
+    def start(self, pool, stopped: threading.Event) -> None:
+        self._futures = [
+            pool.submit(self._run_task, task, stopped) for task in self._tasks
+        ]
+
+    def _run_task(self, task: Callable, stopped: threading.Event) -> None:
+        if stopped.is_set():
+            return
+        try:
+            task()
+        except BaseException as error:
+            self._failed.append(error)
+
+    def wait(self) -> None:
+        wait(self._futures)
+        self.check()
+
+    def check(self) -> None:
+        """Raise what a task has raised until now."""
+        if self._failed:
+            raise self._failed[0]
+
+
+def bring(loads: Iterable[Load]) -> Iterator[tuple]:
+    """Yield each content once it is there, and a function to call now and then.
+
+    That function raises what bringing the next one has raised meanwhile. The threads
+    end with the iterator; where there is one load, or nothing to do, there are none.
+    """
+    loads = iter(loads)
+    head = list(islice(loads, 2))
+    if len(head) < 2 or all(load.is_done for load in head):
+        yield from _bring_in_turn(head, loads)
+        return
+    stopped = threading.Event()
+    with ThreadPoolExecutor(N_READERS, "skmmap-reader") as pool:
+        try:
+            first, second = head
+            head.clear()
+            first.start(pool, stopped)
+            while first is not None:
+                if second is not None:
+                    second.start(pool, stopped)
+                first.wait()
+                content, check = first.content, second.check if second else _nothing
+                first = None
+                yield content, check
+                del content, check
+                first, second = second, next(loads, None) if second else None
+        finally:
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
+
+
+def _bring_in_turn(head: list, loads: Iterator[Load]) -> Iterator[tuple]:
+    while load := head.pop(0) if head else next(loads, None):
+        load.run()
+        content, load = load.content, None
+        yield content, _nothing
+        del content
+
+
+def _nothing() -> None:
+    """Nothing can have failed."""

@@ -1,0 +1,739 @@
+"""How rows are brought: the same bits by every path, errors in time, nothing left."""
+
+import ctypes
+import mmap
+import multiprocessing
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import Recorder, in_file_order, raises, state_of
+from joblib.externals.loky import get_reusable_executor
+from sklearn.base import BaseEstimator
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import StandardScaler
+
+from skmmap import ChunkedFit, _maps, _readahead, open_rows
+from skmmap._maps import MapStore
+from skmmap._read_path import Reading, find_free_memory, find_network
+from skmmap._readahead import Load, Memory, bring
+
+READS = "map", "buffer", "uncached"
+SHUFFLES = False, "chunks", "blocks"
+# So little that rows are brought in many pieces, and mixed in many buffers.
+SMALL = {"chunk_size": 50, "memory_limit": 200_000}
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((3_000, 7)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(np.int64)
+W = RNG.random(3_000)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(nothing_left_open):
+    """Every test ends with the files and threads that it began with."""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return the paths of X, y and weights."""
+    paths = [tmp_path / f"{name}.npy" for name in "Xyw"]
+    for path, rows in zip(paths, (X, Y, W), strict=True):
+        np.save(path, rows)
+    return paths
+
+
+class Collect(BaseEstimator):
+    """Keeps copies of all that it is given."""
+
+    def partial_fit(self, X, y=None, sample_weight=None):
+        assert not X.flags.writeable
+        self.calls_ = [*getattr(self, "calls_", []), (np.array(X), np.array(y))]
+        return self
+
+
+# --- The same rows, whatever the path ------------------------------------------------
+
+
+def fit(X, y, w=None, *, shuffle, **params):
+    model = SGDClassifier(random_state=0, average=True)
+    wrapper = ChunkedFit(model, max_epochs=2, shuffle=shuffle, **SMALL, **params)
+    return state_of(wrapper.fit(X, y, w).estimator_)
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_paths_and_threads_change_no_bit(files, shuffle, monkeypatch):
+    expected = fit(X, Y, W, shuffle=shuffle)
+    for read in READS:
+        assert fit(*files, shuffle=shuffle, read=read) == expected
+    for n_readers in (1, 2, 16):
+        monkeypatch.setattr(_readahead, "N_READERS", n_readers)
+        assert fit(*files, shuffle=shuffle, read="buffer") == expected
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_timing_changes_no_bit(files, shuffle, monkeypatch):
+    expected = fit(X, Y, shuffle=shuffle)
+    read_into, delays = MapStore.read_into, np.random.default_rng(1)
+
+    def read_late(self, start, stop, out):
+        time.sleep(delays.random() / 500)
+        read_into(self, start, stop, out)
+
+    monkeypatch.setattr(MapStore, "read_into", read_late)
+    assert fit(*files[:2], shuffle=shuffle, read="buffer") == expected
+
+
+def as_selection(path):
+    order = np.random.default_rng(3).permutation(3_000)
+    return open_rows(path)[order[:2_000]]
+
+
+def as_runs(path):
+    return open_rows(path)[np.r_[0:1_000, 1_500:3_000]]
+
+
+def as_shards(path):
+    parts = [path.with_name(f"{path.stem}{i}.npy") for i in range(3)]
+    for part, rows in zip(parts, np.array_split(np.load(path), 3), strict=True):
+        np.save(part, rows)
+    return open_rows(parts)
+
+
+def as_big_endian(path):
+    rows = np.load(path)
+    np.save(path, rows.astype(rows.dtype.newbyteorder(">")))
+    return path
+
+
+def as_columns_of_a_map(path):
+    return np.load(path, mmap_mode="r")[:, ::2] if path.stem == "X" else path
+
+
+def as_fortran(path):
+    np.save(path, np.asfortranarray(np.load(path)))
+    return path
+
+
+def as_every_second_row(path):
+    return np.load(path, mmap_mode="r")[::2]
+
+
+def as_private_map(path):
+    rows = np.load(path, mmap_mode="c")
+    rows[5] = 1
+    return rows
+
+
+KINDS = [
+    as_selection,
+    as_runs,
+    as_shards,
+    as_big_endian,
+    as_columns_of_a_map,
+    as_fortran,
+    as_every_second_row,
+    as_private_map,
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("read", READS)
+def test_rows_of_every_kind_by_every_path(files, kind, read):
+    rows, labels = map(kind, files[:2])
+    whole = [np.array(open_rows(value)) for value in (rows, labels)]
+    for shuffle in SHUFFLES:
+        wrapper = ChunkedFit(Collect(), shuffle=shuffle, read=read, **SMALL)
+        wrapper.fit(rows, labels)
+        seen = [np.concatenate(part) for part in zip(*wrapper.calls_, strict=True)]
+        if kind is not as_selection and not shuffle:
+            np.testing.assert_array_equal(seen[0], whole[0])
+            np.testing.assert_array_equal(seen[1], whole[1])
+        # As pairs, whatever their order.
+        both = [np.column_stack(pair) for pair in (seen, whole)]
+        both = [pair[np.lexsort(pair.T)] for pair in both]
+        np.testing.assert_array_equal(*both)
+
+
+@pytest.mark.parametrize("read", READS)
+def test_predictions_by_every_path(files, read):
+    model = SGDClassifier(random_state=0).fit(X, Y)
+    wrapper = in_file_order(SGDClassifier(random_state=0), read=read, **SMALL)
+    wrapper.fit(files[0], files[1])
+    rows = as_selection(files[0])
+    expected = wrapper.estimator_.predict(np.asarray(rows))
+    np.testing.assert_array_equal(wrapper.predict(rows), expected)
+    expected = wrapper.estimator_.score(X, Y, W)
+    assert wrapper.score(*files) == pytest.approx(expected, rel=1e-14)
+    assert model.n_features_in_ == wrapper.n_features_in_
+
+
+def test_rows_of_no_bytes_and_of_several_dimensions(tmp_path):
+    images = RNG.integers(0, 9, (600, 3, 4), dtype=np.uint8)
+    np.save(tmp_path / "images.npy", images)
+    np.save(tmp_path / "none.npy", np.empty((600, 0)))
+    for read in READS:
+        for shuffle in SHUFFLES:
+            for name in ("images", "none"):
+                path = tmp_path / f"{name}.npy"
+                wrapper = ChunkedFit(Collect(), shuffle=shuffle, read=read, **SMALL)
+                calls = wrapper.fit(path, np.arange(600)).calls_
+                order = np.concatenate([y for _, y in calls])
+                expected = np.load(path)[order]
+                np.testing.assert_array_equal(
+                    np.concatenate([rows for rows, _ in calls]), expected
+                )
+
+
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_what_an_estimator_keeps_is_not_written_over(files, read, shuffle):
+    """Memory is used again, but not under a view that somebody has."""
+
+    class Keeps(Collect):
+        def partial_fit(self, X, y=None):
+            self.kept_ = [*getattr(self, "kept_", []), X[1:3]]
+            return super().partial_fit(X, y)
+
+    wrapper = ChunkedFit(Keeps(), shuffle=shuffle, read=read, **SMALL).fit(files[0])
+    assert len(wrapper.kept_) == 60
+    for kept, (rows, _) in zip(wrapper.kept_, wrapper.calls_, strict=True):
+        np.testing.assert_array_equal(kept, rows[1:3])
+        assert kept.base is None  # and the fitted object has copies only
+
+
+def test_without_advice_to_the_system(files, monkeypatch):
+    """As on Windows."""
+    expected = fit(X, Y, shuffle=False)
+    for name in ("_WILL_NEED", "_DO_NOT_NEED", "_LET_GO"):
+        monkeypatch.setattr(_maps, name, None)
+    monkeypatch.setattr(_maps, "CAN_LET_GO", False)
+    for read in READS:
+        assert fit(*files[:2], shuffle=False, read=read) == expected
+
+
+# --- dtype ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+@pytest.mark.parametrize("read", READS)
+def test_dtype_is_what_every_method_sees(tmp_path, shuffle, read):
+    rows = RNG.integers(0, 255, (900, 5), dtype=np.uint8)
+    np.save(tmp_path / "X.npy", rows)
+    for value in (tmp_path / "X.npy", rows, open_rows(tmp_path / "X.npy")[::-1]):
+        params = {"dtype": "float32", "read": read, "shuffle": shuffle, **SMALL}
+        wrapper = ChunkedFit(Collect(), **params).fit(value)
+        assert {chunk.dtype for chunk, _ in wrapper.calls_} == {np.dtype("f4")}
+        assert sum(chunk.sum() for chunk, _ in wrapper.calls_) == rows.sum()
+        scaler = ChunkedFit(StandardScaler(), **params).fit(value)
+        out = scaler.transform(value)
+        assert out.dtype == np.float32
+        whole = np.asarray(open_rows(value), dtype=np.float32)
+        np.testing.assert_array_equal(out, scaler.estimator_.transform(whole))
+
+
+def test_dtype_of_sparse_rows_and_of_the_score():
+    from scipy import sparse
+
+    matrix = sparse.random_array((300, 6), density=0.3, rng=0, format="csr")
+    wrapper = in_file_order(SGDRegressor(random_state=0), dtype=np.float32)
+    wrapper.fit(matrix, np.arange(300.0) / 300)
+    dense = in_file_order(SGDRegressor(random_state=0))
+    dense.fit(matrix.astype(np.float32), np.arange(300.0) / 300)
+    assert state_of(wrapper.estimator_) == state_of(dense.estimator_)
+    with pytest.raises(ValueError, match="dtype='float32' needs X in one array or CSR"):
+        wrapper.predict(np.array([["a"]]))
+
+
+@pytest.mark.parametrize("dtype", ["text", "U3", object, "complex64", "datetime64[s]"])
+def test_a_dtype_of_no_real_numbers_is_refused(dtype):
+    with raises(
+        ValueError,
+        "dtype must be None or a type of real numbers such as 'float32'; got "
+        f"{dtype!r}.",
+    ):
+        ChunkedFit(SGDClassifier(), dtype=dtype).fit(X, Y)
+
+
+def test_a_path_that_does_not_exist_is_refused():
+    for read in ("mmap", None, 1):
+        with raises(
+            ValueError,
+            f"read must be 'auto', 'map', 'buffer' or 'uncached'; got {read!r}.",
+        ):
+            ChunkedFit(SGDClassifier(), read=read).fit(X, Y)
+
+
+# --- Files that change, and errors ---------------------------------------------------
+
+
+def run(code, *arguments):
+    """Run code in a process of its own, which SIGBUS would end."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cuts no file that is mapped")
+@pytest.mark.parametrize("read", READS)
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle):
+    """On a map too, where looking at the rows would kill the process."""
+    said = run(
+        """
+        import os, sys
+        import numpy as np
+        from sklearn.base import BaseEstimator
+        from skmmap import ChunkedFit
+
+        path, read, shuffle = sys.argv[1:]
+        np.save(path, np.ones((100_000, 10)))
+
+        class Cuts(BaseEstimator):
+            def partial_fit(self, X, y=None):
+                os.truncate(path, 1_000)
+                self.sum_ = X[:1].sum() if read != "map" else 0
+                return self
+
+        wrapper = ChunkedFit(
+            Cuts(), chunk_size=2_000, read=read, memory_limit="2MB",
+            shuffle=shuffle if shuffle != "False" else False,
+        )
+        try:
+            wrapper.fit(path)
+        except ValueError as error:
+            print(error, *error.__notes__ if hasattr(error, "__notes__") else [])
+        """,
+        tmp_path / "X.npy",
+        read,
+        shuffle,
+    )
+    assert "X.npy' is truncated: " in said
+    assert " rows " in said or " row " in said  # in the text or in its note
+
+
+@pytest.mark.parametrize("read", ["buffer", "uncached"])
+def test_a_file_that_is_replaced_is_an_error(tmp_path, read):
+    path, other = tmp_path / "X.npy", tmp_path / "other.npy"
+    np.save(path, np.ones((100_000, 10)))
+    np.save(other, np.zeros((100_000, 10)))
+
+    class Replaces(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            assert X.all()
+            if other.exists():
+                os.replace(other, path)
+            return self
+
+    wrapper = in_file_order(Replaces(), chunk_size=2_000, read=read, memory_limit=10**6)
+    with pytest.raises(
+        ValueError, match=r"X\.npy' was replaced while it was read: rows "
+    ):
+        wrapper.fit(path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"X\.npy"):
+        wrapper.fit(path)
+
+
+def test_a_file_that_is_removed_is_an_error(tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, np.ones((100_000, 10)))
+
+    class Removes(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            path.unlink(missing_ok=True)
+            return self
+
+    params = {"chunk_size": 2_000, "read": "buffer", "memory_limit": 10**6}
+    with pytest.raises(FileNotFoundError, match=r"X\.npy") as caught:
+        in_file_order(Removes(), **params).fit(path)
+    (note,) = caught.value.__notes__
+    assert note.startswith("while reading rows ")
+
+
+class Failing:
+    """Rows of which one cannot be read."""
+
+    shape, dtype = (10_000, 4), np.dtype(np.float64)
+
+    def __init__(self, bad=7_000):
+        self.bad = bad
+
+    def __getitem__(self, rows):
+        if rows.start <= self.bad < rows.stop:
+            raise OSError("bad sector")
+        return np.ones((rows.stop - rows.start, 4))
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_what_fails_in_a_thread_reaches_the_caller(shuffle):
+    wrapper = ChunkedFit(Collect(), shuffle=shuffle, chunk_size=100, memory_limit=10**5)
+    with pytest.raises(OSError, match="bad sector") as caught:
+        wrapper.fit(Failing())
+    assert caught.value.__notes__[0].startswith("while reading row")
+    assert not hasattr(wrapper, "estimator_")
+
+
+def test_what_fails_reaches_the_caller_before_the_rows_are_due(tmp_path, monkeypatch):
+    """Of a slow estimator with many chunks in memory still to learn."""
+    np.save(tmp_path / "X.npy", np.ones((4_000, 10)))
+    read_into, reads = MapStore.read_into, []
+
+    def fail(self, start, stop, out):
+        reads.append(start)
+        if start >= 500:
+            raise OSError("bad sector")
+        read_into(self, start, stop, out)
+
+    class Slow(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            learned.append(len(X))
+            time.sleep(0.05)
+            return self
+
+    learned = []
+    monkeypatch.setattr(MapStore, "read_into", fail)
+    limit = 128 * 500 * 80  # pieces of 500 rows
+    wrapper = in_file_order(Slow(), chunk_size=10, read="buffer", memory_limit=limit)
+    began = time.perf_counter()
+    with pytest.raises(OSError, match="bad sector"):
+        wrapper.fit(tmp_path / "X.npy")
+    assert len(learned) < 25  # of the 50 chunks that are there
+    assert time.perf_counter() - began < 30
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("read", READS)
+def test_threads_end_when_the_estimator_fails(files, read, error):
+    class Fails(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            if hasattr(self, "seen_"):
+                raise error("no more")
+            self.seen_ = True
+            return self
+
+    wrapper = in_file_order(Fails(), read=read, **SMALL)
+    with pytest.raises(error, match="no more") as caught:
+        wrapper.fit(files[0])
+    # While the traceback still holds the frames of the fit.
+    names = [thread.name for thread in threading.enumerate()]
+    assert not any("skmmap" in name for name in names)
+    del caught
+
+
+def test_threads_end_when_a_prediction_fails(files):
+    wrapper = in_file_order(Recorder(), read="buffer", **SMALL).fit(files[0])
+    wrapper.estimator_.predict = lambda X: 1 / 0
+    with pytest.raises(ZeroDivisionError) as caught:
+        wrapper.predict(files[0])
+    assert not any("skmmap" in thread.name for thread in threading.enumerate())
+    del caught
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_callback_that_stops_leaves_no_thread(files, read):
+    class Stops(Recorder):
+        def partial_fit(self, X, y=None):
+            raise StopIteration
+
+    with pytest.raises((StopIteration, RuntimeError)):
+        in_file_order(Stops(), read=read, **SMALL).fit(files[0])
+
+
+def count_open():
+    maps = Path("/proc/self/maps").read_text().count("\n")
+    return len(os.listdir("/proc/self/fd")), maps, threading.active_count()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_two_hundred_fits_leave_nothing(files):
+    def fit_all(times):
+        for i in range(times):
+            wrapper = ChunkedFit(
+                SGDClassifier(random_state=0),
+                max_epochs=1,
+                read=READS[i % 3],
+                shuffle=SHUFFLES[i // 3 % 3],
+                **SMALL,
+            )
+            wrapper.fit(*files[:2]).predict(files[0])
+
+    fit_all(9)
+    n_files, n_maps, n_threads = count_open()
+    fit_all(200)
+    after = count_open()
+    assert after[0] == n_files
+    assert after[1] <= n_maps + 10  # of the allocator
+    assert after[2] == n_threads
+
+
+# --- Workers -------------------------------------------------------------------------
+
+
+def test_workers_read_for_themselves(files):
+    rows, labels = map(open_rows, files[:2])
+    wrapper = in_file_order(SGDClassifier(random_state=0), read="buffer", **SMALL)
+    alone = cross_val_score(wrapper, rows, labels, cv=3)
+    together = cross_val_score(wrapper, rows, labels, cv=3, n_jobs=2)
+    get_reusable_executor().shutdown(wait=True)
+    np.testing.assert_array_equal(together, alone)
+
+
+def _fit_in_child(paths, there):
+    there.send(fit(*paths, shuffle="blocks", read="buffer"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks are safe on Linux only")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_can_fit(files, method):
+    expected = fit(*files[:2], shuffle="blocks", read="buffer")
+    context = multiprocessing.get_context(method)
+    here, there = context.Pipe()
+    child = context.Process(target=_fit_in_child, args=(files[:2], there))
+    child.start()
+    there.close()
+    assert here.poll(60)
+    assert here.recv() == expected
+    here.close()
+    child.join(60)
+    assert child.exitcode == 0
+
+
+# --- Which path ----------------------------------------------------------------------
+
+
+def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
+    size = {str(files[0]): 10**6}
+    free = 10**9
+    monkeypatch.setattr("skmmap._read_path.find_free_memory", lambda: free)
+    assert Reading("auto").choose(size)[0] == "map"
+    assert Reading("auto", is_mixed=True).choose(size)[0] == "buffer"
+    assert Reading("auto", memory_limit=10**7).choose(size)[0] == "buffer"
+    assert Reading("auto").choose({str(files[0]): 9 * 10**8})[0] == "buffer"
+    assert Reading("auto").choose({"a": 5 * 10**8, "b": 4 * 10**8})[0] == "buffer"
+    monkeypatch.setattr("skmmap._read_path.find_network", lambda path: "nfs4")
+    assert Reading("auto").choose(size) == (
+        "buffer",
+        "X.npy is on a network file system, nfs4",
+    )
+    for read in READS:
+        assert Reading(read, is_mixed=True).choose(size) == (read, f"read={read!r}")
+    free = None
+    monkeypatch.setattr("skmmap._read_path.find_network", lambda path: "")
+    assert Reading("auto").choose(size)[0] == "buffer"
+    monkeypatch.setattr("skmmap._read_path.CAN_LET_GO", False)
+    assert Reading("auto").choose(size)[0] == "buffer"
+
+
+def test_network_file_systems_are_known_by_their_mount(tmp_path):
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "disk / ext4 rw 0 0\nhost:/x /data nfs4 rw 0 0\n/dev/b /data/fast xfs rw 0 0\n"
+        "s3 /my\\040bucket fuse.s3fs rw 0 0\n/dev/c /usb fuseblk rw 0 0\n"
+    )
+    found = [
+        find_network(path, mounts)
+        for path in ("/home/X.npy", "/data/X.npy", "/data/fast/X.npy", "/database/X")
+    ]
+    assert found == ["", "nfs4", "", ""]
+    assert find_network("/my bucket/X.npy", mounts) == "fuse.s3fs"
+    assert find_network("/usb/X.npy", mounts) == ""
+    assert find_network("/data/X.npy", tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "folder", "names"),
+    [
+        ("0::/job", "job", ("memory.max", "memory.current", "file")),
+        (
+            "9:cpu:/\n5:memory:/job",
+            "memory/job",
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
+        ),
+    ],
+)
+def test_the_limit_of_a_control_group_counts(tmp_path, line, folder, names):
+    from skmmap._read_path import _iter_group_memory
+
+    group = tmp_path / folder / "task"
+    group.mkdir(parents=True)
+    limit, usage, cache = names
+    (group.parent / limit).write_text("1000\n")
+    (group.parent / usage).write_text("700\n")
+    (group.parent / "memory.stat").write_text(f"anon 500\n{cache} 200\n")
+    for child in (line, f"{line}/task"):
+        assert list(_iter_group_memory(child, tmp_path)) == [500]
+    (group / limit).write_text("max" if "max" in limit else str(2**63))
+    (group / usage).write_text("10")
+    (group / "memory.stat").write_text(f"{cache} 0\n")
+    assert min(_iter_group_memory(f"{line}/task", tmp_path)) == 500
+    assert list(_iter_group_memory("0::/elsewhere", tmp_path)) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_free_memory_is_a_part_of_the_machine():
+    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    assert 0 < find_free_memory() <= total
+
+
+def count_cached(path) -> float:
+    """Return the share of a file's pages that the system's cache has."""
+    pages = np.memmap(path, np.uint8, "c")  # private: the address is wanted, no page
+    here = (ctypes.c_ubyte * -(-len(pages) // mmap.PAGESIZE))()
+    size = ctypes.c_size_t(len(pages))
+    ctypes.CDLL(None).mincore(ctypes.c_void_p(pages.ctypes.data), size, here)
+    return np.mean(np.frombuffer(here, np.uint8) & 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks mincore")
+def test_uncached_leaves_the_cache_as_it_was(tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, np.ones((50_000, 50)))
+
+    def drop():
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    drop()
+    if count_cached(path) > 0.1:
+        pytest.skip("this file system keeps its pages")
+    shares = {}
+    for read in ("uncached", "buffer"):
+        drop()
+        in_file_order(StandardScaler(), read=read, chunk_size=1_000).fit(path)
+        shares[read] = count_cached(path)
+    assert shares["uncached"] < 0.3
+    assert shares["buffer"] > 0.9
+
+
+# --- Telling -------------------------------------------------------------------------
+
+
+class Sleeps(BaseEstimator):
+    def partial_fit(self, X, y=None):
+        time.sleep(0.01)
+        return self
+
+
+class SlowRows(Failing):
+    shape = (1_000, 4)
+
+    def __getitem__(self, rows):
+        time.sleep(0.01)
+        return np.ones((rows.stop - rows.start, 4))
+
+
+def test_history_and_verbose_name_what_bounds_the_run(capsys):
+    params = {"chunk_size": 100, "memory_limit": 128 * 3_200, "verbose": 1}
+    slow = in_file_order(Sleeps(), **params).fit(np.ones((1_000, 4)))
+    assert slow.history_["bound_by"] == ["estimator"]
+    said = capsys.readouterr().out
+    assert "waiting for rows; bound by the estimator\n" in said
+    wrapper = in_file_order(Collect(), **params).fit(SlowRows())
+    assert wrapper.history_["bound_by"] == ["reading"]
+    assert "waiting for rows; bound by the reading\n" in capsys.readouterr().out
+    (waited,), (seconds,) = (
+        wrapper.history_[key] for key in ("read_seconds", "seconds")
+    )
+    assert 0.05 < waited < seconds
+
+
+def test_reading_goes_on_while_the_estimator_works():
+    """One after the other would take the sum of both."""
+
+    class Waits(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            # Not before the next rows have been asked for.
+            assert len(asked) >= 10 or more.wait(30)
+            more.clear()
+            return self
+
+    class Rows(SlowRows):
+        def __getitem__(self, rows):
+            asked.append(rows)
+            more.set()
+            return super().__getitem__(rows)
+
+    asked, more = [], threading.Event()
+    params = {"chunk_size": 100, "memory_limit": 128 * 3_200}
+    in_file_order(Waits(), **params).fit(Rows())
+    assert len(asked) == 10
+
+
+# --- The parts -----------------------------------------------------------------------
+
+
+def test_memory_is_used_again_unless_somebody_looks():
+    for nbytes in (1_000, 4_000_000):
+        memory = Memory()
+        first = memory.take((nbytes,), np.dtype(np.uint8))
+        address = first.__array_interface__["data"][0]
+        kept = first[10:20]
+        del first
+        second = memory.take((nbytes,), np.dtype(np.uint8))
+        assert not np.may_share_memory(second, kept)
+        assert memory.holds(kept)
+        assert memory.holds(second[1:])
+        assert not memory.holds(np.empty(3))
+        del kept
+        third = memory.take((nbytes // 8,), np.dtype(np.float64))
+        assert third.__array_interface__["data"][0] == address
+
+
+def test_memory_that_is_too_small_is_given_back():
+    memory = Memory()
+    memory.take((10,), np.dtype(np.float64))
+    large = memory.take((10**6,), np.dtype(np.float64))
+    assert len(memory._kept) == 1
+    kept = [memory.take((10**6,), np.dtype(np.float64)) for _ in range(20)]
+    assert len(memory._kept) <= 4
+    assert all(memory.holds(array) for array in [large, *kept])
+    assert len({array.__array_interface__["data"][0] for array in kept}) == 20
+
+
+def test_objects_are_in_memory_of_their_own():
+    memory = Memory()
+    array = memory.take((3,), np.dtype(object))
+    assert array.tolist() == [None] * 3
+    assert not memory.holds(array)
+
+
+def test_one_load_needs_no_thread(monkeypatch):
+    monkeypatch.setattr(_readahead, "ThreadPoolExecutor", None)
+    done = []
+    assert [c for c, _ in bring([Load("a", [lambda: done.append(1)])])] == ["a"]
+    assert done == [1]
+    assert [c for c, _ in bring(Load(c, []) for c in "abc")] == list("abc")
+    assert list(bring([])) == []
+
+
+@pytest.mark.parametrize("n_loads", [2, 3, 10])
+def test_loads_come_whole_and_in_order(n_loads):
+    done = []
+
+    def bring_late(number):
+        time.sleep((n_loads - number) / 200)
+        done.append(number)
+
+    loads = (
+        Load(i, [lambda i=i: bring_late(i), lambda i=i: done.append(i)])
+        for i in range(n_loads)
+    )
+    for number, _ in bring(loads):
+        assert done.count(number) == 2
+        assert max(done) <= number + 1  # one ahead, never more
