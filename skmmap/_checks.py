@@ -176,9 +176,12 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
 
 
 def open_validation(
-    estimator, table: Table, X, y, sample_weight, reading: Reading
+    estimator, table: Table, X, y, sample_weight, reading: Reading, classes=None
 ) -> Table:
-    """Return the rows that the user gave to score each epoch on."""
+    """Return the rows that the user gave to score each epoch on.
+
+    ``classes`` are those that the estimator is told, None if it is told none.
+    """
     if X is None:
         given = "sample_weight_val" if y is None else "y_val"
         raise ValueError(f"{given} is provided, but X_val was not provided.")
@@ -202,6 +205,8 @@ def open_validation(
         )
     if given.y is not None and requires_target(estimator):
         check_finite(given.y, "y_val")
+        if classes is not None:
+            check_labels(given.y, classes, "y_val")
     return given.to_score()
 
 

@@ -126,7 +126,7 @@ def make_plan(
     held_out = None
     if any(value is not None for value in validation):
         reading = find_reading(wrapper)
-        held_out = open_validation(estimator, table, *validation, reading)
+        held_out = open_validation(estimator, table, *validation, reading, known)
     elif n_epochs > 1:
         table, held_out = _hold_out(estimator, table, seed, labels)
     dense = needs_dense(estimator, table.X)

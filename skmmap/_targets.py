@@ -214,7 +214,7 @@ def is_multilabel(y) -> bool:
     return type_of_target(piece, input_name="y") == "multilabel-indicator"
 
 
-def check_labels(y, classes) -> None:
+def check_labels(y, classes, name: str = "y") -> None:
     """Raise for the first label of y that is not in ``classes``."""
     if not isinstance(classes, list | tuple) and np.ndim(classes) == 0:
         raise TypeError(
@@ -224,15 +224,15 @@ def check_labels(y, classes) -> None:
     known = classes if y.ndim > 1 else [classes]
     if y.ndim > 1 and len(known) != y.shape[1]:
         raise ValueError(
-            f"classes has {len(known):,} entries and y has {y.shape[1]:,} columns; "
-            "give a list with the labels of each column."
+            f"classes has {len(known):,} entries and {name} has {y.shape[1]:,} "
+            "columns; give a list with the labels of each column."
         )
     for start, piece in _iter_finite_pieces(y):
         for j, column in enumerate(_columns(piece)):
             strange = ~np.isin(column, np.asarray(known[j]))
             if strange.any():
                 row, i = _name_first(y, start, strange), int(np.argmax(strange))
-                where = f"column {j} of y" if y.ndim > 1 else "y"
+                where = f"column {j} of {name}" if y.ndim > 1 else name
                 raise ValueError(
                     f"{where} contains the label {_plain(column[i])} (first in row "
                     f"{row:,}), which is not in {_describe(known[j])}."

@@ -759,3 +759,13 @@ def test_bad_targets_to_score_are_refused_before_training():
     y_val = np.where(np.arange(100) == 3, np.nan, 1.0)
     with pytest.raises(ValueError, match="y_val contains NaN"):
         ChunkedFit(Seen(fails_at=0)).fit(X, Y, X_val=X[:100], y_val=y_val)
+
+
+def test_labels_of_y_val_are_those_of_y():
+    y_val = np.where(np.arange(100) == 3, 7, 0)
+    with raises(
+        ValueError,
+        "y_val contains the label 7 (first in row 3), which is not in "
+        f"classes={np.unique(Y).tolist()}.",
+    ):
+        ChunkedFit(Seen(fails_at=0)).fit(X, Y, X_val=X[:100], y_val=y_val)

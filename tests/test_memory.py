@@ -255,3 +255,27 @@ def test_resident_memory_does_not_grow_with_the_file(folder):
     )
     assert fit < 4 * CHUNK
     assert predict < 4 * CHUNK + N_ROWS * 8
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_a_fit_as_by_default_stays_below_its_limit(folder):
+    """Mixed rows, several epochs, a loss, held-out rows: two buffers and a chunk."""
+    plain, held_out, clusters = run(
+        """
+        X, y = (f"{sys.argv[1]}/{name}.npy" for name in "Xy")
+        params = {"memory_limit": "40MB", "random_state": 0}
+        sgd = SGDClassifier(max_iter=3, tol=None)
+        early = SGDClassifier(max_iter=3, early_stopping=True, class_weight="balanced")
+        kmeans = MiniBatchKMeans(4, batch_size=10_000, max_iter=2, tol=0)
+        small = np.load(X, mmap_mode="r")[:20_000], np.load(y, mmap_mode="r")[:20_000]
+        import warnings
+        warnings.simplefilter("ignore")  # three epochs are not enough
+        for model in (sgd, early, kmeans):
+            wrapper = ChunkedFit(model, **params).fit(*small)
+            print(grown(lambda: wrapper.fit(X, y)))
+        """,
+        folder,
+    )
+    assert plain < 40e6
+    assert held_out < 40e6
+    assert clusters < 40e6
