@@ -40,6 +40,10 @@ class Idle(SGDClassifier):
         return X[:, 0]
 
 
+def make_wrapper(**params) -> ChunkedFit:
+    return ChunkedFit(Idle(), max_epochs=1, shuffle=False, **params)
+
+
 class Calls:
     """The pairs to compare, each a function of the rows in a chunk."""
 
@@ -49,14 +53,14 @@ class Calls:
         self.weights = np.ones(N_CHUNKS)
         np.save(self._folder / "X.npy", X)
         np.save(self._folder / "y.npy", np.arange(N_CHUNKS) % 2)
-        self.model = ChunkedFit(Idle()).fit(X, np.arange(N_CHUNKS) % 2)
+        self.model = make_wrapper().fit(X, np.arange(N_CHUNKS) % 2)
 
     def _open(self, name: str):
         return np.load(self._folder / f"{name}.npy", mmap_mode="r")
 
     def fit_chunked(self, chunk_size, weights=None):
         X, y = self._open("X"), self._open("y")
-        model = ChunkedFit(Idle(), chunk_size=chunk_size)
+        model = make_wrapper(chunk_size=chunk_size)
         model.fit(X, y, sample_weight=weights)
 
     def fit_by_hand(self, chunk_size):
