@@ -1,6 +1,7 @@
 """How many rows a chunk has, and how many are mixed in memory: sizes in, sizes out."""
 
 import re
+from dataclasses import dataclass
 from numbers import Integral
 
 _UNITS = {
@@ -16,8 +17,6 @@ _UNITS = {
 }
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
 
-# "auto" is on the flat part of rows/s for every scikit-learn estimator tried:
-# the fixed cost of a call is below a percent at these sizes.
 _MAX_AUTO_ROWS = 65_536
 # Three chunks are held at most, and an estimator may convert one to float64
 # and work on a few copies of it: a sixteenth each leaves room for all of that.
@@ -30,6 +29,34 @@ _CHUNKS_HELD = 3
 _BUFFER_SHARE = 8
 _PLACE_NBYTES = 8
 _MAX_BUFFER_ROWS = 2**20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a call of ``partial_fit`` costs an estimator, and each row in it.
+
+    Both are straight lines in the values of a row. ``most_values`` in a call are where
+    more were measured to be slower, as they no longer stay in the processor's cache,
+    and ``least_rows`` where fewer were; None where more rows are never slower.
+    """
+
+    call_us: float
+    call_value_us: float
+    row_ns: float
+    value_ns: float
+    most_values: int | None = None
+    least_rows: int = 1
+
+    def find_call_share(self, rows: int, row_values: int) -> float:
+        """Return the part of a call's time that does not depend on its rows."""
+        call = 1000 * (self.call_us + self.call_value_us * row_values)
+        return call / (call + rows * (self.row_ns + self.value_ns * row_values))
+
+    def find_most_rows(self, row_values: int) -> int | None:
+        """Return the rows from which on more of them are slower, None if none are."""
+        if self.most_values is None:
+            return None
+        return max(self.least_rows, self.most_values // max(1, row_values))
 
 
 def parse_size(size, name: str) -> int:
@@ -58,12 +85,14 @@ def find_chunk_rows(
     memory_limit,
     n_rows: int,
     min_rows: int = 1,
+    cost: Cost | None = None,
 ) -> int:
     """Return the rows of a chunk: a function of sizes alone, never of the machine.
 
     ``row_values`` counts the numbers in a row, ``row_nbytes`` their bytes as
-    stored; ``min_rows`` is the least that the estimator can work with. Of ``n_rows``
-    depends only what is refused: a chunk never has more rows than there are.
+    stored; ``min_rows`` is the least that the estimator can work with, ``cost`` what is
+    known of its speed. Of ``n_rows`` depends only what is refused: a chunk never has
+    more rows than there are.
     """
     limit = parse_size(memory_limit, "memory_limit")
     row_nbytes = max(1, row_nbytes)
@@ -77,7 +106,8 @@ def find_chunk_rows(
     if isinstance(chunk_size, str) and chunk_size == "auto":
         row_working = max(8 * row_values, row_nbytes)
         rows = min(limit // (_AUTO_SHARE * row_working), _MAX_AUTO_ROWS)
-        return max(rows, min_rows, 1)
+        fast = None if cost is None else cost.find_most_rows(row_values)
+        return max(rows if fast is None else min(rows, fast), min_rows, 1)
     rows = _check_rows(chunk_size, row_nbytes)
     if min(rows, n_rows) > most:
         raise ValueError(

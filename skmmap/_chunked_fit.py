@@ -69,8 +69,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     chunk_size : int, str or "auto", default="auto"
         Rows in each call to ``partial_fit``: a number, or a size such as
         ``"64MB"`` of X as it is stored. ``"auto"`` is the ``batch_size`` of
-        estimators whose own ``fit`` cuts batches, and follows from the size of a row
-        and from `memory_limit` for others: results do not depend on the machine.
+        estimators whose own ``fit`` cuts batches. For others it follows from the size
+        of a row, from `memory_limit`, and from a table of estimators that are faster
+        with fewer rows: results do not depend on the machine.
         A tail that is too short for the estimator (``IncrementalPCA`` needs
         ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
         before it.

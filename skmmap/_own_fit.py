@@ -24,6 +24,9 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 
+from skmmap._chunk_size import Cost
+from skmmap._chunk_table import COSTS
+
 META = (
     MultiOutputClassifier,
     MultiOutputRegressor,
@@ -149,6 +152,18 @@ def find_batch_rows(estimator, facts: OwnFit, shape: tuple) -> int | None:
     if value is None and isinstance(estimator, IncrementalPCA):
         return 5 * prod(shape[1:])
     return int(value) if isinstance(value, Integral) and value >= 1 else None
+
+
+def find_cost(estimator) -> Cost | None:
+    """Return what ``partial_fit`` was measured to cost, None if it was not.
+
+    Members of a meta-estimator each take the chunk, and cost what they cost alone.
+    """
+    _, learner = find_learner(estimator)
+    for kind in type(learner).__mro__:
+        if kind.__module__.startswith("sklearn.") and kind.__name__ in COSTS:
+            return COSTS[kind.__name__]
+    return None
 
 
 def find_replacements(

@@ -41,6 +41,7 @@ from skmmap._own_fit import (
     SGD,
     OwnFit,
     find_batch_rows,
+    find_cost,
     find_epochs,
     find_learner,
     find_own_fit,
@@ -318,6 +319,8 @@ def make_schedule(
     itself, a chunk of ``chunk_size="auto"`` has several of them.
     """
     is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
+    # Costs were measured with dense rows, and sparse ones go another way.
+    is_sparse = X.store.is_sparse and not dense
     find_rows = partial(
         find_chunk_rows,
         row_values=X.shape[1] if dense else X.row_values,
@@ -325,6 +328,7 @@ def make_schedule(
         memory_limit=wrapper.memory_limit,
         min_rows=min_rows,
         n_rows=X.n_rows,
+        cost=None if is_sparse else find_cost(wrapper.estimator),
     )
     if not is_auto or batch_rows is None:
         rows = find_rows(wrapper.chunk_size)

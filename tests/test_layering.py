@@ -9,6 +9,7 @@ HOUSE = [
     "_version",
     "_messages",
     "_chunk_size",
+    "_chunk_table",
     "_schedule",
     "_selection",
     "_stores",
