@@ -347,7 +347,7 @@ def say_cell(kind: Kind, n_values: int, times: dict, cost: Cost) -> str:
     rows = min(rows, kind.batch(n_values)) if kind.batch else rows
     ratio = find_ratio(times, rows)
     said = f"{ratio:.2f}"
-    if ratio < GOAL:
+    if ratio < GOAL and not kind.batch:
         best = max(times, key=lambda size: find_speed(times, size))
         said = f"**{ratio:.2f}** of {best:,}"
     tried = "" if rows <= max(times) else f" ({max(times):,} tried)"
