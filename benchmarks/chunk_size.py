@@ -66,9 +66,7 @@ Estimators whose own ``fit`` cuts batches are not here: their ``batch_size`` dec
 from skmmap._chunk_size import Cost
 
 # The date and the machine of the last run that wrote here.
-MADE = (
 {made}
-)
 
 COSTS = {{
 {costs}
@@ -358,8 +356,10 @@ def say_cell(kind: Kind, n_values: int, times: dict, cost: Cost) -> str:
 def say_module(costs: dict, machine: str) -> str:
     names = [kind.name for kind in KINDS if kind.name in costs]
     said = [say_entry(name, costs[name]) for name in names]
-    head, _, tail = machine.partition(", scikit-learn")
-    made = f'    "{head}"\n    ", scikit-learn{tail}"'
+    made = f'MADE = "{machine}"'
+    if len(made) > _LINE:
+        head, _, tail = machine.partition(", scikit-learn")
+        made = f'MADE = (\n    "{head}"\n    ", scikit-learn{tail}"\n)'
     return _MODULE.format(made=made, costs="\n".join(said))
 
 

@@ -7,10 +7,7 @@ Estimators whose own ``fit`` cuts batches are not here: their ``batch_size`` dec
 from skmmap._chunk_size import Cost
 
 # The date and the machine of the last run that wrote here.
-MADE = (
-    "2026-11-23, Python 3.11.7, numpy 2.4.6"
-    ", scikit-learn 1.9.1, AMD EPYC, 2 cores"
-)
+MADE = "2026-11-23, Python 3.11.7, numpy 2.4.6, scikit-learn 1.9.1, AMD EPYC, 2 cores"
 
 COSTS = {
     "GaussianNB": Cost(370, 0, 130, 2.5),
