@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import ceil
 from numbers import Integral
 
 _UNITS = {
@@ -17,7 +18,9 @@ _UNITS = {
 }
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
 
+# More rows than this only where the calls of fewer are known to cost time.
 _MAX_AUTO_ROWS = 65_536
+_FLAT = 0.02
 # Three chunks are held at most, and an estimator may convert one to float64
 # and work on a few copies of it: a sixteenth each leaves room for all of that.
 _AUTO_SHARE = 16
@@ -51,6 +54,11 @@ class Cost:
         """Return the part of a call's time that does not depend on its rows."""
         call = 1000 * (self.call_us + self.call_value_us * row_values)
         return call / (call + rows * (self.row_ns + self.value_ns * row_values))
+
+    def find_flat_rows(self, row_values: int) -> int:
+        """Return the rows from which on calls take 2 % of the time at most."""
+        call = 1000 * (self.call_us + self.call_value_us * row_values)
+        return ceil((1 / _FLAT - 1) * call / (self.row_ns + self.value_ns * row_values))
 
     def find_most_rows(self, row_values: int) -> int | None:
         """Return the rows from which on more of them are slower, None if none are."""
@@ -105,7 +113,9 @@ def find_chunk_rows(
         )
     if isinstance(chunk_size, str) and chunk_size == "auto":
         row_working = max(8 * row_values, row_nbytes)
-        rows = min(limit // (_AUTO_SHARE * row_working), _MAX_AUTO_ROWS)
+        flat = 0 if cost is None else cost.find_flat_rows(row_values)
+        most = max(flat, _MAX_AUTO_ROWS)
+        rows = min(limit // (_AUTO_SHARE * row_working), most)
         fast = None if cost is None else cost.find_most_rows(row_values)
         return max(rows if fast is None else min(rows, fast), min_rows, 1)
     rows = _check_rows(chunk_size, row_nbytes)
