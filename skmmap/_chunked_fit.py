@@ -70,8 +70,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Rows in each call to ``partial_fit``: a number, or a size such as
         ``"64MB"`` of X as it is stored. ``"auto"`` is the ``batch_size`` of
         estimators whose own ``fit`` cuts batches. For others it follows from the size
-        of a row, from `memory_limit`, and from a table of estimators that are faster
-        with fewer rows: results do not depend on the machine.
+        of a row, from `memory_limit`, and from a table of what calls cost each kind of
+        estimator: results do not depend on the machine.
         A tail that is too short for the estimator (``IncrementalPCA`` needs
         ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
         before it.

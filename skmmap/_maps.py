@@ -76,7 +76,7 @@ class MapStore(Store):
                 self.read(*rows).tobytes() == array[slice(*rows)].tobytes()
                 for rows in ends
             )
-        except ValueError:
+        except (OSError, ValueError):
             return False
 
     @property

@@ -323,5 +323,6 @@ def open_source(value, name: str) -> Source:
     is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
     array = value if is_lazy and not is_series(value) else np.asarray(value)
     _check_array(array, name, type(value).__name__)
-    is_array = isinstance(array, np.ndarray)
-    return Source(ArrayStore(array) if is_array else LazyStore(array))
+    if not isinstance(array, np.ndarray):
+        return Source(LazyStore(array))
+    return Source(MapStore.of(array, "r") or ArrayStore(array))
