@@ -145,20 +145,24 @@ class Kind:
 class Model:
     """An estimator, what its rows go through beforehand, and how it is scored.
 
-    With ``same_batches``, fit takes batches as long as the chunks are: what is left of
-    a difference then is not due to the length of the batches.
+    With ``same_batches``, which is the name of a data set, fit takes batches as long as
+    the chunks are: what is left of a difference then is not due to their length.
     """
 
     kind: Kind
     estimator: BaseEstimator
     scaler: TransformerMixin = STANDARD
     score: Callable = score_targets
-    same_batches: bool = False
+    same_batches: str = ""
 
     @property
     def name(self) -> str:
         name = " ".join(repr(self.estimator).split())
-        return name.replace("(", "(batch_size=chunk_size, ", self.same_batches)
+        return name.replace("(", "(batch_size=chunk_size, ", bool(self.same_batches))
+
+    @property
+    def data(self) -> tuple:
+        return (self.same_batches,) if self.same_batches else self.kind.data
 
 
 Case = namedtuple("Case", "model data order")
@@ -172,7 +176,10 @@ _TOPICS = Kind("Topics", "perplexity", -1, ("digits", "breast cancer"), is_loss=
 
 _PA = {"learning_rate": "pa1", "penalty": None}  # PassiveAggressive, until 1.10
 _MLP = {"hidden_layer_sizes": 50, "max_iter": 20, "learning_rate_init": 0.01}
-_DICTIONARY = {"n_components": 8, "max_iter": 5, "transform_n_nonzero_coefs": 2}
+_DICTIONARY = parts.MiniBatchDictionaryLearning(
+    8, max_iter=5, transform_n_nonzero_coefs=2
+)
+_RBM = neural.BernoulliRBM(n_components=20)
 _NMF = {"n_components": 3, "max_iter": 60}
 _LDA = {"n_components": 5, "learning_method": "online", "max_iter": 5}
 
@@ -190,7 +197,7 @@ MODELS = [
     Model(_REGRESSOR, linear.SGDRegressor()),
     Model(_REGRESSOR, linear.SGDRegressor(loss="epsilon_insensitive", **_PA)),
     Model(_REGRESSOR, neural.MLPRegressor(**_MLP)),
-    Model(_REGRESSOR, neural.MLPRegressor(**_MLP), same_batches=True),
+    Model(_REGRESSOR, neural.MLPRegressor(**_MLP), same_batches="diabetes"),
     Model(_CLUSTERER, cluster.MiniBatchKMeans(), STANDARD, find_inertia),
     Model(
         _CLUSTERER,
@@ -200,15 +207,18 @@ MODELS = [
     ),
     Model(_DETECTOR, linear.SGDOneClassSVM(), KERNEL, score_outliers),
     Model(_PARTS, parts.IncrementalPCA(3), STANDARD, find_residual),
-    Model(_PARTS, parts.IncrementalPCA(3), STANDARD, find_residual, same_batches=True),
-    Model(_PARTS, parts.MiniBatchNMF(**_NMF), POSITIVE, find_residual),
     Model(
         _PARTS,
-        parts.MiniBatchDictionaryLearning(**_DICTIONARY),
+        parts.IncrementalPCA(3),
         STANDARD,
         find_residual,
+        same_batches="diabetes",
     ),
-    Model(_PARTS, neural.BernoulliRBM(n_components=20), POSITIVE, find_surprise),
+    Model(_PARTS, parts.MiniBatchNMF(**_NMF), POSITIVE, find_residual),
+    Model(_PARTS, _DICTIONARY, STANDARD, find_residual),
+    Model(_PARTS, _DICTIONARY, STANDARD, find_residual, same_batches="iris"),
+    Model(_PARTS, _RBM, POSITIVE, find_surprise),
+    Model(_PARTS, _RBM, POSITIVE, find_surprise, same_batches="digits"),
     Model(_TOPICS, parts.LatentDirichletAllocation(**_LDA), COUNTS, find_perplexity),
 ]
 
@@ -265,7 +275,7 @@ def parse_options():
 def find_cases(only: str, data: str):
     """Yield the rows of all tables in their order."""
     for model in MODELS:
-        for name in model.kind.data:
+        for name in model.data:
             if only.lower() in model.name.lower() and data.lower() in name:
                 yield from (Case(model, name, order) for order in ORDERS)
 

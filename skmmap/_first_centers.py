@@ -1,13 +1,15 @@
-"""The first centers of k-means, as the ``fit`` of MiniBatchKMeans finds them.
+"""What k-means and dictionary learning start from, as their ``fit`` finds it.
 
-Its ``partial_fit`` takes them from the first chunk alone, once.
+Their ``partial_fit`` takes it from the first chunk alone.
 """
 
 from numbers import Integral
 
 import numpy as np
 from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
+from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.metrics import pairwise_distances_argmin_min
+from sklearn.utils.extmath import randomized_svd
 
 _DRAWN = "k-means++", "random"
 _RANDOM_TRIES = 3  # of n_init="auto" with init="random"
@@ -69,3 +71,22 @@ def _draw(estimator, X, random_state, weights) -> np.ndarray:
 def _compute_inertia(X, centers, weights) -> float:
     _, distances = pairwise_distances_argmin_min(X, centers)
     return float((weights * distances**2).sum())
+
+
+def draws_dictionary(estimator) -> bool:
+    """Whether ``fit`` would take the first dictionary from the rows."""
+    if not isinstance(estimator, MiniBatchDictionaryLearning):
+        return False
+    size = 1 if estimator.n_components is None else estimator.n_components
+    is_size = isinstance(size, Integral) and size > 0
+    return is_size and estimator.dict_init is None
+
+
+def draw_dictionary(
+    estimator: MiniBatchDictionaryLearning, X: np.ndarray, seed: int, n_rows: int
+) -> np.ndarray:
+    """Return the first dictionary for ``n_rows`` rows, of which ``X`` are some."""
+    n_components = estimator.n_components or X.shape[1]
+    _, sizes, directions = randomized_svd(X, n_components, random_state=seed)
+    # Of more rows the singular values are larger.
+    return np.sqrt(n_rows / len(X)) * sizes[:, None] * directions

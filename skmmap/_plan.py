@@ -31,7 +31,12 @@ from skmmap._chunk_size import (
     parse_size,
 )
 from skmmap._delegate import requires_target
-from skmmap._first_centers import draw_centers, draws_centers
+from skmmap._first_centers import (
+    draw_centers,
+    draw_dictionary,
+    draws_centers,
+    draws_dictionary,
+)
 from skmmap._handover import Form
 from skmmap._holdout import split_rows
 from skmmap._losses import can_compute_losses
@@ -359,7 +364,10 @@ def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
     """
     if plan.n_epochs == 1 and plan.validation is None:
         return Rule(), Watch()
-    sample = _make_sample(wrapper, plan)
+    _, learner = find_learner(wrapper.estimator)
+    is_slow = isinstance(learner, MiniBatchDictionaryLearning | MiniBatchNMF)
+    n_rows = _SLOW_SAMPLE_ROWS if is_slow else _SAMPLE_ROWS
+    sample = _make_sample(wrapper, plan, n_rows)
 
     def formed() -> tuple[Any, Any]:
         X, y, _ = sample()
@@ -391,31 +399,30 @@ def find_start(wrapper, plan: Plan) -> dict:
     """
     estimator = wrapper.estimator
     is_loop = wrapper.max_epochs != "auto" and not plan.is_mixed
-    if is_loop or not draws_centers(estimator):
+    has_dictionary = draws_dictionary(estimator)
+    if is_loop or not (has_dictionary or draws_centers(estimator)):
         return {}
-    X, _, weights = _make_sample(wrapper, plan)()
+    X, _, weights = _make_sample(wrapper, plan, _SAMPLE_ROWS)()
     try:
         X = check_array(
             Form(flat=True).apply(X),
-            accept_sparse="csr",
+            accept_sparse=() if has_dictionary else "csr",
             dtype=(np.float64, np.float32),
         )
-    except ValueError:
+    except (TypeError, ValueError):
         return {}  # training refuses such rows, and says which they are
+    if has_dictionary:
+        n_rows = plan.table.X.n_rows
+        return {"dict_init": draw_dictionary(estimator, X, plan.seed, n_rows)}
     centers = draw_centers(estimator, X, plan.seed, weights)
     return {} if centers is None else {"init": centers, "n_init": 1}
 
 
-def _make_sample(wrapper, plan: Plan) -> Callable:
+def _make_sample(wrapper, plan: Plan, most: int) -> Callable:
     """Return a function that loads some rows from all over the file, once."""
     n_rows = plan.table.X.n_rows
-    _, learner = find_learner(wrapper.estimator)
-    is_slow = isinstance(learner, MiniBatchDictionaryLearning | MiniBatchNMF)
     nbytes = parse_size(wrapper.memory_limit, "memory_limit") // _SAMPLE_SHARE
-    most = min(
-        _SLOW_SAMPLE_ROWS if is_slow else _SAMPLE_ROWS,
-        max(1, nbytes // max(1, plan.table.row_nbytes)),
-    )
+    most = min(most, max(1, nbytes // max(1, plan.table.row_nbytes)))
 
     @cache
     def sample():

@@ -1,17 +1,23 @@
-"""The first centers of k-means: those that ``fit`` would draw, or nothing."""
+"""What k-means and dictionary learning start from: what ``fit`` finds, or nothing."""
 
 import warnings
 
 import numpy as np
 import pytest
-from helpers import state_of
+from helpers import in_file_order, state_of
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
+from sklearn.decomposition import MiniBatchDictionaryLearning
 
 from skmmap import ChunkedFit
 from skmmap import _first_centers as module
-from skmmap._first_centers import draw_centers, draws_centers
+from skmmap._first_centers import (
+    draw_centers,
+    draw_dictionary,
+    draws_centers,
+    draws_dictionary,
+)
 
 N_BLOBS = 8
 RNG = np.random.default_rng(0)
@@ -250,3 +256,43 @@ def test_rows_without_weight_are_no_centers():
     model = Spy(N_BLOBS, random_state=0, batch_size=60, max_iter=2)
     wrapper = ChunkedFit(model).fit(rows, sample_weight=weights)
     assert np.abs(wrapper.estimator_.was_["init"]).max() < 1e3
+
+
+# --- The first dictionary -------------------------------------------------------------
+
+
+def test_a_dictionary_is_learned_as_by_fit():
+    """The same batches from the same start: the same result, whatever lies first."""
+    rows = (
+        np.random.default_rng(0).normal(size=(300, 6))
+        * np.linspace(0.1, 3, 300)[:, None]
+    )
+    model = MiniBatchDictionaryLearning(
+        4, batch_size=20, max_iter=1, shuffle=False, random_state=0
+    )
+    by_fit = clone(model).fit(rows).components_
+    wrapper = ChunkedFit(model).fit(rows)
+    np.testing.assert_allclose(wrapper.components_, by_fit, rtol=1e-10)
+    assert wrapper.estimator_.dict_init is None
+    by_hand = in_file_order(model, chunk_size=20).fit(rows).components_
+    assert not np.allclose(by_hand, by_fit, rtol=0.01)
+
+
+def test_a_dictionary_of_the_users_own_is_taken():
+    rows, given = np.random.default_rng(0).normal(size=(90, 4)), np.eye(3, 4)
+    model = MiniBatchDictionaryLearning(
+        3, dict_init=given, max_iter=1, batch_size=90, shuffle=False, random_state=0
+    )
+    expected = clone(model).fit(rows).components_
+    np.testing.assert_allclose(ChunkedFit(model).fit(rows).components_, expected)
+    assert not draws_dictionary(model)
+    assert not draws_dictionary(MiniBatchDictionaryLearning("many"))
+    assert draws_dictionary(MiniBatchDictionaryLearning())
+
+
+def test_a_sample_starts_on_the_scale_of_all_rows():
+    rows = np.random.default_rng(0).normal(size=(4_000, 3)) * [1, 2, 4]
+    model = MiniBatchDictionaryLearning(2)
+    whole, part = (draw_dictionary(model, X, 0, 4_000) for X in (rows, rows[:1_000]))
+    np.testing.assert_allclose(np.abs(part), np.abs(whole), atol=25)
+    assert np.linalg.norm(whole[0]) == pytest.approx(4 * np.sqrt(4_000), rel=0.1)
