@@ -13,16 +13,16 @@ FEW_ROWS = 5_000
 _BLOCK_ROWS = 50_000
 
 
-def write_data(folder, n_rows: int) -> None:
+def write_data(folder, n_rows: int, shares=(1, SMALL_SHARE)) -> None:
     """Stream X and y of ``n_rows`` and of a share of them to ``.npy`` files."""
-    for share in (1, SMALL_SHARE):
+    for share in shares:
         _write_files(Path(folder) / str(share), n_rows // share)
 
 
 def _write_files(folder, n_rows: int) -> None:
     rng = np.random.default_rng(0)
     slope = rng.standard_normal(N_FEATURES, dtype=np.float32)
-    folder.mkdir()
+    folder.mkdir(parents=True)
     X = open_memmap(folder / "X.npy", "w+", np.float32, (n_rows, N_FEATURES))
     values = open_memmap(folder / "values.npy", "w+", np.float64, (n_rows,))
     labels = open_memmap(folder / "labels.npy", "w+", np.int64, (n_rows,))

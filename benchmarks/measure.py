@@ -1,21 +1,18 @@
 """How time is measured: ways that alternate in one process."""
 
-import gc
 import multiprocessing
 import platform
 import sys
 import time
-from collections import namedtuple
 from dataclasses import dataclass
 from pathlib import Path
 
 import cases
 import numpy as np
 import sklearn
+from clock import measure_time
 from data import open_maps, read_arrays
 from memory import measure_memory, one_thread
-
-Times = namedtuple("Times", "wall cpu")
 
 _MOST_ROUNDS = 100
 _ALONE_RUNS = 50
@@ -148,13 +145,6 @@ def _run_round(runs: dict, order) -> dict:
     for way in order:
         times[way].append(measure_time(runs[way]))
     return times
-
-
-def measure_time(run) -> Times:
-    gc.collect()
-    wall, cpu = time.perf_counter(), time.process_time()
-    run()
-    return Times(time.perf_counter() - wall, time.process_time() - cpu)
 
 
 def describe_machine() -> str:

@@ -34,10 +34,10 @@ def measure_memory(case, folder, way: str):
     child.start()
     there.close()  # so that a child that dies is an EOFError here
     here.recv()
-    before = peak = _read_memory(child.pid)
+    before = peak = read_memory(child.pid)
     here.send("go")
     while child.is_alive():
-        peak = np.maximum(peak, _read_memory(child.pid))
+        peak = np.maximum(peak, read_memory(child.pid))
         time.sleep(_SAMPLE_SECONDS)
     if child.exitcode:
         raise RuntimeError(f"The process that ran {case.name} ({way}) failed.")
@@ -55,7 +55,7 @@ def _run_child(number: int, folder, way: str, connection) -> None:
         ways[way](*open_data(case, folder))
 
 
-def _read_memory(pid: int) -> np.ndarray:
+def read_memory(pid: int) -> np.ndarray:
     """Return RssAnon and RssFile of a process in bytes; 0 when it has ended."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = dict(line.split(":", 1) for line in lines)
