@@ -22,7 +22,7 @@ import read_tables as tables
 from cgroup import NoLimitError, limit_memory
 from data import N_FEATURES, write_data
 from overhead import Report
-from read_runs import Starter, forget
+from read_runs import DASK_WAYS, Starter, forget
 from rows import find_ratios, run_rounds
 
 # The goals: at most so much of the time, or of the memory, of something else.
@@ -32,9 +32,9 @@ _ROW_BYTES = 4 * N_FEATURES
 _SPARE_BYTES = 256_000_000
 _COLD_WAYS = ("chunked", "loop", "again", "compute", "read")
 _WAYS = {
-    "warm": (*_COLD_WAYS, "touch", "whole", "dask"),
-    "cold": (*_COLD_WAYS, "whole", "dask"),
-    "limited": (*_COLD_WAYS, "dask"),
+    "warm": (*_COLD_WAYS, "touch", "whole", *DASK_WAYS),
+    "cold": (*_COLD_WAYS, "whole", *DASK_WAYS),
+    "limited": (*_COLD_WAYS, *DASK_WAYS),
     "alike": _COLD_WAYS,
 }
 _TITLES = {
@@ -77,7 +77,7 @@ def parse_options():
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
-        options.rows, options.rounds = 200_000, 3
+        options.rows, options.rounds = 200_000, 2
     if options.picture:
         from read_picture import draw  # that matplotlib is missing shows at once
 
@@ -187,9 +187,12 @@ class Bench:
         """Return the times of all ways of a case, which take turns."""
         runs = team.make_runs(_WAYS[section], case, folder)
         before = partial(forget, case, folder)
-        if section == "limited" and (reason := team.try_dask(runs)):
-            self.notes.append(f"dask-ml: {reason}, at {find_name(case)}.")
-        before = (lambda: None) if section == "warm" else before
+        if section == "limited":
+            for way, reason in team.try_dask(runs):
+                say = f"{tables.NAMES[way]}: {reason}, at {find_name(case)}."
+                self.notes.append(say)
+        elif section == "warm":
+            before = do_nothing
         return run_rounds(runs, self.options.rounds, before, call)
 
     def measure_memory(self) -> None:
@@ -198,7 +201,7 @@ class Bench:
             return self.say("skipped: the system does not tell")
         self.say(tables.make_memory_head(DASK_MEMORY))
         for case in self._few_cases():
-            ways = tables.MEMORY_WAYS[: 2 if self.starter.no_dask else 3]
+            ways = tables.MEMORY_WAYS[: 2 if self.starter.no_dask else None]
             peaks = {way: self._measure_peak(case, way) for way in ways}
             self.say(tables.make_memory_row(find_name(case), peaks, DASK_MEMORY))
 
@@ -214,6 +217,10 @@ class Bench:
 def find_name(case) -> str:
     share = f", 1/{case.share} of X" if case.share > 1 else ""
     return case.name.removesuffix(".fit") + share
+
+
+def do_nothing() -> None:
+    pass
 
 
 def call(run):

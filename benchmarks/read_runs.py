@@ -11,6 +11,9 @@ from read_ways import describe_case, find_paths
 from rows import drop_cache
 from workers import Worker, WorkerError
 
+# What read_dask.py calls its ways.
+DASK_WAYS = ("dask_copied", "dask_mapped", "dask_read")
+
 _SAMPLE_SECONDS = 0.001
 
 
@@ -63,9 +66,16 @@ class Starter:
             free = ours
             if limit:
                 free = stack.enter_context(self.open_ours())
-            dask = None
-            if not self.no_dask:
-                dask = stack.enter_context(self.open_dask(group("dask")))
+            if self.no_dask:
+                dask = {}
+            elif limit:  # one may be killed, and must not take the others along
+                dask = {
+                    way: stack.enter_context(self.open_dask(group(way)))
+                    for way in DASK_WAYS
+                }
+            else:
+                worker = stack.enter_context(self.open_dask())
+                dask = dict.fromkeys(DASK_WAYS, worker)
             yield Team(self, ours, free, dask)
 
     def measure_bases(self, folder) -> list:
@@ -82,7 +92,7 @@ class Starter:
 
     def measure_peak(self, case, folder, way: str) -> np.ndarray:
         """Return how much anonymous and mapped memory grow at most, in a new child."""
-        is_dask = way == "dask"
+        is_dask = way in DASK_WAYS
         with self.open_dask() if is_dask else self.open_ours() as worker:
             prepare = self.prepare_dask if is_dask else self.prepare_ours
             prepare(worker, case, folder)
@@ -98,36 +108,40 @@ class Starter:
 class Team:
     """The children of one table, who take their turns with each case.
 
-    ``free`` has all rows in memory, and is ``ours`` unless that is limited.
+    ``free`` has all rows in memory, and is ``ours`` unless that is limited; ``dask``
+    is the child for each of its ways.
     """
 
     starter: Starter
     ours: Worker
     free: Worker
-    dask: Worker | None
+    dask: dict
 
     def make_runs(self, ways, case, folder) -> dict:
         """Return a function for each way, after a check that both learn the same."""
-        for worker in {self.ours, self.free}:
+        for worker in dict.fromkeys((self.ours, self.free)):
             self.starter.prepare_ours(worker, case, folder)
         self.free.run("check")
         runs = {
-            way: make_run(self.ours, "loop" if way == "again" else way) for way in ways
+            way: make_run(self.ours, "loop" if way == "again" else way)
+            for way in ways
+            if way not in DASK_WAYS
         }
         runs["compute"] = make_run(self.free, "compute")
-        if runs.pop("dask", None) and self.dask:
-            self.starter.prepare_dask(self.dask, case, folder)
-            runs["dask"] = make_run(self.dask, "dask")
+        for way, worker in self.dask.items():
+            if way in ways:
+                self.starter.prepare_dask(worker, case, folder)
+                runs[way] = make_run(worker, way)
         return runs
 
-    def try_dask(self, runs: dict) -> str | None:
-        """Return why dask-ml does not run; it is then left out from here on."""
-        try:
-            runs.get("dask", lambda: None)()
-        except WorkerError as error:
-            self.dask = None
-            del runs["dask"]
-            return str(error)
+    def try_dask(self, runs: dict):
+        """Yield which ways of dask-ml do not run, and why; they are then left out."""
+        for way in list(self.dask):
+            try:
+                runs[way]()
+            except WorkerError as error:
+                del self.dask[way], runs[way]
+                yield way, str(error)
 
 
 def make_run(worker: Worker, way: str):
