@@ -77,7 +77,7 @@ def parse_options():
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
-        options.rows, options.rounds = 200_000, 2
+        options.rows, options.rounds = 100_000, 2
     if options.picture:
         from read_picture import draw  # that matplotlib is missing shows at once
 
@@ -124,7 +124,7 @@ class Bench:
         self._compare_all("warm", self.cases, self.folder, WARM)
 
     def measure_cold(self) -> None:
-        self._compare_all("cold", self.cases, self.folder, COLD)
+        self._compare_all("cold", self._few_cases(2), self.folder, COLD)
 
     def measure_limited(self) -> None:
         """Measure on files of four times what a control group may have."""
@@ -152,8 +152,9 @@ class Bench:
         whole = [replace(case, share=1) for case in self._few_cases()]
         self._compare_all("limited", whole, folder, COLD, limit=limit)
 
-    def _few_cases(self) -> list:
-        return self.cases[: 1 if self.options.quick else None]
+    def _few_cases(self, n_cases: int = 1) -> list:
+        """Return all cases, or as many of them where it must be quick."""
+        return self.cases[: n_cases if self.options.quick else None]
 
     def measure_alike(self) -> None:
         """Measure an estimator that takes as long as the disk does just now."""

@@ -79,7 +79,10 @@ class Starter:
             yield Team(self, ours, free, dask)
 
     def measure_bases(self, folder) -> list:
-        """Return the memory of children that have opened no data."""
+        """Return the memory of children that have opened no data.
+
+        The code of libraries does not count, since the parent has it too.
+        """
         kinds = [(self.open_ours, self.prepare_ours)]
         if not self.no_dask:
             kinds.append((self.open_dask, self.prepare_dask))
@@ -87,7 +90,7 @@ class Starter:
         for start, prepare in kinds:
             with start() as worker:
                 prepare(worker, cases.CASES[0], folder)
-                bases.append(int(read_memory(worker.pid).sum()))
+                bases.append(int(read_memory(worker.pid)[0]))
         return bases
 
     def measure_peak(self, case, folder, way: str) -> np.ndarray:

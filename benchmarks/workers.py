@@ -4,6 +4,7 @@ The child's side needs nothing but the standard library, so that a child can hav
 other versions of everything else. Messages are lines of JSON.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -107,6 +108,7 @@ def serve(prepare) -> None:
                 ways, reply = prepare(**message["prepare"]), {}
             else:
                 reply = measure_time(ways[message["run"]])._asdict()
+                gc.collect()  # pages of a map that is still held cannot be dropped
         except Exception:
             reply = {"error": traceback.format_exc()}
         print(json.dumps(reply), file=replies, flush=True)
