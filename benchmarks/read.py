@@ -22,7 +22,7 @@ import read_tables as tables
 from cgroup import NoLimitError, limit_memory
 from data import N_FEATURES, write_data
 from overhead import Report
-from read_runs import DASK_WAYS, Starter, forget
+from read_runs import DASK_WAYS, Starter, find_chunk_size, forget
 from rows import find_ratios, run_rounds
 
 # The goals: at most so much of the time, or of the memory, of something else.
@@ -180,9 +180,9 @@ class Bench:
             for case in chosen:
                 times = self._measure(team, section, case, folder)
                 most = tables.find_limit(times, section)
-                named = find_name(case), times, most, goals
-                self.say(tables.make_row(*named))
-                self.ratios += tables.iter_ratios(section, *named)
+                name, size = find_name(case), find_chunk_size(case, folder)
+                self.say(tables.make_row(name, size, times, most, goals))
+                self.ratios += tables.iter_ratios(section, name, times, most, goals)
 
     def _measure(self, team, section: str, case, folder) -> dict:
         """Return the times of all ways of a case, which take turns."""

@@ -42,7 +42,7 @@ class Starter:
 
     def prepare_dask(self, worker: Worker, case, folder) -> None:
         """Tell dask-ml to take blocks of as many rows as ChunkedFit's chunks."""
-        spec, size = describe_case(case), cases.AUTO_ROWS
+        spec, size = describe_case(case), find_chunk_size(case, folder)
         worker.prepare(spec=spec, folder=str(folder), chunk_size=size)
 
     def find_no_dask(self, folder) -> str | None:
@@ -145,6 +145,10 @@ class Team:
             except WorkerError as error:
                 del self.dask[way], runs[way]
                 yield way, str(error)
+
+
+def find_chunk_size(case, folder) -> int:
+    return cases.make_ways(case, folder)[1]
 
 
 def make_run(worker: Worker, way: str):

@@ -37,6 +37,7 @@ def make_head(limit: float, loop: float, dask: float) -> str:
     """Return the head of a table with these goals."""
     columns = [
         ("estimator", "---"),
+        ("`chunk_size_`", "--:"),
         ("ChunkedFit / limit: median (quartiles) of rounds", "--:"),
         (f"at most {limit}", ":-:"),
         ("limit", ":-:"),
@@ -57,11 +58,12 @@ def make_line(cells) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def make_row(name: str, times: dict, limit: str, goals: dict) -> str:
+def make_row(name: str, size: int, times: dict, limit: str, goals: dict) -> str:
     """Return the row of an estimator; what was not measured is left blank."""
     noise = find_quartiles(find_ratios(times, "loop", "again"))
     cells = [
         name,
+        f"{size:,}",
         *compare(times, limit, goals["limit"]),
         NAMES[limit],
         *compare(times, "loop", goals["loop"]),

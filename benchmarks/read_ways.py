@@ -1,5 +1,6 @@
 """The ways of read.py, run in a child: ChunkedFit, the loop, and the limits of both."""
 
+from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -46,13 +47,18 @@ def prepare(spec: dict, folder: str, read: str | None):
     )
     train = partial(fit_chunked, case, {"read": read} if read else {})
     size = train(*read_few(case, folder)).chunk_size_
-    loop, whole = (
-        partial(fit, case, chunk_size=size)
-        for fit in (cases.fit_by_hand, cases.fit_whole)
-    )
+    loop = partial(cases.fit_by_hand, case, chunk_size=size)
+    whole = partial(cases.fit_whole, in_batches(case, size), chunk_size=size)
     loop(*read_few(case, folder))  # loads what is loaded only once
     fits = {"chunked": lambda X, y: train(X, y).estimator_, "loop": loop}
     return make_ways(case, folder, size, fits, whole)
+
+
+def in_batches(case: cases.Case, size: int) -> cases.Case:
+    """Return the case whose own ``fit`` cuts batches of ``size`` rows, if it does."""
+    if "batch_size" not in case.whole:
+        return case
+    return replace(case, whole=case.whole | {"batch_size": size})
 
 
 def fit_chunked(case, params, X, y):
