@@ -140,11 +140,11 @@ class Bench:
 
     def _measure_within(self, limit: int, bases: list) -> None:
         n_rows = -(-4 * limit // _ROW_BYTES)
-        taken = " and ".join(f"{base / 1e6:,.0f}" for base in bases)
+        taken = " or ".join(f"{base / 1e6:,.0f}" for base in bases)
         self.say(
             f"{n_rows:,} rows, {n_rows * _ROW_BYTES / 1e6:,.0f} MB, in control groups "
-            f"of {limit / 1e6:,.0f} MB, of which the processes of ChunkedFit and of "
-            f"dask-ml take {taken} MB before they open the data. *compute* runs "
+            f"of {limit / 1e6:,.0f} MB, of which a process takes {taken} MB "
+            "(ChunkedFit's, then dask-ml's) before it opens the data. *compute* runs "
             "outside of them.\n"
         )
         folder = self.folder / "limited"
@@ -182,6 +182,7 @@ class Bench:
                 most = tables.find_limit(times, section)
                 name, size = find_name(case), find_chunk_size(case, folder)
                 self.say(tables.make_row(name, size, times, most, goals))
+                name = name.partition(",")[0]  # one row of the picture for all shares
                 self.ratios += tables.iter_ratios(section, name, times, most, goals)
 
     def _measure(self, team, section: str, case, folder) -> dict:

@@ -1,5 +1,6 @@
 """The children of read.py: who runs which way, under which limit, and their memory."""
 
+import subprocess
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -48,6 +49,7 @@ class Starter:
     def find_no_dask(self, folder) -> str | None:
         """Return why dask-ml cannot be measured; None if it can."""
         try:
+            import_dask(self.dask_python)
             with self.open_dask() as worker:
                 self.prepare_dask(worker, cases.CASES[0], folder)
         except (WorkerError, OSError) as error:
@@ -145,6 +147,14 @@ class Team:
             except WorkerError as error:
                 del self.dask[way], runs[way]
                 yield way, str(error)
+
+
+def import_dask(python: str) -> None:
+    """Raise with the reason if an interpreter has no dask-ml that it can import."""
+    command = [python, "-W", "ignore", "-c", "import dask_ml.wrappers"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise WorkerError(result.stderr)
 
 
 def find_chunk_size(case, folder) -> int:
