@@ -29,7 +29,8 @@ from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit, open_rows
 from skmmap._chunk_size import find_buffer_rows
-from skmmap._reader import Table
+from skmmap._read_path import Reading
+from skmmap._reader import open_table
 from skmmap._rows import find_source
 from skmmap._schedule import BlockOrder, FileOrder, find_slices
 
@@ -112,8 +113,9 @@ def make_order(X) -> BlockOrder:
 
 def read(X, schedule) -> None:
     """Touch every value of an epoch, as fast as memory can bring them."""
-    table = Table(find_source(X))
-    for chunk in table.iter_buffers(schedule.iter_buffers(0)):
+    reading = Reading("auto", is_mixed=isinstance(schedule, BlockOrder))
+    table = open_table(find_source(X), reading=reading)
+    for chunk in table.iter_buffers(schedule.iter_buffers(0, table.group_rows)):
         touch(chunk.X)
 
 

@@ -192,7 +192,8 @@ class MapStore(Store):
         """
         low, *lows = self._lows
         behind = (start - lows[-1]) * self.row_extent
-        if 0 <= behind < WINDOW_NBYTES or not (CAN_LET_GO and self._is_plain):
+        # Threads look a little back and forth, which is no reason.
+        if abs(behind) < WINDOW_NBYTES or not (CAN_LET_GO and self._is_plain):
             return
         if self.mode != "c":  # whose pages are the only copy of what was written
             pages = (low, start) if behind > 0 else (0, self.n_rows)
