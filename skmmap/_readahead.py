@@ -5,9 +5,10 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from itertools import islice
 from math import prod
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -80,39 +81,79 @@ class Load:
     """Something to bring: tasks that can run in any order, on any thread."""
 
     def __init__(self, content, tasks: list[Callable]):
-        self.content, self._tasks = content, tasks
-        self._futures, self._failed = [], []
-
-    @property
-    def is_done(self) -> bool:
-        return not self._tasks
+        self.content, self.tasks = content, tasks
+        self._n_left, self._done, self._failed = len(tasks), threading.Event(), []
+        self._lock = threading.Lock()
 
     def run(self) -> None:
         """Bring it now."""
-        for task in self._tasks:
+        for task in self.tasks:
             task()
 
-    def start(self, pool, stopped: threading.Event) -> None:
-        self._futures = [
-            pool.submit(self._run_task, task, stopped) for task in self._tasks
-        ]
-
-    def _run_task(self, task: Callable, stopped: threading.Event) -> None:
-        if stopped.is_set():
-            return
+    def run_task(self, task: Callable) -> None:
+        """Run one of the tasks; what it raises is kept for the consumer."""
         try:
             task()
         except BaseException as error:
             self._failed.append(error)
+        with self._lock:
+            self._n_left -= 1
+            if not self._n_left:
+                self._done.set()
 
     def wait(self) -> None:
-        wait(self._futures)
+        """Wait until all tasks have run, and raise what one has raised."""
+        if self.tasks:
+            self._done.wait()
         self.check()
 
     def check(self) -> None:
         """Raise what a task has raised until now."""
         if self._failed:
             raise self._failed[0]
+
+
+class Readers:
+    """Threads that run the tasks of loads, first come first served, until the end.
+
+    There are fewer where the system does not allow as many.
+    """
+
+    def __init__(self, number: int):
+        self._tasks, self._threads, self._is_over = SimpleQueue(), [], False
+        for i in range(number):
+            name = f"skmmap-reader-{i}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # where memory for its stack is not to be had
+                break
+            self._threads.append(thread)
+
+    def start(self, load: Load | None) -> None:
+        """Have a load brought; without threads, now."""
+        if load is None:
+            return
+        for task in load.tasks:
+            if self._threads:
+                self._tasks.put((load, task))
+            else:
+                load.run_task(task)
+
+    def _work(self) -> None:
+        while (item := self._tasks.get()) is not None:
+            load, task = item
+            if not self._is_over:
+                load.run_task(task)
+            del item, load, task  # or memory would look as if it were in use
+
+    def close(self) -> None:
+        """Leave out what has not begun, and wait for the rest."""
+        self._is_over = True
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
 
 
 def bring(loads: Iterable[Load]) -> Iterator[tuple]:
@@ -123,27 +164,21 @@ def bring(loads: Iterable[Load]) -> Iterator[tuple]:
     """
     loads = iter(loads)
     head = list(islice(loads, 2))
-    if len(head) < 2 or all(load.is_done for load in head):
+    if len(head) < 2 or not any(load.tasks for load in head):
         yield from _bring_in_turn(head, loads)
         return
-    stopped = threading.Event()
-    with ThreadPoolExecutor(N_READERS, "skmmap-reader") as pool:
-        try:
-            first, second = head
-            head.clear()
-            first.start(pool, stopped)
-            while first is not None:
-                if second is not None:
-                    second.start(pool, stopped)
-                first.wait()
-                content, check = first.content, second.check if second else _nothing
-                first = None
-                yield content, check
-                del content, check
-                first, second = second, next(loads, None) if second else None
-        finally:
-            stopped.set()
-            pool.shutdown(cancel_futures=True)
+    with closing(Readers(N_READERS)) as readers:
+        first, second = head
+        head.clear()
+        readers.start(first)
+        while first is not None:
+            readers.start(second)
+            first.wait()
+            content, check = first.content, second.check if second else _nothing
+            first = None
+            yield content, check
+            del content, check
+            first, second = second, next(loads, None) if second else None
 
 
 def _bring_in_turn(head: list, loads: Iterator[Load]) -> Iterator[tuple]:

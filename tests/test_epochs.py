@@ -540,7 +540,9 @@ def test_sorted_labels_warn_where_order_matters():
 def test_history_tells_each_epoch():
     wrapper = ChunkedFit(SGDClassifier(random_state=0), chunk_size=100).fit(X, Y)
     history = wrapper.history_
-    assert list(history) == ["rows", "seconds", "read_seconds", "loss", "score"]
+    names = ["rows", "seconds", "read_seconds", "bound_by", "loss", "score"]
+    assert list(history) == names
+    assert set(history["bound_by"]) <= {"estimator", "reading"}
     assert {len(column) for column in history.values()} == {wrapper.n_epochs_}
     for seconds, waited in zip(
         history["seconds"], history["read_seconds"], strict=True

@@ -547,7 +547,12 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     )
     found = [
         find_network(path, mounts)
-        for path in ("/home/X.npy", "/data/X.npy", "/data/fast/X.npy", "/database/X")
+        for path in (
+            "/elsewhere/X.npy",
+            "/data/X.npy",
+            "/data/fast/X.npy",
+            "/database/X",
+        )
     ]
     assert found == ["", "nfs4", "", ""]
     assert find_network("/my bucket/X.npy", mounts) == "fuse.s3fs"
@@ -714,7 +719,7 @@ def test_objects_are_in_memory_of_their_own():
 
 
 def test_one_load_needs_no_thread(monkeypatch):
-    monkeypatch.setattr(_readahead, "ThreadPoolExecutor", None)
+    monkeypatch.setattr(_readahead, "Readers", None)
     done = []
     assert [c for c, _ in bring([Load("a", [lambda: done.append(1)])])] == ["a"]
     assert done == [1]
@@ -737,3 +742,21 @@ def test_loads_come_whole_and_in_order(n_loads):
     for number, _ in bring(loads):
         assert done.count(number) == 2
         assert max(done) <= number + 1  # one ahead, never more
+
+
+@pytest.mark.parametrize("n_allowed", [0, 1, 3])
+def test_as_many_threads_as_the_system_allows(files, monkeypatch, n_allowed):
+    """As where the size of the process is limited, and stacks count."""
+    expected, started = fit(X, Y, shuffle="blocks"), []
+    start = threading.Thread.start
+
+    def start_few(thread):
+        if thread.name.startswith("skmmap"):
+            if len(started) % 4 >= n_allowed:
+                started.clear()
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_few)
+    assert fit(*files[:2], shuffle="blocks", read="buffer") == expected
