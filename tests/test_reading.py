@@ -176,6 +176,37 @@ def test_predictions_by_every_path(files, read):
     assert model.n_features_in_ == wrapper.n_features_in_
 
 
+def test_what_was_written_to_private_pages_is_not_let_go_of(files, monkeypatch):
+    """It is nowhere else: advice that is harmless elsewhere would throw it away."""
+    monkeypatch.setattr(_maps, "WINDOW_NBYTES", 1)
+    rows = open_rows(files[0], mode="c")
+    rows[1_000:2_000] = np.zeros((1_000, 7), np.float32)
+    for read in READS:
+        for shuffle in SHUFFLES:
+            wrapper = ChunkedFit(Collect(), shuffle=shuffle, read=read, **SMALL)
+            calls = wrapper.fit(rows).calls_
+            assert sum(np.sum(~chunk.any(axis=1)) for chunk, _ in calls) == 1_000
+    assert not np.asarray(rows[1_000:2_000]).any()
+    np.testing.assert_array_equal(np.load(files[0]), X)
+
+
+@pytest.mark.parametrize("shuffle", SHUFFLES)
+def test_an_object_of_the_users_is_read_by_one_thread_at_a_time(shuffle):
+    class Single:
+        shape, dtype = (2_000, 3), np.dtype(np.float64)
+        is_busy = False
+
+        def __getitem__(self, rows):
+            assert not self.is_busy
+            self.is_busy = True
+            time.sleep(0.001)
+            self.is_busy = False
+            return np.ones((rows.stop - rows.start, 3))
+
+    wrapper = ChunkedFit(Collect(), shuffle=shuffle, **SMALL).fit(Single())
+    assert sum(len(chunk) for chunk, _ in wrapper.calls_) == 2_000
+
+
 def test_rows_of_no_bytes_and_of_several_dimensions(tmp_path):
     images = RNG.integers(0, 9, (600, 3, 4), dtype=np.uint8)
     np.save(tmp_path / "images.npy", images)
