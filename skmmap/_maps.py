@@ -24,6 +24,8 @@ CAN_LET_GO = _DO_NOT_NEED is not None
 # Pages that a map shows are resident until so many bytes have been read beyond them.
 WINDOW_NBYTES = 2**25
 
+_COMPARED = 10  # rows of a map that is given, with its file
+
 _NPY_MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 2**20  # of a type with many fields; NumPy reads 10,000 bytes unasked
 
@@ -62,6 +64,8 @@ class MapStore(Store):
         path = getattr(memmap, "filename", None)
         if path is None or memmap.mode == "c" or not os.path.exists(path):
             return None
+        if not _is_mapped_from(memmap, path):
+            return None
         store = cls(path, array.dtype, array.shape, mode=mode)
         store._strides = array.strides
         # The offset of a view is its parent's: only the addresses tell.
@@ -71,7 +75,8 @@ class MapStore(Store):
     def _shows(self, array: np.ndarray) -> bool:
         """Whether the file is the one of the map, as far as a few rows tell."""
         try:
-            ends = [(row, row + 1) for row in {0, len(array) // 2, len(array) - 1}]
+            rows = np.linspace(0, len(array) - 1, _COMPARED).astype(int).tolist()
+            ends = [(row, row + 1) for row in sorted(set(rows))]
             return not len(array) or all(
                 self.read(*rows).tobytes() == array[slice(*rows)].tobytes()
                 for rows in ends
@@ -102,7 +107,7 @@ class MapStore(Store):
         if rows is None:
             rows = self._view(self._open("c" if self.mode == "c" else "r"))
             rows.flags.writeable = False
-            self._file, self._lows = _identify(os.stat(self.path)), (0, 0, 0)
+            self._file, self._lows = _identify(self.path), (0, 0, 0)
             # NumPy makes it the base of its views, so it lives as long as they do.
             self._ref = weakref.ref(rows)
         return rows
@@ -130,7 +135,7 @@ class MapStore(Store):
         self._check_file(self.offset + self._extent[1])
         store = copy(self)
         store._held, store._ref = None, _nothing
-        store.how, store._file = how, _identify(os.stat(self.path))
+        store.how, store._file = how, _identify(self.path)
         return store
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -152,7 +157,8 @@ class MapStore(Store):
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
         with open(self.path, "rb", buffering=0) as file:
-            if self._file not in (None, _identify(os.fstat(file.fileno()))):
+            is_same = self._file in (None, _identify_open(file))
+            if not is_same or file.read(len(self._header)) != self._header:
                 raise ValueError(
                     f"{str(self.path)!r} was replaced while it was read: "
                     f"{describe_rows(start, stop)} are of another file. Run it again."
@@ -175,7 +181,8 @@ class MapStore(Store):
         except OSError:
             return  # what is mapped stays, without its name
         is_short = now.st_size < self.offset + stop * self.row_nbytes
-        if is_short and self._is_plain and _identify(now) == self._file:
+        is_same = (now.st_dev, now.st_ino) == self._file
+        if is_short and is_same and self._is_plain:
             self._raise_truncated(now.st_size, start, stop)
 
     def _raise_truncated(self, size: int, start: int, stop: int) -> NoReturn:
@@ -311,9 +318,30 @@ class MapStore(Store):
         return vars(self) | state
 
 
-def _identify(status: os.stat_result) -> tuple[int, int]:
+def _identify(path) -> tuple[int, int]:
     """Return what tells a file from another one of the same name."""
+    with open(path, "rb") as file:
+        return _identify_open(file)
+
+
+def _identify_open(file) -> tuple[int, int]:
+    status = os.fstat(file.fileno())
     return status.st_dev, status.st_ino
+
+
+def _is_mapped_from(memmap: np.memmap, path) -> bool:
+    """Whether the file of a map still has that name, where the system tells."""
+    try:
+        maps = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return True
+    address, real = _address(memmap), os.path.realpath(path)
+    for line in maps:
+        span, *_, name = line.split(maxsplit=5)
+        start, stop = (int(end, 16) for end in span.split("-"))
+        if start <= address < stop:
+            return name == real  # or it is another one's, or "(deleted)"
+    return memmap.size == 0
 
 
 def _nothing() -> None:

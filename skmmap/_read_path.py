@@ -1,6 +1,7 @@
 """How the rows of files are brought: shown by a map, or read into memory."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,11 @@ class Reading(NamedTuple):
                 f"dtype={str(self.dtype)!r} needs X in one array or CSR matrix of "
                 f"numbers; got a {X.store.kind} of {X.dtype}. Leave dtype=None."
             )
+        if not np.can_cast(X.dtype, self.dtype, "same_kind"):
+            raise ValueError(
+                f"dtype={str(self.dtype)!r} cannot keep what X of {X.dtype} has. Use a "
+                "type of the same kind, or leave dtype=None."
+            )
         return X.to_dtype(self.dtype)
 
     def bring(self, sources: list) -> list:
@@ -82,7 +88,7 @@ class Reading(NamedTuple):
         if self.read != "auto":
             return self.read, f"read={self.read!r}"
         if not files:
-            return "map", "nothing is in files that could be read"
+            return "map", "no file that could be read as well as mapped"
         if not CAN_LET_GO:
             return "buffer", "this system cannot let go of the pages of a map"
         if self.is_mixed:
@@ -154,10 +160,14 @@ def _read_table(path) -> dict:
     return {name: int(number) for name, number, *_ in lines}
 
 
+def _unescape(match: re.Match) -> str:
+    return chr(int(match[1], 8))
+
+
 def find_network(path, mounts="/proc/self/mounts") -> str:
     """Return the kind of the network file system that a file is on, "" if on none."""
     try:
-        lines = Path(mounts).read_text().splitlines()
+        lines = Path(mounts).read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     path = Path(os.path.realpath(path))
@@ -165,7 +175,7 @@ def find_network(path, mounts="/proc/self/mounts") -> str:
     around = [
         (len(place), kind)
         for place, kind in places
-        if path.is_relative_to(place.encode().decode("unicode_escape"))
+        if path.is_relative_to(re.sub(r"\\([0-7]{3})", _unescape, place))
     ]
     kind = max(around, default=(0, ""))[1]
     return kind if kind.partition(".")[0].rstrip("0123456789") in _NETWORK else ""

@@ -1,11 +1,11 @@
 """Carries out a schedule over the sources: X, y and all that goes row by row."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Number
-from threading import RLock
+from threading import Event, RLock
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,11 @@ class Table:
 
         The next buffer is brought meanwhile, by threads that end with the iterator.
         """
-        with closing(bring(map(self._prepare, buffers))) as brought:
+        stopped = Event()
+        loads = (self._prepare(buffer, stopped) for buffer in buffers)
+        # The last to be entered is left first: what is being read ends early.
+        with closing(bring(loads)) as brought, ExitStack() as at_end:
+            at_end.callback(stopped.set)
             for (buffer, rows, looked_at), check in brought:
                 for start, stop in buffer.chunks:
                     check()
@@ -145,7 +149,7 @@ class Table:
                 # Or two buffers would be there while the next one is asked for.
                 del buffer, rows, looked_at, check
 
-    def _prepare(self, buffer: Buffer) -> Load:
+    def _prepare(self, buffer: Buffer, stopped: Event) -> Load:
         """Return what brings the rows of a buffer, and where they will be."""
         rows, looked_at, tasks = {}, [], []
         nbytes = self.reading.piece_nbytes
@@ -164,7 +168,7 @@ class Table:
                 out = memory.take(shape, source.dtype.newbyteorder("="))
                 rows[id(source)] = _lock_array(out)
                 more = _fill(source, buffer, nbytes, out)
-                tasks += more if source.store.is_parallel else [self._in_turn(more)]
+                tasks += self._arrange(source, more, stopped)
             else:
                 task = partial(_collect, source, buffer, rows)
                 tasks.append(
@@ -172,15 +176,25 @@ class Table:
                 )
         return Load((buffer, rows, looked_at), tasks)
 
-    def _in_turn(self, tasks: list) -> Callable:
-        """Return all tasks as one, for libraries that are used by one thread only."""
+    def _arrange(self, source: Source, tasks: Iterable, stopped: Event) -> list:
+        """Return the tasks for threads: one for libraries that need one at a time.
+
+        Objects of the user's may be bound to the thread that made them: they are read
+        at once.
+        """
+        if source.store.is_parallel:
+            return list(tasks)
 
         def run() -> None:
             with self._lock:
                 for task in tasks:
-                    task()
+                    if not stopped.is_set():
+                        task()
 
-        return run
+        if not source.store.is_bound:
+            return [run]
+        run()
+        return []
 
     def _make_chunk(self, buffer: Buffer, rows: dict, start: int, stop: int) -> Chunk:
         def cut(source):

@@ -261,7 +261,7 @@ def find_source(rows: Rows) -> Source:
 def show_rows(source: Source):
     """Return rows as who takes all of them at once gets them: as they were given."""
     whole = getattr(source.store, "rows", None)
-    if whole is not None and source.is_whole:
+    if whole is not None and source.is_whole and source.cast is None:
         return whole
     # Without the order: these are put back by nobody.
-    return Rows(Source(source.store, source.selection))
+    return Rows(Source(source.store, source.selection, cast=source.cast))

@@ -31,6 +31,7 @@ class Store:
     has_index = False  # chunks carry an index that results are to have
     on_disk = True
     is_parallel = True  # several threads can read at the same time
+    is_bound = False  # only the thread that has it can read at all
     where = ""  # what messages and repr call it
 
     @property
@@ -188,7 +189,7 @@ class ArrayStore(Store):
 class LazyStore(Store):
     """Rows of anything that has a shape, a dtype, and slices to an array."""
 
-    is_parallel = False
+    is_parallel, is_bound = False, True
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
@@ -304,7 +305,7 @@ class PartStore(Store):
         self._store, self.shape, self.dtype = store, shape, store.dtype
         self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
-        self.is_parallel = store.is_parallel
+        self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
         self.has_index, self.pick, self.join = store.has_index, store.pick, store.join
 
     @property
@@ -372,6 +373,7 @@ class ShardStore(Store):
         self.has_index = first.has_index
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_parallel = all(shard.is_parallel for shard in shards)
+        self.is_bound = any(shard.is_bound for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join

@@ -284,6 +284,32 @@ def test_dtype_of_sparse_rows_and_of_the_score():
         wrapper.predict(np.array([["a"]]))
 
 
+class OwnScore(SGDClassifier):
+    """Its score is not known, so it runs as it is."""
+
+    def score(self, X, y, sample_weight=None):
+        assert X.dtype == np.float32
+        return super().score(X, y, sample_weight)
+
+    def predict(self, X):
+        assert X.dtype == np.float32
+        return super().predict(X)
+
+
+def test_dtype_is_what_a_score_of_ones_own_sees(tmp_path):
+    np.save(tmp_path / "X.npy", X.astype(np.float64))
+    for model in (OwnScore(random_state=0), OwnScore(early_stopping=True)):
+        wrapper = ChunkedFit(model, dtype="float32", max_epochs=2, **SMALL)
+        wrapper.fit(tmp_path / "X.npy", Y, X_val=tmp_path / "X.npy", y_val=Y)
+        assert wrapper.score(tmp_path / "X.npy", Y) > 0.9
+
+
+@pytest.mark.parametrize("dtype", ["int32", bool])
+def test_a_dtype_that_cannot_keep_the_values_is_refused(dtype):
+    with pytest.raises(ValueError, match="cannot keep what X of float32 has"):
+        ChunkedFit(SGDClassifier(), dtype=dtype).fit(X, Y)
+
+
 @pytest.mark.parametrize("dtype", ["text", "U3", object, "complex64", "datetime64[s]"])
 def test_a_dtype_of_no_real_numbers_is_refused(dtype):
     with raises(
@@ -377,6 +403,81 @@ def test_a_file_that_is_replaced_is_an_error(tmp_path, read):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"X\.npy"):
         wrapper.fit(path)
+
+
+@pytest.mark.parametrize("read", ["buffer", "uncached"])
+def test_a_file_that_is_written_again_is_an_error(tmp_path, read):
+    """As by np.save of other rows to the same path."""
+    path = tmp_path / "X.npy"
+    np.save(path, np.zeros((3_000, 4), np.float32))
+
+    class Writes(Collect):
+        def partial_fit(self, X, y=None):
+            super().partial_fit(X, y)
+            assert not X.any()
+            if len(self.calls_) == 3:
+                np.save(path, np.full((6_000, 4), 9.0))
+            return self
+
+    with pytest.raises(
+        ValueError, match=r"X\.npy' was replaced while it was read: row"
+    ):
+        in_file_order(Writes(), read=read, **SMALL).fit(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is mapped")
+@pytest.mark.parametrize("read", READS)
+def test_a_map_whose_file_was_replaced_is_read_as_it_is(tmp_path, read):
+    path, other = tmp_path / "y.npy", tmp_path / "other.npy"
+    labels = np.repeat([0, 1], 1_500)
+    np.save(path, labels)
+    y_mm = np.load(path, mmap_mode="r")
+    changed = labels.copy()
+    changed[10:1_400] = 1
+    np.save(other, changed)
+    os.replace(other, path)
+    wrapper = in_file_order(Collect(), read=read, **SMALL).fit(X, y_mm)
+    seen = np.concatenate([y for _, y in wrapper.calls_])
+    np.testing.assert_array_equal(seen, labels)
+
+
+def test_an_object_is_read_by_the_thread_that_has_it():
+    """As connections to a database want it."""
+
+    class Bound(Failing):
+        def __getitem__(self, rows):
+            assert threading.current_thread() is threading.main_thread()
+            return np.ones((rows.stop - rows.start, 4))
+
+    for shuffle in SHUFFLES:
+        ChunkedFit(Collect(), shuffle=shuffle, **SMALL).fit(Bound())
+
+
+def test_what_is_read_in_turn_ends_with_the_fit(tmp_path):
+    """Of a library that is used by one thread at a time, after the current piece."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file.create_dataset("X", data=np.ones((4_000, 10)))
+    rows = open_rows(tmp_path / "X.h5")
+    store, reads = type(rows._source.store), []
+    read = store._read
+
+    def read_late(self, start, stop):
+        reads.append(start)
+        time.sleep(0.02)
+        return read(self, start, stop)
+
+    class Fails(BaseEstimator):
+        def partial_fit(self, X, y=None):
+            reads.clear()
+            raise RuntimeError("no more")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "_read", read_late)
+        wrapper = ChunkedFit(Fails(), shuffle="blocks", **SMALL)
+        with pytest.raises(RuntimeError, match="no more"):
+            wrapper.fit(rows)
+    assert len(reads) <= 3
 
 
 def test_a_file_that_is_removed_is_an_error(tmp_path):
@@ -575,6 +676,8 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     mounts.write_text(
         "disk / ext4 rw 0 0\nhost:/x /data nfs4 rw 0 0\n/dev/b /data/fast xfs rw 0 0\n"
         "s3 /my\\040bucket fuse.s3fs rw 0 0\n/dev/c /usb fuseblk rw 0 0\n"
+        "host:/d /däten nfs rw 0 0\n",
+        encoding="utf-8",
     )
     found = [
         find_network(path, mounts)
@@ -587,6 +690,7 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     ]
     assert found == ["", "nfs4", "", ""]
     assert find_network("/my bucket/X.npy", mounts) == "fuse.s3fs"
+    assert find_network("/däten/X.npy", mounts) == "nfs"
     assert find_network("/usb/X.npy", mounts) == ""
     assert find_network("/data/X.npy", tmp_path / "none") == ""
 
@@ -689,26 +793,27 @@ def test_history_and_verbose_name_what_bounds_the_run(capsys):
     assert 0.05 < waited < seconds
 
 
-def test_reading_goes_on_while_the_estimator_works():
+def test_reading_goes_on_while_the_estimator_works(files, monkeypatch):
     """One after the other would take the sum of both."""
 
     class Waits(BaseEstimator):
         def partial_fit(self, X, y=None):
             # Not before the next rows have been asked for.
-            assert len(asked) >= 10 or more.wait(30)
+            assert len(asked) == 6 or more.wait(30)
             more.clear()
             return self
 
-    class Rows(SlowRows):
-        def __getitem__(self, rows):
-            asked.append(rows)
-            more.set()
-            return super().__getitem__(rows)
+    read_into, asked, more = MapStore.read_into, [], threading.Event()
 
-    asked, more = [], threading.Event()
-    params = {"chunk_size": 100, "memory_limit": 128 * 3_200}
-    in_file_order(Waits(), **params).fit(Rows())
-    assert len(asked) == 10
+    def tell(self, start, stop, out):
+        asked.append(start)
+        more.set()
+        read_into(self, start, stop, out)
+
+    monkeypatch.setattr(MapStore, "read_into", tell)
+    params = {"chunk_size": 500, "memory_limit": 128 * 500 * 28, "read": "buffer"}
+    in_file_order(Waits(), **params).fit(files[0])
+    assert len(asked) == 6
 
 
 # --- The parts -----------------------------------------------------------------------
