@@ -135,8 +135,8 @@ class Table:
         """
         stopped = Event()
         loads = (self._prepare(buffer, stopped) for buffer in buffers)
-        # The last to be entered is left first: what is being read ends early.
         with closing(bring(loads)) as brought, ExitStack() as at_end:
+            # Before the threads are waited for, so that what they read ends early.
             at_end.callback(stopped.set)
             for (buffer, rows, looked_at), check in brought:
                 for start, stop in buffer.chunks:
@@ -171,9 +171,7 @@ class Table:
                 tasks += self._arrange(source, more, stopped)
             else:
                 task = partial(_collect, source, buffer, rows)
-                tasks.append(
-                    task if source.store.is_parallel else self._in_turn([task])
-                )
+                tasks += self._arrange(source, [task], stopped)
         return Load((buffer, rows, looked_at), tasks)
 
     def _arrange(self, source: Source, tasks: Iterable, stopped: Event) -> list:
