@@ -114,8 +114,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     dtype : dtype or None, default=None
         Type to which the rows of X are cast as they are read, for training and for
-        everything else. float32 saves the copy as float64 that many estimators make
-        of integers.
+        what is applied to rows like them; what `inverse_transform` gets, and rows in
+        lists and frames, stay as they are. float32 saves the copy as float64 that many
+        estimators make of integers.
 
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.
@@ -341,8 +342,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
         the estimator needs.
         Equals: with ``shuffle=False``, calling ``partial_fit`` on the same slices by
-        hand, bit for bit. As there, an error in a later chunk leaves the chunks before
-        it learned.
+        hand, bit for bit. As there, the chunks before an error stay learned; rows that
+        cannot be read may be one some chunks before they are due.
         """
         return self._learn(
             "partial_fit",

@@ -1,10 +1,25 @@
 """What all stores of other libraries' containers share."""
 
 import importlib
+import os
+from threading import RLock
 
 import numpy as np
 
-from skmmap._stores import Store
+from skmmap._stores import Store, check_read
+
+# Libraries need not expect several threads, and keep a state for each file.
+_lock = RLock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    # A thread that had it is not there in a child.
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class ContainerStore(Store):
@@ -14,8 +29,11 @@ class ContainerStore(Store):
     _closed = False
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        self._check_open()
-        return np.ascontiguousarray(self._read(start, stop), self.dtype)
+        with _lock:
+            self._check_open()
+            rows = np.ascontiguousarray(self._read(start, stop), self.dtype)
+        check_read(self, rows, start, stop)
+        return rows
 
     def _read(self, start: int, stop: int):
         raise NotImplementedError

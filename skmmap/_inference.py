@@ -1,6 +1,7 @@
 """One method of a fitted estimator over all chunks."""
 
 from contextlib import closing
+from dataclasses import replace
 
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
@@ -15,15 +16,18 @@ _DOING = {
 }
 
 
-def iter_results(estimator, method: str, table: Table, schedule, form: Form):
-    """Yield each chunk with what ``method`` returns for it."""
+def iter_results(
+    estimator, method: str, table: Table, schedule, form: Form, *, only_X: bool = False
+):
+    """Yield each chunk with what ``method`` returns for it, or for its X alone."""
     call = getattr(estimator, method)
     # No rows are one empty chunk: the estimator says what it thinks of that.
     schedule = schedule if len(schedule) else [(0, 0)]
     with closing(table.iter_chunks(schedule)) as chunks:
         for number, chunk in enumerate(chunks, start=1):
             try:
-                form, result = _call(call, chunk, form)
+                given = replace(chunk, y=None, params={}) if only_X else chunk
+                form, result = _call(call, given, form)
             except Exception as error:
                 doing = _DOING.get(method, f"computing {method} for")
                 where = f"(chunk {number} of {len(schedule)})"

@@ -3,8 +3,8 @@
 import mmap
 import operator
 import os
+import sys
 import weakref
-from copy import copy
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -18,12 +18,15 @@ from skmmap._stores import Store
 # Windows has no such advice, and macOS no pages of files that are let go of.
 _WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
 _DO_NOT_NEED = getattr(mmap, "MADV_DONTNEED", None)
-_LET_GO = getattr(os, "posix_fadvise", None)
+_ADVISE = getattr(os, "posix_fadvise", None)
 
-CAN_LET_GO = _DO_NOT_NEED is not None
+CAN_LET_GO = _DO_NOT_NEED is not None and sys.platform == "linux"
 # Pages that a map shows are resident until so many bytes have been read beyond them.
 WINDOW_NBYTES = 2**25
 
+# Of files that are to leave the system's cache, so much may be in it, and other threads
+# read so many pieces from here.
+_CACHED_NBYTES, _NEAR = 2**22, 8
 _COMPARED = 10  # rows of a map that is given, with its file
 
 _NPY_MAGIC = b"\x93NUMPY"
@@ -39,7 +42,8 @@ class MapStore(Store):
     """
 
     how = "map"
-    _file = None  # the device and number of the file of a run, or of the map
+    _file = None  # the device and number of the file that is mapped
+    _only = None  # those of the only file that a run may read
     # Where rows have been let go of; what was read ahead is looked at afterwards, and
     # let go of the next times.
     _lows = (0, 0, 0)
@@ -108,12 +112,13 @@ class MapStore(Store):
             rows = self._view(self._open("c" if self.mode == "c" else "r"))
             rows.flags.writeable = False
             self._file, self._lows = _identify(self.path), (0, 0, 0)
+            if self._only not in (None, self._file):
+                self._raise_replaced(0, self.n_rows)
             # NumPy makes it the base of its views, so it lives as long as they do.
             self._ref = weakref.ref(rows)
         return rows
 
-    @property
-    def is_view(self) -> bool:
+    def shows(self, start: int, stop: int) -> bool:
         return self.how == "map"
 
     @property
@@ -128,14 +133,18 @@ class MapStore(Store):
         return self._strides == _find_strides(self.shape, itemsize, "C")
 
     def by(self, how: str) -> "MapStore":
-        # Private pages are nowhere else, and other layouts are for the map to unravel.
-        if how == self.how or not self.files:
-            return self
+        if self.mode == "c":
+            return self  # private pages are nowhere else
         self._check_open()
+        store = object.__new__(MapStore)  # copy() would make one for another process
+        vars(store).update(vars(self))
+        if how == "map" == self.how and self._ref() is not None:
+            store._only = self._file  # which may have lost its name meanwhile
+            return store
         self._check_file(self.offset + self._extent[1])
-        store = copy(self)
-        store._held, store._ref = None, _nothing
-        store.how, store._file = how, _identify(self.path)
+        store._held, store._ref, store._only = None, _nothing, _identify(self.path)
+        # Other layouts are for the map to unravel.
+        store.how = how if self._is_plain else "map"
         return store
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -157,20 +166,21 @@ class MapStore(Store):
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
         with open(self.path, "rb", buffering=0) as file:
-            is_same = self._file in (None, _identify_open(file))
+            if self.how == "uncached" and _ADVISE is not None:
+                # Or the system would read on, and keep what nobody lets go of.
+                _ADVISE(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            is_same = self._only in (None, _identify_open(file))
             if not is_same or file.read(len(self._header)) != self._header:
-                raise ValueError(
-                    f"{str(self.path)!r} was replaced while it was read: "
-                    f"{describe_rows(start, stop)} are of another file. Run it again."
-                )
+                self._raise_replaced(start, stop)
             file.seek(begin)
             while done < len(target):
                 n_read = file.readinto(target[done:])
                 if not n_read:
-                    self._raise_truncated(begin + done, start, stop)
+                    size = os.fstat(file.fileno()).st_size
+                    self._raise_truncated(size, start, stop)
                 done += n_read
-            if self.how == "uncached" and _LET_GO is not None:
-                _LET_GO(file.fileno(), begin, done, os.POSIX_FADV_DONTNEED)
+            if self.how == "uncached" and _ADVISE is not None:
+                _leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
 
     def check(self, start: int, stop: int) -> None:
         """Raise if the file has been cut: looking at the map would kill the process."""
@@ -180,16 +190,26 @@ class MapStore(Store):
             now = os.stat(self.path)
         except OSError:
             return  # what is mapped stays, without its name
-        is_short = now.st_size < self.offset + stop * self.row_nbytes
         is_same = (now.st_dev, now.st_ino) == self._file
-        if is_short and is_same and self._is_plain:
+        if is_same and now.st_size < self._find_end(stop):
             self._raise_truncated(now.st_size, start, stop)
 
+    def _find_end(self, stop: int) -> int:
+        """Return the byte at which the rows before ``stop`` end."""
+        if self._is_plain:
+            return self.offset + stop * self.row_nbytes
+        return self.offset + self._extent[1]
+
     def _raise_truncated(self, size: int, start: int, stop: int) -> NoReturn:
-        end = self.offset + stop * self.row_nbytes
         raise ValueError(
             f"{str(self.path)!r} is truncated: {describe_rows(start, stop)} end at "
-            f"byte {end:,} of it, and it has {size:,}. Write it again."
+            f"byte {self._find_end(stop):,} of it, and it has {size:,}. Write it again."
+        )
+
+    def _raise_replaced(self, start: int, stop: int) -> NoReturn:
+        raise ValueError(
+            f"{str(self.path)!r} was replaced while it was read: "
+            f"{describe_rows(start, stop)} are of another file. Run it again."
         )
 
     def _let_go(self, start: int) -> None:
@@ -200,18 +220,23 @@ class MapStore(Store):
         low, *lows = self._lows
         behind = (start - lows[-1]) * self.row_extent
         # Threads look a little back and forth, which is no reason.
-        if abs(behind) < WINDOW_NBYTES or not (CAN_LET_GO and self._is_plain):
+        if abs(behind) < WINDOW_NBYTES or not CAN_LET_GO:
             return
         if self.mode != "c":  # whose pages are the only copy of what was written
-            pages = (low, start) if behind > 0 else (0, self.n_rows)
-            self._advise(_DO_NOT_NEED, *pages)
+            is_ahead = behind > 0 and self._is_plain
+            self._advise(_DO_NOT_NEED, *((low, start) if is_ahead else ()))
         self._lows = (*lows, start) if behind > 0 else (start,) * 3
 
-    def _advise(self, advice: int, start: int, stop: int) -> None:
-        """Tell the system about the pages of some rows."""
+    def _advise(self, advice: int, start: int | None = None, stop: int = 0) -> None:
+        """Tell the system about the pages of some rows, or of all."""
         rows = self.rows
         memmap = _find_memmap(rows)
-        if memmap is None or start >= stop:
+        if memmap is None:
+            return
+        if start is None:
+            memmap._mmap.madvise(advice)
+            return
+        if start >= stop:
             return
         # Counted from where the map begins, which may be before the first row.
         first = _address(rows) - _address(memmap)
@@ -222,7 +247,7 @@ class MapStore(Store):
 
     def touch(self, start: int, stop: int) -> None:
         if (
-            not self.is_view
+            self.how != "map"
             or not self._is_plain
             or not (stop - start) * self.row_nbytes
         ):
@@ -314,8 +339,24 @@ class MapStore(Store):
             )
         # The time is for joblib.Memory, which asks the pickle whether data are new.
         changed = self.path.stat().st_mtime_ns if self.path.exists() else None
-        state = {"_held": None, "_ref": _nothing, "_file": None, "_changed": changed}
-        return vars(self) | state
+        opened = {"_held": None, "_ref": _nothing, "_file": None, "_only": None}
+        return vars(self) | opened | {"_changed": changed}
+
+
+def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
+    """Have the system's cache let go of what was read.
+
+    What it keeps together can be larger than this piece, and other threads read its
+    neighbours: from time to time, what lies well behind is let go of again.
+    """
+    end = begin + nbytes
+    _ADVISE(file, begin, nbytes, os.POSIX_FADV_DONTNEED)
+    behind = max(0, begin - _NEAR * nbytes)
+    if begin // _CACHED_NBYTES != end // _CACHED_NBYTES and behind:
+        first = max(0, behind - _CACHED_NBYTES)
+        _ADVISE(file, first, behind - first, os.POSIX_FADV_DONTNEED)
+    if is_last:
+        _ADVISE(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _identify(path) -> tuple[int, int]:
@@ -331,16 +372,19 @@ def _identify_open(file) -> tuple[int, int]:
 
 def _is_mapped_from(memmap: np.memmap, path) -> bool:
     """Whether the file of a map still has that name, where the system tells."""
+    address, real = _address(memmap), os.fsencode(os.path.realpath(path))
     try:
-        maps = Path("/proc/self/maps").read_text().splitlines()
+        # Line by line: it can be a megabyte.
+        with open("/proc/self/maps", "rb") as maps:
+            for line in maps:
+                start, stop = (
+                    int(end, 16) for end in line.split(maxsplit=1)[0].split(b"-")
+                )
+                if start <= address < stop:
+                    # Or it is another one's, or "(deleted)".
+                    return line.split(maxsplit=5)[-1].rstrip(b"\n") == real
     except OSError:
         return True
-    address, real = _address(memmap), os.path.realpath(path)
-    for line in maps:
-        span, *_, name = line.split(maxsplit=5)
-        start, stop = (int(end, 16) for end in span.split("-"))
-        if start <= address < stop:
-            return name == real  # or it is another one's, or "(deleted)"
     return memmap.size == 0
 
 

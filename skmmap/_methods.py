@@ -8,8 +8,10 @@ from skmmap._handover import Form
 from skmmap._inference import apply_method
 from skmmap._open import open_source
 from skmmap._plan import make_estimator, make_schedule
+from skmmap._read_path import Reading
 from skmmap._reader import open_table
 from skmmap._scoring import compute_score
+from skmmap._source import Source
 from skmmap._targets import open_target
 
 
@@ -243,7 +245,7 @@ class RowMethods:
         params = route(self, "score", "score", params)
         X = open_source(X, "X")
         y = open_target(y, single_output=False)
-        table = open_table(X, y, params, find_reading(self))
+        table = open_table(X, y, params, self._find_reading("score", X))
         return compute_score(
             estimator,
             table,
@@ -362,7 +364,7 @@ class RowMethods:
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
-        table = open_table(X, None, params, find_reading(self))
+        table = open_table(X, None, params, self._find_reading(method, X))
         schedule = make_schedule(self, table.X)
         return apply_method(estimator, method, table, schedule, self._find_form())
 
@@ -371,6 +373,13 @@ class RowMethods:
         check_is_fitted(self)
         fitted = vars(self).get("estimator_")
         return make_estimator(self, None, {}) if fitted is None else fitted
+
+    def _find_reading(self, method: str, X: Source) -> Reading:
+        """Return how X is read; ``dtype`` is for what `fit` has learned from."""
+        reading, store = find_reading(self), X.store
+        # A few rows in a list or a frame are left to the estimator.
+        is_alike = method != "inverse_transform" and (store.is_array or store.is_sparse)
+        return reading if is_alike else reading._replace(dtype=None)
 
     def _find_form(self) -> Form:
         return vars(self).get("_form", Form())

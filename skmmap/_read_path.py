@@ -19,31 +19,10 @@ _SHARE = 0.8
 _PIECE_NBYTES = 2**22
 _PIECE_SHARE = 128
 # Kinds of file systems on which a page that cannot be brought kills the process.
-_NETWORK = {
-    *(
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "davfs",
-        "fuse",
-        "gfs",
-        "glusterfs",
-    ),
-    *(
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "orangefs",
-        "panfs",
-        "smb",
-        "smbfs",
-        "virtiofs",
-    ),
-}
+_NETWORK = re.compile(
+    "9p|afs|beegfs|ceph|cephfs|cifs|coda|davfs|drvfs|fuse|gfs|glusterfs|gpfs|lustre|"
+    "ncpfs|nfs|orangefs|panfs|prl_fs|pvfs|smb|smbfs|virtiofs"
+)
 
 
 class Reading(NamedTuple):
@@ -85,10 +64,10 @@ class Reading(NamedTuple):
 
     def choose(self, files: dict) -> tuple[str, str]:
         """Return how ``files``, with their bytes, are brought, and why."""
-        if self.read != "auto":
-            return self.read, f"read={self.read!r}"
         if not files:
             return "map", "no file that could be read as well as mapped"
+        if self.read != "auto":
+            return self.read, f"read={self.read!r}"
         if not CAN_LET_GO:
             return "buffer", "this system cannot let go of the pages of a map"
         if self.is_mixed:
@@ -160,22 +139,23 @@ def _read_table(path) -> dict:
     return {name: int(number) for name, number, *_ in lines}
 
 
-def _unescape(match: re.Match) -> str:
-    return chr(int(match[1], 8))
+def _unescape(match: re.Match) -> bytes:
+    return bytes([int(match[1], 8)])
 
 
 def find_network(path, mounts="/proc/self/mounts") -> str:
     """Return the kind of the network file system that a file is on, "" if on none."""
     try:
-        lines = Path(mounts).read_text(encoding="utf-8").splitlines()
+        lines = Path(mounts).read_bytes().splitlines()
     except OSError:
         return ""
     path = Path(os.path.realpath(path))
-    places = [line.split()[1:3] for line in lines]
-    around = [
-        (len(place), kind)
-        for place, kind in places
-        if path.is_relative_to(re.sub(r"\\([0-7]{3})", _unescape, place))
-    ]
-    kind = max(around, default=(0, ""))[1]
-    return kind if kind.partition(".")[0].rstrip("0123456789") in _NETWORK else ""
+    kinds = {}  # of places: what is mounted last hides what was there
+    for line in lines:
+        _, place, kind, *_ = line.split(b" ")
+        place = os.fsdecode(re.sub(rb"\\([0-7]{3})", _unescape, place))
+        kinds[place] = kind.decode()
+    around = [place for place in kinds if path.is_relative_to(place)]
+    kind = kinds[max(around, key=len)] if around else ""
+    family = kind.partition(".")[0].rstrip("0123456789")  # of nfs4, fuse.sshfs
+    return kind if _NETWORK.fullmatch(family) else ""

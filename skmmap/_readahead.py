@@ -5,7 +5,9 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from contextvars import copy_context
+from functools import partial
 from itertools import islice
 from math import prod
 from queue import SimpleQueue
@@ -114,21 +116,30 @@ class Load:
 
 
 class Readers:
-    """Threads that run the tasks of loads, first come first served, until the end.
+    """Threads that run the tasks of loads, first come first served, until the end."""
 
-    There are fewer where the system does not allow as many.
-    """
+    def __init__(self):
+        self._tasks, self._is_over = SimpleQueue(), threading.Event()
+        self._threads = []
+        # However this ends: nobody waits for what nobody can start.
+        weakref.finalize(self, self._tasks.put, None)
 
-    def __init__(self, number: int):
-        self._tasks, self._threads, self._is_over = SimpleQueue(), [], False
+    def open(self, number: int) -> None:
+        """Start so many threads, or fewer where the system does not allow as many."""
         for i in range(number):
-            name = f"skmmap-reader-{i}"
-            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            thread = threading.Thread(
+                target=_work,
+                args=(self._tasks, self._is_over),
+                name=f"skmmap-reader-{i}",
+                daemon=True,
+            )
+            # Before it starts: whoever interrupts that leaves none behind.
+            self._threads.append(thread)
             try:
                 thread.start()
             except RuntimeError:  # where memory for its stack is not to be had
+                self._threads.pop()
                 break
-            self._threads.append(thread)
 
     def start(self, load: Load | None) -> None:
         """Have a load brought; without threads, now."""
@@ -136,24 +147,27 @@ class Readers:
             return
         for task in load.tasks:
             if self._threads:
-                self._tasks.put((load, task))
+                # With what holds here, such as numpy.errstate.
+                self._tasks.put((load, partial(copy_context().run, task)))
             else:
                 load.run_task(task)
 
-    def _work(self) -> None:
-        while (item := self._tasks.get()) is not None:
-            load, task = item
-            if not self._is_over:
-                load.run_task(task)
-            del item, load, task  # or memory would look as if it were in use
-
     def close(self) -> None:
         """Leave out what has not begun, and wait for the rest."""
-        self._is_over = True
-        for _ in self._threads:
-            self._tasks.put(None)
+        self._tasks.put(None)
+        self._is_over.set()
         for thread in self._threads:
-            thread.join()
+            with suppress(RuntimeError):  # of a thread that has not started
+                thread.join()
+
+
+def _work(tasks: SimpleQueue, is_over: threading.Event) -> None:
+    while (item := tasks.get()) is not None:
+        load, task = item
+        if not is_over.is_set():
+            load.run_task(task)
+        del item, load, task  # or memory would look as if it were in use
+    tasks.put(None)  # for the next thread
 
 
 def bring(loads: Iterable[Load]) -> Iterator[tuple]:
@@ -167,7 +181,8 @@ def bring(loads: Iterable[Load]) -> Iterator[tuple]:
     if len(head) < 2 or not any(load.tasks for load in head):
         yield from _bring_in_turn(head, loads)
         return
-    with closing(Readers(N_READERS)) as readers:
+    with closing(Readers()) as readers:
+        readers.open(N_READERS)
         first, second = head
         head.clear()
         readers.start(first)

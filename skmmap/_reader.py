@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Number
-from threading import Event, RLock
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from skmmap._open import open_source
 from skmmap._read_path import Reading
 from skmmap._readahead import Load, Memory, bring
 from skmmap._schedule import Buffer, FileOrder
-from skmmap._source import Source
+from skmmap._source import Source, to_native
 from skmmap._targets import (
     ClassWeight,
     check_finite,
@@ -63,7 +63,6 @@ class Table:
     reading: Reading = AS_GIVEN
     # What rows are read into, by the number of their source.
     _memory: dict = field(default_factory=dict, init=False, repr=False)
-    _lock: Any = field(default_factory=RLock, init=False, repr=False)
 
     @property
     def row_nbytes(self) -> int:
@@ -107,8 +106,7 @@ class Table:
     def sample(self, picked):
         """Return X, y and the weights of some rows in memory; None for what is not."""
         sources = self.X, self.y, self.by_row.get("sample_weight")
-        with self._lock:
-            return [source and source.select(picked).load() for source in sources]
+        return [source and source.select(picked).load() for source in sources]
 
     def _map(self, change) -> "Table":
         y = None if self.y is None else change(self.y)
@@ -159,13 +157,13 @@ class Table:
                 view = source.view(*buffer.blocks[0])
             if view is not None:
                 rows[id(source)] = view
-                if source.store.files:
+                if source.store.on_disk:
                     looked_at.append(source)
                     tasks += _cut(source, buffer.blocks, nbytes, source.touch)
             elif source.store.is_array:
                 memory = self._memory.setdefault(number, Memory())
                 shape = buffer.n_rows, *source.shape[1:]
-                out = memory.take(shape, source.dtype.newbyteorder("="))
+                out = memory.take(shape, to_native(source.dtype))
                 rows[id(source)] = _lock_array(out)
                 more = _fill(source, buffer, nbytes, out)
                 tasks += self._arrange(source, more, stopped)
@@ -184,10 +182,9 @@ class Table:
             return list(tasks)
 
         def run() -> None:
-            with self._lock:
-                for task in tasks:
-                    if not stopped.is_set():
-                        task()
+            for task in tasks:
+                if not stopped.is_set():
+                    task()
 
         if not source.store.is_bound:
             return [run]

@@ -64,7 +64,8 @@ def _score_whole(estimator, table, chunked):
 def _mean(estimator, table, schedule, form) -> float:
     """Mean over rows, such as accuracy: chunk means, weighted."""
     total, weight = 0.0, 0.0
-    for chunk, score, chunk_weight in _iter_scores(estimator, table, schedule, form):
+    for chunk, score in _iter_scores(estimator, table, schedule, form):
+        chunk_weight = _find_weights(chunk).sum()
         hits = score * chunk_weight
         # Without weights these are counts, which the division made inexact.
         total += hits if "sample_weight" in chunk.params else round(hits)
@@ -75,7 +76,7 @@ def _mean(estimator, table, schedule, form) -> float:
 def _sum(estimator, table, schedule, form) -> float:
     """Sum over rows, such as the inertia of k-means."""
     scores = _iter_scores(estimator, table, schedule, form)
-    return math.fsum(score for _, score, _ in scores)
+    return math.fsum(score for _, score in scores)
 
 
 def _bound(estimator, table, schedule, form) -> float:
@@ -89,23 +90,24 @@ def _bound(estimator, table, schedule, form) -> float:
     )
     ((_, topics),) = iter_results(estimator, "score", empty, [(0, 1)], form)
     scores = _iter_scores(estimator, table, schedule, form)
-    return math.fsum(score - topics for _, score, _ in scores) + topics
+    return math.fsum(score - topics for _, score in scores) + topics
 
 
 def _iter_scores(estimator, table, schedule, form):
-    """Yield each chunk, its score and its weight; those of no weight are left out."""
-    weighted = [rows for rows in schedule if _read_weights(table, *rows).any()]
-    for chunk, score in iter_results(estimator, "score", table, weighted, form):
-        yield chunk, score, _read_weights(table, chunk.start, chunk.stop).sum()
+    """Yield each chunk with its score; those of no weight are left out."""
+    weights = table.by_row.get("sample_weight")
+    if weights is not None:
+        schedule = [rows for rows in schedule if weights.read(*rows).any()]
+    yield from iter_results(estimator, "score", table, schedule, form)
 
 
 def _r2(estimator, table, schedule, form) -> float:
     """Coefficient of determination, as ``sklearn.metrics.r2_score`` defines it."""
     mean = _mean_target(table, schedule)
     residual = total = 0.0
-    X_only = Table(table.X)
-    for chunk, y_pred in iter_results(estimator, "predict", X_only, schedule, form):
-        y, weights = _read_target(table, chunk.start, chunk.stop)
+    results = iter_results(estimator, "predict", table, schedule, form, only_X=True)
+    for chunk, y_pred in results:
+        y, weights = _find_target(chunk)
         y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
         if y_pred.shape != y.shape:
             r2_score(y, y_pred)  # raises, and says what is wrong
@@ -120,27 +122,31 @@ def _r2(estimator, table, schedule, form) -> float:
 
 def _mean_target(table, schedule):
     """Return the weighted mean, exact for a target that never varies."""
-    origin, _ = _read_target(table, 0, 1)
+    origin = _to_columns(table.y.read(0, 1))
     total = weight = 0.0
-    for start, stop in schedule:
-        y, weights = _read_target(table, start, stop)
+    # Of the target alone: X is not read for it.
+    targets = Table(table.y, table.y, table.by_row, reading=table.reading)
+    for chunk in targets.iter_chunks(schedule):
+        y, weights = _find_target(chunk)
         total = total + (weights * (y - origin)).sum(axis=0)
         weight += weights.sum()
     return origin[0] + total / weight
 
 
-def _read_target(table, start, stop):
+def _find_target(chunk):
     """Return the target as columns of float64, and weights as one column."""
-    y = table.y.read(start, stop).astype(np.float64).reshape(stop - start, -1)
+    y = _to_columns(chunk.y)
     assert_all_finite(y, input_name="y")
-    return y, _read_weights(table, start, stop)[:, None]
+    return y, _find_weights(chunk)[:, None]
 
 
-def _read_weights(table, start, stop):
-    weights = table.by_row.get("sample_weight")
-    if weights is None:
-        return np.ones(stop - start)
-    return weights.read(start, stop).astype(np.float64)
+def _to_columns(y):
+    return y.astype(np.float64).reshape(len(y), -1)
+
+
+def _find_weights(chunk):
+    weights = chunk.params.get("sample_weight")
+    return np.ones(chunk.n_rows) if weights is None else weights.astype(np.float64)
 
 
 _COMBINE = {

@@ -96,10 +96,10 @@ class Source:
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
         """Return neighbouring rows if they can be looked at where they are."""
-        if not self.store.is_view or self.cast is not None or not self.dtype.isnative:
-            return None
         run = self.find_run(start, stop)
-        return None if run is None else _guard(self.store.read(*run))
+        if run is None or self.cast is not None or not self.dtype.isnative:
+            return None
+        return _guard(self.store.read(*run)) if self.store.shows(*run) else None
 
     def touch(self, start: int, stop: int) -> None:
         """Have rows that can be looked at brought to memory."""
@@ -221,6 +221,11 @@ class Source:
         return prod(self.shape) * self.dtype.itemsize
 
 
+def to_native(dtype: np.dtype) -> np.dtype:
+    """Return ``dtype`` in the byte order of this machine, if it has any."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
 def _guard(rows, cast=None):
     """Return an array in native byte order that nobody can write through."""
     if cast is not None and hasattr(rows, "astype"):
@@ -230,7 +235,7 @@ def _guard(rows, cast=None):
     if type(rows) is np.ndarray and not rows.flags.writeable and rows.dtype.isnative:
         return rows
     if not rows.dtype.isnative:
-        return rows.astype(rows.dtype.newbyteorder("="))
+        return rows.astype(to_native(rows.dtype))
     rows = np.asarray(rows).view()
     rows.flags.writeable = False
     return rows
@@ -251,3 +256,9 @@ class SelectedStore(PartStore):
 
     def write(self, rows, values) -> None:
         self._store.write(at(self._source.selection, rows), values)
+
+    def shows(self, start: int, stop: int) -> bool:
+        return False
+
+    def by(self, how: str) -> "SelectedStore":
+        return SelectedStore(self._source.by(how))

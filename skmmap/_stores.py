@@ -11,6 +11,8 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
+from skmmap._messages import describe_rows
+
 # What is skipped between two rows costs less than a seek up to here, and a block is
 # large enough for any disk while it still fits in a processor's cache.
 _GAP_NBYTES = 2**17
@@ -64,9 +66,8 @@ class Store:
         """Rows that are read together when some of them are picked."""
         return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
 
-    @property
-    def is_view(self) -> bool:
-        """Whether `read` returns a view, without work."""
+    def shows(self, start: int, stop: int) -> bool:
+        """Whether `read` returns a view of neighbouring rows, without work."""
         return False
 
     @property
@@ -169,7 +170,8 @@ class ArrayStore(Store):
     def is_slow_layout(self) -> bool:
         return self.on_disk and self.n_rows > 1 and self.rows.flags.fnc
 
-    is_view = True
+    def shows(self, start: int, stop: int) -> bool:
+        return True
 
     def read(self, start: int, stop: int) -> np.ndarray:
         return self.rows[start:stop]
@@ -196,7 +198,24 @@ class LazyStore(Store):
         self.shape, self.dtype = tuple(rows.shape), np.dtype(rows.dtype)
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        return np.asarray(self.rows[start:stop])
+        rows = np.asarray(self.rows[start:stop])
+        check_read(self, rows, start, stop)
+        if not np.can_cast(rows.dtype, self.dtype, "same_kind"):
+            raise ValueError(
+                f"{self.where} says that it is of {self.dtype}, and "
+                f"{describe_rows(start, stop)} of it are of {rows.dtype}."
+            )
+        return rows
+
+
+def check_read(store: Store, rows, start: int, stop: int) -> None:
+    """Raise unless somebody else's code returned the rows that were asked for."""
+    expected = (stop - start, *store.shape[1:])
+    if rows.shape != expected:
+        raise ValueError(
+            f"{store.where} says that it has the shape {store.shape}, and "
+            f"{describe_rows(start, stop)} of it have {rows.shape}, not {expected}."
+        )
 
 
 class SparseStore(Store):
@@ -316,9 +335,8 @@ class PartStore(Store):
     def row_values(self) -> int:
         return self._store.row_values
 
-    @property
-    def is_view(self) -> bool:
-        return self._store.is_view
+    def shows(self, start: int, stop: int) -> bool:
+        return self._store.shows(start, stop)
 
     @property
     def files(self) -> dict:
@@ -394,12 +412,27 @@ class ShardStore(Store):
         ]
         return self.join(parts or [self._shards[0].read(0, 0)])
 
+    def shows(self, start: int, stop: int) -> bool:
+        shards = list(self._iter_shards(start, stop))
+        if len(shards) != 1:  # across an end, they are joined
+            return False
+        ((shard, before),) = shards
+        return shard.shows(start - before, stop - before)
+
     @property
     def files(self) -> dict:
         return {path: n for shard in self._shards for path, n in shard.files.items()}
 
     def by(self, how: str) -> "Store":
         return ShardStore([shard.by(how) for shard in self._shards])
+
+    def check(self, start: int, stop: int) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            shard.check(max(start - before, 0), min(stop - before, shard.n_rows))
+
+    def touch(self, start: int, stop: int) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            shard.touch(max(start - before, 0), min(stop - before, shard.n_rows))
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         for shard, before in self._iter_shards(start, stop):

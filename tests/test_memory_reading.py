@@ -94,3 +94,24 @@ def test_memory_is_the_same_for_every_size(folder, read, shuffle, sizes):
     # y and the result of predict have a byte for each row.
     n_rows = sizes[-1] // 1_000
     assert np.all(peaks[-1] < 1.05 * peaks[0] + n_rows)
+
+
+def test_columns_of_a_map_are_let_go_of(tmp_path):
+    """Rows of a file in Fortran order lie in every part of it."""
+    path, shape = tmp_path / "X.npy", (4_000_000, 10)
+    np.lib.format.open_memmap(path, "w+", np.float32, shape, fortran_order=True)
+    grown = run(
+        """
+        import warnings
+        from skmmap import open_rows
+        rows, most = open_rows(sys.argv[1]), []
+        before = resident("RssFile")
+        with rows:
+            for start in range(0, len(rows), 100_000):
+                rows.read(start, start + 100_000).max()
+                most.append(resident("RssFile") - before)
+        print(max(most))
+        """,
+        path,
+    )
+    assert 10 * MB < grown[0] < 80 * MB  # of 160

@@ -132,10 +132,20 @@ def as_private_map(path):
     return rows
 
 
+def as_selected_shards(path):
+    rows = np.load(path)
+    parts = path.with_name(f"{path.stem}a.npy"), path.with_name(f"{path.stem}b.npy")
+    np.save(parts[0], np.concatenate([rows[:1_000], rows]))
+    np.save(parts[1], rows[:100])
+    # Row numbers of the first are larger than the second has rows.
+    return open_rows([open_rows(parts[0])[2_000:], open_rows(parts[1])])
+
+
 KINDS = [
     as_selection,
     as_runs,
     as_shards,
+    as_selected_shards,
     as_big_endian,
     as_columns_of_a_map,
     as_fortran,
@@ -244,7 +254,7 @@ def test_what_an_estimator_keeps_is_not_written_over(files, read, shuffle):
 def test_without_advice_to_the_system(files, monkeypatch):
     """As on Windows."""
     expected = fit(X, Y, shuffle=False)
-    for name in ("_WILL_NEED", "_DO_NOT_NEED", "_LET_GO"):
+    for name in ("_WILL_NEED", "_DO_NOT_NEED", "_ADVISE"):
         monkeypatch.setattr(_maps, name, None)
     monkeypatch.setattr(_maps, "CAN_LET_GO", False)
     for read in READS:
@@ -304,6 +314,69 @@ def test_dtype_is_what_a_score_of_ones_own_sees(tmp_path):
         assert wrapper.score(tmp_path / "X.npy", Y) > 0.9
 
 
+def test_dtype_is_not_for_what_fit_has_not_seen(tmp_path):
+    """A few rows in a list or a frame, and what is transformed back."""
+    np.save(tmp_path / "X.npy", X)
+    scaler = in_file_order(StandardScaler(), dtype="float32", **SMALL)
+    scaler.fit(tmp_path / "X.npy")
+    np.testing.assert_array_equal(
+        scaler.transform(X[:2].tolist()),
+        scaler.estimator_.transform(X[:2].astype(np.float64)),
+    )
+    out = np.array([[0.1] * 7])
+    back = scaler.inverse_transform(out)
+    assert back.dtype == np.float64
+    np.testing.assert_array_equal(back, scaler.estimator_.inverse_transform(out))
+    with pytest.raises(ValueError, match="got a list of float64"):
+        scaler.fit(X[:2].tolist())
+
+
+def test_strings_without_a_byte_order_are_mixed():
+    words = np.array([f"word {'x' * (i % 40)}{i}" for i in range(300)])
+    words = words.astype(np.dtypes.StringDType())[:, None]
+    wrapper = ChunkedFit(Collect(), shuffle="blocks", random_state=0, **SMALL)
+    wrapper.fit(words)
+    seen = np.concatenate([rows for rows, _ in wrapper.calls_])
+    assert sorted(seen[:, 0]) == sorted(words[:, 0])
+    assert seen.tolist() != words.tolist()
+
+
+def test_other_libraries_are_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    """By several passes as well: of the scores' own, of callbacks, of joblib's."""
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "rows.h5", "w") as file:
+        for name, rows in {"X": X, "y": Y, "w": W}.items():
+            file.create_dataset(name, data=rows)
+    rows, target, weights = (open_rows(tmp_path / "rows.h5", key=key) for key in "Xyw")
+    store, inside, most = type(rows._source.store), [], []
+    read = store._read
+
+    def read_late(self, start, stop):
+        inside.append(start)
+        most.append(len(inside))
+        time.sleep(0.001)
+        try:
+            return read(self, start, stop)
+        finally:
+            inside.pop()
+
+    monkeypatch.setattr(store, "_read", read_late)
+    for model in (SGDClassifier(random_state=0), SGDRegressor(random_state=0)):
+        wrapper = in_file_order(model, chunk_size=500, memory_limit=200_000)
+        wrapper.fit(rows, target, weights)
+        expected = wrapper.estimator_.score(X, Y, W)
+        assert wrapper.score(rows, target, weights) == pytest.approx(expected)
+        others = [
+            threading.Thread(target=wrapper.predict, args=[rows]) for _ in range(3)
+        ]
+        for thread in others:
+            thread.start()
+        assert wrapper.score(rows, target, weights) == pytest.approx(expected)
+        for thread in others:
+            thread.join()
+    assert set(most) == {1}
+
+
 @pytest.mark.parametrize("dtype", ["int32", bool])
 def test_a_dtype_that_cannot_keep_the_values_is_refused(dtype):
     with pytest.raises(ValueError, match="cannot keep what X of float32 has"):
@@ -345,10 +418,13 @@ def run(code, *arguments):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cuts no file that is mapped")
+@pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("read", READS)
 @pytest.mark.parametrize("shuffle", SHUFFLES)
-def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle):
+def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle, order):
     """On a map too, where looking at the rows would kill the process."""
+    if order == "F" and shuffle == "blocks":
+        pytest.skip("it may be cut while threads look at the map")
     said = run(
         """
         import os, sys
@@ -356,13 +432,14 @@ def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle):
         from sklearn.base import BaseEstimator
         from skmmap import ChunkedFit
 
-        path, read, shuffle = sys.argv[1:]
-        np.save(path, np.ones((100_000, 10)))
+        path, read, shuffle, order = sys.argv[1:]
+        np.save(path, np.ones((100_000, 10), order=order))
 
         class Cuts(BaseEstimator):
             def partial_fit(self, X, y=None):
                 os.truncate(path, 1_000)
-                self.sum_ = X[:1].sum() if read != "map" else 0
+                is_here = read != "map" and order == "C"
+                self.sum_ = X[:1].sum() if is_here else 0
                 return self
 
         wrapper = ChunkedFit(
@@ -377,8 +454,10 @@ def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle):
         tmp_path / "X.npy",
         read,
         shuffle,
+        order,
     )
     assert "X.npy' is truncated: " in said
+    assert " has 1,000. Write it again." in said
     assert " rows " in said or " row " in said  # in the text or in its note
 
 
@@ -403,6 +482,35 @@ def test_a_file_that_is_replaced_is_an_error(tmp_path, read):
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"X\.npy"):
         wrapper.fit(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows replaces no file that is mapped")
+def test_a_file_that_is_replaced_is_not_mapped_in_the_middle(tmp_path):
+    """A fit maps it again wherever nobody has looked at it for a moment."""
+    path, other = tmp_path / "X.npy", tmp_path / "other.npy"
+    np.save(path, np.ones((10, 3)))
+    np.save(other, np.zeros((10, 3)))
+    held = open_rows(path)._source.store
+    view = held.read(0, 1)
+    stores = open_rows(path)._source.store.by("map"), held.by("map")
+    assert [store.read(0, 5).all() for store in stores] == [True, True]
+    os.replace(other, path)
+    assert held.by("map").read(0, 5).all()  # as long as somebody looks at it
+    del view
+    for store in stores:
+        with pytest.raises(ValueError, match="was replaced while it was read"):
+            store.read(5, 10)
+    assert not open_rows(path)._source.store.by("map").read(0, 5).any()
+
+
+def test_shards_are_shown_where_they_lie(files):
+    source = open_rows(as_shards(files[0]))[500:]._source
+    for start, stop in [(0, 500), (500, 1_500), (1_500, 1_501)]:
+        view = source.view(start, stop)
+        assert isinstance(view.base.base, np.memmap)
+        np.testing.assert_array_equal(view, X[500 + start : 500 + stop])
+    assert source.view(499, 501) is None
+    assert source.by("buffer").view(0, 500) is None
 
 
 @pytest.mark.parametrize("read", ["buffer", "uncached"])
@@ -496,6 +604,33 @@ def test_a_file_that_is_removed_is_an_error(tmp_path):
     assert note.startswith("while reading rows ")
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            np.ones((1, 4)),
+            "a Failing says that it has the shape (10000, 4), and rows 0 to 47 of it "
+            "have (1, 4), not (48, 4).",
+        ),
+        (
+            np.ones((48, 4), np.complex128),
+            "a Failing says that it is of float64, and rows 0 to 47 of it are of "
+            "complex128.",
+        ),
+    ],
+)
+def test_an_object_that_returns_other_rows_is_an_error(rows, said):
+    """NumPy would repeat them, or cast them without a word."""
+
+    class Odd(Failing):
+        def __getitem__(self, asked):
+            return rows
+
+    Odd.__name__ = "Failing"
+    with raises(ValueError, said):
+        in_file_order(Collect(), **SMALL).fit(Odd())
+
+
 class Failing:
     """Rows of which one cannot be read."""
 
@@ -577,12 +712,65 @@ def test_threads_end_when_a_prediction_fails(files):
 
 @pytest.mark.parametrize("read", READS)
 def test_a_callback_that_stops_leaves_no_thread(files, read):
-    class Stops(Recorder):
-        def partial_fit(self, X, y=None):
-            raise StopIteration
+    class Stops:
+        def setup(self, estimator, context): ...
 
-    with pytest.raises((StopIteration, RuntimeError)):
-        in_file_order(Stops(), read=read, **SMALL).fit(files[0])
+        teardown = on_fit_task_begin = setup
+
+        def on_fit_task_end(self, estimator, context):
+            names.append([thread.name for thread in threading.enumerate()])
+            return len(names) > 2
+
+    names = []
+    wrapper = in_file_order(Collect(), read=read, **SMALL).set_callbacks(Stops())
+    wrapper.fit(files[0])
+    assert len(wrapper.calls_) == 3
+    assert any("skmmap" in name for name in names[0])
+    assert not any("skmmap" in thread.name for thread in threading.enumerate())
+
+
+@pytest.mark.parametrize("is_started", [False, True])
+def test_threads_whose_start_is_interrupted_end(files, monkeypatch, is_started):
+    """As by Ctrl+C in the moment in which a pass begins."""
+    start, started = threading.Thread.start, []
+
+    def interrupt(self):
+        started.append(self)
+        if len(started) == 3:
+            if is_started:
+                start(self)
+            raise KeyboardInterrupt
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        in_file_order(Recorder(), read="buffer", **SMALL).fit(files[0])
+    assert len(started) == 3
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_threads_end_with_what_has_them():
+    readers = _readahead.Readers()
+    readers.open(2)
+    threads = list(readers._threads)
+    del readers
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def test_threads_cast_as_the_caller_says(tmp_path):
+    """NumPy keeps what to do about overflows for each thread."""
+    np.save(tmp_path / "X.npy", np.full((1_000, 4), 1e300))
+    wrapper = in_file_order(Collect(), dtype=np.float32, **SMALL)
+    with (
+        np.errstate(over="raise"),
+        pytest.raises(FloatingPointError, match="overflow"),
+    ):
+        wrapper.fit(tmp_path / "X.npy")
+    with np.errstate(over="ignore"):
+        wrapper.fit(tmp_path / "X.npy")
+    assert np.isinf(wrapper.calls_[0][0]).all()
 
 
 def count_open():
@@ -664,6 +852,7 @@ def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
     )
     for read in READS:
         assert Reading(read, is_mixed=True).choose(size) == (read, f"read={read!r}")
+        assert Reading(read).choose({})[0] == "map"
     free = None
     monkeypatch.setattr("skmmap._read_path.find_network", lambda path: "")
     assert Reading("auto").choose(size)[0] == "buffer"
@@ -676,8 +865,9 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     mounts.write_text(
         "disk / ext4 rw 0 0\nhost:/x /data nfs4 rw 0 0\n/dev/b /data/fast xfs rw 0 0\n"
         "s3 /my\\040bucket fuse.s3fs rw 0 0\n/dev/c /usb fuseblk rw 0 0\n"
-        "host:/d /däten nfs rw 0 0\n",
-        encoding="utf-8",
+        "host:/d /däten nfs rw 0 0\nhost:/e /twice nfs rw 0 0\n"
+        "/dev/e /twice xfs rw 0 0\n/dev/f /not\xff ext4 rw 0 0\nC:\\ /c drvfs rw 0 0\n",
+        encoding="latin-1",
     )
     found = [
         find_network(path, mounts)
@@ -690,7 +880,9 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     ]
     assert found == ["", "nfs4", "", ""]
     assert find_network("/my bucket/X.npy", mounts) == "fuse.s3fs"
-    assert find_network("/däten/X.npy", mounts) == "nfs"
+    assert find_network(os.fsdecode(b"/d\xe4ten/X.npy"), mounts) == "nfs"
+    assert find_network("/twice/X.npy", mounts) == ""
+    assert find_network("/c/X.npy", mounts) == "drvfs"
     assert find_network("/usb/X.npy", mounts) == ""
     assert find_network("/data/X.npy", tmp_path / "none") == ""
 
@@ -757,8 +949,13 @@ def test_uncached_leaves_the_cache_as_it_was(tmp_path):
         drop()
         in_file_order(StandardScaler(), read=read, chunk_size=1_000).fit(path)
         shares[read] = count_cached(path)
-    assert shares["uncached"] < 0.3
+    assert shares["uncached"] < 0.01
     assert shares["buffer"] > 0.9
+    drop()
+    # In pieces that are smaller than a page.
+    params = {"chunk_size": 8, "memory_limit": 128 * 3_200, "read": "uncached"}
+    in_file_order(StandardScaler(), **params).fit(path)
+    assert count_cached(path) < 0.02
 
 
 # --- Telling -------------------------------------------------------------------------

@@ -206,6 +206,21 @@ def test_sortedness_of_more_rows_than_segments_need():
     assert scan(y).sortedness == pytest.approx(sortedness_by_hand(y), abs=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"])
+def test_counts_of_small_and_of_extreme_numbers(dtype):
+    """The small ones are not sorted to be counted, and nothing overflows."""
+    rng = np.random.default_rng(0)
+    least, most = (0, 1) if dtype == "?" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    near = min(5, most - least)
+    for low, high in ((least, least + near), (most - near, most), (least, most)):
+        labels = rng.integers(low, high, 400, dtype, endpoint=True)
+        values, counts = np.unique(labels, return_counts=True)
+        found = scan(labels)
+        assert found.classes.dtype == values.dtype
+        np.testing.assert_array_equal(found.classes, values)
+        np.testing.assert_array_equal(found.counts, counts)
+
+
 @pytest.mark.parametrize("n_classes", [2, 5, 50])
 def test_random_order_is_not_sorted_on_average(n_classes):
     """Not even with ten rows in a segment, where labels are never alike by chance."""
