@@ -1,10 +1,13 @@
 """Files of rows by their address: ``.npy`` and raw binary."""
 
+import ctypes
+import errno
 import mmap
 import operator
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -15,14 +18,26 @@ import numpy as np
 from skmmap._messages import describe_rows
 from skmmap._stores import Store
 
-# Windows has no such advice, and macOS no pages of files that are let go of.
-_WILL_NEED = getattr(mmap, "MADV_WILLNEED", None)
-_DO_NOT_NEED = getattr(mmap, "MADV_DONTNEED", None)
 _ADVISE = getattr(os, "posix_fadvise", None)
 
-CAN_LET_GO = _DO_NOT_NEED is not None and sys.platform == "linux"
+
+def _find_madvise() -> Callable | None:
+    """Return the system's function; Python's keeps all other threads waiting."""
+    if sys.platform != "linux":
+        return None  # macOS keeps the pages of files, and Windows has no such advice
+    try:
+        madvise = ctypes.CDLL(None, use_errno=True).madvise
+    except (AttributeError, OSError):
+        return None
+    madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    return madvise
+
+
+_MADVISE = _find_madvise()
+CAN_LET_GO = _MADVISE is not None
+_DO_NOT_NEED, _POPULATE_READ = 4, 22  # Linux has the second one since 5.14
 # Pages that a map shows are resident until so many bytes have been read beyond them.
-WINDOW_NBYTES = 2**25
+WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
 
 # Of files that are to leave the system's cache, so much may be in it, and other threads
 # read so many pieces from here.
@@ -81,7 +96,8 @@ class MapStore(Store):
         try:
             rows = np.linspace(0, len(array) - 1, _COMPARED).astype(int).tolist()
             ends = [(row, row + 1) for row in sorted(set(rows))]
-            return not len(array) or all(
+            held = self.rows  # or each read would map the file again
+            return not len(held) or all(
                 self.read(*rows).tobytes() == array[slice(*rows)].tobytes()
                 for rows in ends
             )
@@ -118,9 +134,6 @@ class MapStore(Store):
             self._ref = weakref.ref(rows)
         return rows
 
-    def shows(self, start: int, stop: int) -> bool:
-        return self.how == "map"
-
     @property
     def files(self) -> dict:
         is_readable = self.mode != "c" and self._is_plain
@@ -156,6 +169,9 @@ class MapStore(Store):
         self.check(start, stop)
         self._let_go(start)
         return rows[start:stop]
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        return self.rows[start:stop] if self.how == "map" else None
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Read from the file; whatever happens to it, the process survives."""
@@ -220,44 +236,45 @@ class MapStore(Store):
         low, *lows = self._lows
         behind = (start - lows[-1]) * self.row_extent
         # Threads look a little back and forth, which is no reason.
-        if abs(behind) < WINDOW_NBYTES or not CAN_LET_GO:
+        if abs(behind) < WINDOW_NBYTES // 2 or not CAN_LET_GO:
             return
         if self.mode != "c":  # whose pages are the only copy of what was written
             is_ahead = behind > 0 and self._is_plain
-            self._advise(_DO_NOT_NEED, *((low, start) if is_ahead else ()))
+            # The last half of the window stays: somebody may still look at it.
+            pages = (low, lows[-1]) if is_ahead else ()
+            self._advise(_DO_NOT_NEED, *pages)
         self._lows = (*lows, start) if behind > 0 else (start,) * 3
 
-    def _advise(self, advice: int, start: int | None = None, stop: int = 0) -> None:
-        """Tell the system about the pages of some rows, or of all."""
+    def _advise(self, advice: int, start: int | None = None, stop: int = 0) -> int:
+        """Tell the system about the pages of some rows, or of all; return its error."""
         rows = self.rows
-        memmap = _find_memmap(rows)
-        if memmap is None:
-            return
-        if start is None:
-            memmap._mmap.madvise(advice)
-            return
-        if start >= stop:
-            return
-        # Counted from where the map begins, which may be before the first row.
-        first = _address(rows) - _address(memmap)
-        first += memmap.offset % mmap.ALLOCATIONGRANULARITY
-        begin = first + start * rows.strides[0]
-        end, begin = first + stop * rows.strides[0], begin - begin % mmap.PAGESIZE
-        memmap._mmap.madvise(advice, begin, end - begin)
+        low, high = self._extent
+        if start is not None:
+            low, high = start * rows.strides[0], stop * rows.strides[0]
+        if low >= high or _MADVISE is None:
+            return errno.ENOSYS
+        begin, end = _address(rows) + low, _address(rows) + high
+        begin -= begin % mmap.PAGESIZE
+        return ctypes.get_errno() if _MADVISE(begin, end - begin, advice) else 0
 
     def touch(self, start: int, stop: int) -> None:
-        if (
-            self.how != "map"
-            or not self._is_plain
-            or not (stop - start) * self.row_nbytes
-        ):
+        if self.how != "map" or not (stop - start) * self.row_nbytes:
             return
         rows = self.rows
-        self.check(start, stop)
-        if _WILL_NEED is not None:
-            self._advise(_WILL_NEED, start, stop)
-        pages = rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE]
-        pages.max(initial=0)
+        self._let_go(start)
+        if not self._is_plain:
+            return
+        error = self._advise(_POPULATE_READ, start, stop)
+        if error:
+            self.check(start, stop)
+        if error == errno.EFAULT:  # where looking would kill the process
+            raise OSError(
+                errno.EIO,
+                f"{describe_rows(start, stop)} cannot be brought to memory",
+                str(self.path),
+            )
+        if error:
+            rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         held = self.rows if self.how == "map" else None

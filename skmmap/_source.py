@@ -99,7 +99,8 @@ class Source:
         run = self.find_run(start, stop)
         if run is None or self.cast is not None or not self.dtype.isnative:
             return None
-        return _guard(self.store.read(*run)) if self.store.shows(*run) else None
+        rows = self.store.view(*run)
+        return None if rows is None else _guard(rows)
 
     def touch(self, start: int, stop: int) -> None:
         """Have rows that can be looked at brought to memory."""
@@ -256,9 +257,6 @@ class SelectedStore(PartStore):
 
     def write(self, rows, values) -> None:
         self._store.write(at(self._source.selection, rows), values)
-
-    def shows(self, start: int, stop: int) -> bool:
-        return False
 
     def by(self, how: str) -> "SelectedStore":
         return SelectedStore(self._source.by(how))

@@ -66,9 +66,12 @@ class Store:
         """Rows that are read together when some of them are picked."""
         return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
 
-    def shows(self, start: int, stop: int) -> bool:
-        """Whether `read` returns a view of neighbouring rows, without work."""
-        return False
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        """Return neighbouring rows where they lie, None if they have to be brought.
+
+        To look at them is for after `touch` or `check`.
+        """
+        return None
 
     @property
     def files(self) -> dict:
@@ -170,11 +173,10 @@ class ArrayStore(Store):
     def is_slow_layout(self) -> bool:
         return self.on_disk and self.n_rows > 1 and self.rows.flags.fnc
 
-    def shows(self, start: int, stop: int) -> bool:
-        return True
-
     def read(self, start: int, stop: int) -> np.ndarray:
         return self.rows[start:stop]
+
+    view = read
 
     def write(self, rows, values) -> None:
         if self.mode == "r":
@@ -335,9 +337,6 @@ class PartStore(Store):
     def row_values(self) -> int:
         return self._store.row_values
 
-    def shows(self, start: int, stop: int) -> bool:
-        return self._store.shows(start, stop)
-
     @property
     def files(self) -> dict:
         return self._store.files
@@ -371,6 +370,10 @@ class ColumnStore(PartStore):
 
     def read(self, start: int, stop: int):
         return self._store.read(start, stop)[:, 0]
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        rows = self._store.view(start, stop)
+        return None if rows is None else rows[:, 0]
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         self._store.read_into(start, stop, out[:, None])
@@ -412,12 +415,12 @@ class ShardStore(Store):
         ]
         return self.join(parts or [self._shards[0].read(0, 0)])
 
-    def shows(self, start: int, stop: int) -> bool:
+    def view(self, start: int, stop: int) -> np.ndarray | None:
         shards = list(self._iter_shards(start, stop))
         if len(shards) != 1:  # across an end, they are joined
-            return False
+            return None
         ((shard, before),) = shards
-        return shard.shows(start - before, stop - before)
+        return shard.view(start - before, stop - before)
 
     @property
     def files(self) -> dict:

@@ -210,6 +210,8 @@ def _add_counts(total, found):
     """Return labels and their counts of both."""
     if total is None:
         return found
+    if np.array_equal(total[0], found[0]):
+        return total[0], total[1] + found[1]
     labels = np.concatenate([total[0], found[0]])
     values, places = _find_unique(labels, return_inverse=True)
     counts = np.bincount(places, np.concatenate([total[1], found[1]]))

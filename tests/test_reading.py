@@ -254,7 +254,7 @@ def test_what_an_estimator_keeps_is_not_written_over(files, read, shuffle):
 def test_without_advice_to_the_system(files, monkeypatch):
     """As on Windows."""
     expected = fit(X, Y, shuffle=False)
-    for name in ("_WILL_NEED", "_DO_NOT_NEED", "_ADVISE"):
+    for name in ("_MADVISE", "_ADVISE"):
         monkeypatch.setattr(_maps, name, None)
     monkeypatch.setattr(_maps, "CAN_LET_GO", False)
     for read in READS:
