@@ -71,6 +71,7 @@ class MapStore(Store):
         self.offset, self.order, self._closed = offset, order, False
         self._header = header  # what the file begins with, unless it was replaced
         self._strides = _find_strides(self.shape, self.dtype.itemsize, order)
+        self._is_plain = self._find_plain()
         self._held, self._ref = None, _nothing
         if mode == "c":
             # What is written to private pages is nowhere else.
@@ -87,6 +88,7 @@ class MapStore(Store):
             return None
         store = cls(path, array.dtype, array.shape, mode=mode)
         store._strides = array.strides
+        store._is_plain = store._find_plain()
         # The offset of a view is its parent's: only the addresses tell.
         store.offset = memmap.offset + _address(array) - _address(memmap)
         return store if store._shows(array) else None
@@ -139,9 +141,8 @@ class MapStore(Store):
         is_readable = self.mode != "c" and self._is_plain
         return {str(self.path): self.n_rows * self.row_nbytes} if is_readable else {}
 
-    @property
-    def _is_plain(self) -> bool:
-        """Whether rows lie in the file one after the other, as they are in memory."""
+    def _find_plain(self) -> bool:
+        """Return whether rows lie in the file as they do in memory, one by one."""
         itemsize = self.dtype.itemsize
         return self._strides == _find_strides(self.shape, itemsize, "C")
 
@@ -200,15 +201,13 @@ class MapStore(Store):
 
     def check(self, start: int, stop: int) -> None:
         """Raise if the file has been cut: looking at the map would kill the process."""
-        if self.how != "map" or self.mode == "c" or not self.row_nbytes:
+        memmap = _find_memmap(self._ref())
+        if memmap is None or not self.row_nbytes:
             return
-        try:
-            now = os.stat(self.path)
-        except OSError:
-            return  # what is mapped stays, without its name
-        is_same = (now.st_dev, now.st_ino) == self._file
-        if is_same and now.st_size < self._find_end(stop):
-            self._raise_truncated(now.st_size, start, stop)
+        # Of the file that is mapped, whatever has its name by now.
+        size = memmap._mmap.size()
+        if size < self._find_end(stop):
+            self._raise_truncated(size, start, stop)
 
     def _find_end(self, stop: int) -> int:
         """Return the byte at which the rows before ``stop`` end."""
