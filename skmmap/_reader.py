@@ -76,8 +76,9 @@ class Table:
         """Rows that are brought together, in chunks or not."""
         if not all(source.store.is_array for source in self._sources):
             return 1
-        nbytes = self.reading.piece_nbytes
-        if self.X.n_rows and all(s.view(0, 1) is not None for s in self._sources):
+        nbytes, n_rows = self.reading.piece_nbytes, self.X.n_rows
+        # Of a selection with gaps, some would be gathered in memory.
+        if n_rows and all(s.view(0, n_rows) is not None for s in self._sources):
             nbytes *= _SHOWN_PIECES
         return max(1, nbytes // max(1, self.row_nbytes))
 
