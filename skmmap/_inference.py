@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
-from skmmap._output import Output
 from skmmap._reader import Chunk, Table
 
 _DOING = {
@@ -53,13 +52,14 @@ def _call(call, chunk: Chunk, form: Form):
             form, refusal = better, describe_error(error)
 
 
-def apply_method(estimator, method: str, table: Table, schedule, form: Form):
-    """Return what ``method`` would return for all rows at once."""
-    output = Output(
-        table.X.n_rows, keep_index=table.X.store.has_index, order=table.X.order
-    )
-    results = iter_results(estimator, method, table, schedule, form)
-    with closing(results):
-        for chunk, result in results:
-            output.add(chunk.start, chunk.stop, result)
-    return output.result()
+def apply_method(estimator, method: str, table: Table, schedule, form: Form, output):
+    """Return what ``method`` would return for all rows at once, put into ``output``."""
+    with closing(output):
+        todo = output.choose(schedule)
+        results = iter_results(estimator, method, table, todo, form)
+        # If a run before has done all of them, none is left.
+        if len(todo) or not len(schedule):
+            with closing(results):
+                for chunk, result in results:
+                    output.add(chunk.start, chunk.stop, result)
+        return output.result()

@@ -355,8 +355,10 @@ class MapStore(Store):
             )
         # The time is for joblib.Memory, which asks the pickle whether data are new.
         changed = self.path.stat().st_mtime_ns if self.path.exists() else None
-        opened = {"_held": None, "_ref": _nothing, "_file": None, "_only": None}
-        return vars(self) | opened | {"_changed": changed}
+        run = {"_held": None, "_ref": _nothing, "_file": None, "_only": None}
+        # As it was before it was read: the same rows are the same pickle.
+        run |= {"_lows": (0, 0, 0), "how": self.how}
+        return vars(self) | run | {"_changed": changed}
 
 
 def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
@@ -450,7 +452,7 @@ def open_npy(path, name: str, mode: str = "r") -> MapStore:
             "np.save(path, array); raw binary needs open_rows(path, dtype=..., "
             "shape=...)."
         )
-    shape, order, dtype, offset = _read_header(path, name)
+    shape, order, dtype, offset = read_header(path, name)
     if dtype.hasobject:
         raise ValueError(
             f"{name}={str(path)!r} holds pickled Python objects, which are never "
@@ -478,7 +480,7 @@ def open_npy(path, name: str, mode: str = "r") -> MapStore:
     )
 
 
-def _read_header(path, name: str):
+def read_header(path, name: str):
     """Return shape, order, type and the offset of the data of a ``.npy`` file."""
     fmt = np.lib.format
     with open(path, "rb") as file:

@@ -1,5 +1,6 @@
 """The methods of the wrapped estimator that take rows, each chunk by chunk."""
 
+from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap._checks import find_reading, route
@@ -7,6 +8,7 @@ from skmmap._delegate import available_with
 from skmmap._handover import Form
 from skmmap._inference import apply_method
 from skmmap._open import open_source
+from skmmap._output_file import find_key, open_output
 from skmmap._plan import make_estimator, make_schedule
 from skmmap._read_path import Reading
 from skmmap._reader import open_table
@@ -14,18 +16,37 @@ from skmmap._scoring import compute_score
 from skmmap._source import Source
 from skmmap._targets import open_target
 
+_WHERE = {"out": UNUSED, "resume": UNUSED}
+
 
 class RowMethods:
     """What ``ChunkedFit`` does with rows once it is fitted."""
 
+    # Where results go is for the wrapper, and no metadata of the estimator's.
+    __metadata_request__predict = _WHERE
+    __metadata_request__predict_proba = _WHERE
+    __metadata_request__predict_log_proba = _WHERE
+    __metadata_request__decision_function = _WHERE
+    __metadata_request__transform = _WHERE
+    __metadata_request__inverse_transform = _WHERE
+
     @available_with("predict")
-    def predict(self, X, **params):
+    def predict(self, X, *, out=None, resume=False, **params):
         """Predict, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``predict``. Those with a value for
@@ -40,19 +61,28 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``predict`` on all rows.
         """
-        return self._apply("predict", X, params)
+        return self._apply("predict", X, params, out, resume)
 
     @available_with("predict_proba")
-    def predict_proba(self, X, **params):
+    def predict_proba(self, X, *, out=None, resume=False, **params):
         """Predict the probability of each class, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``predict_proba``. Those with a value
@@ -67,19 +97,28 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``predict_proba`` on all rows.
         """
-        return self._apply("predict_proba", X, params)
+        return self._apply("predict_proba", X, params, out, resume)
 
     @available_with("predict_log_proba")
-    def predict_log_proba(self, X, **params):
+    def predict_log_proba(self, X, *, out=None, resume=False, **params):
         """Predict the logarithm of the probability of each class, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``predict_log_proba``. Those with a
@@ -94,19 +133,28 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``predict_log_proba`` on all rows.
         """
-        return self._apply("predict_log_proba", X, params)
+        return self._apply("predict_log_proba", X, params, out, resume)
 
     @available_with("decision_function")
-    def decision_function(self, X, **params):
+    def decision_function(self, X, *, out=None, resume=False, **params):
         """Compute the confidence in each class, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``decision_function``. Those with a
@@ -121,19 +169,28 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``decision_function`` on all rows.
         """
-        return self._apply("decision_function", X, params)
+        return self._apply("decision_function", X, params, out, resume)
 
     @available_with("transform")
-    def transform(self, X, **params):
+    def transform(self, X, *, out=None, resume=False, **params):
         """Transform rows, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``transform``. Those with a value
@@ -148,20 +205,29 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result; frames, and sparse results other than CSR, are joined at the end,
-        which takes them twice.
+        the result, unless that goes to `out`; frames, and sparse results other than
+        CSR, are joined at the end, which takes them twice.
         Equals: the estimator's ``transform`` on all rows.
         """
-        return self._apply("transform", X, params)
+        return self._apply("transform", X, params, out, resume)
 
     @available_with("inverse_transform")
-    def inverse_transform(self, X, **params):
+    def inverse_transform(self, X, *, out=None, resume=False, **params):
         """Transform rows back to the space of X, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features_out)
             Transformed rows.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         **params : dict
             Further parameters of the estimator's ``inverse_transform``. Those with a
@@ -176,19 +242,28 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``inverse_transform`` on all rows.
         """
-        return self._apply("inverse_transform", X, params)
+        return self._apply("inverse_transform", X, params, out, resume)
 
     @available_with("score_samples")
-    def score_samples(self, X):
+    def score_samples(self, X, *, out=None, resume=False):
         """Compute a score for each row, chunk by chunk.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
             Rows, in any form that `fit` takes.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one, of the same
+            estimator, data and versions, has left when it was killed or failed.
 
         Returns
         -------
@@ -199,10 +274,10 @@ class RowMethods:
         -----
         Reads: X once, in file order.
         Allocates: three chunks at most, the estimator's own needs on a chunk, and
-        the result.
+        the result, unless that goes to `out`.
         Equals: the estimator's ``score_samples`` on all rows.
         """
-        return self._apply("score_samples", X, {})
+        return self._apply("score_samples", X, {}, out, resume)
 
     @available_with("score")
     def score(self, X, y=None, sample_weight=None, **params):
@@ -358,15 +433,25 @@ class RowMethods:
                 self.estimator_.set_output(transform=transform)
         return self
 
-    def _apply(self, method: str, X, params: dict):
-        """Return the result of ``method`` for all rows of X."""
+    def _apply(self, method: str, X, params: dict, out=None, resume: bool = False):
+        """Return the result of ``method`` for all rows of X, put where it is to be."""
         estimator = self._find_fitted()
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
-        table = open_table(X, None, params, self._find_reading(method, X))
+        reading = self._find_reading(method, X)
+        table = open_table(X, None, params, reading)
         schedule = make_schedule(self, table.X)
-        return apply_method(estimator, method, table, schedule, self._find_form())
+
+        def key() -> str:
+            # Of what is read, however it is brought.
+            given = table.map(lambda source: source.by("map"))
+            rows = given.X, given.by_row, table.whole, reading.dtype
+            return find_key(method, estimator, schedule, *rows)
+
+        output = open_output(out, table, resume=resume, key=key)
+        form = self._find_form()
+        return apply_method(estimator, method, table, schedule, form, output)
 
     def _find_fitted(self):
         """Return the trained clone, or a fresh one where no training is needed."""

@@ -226,7 +226,7 @@ class NpyWriter:
         with self._writing():
             if self._row_shape is None:
                 self._begin(self._check_known_dtype(), ())
-            self._out.commit(_make_header(self._dtype, self.shape))
+            self._out.commit(make_header(self._dtype, self.shape))
         self._release()
 
     def __enter__(self) -> "NpyWriter":
@@ -273,7 +273,7 @@ class NpyWriter:
     def _begin(self, dtype, row_shape) -> None:
         """Write a header that says no rows, of the length of the one at the end."""
         self._dtype = dtype if self._dtype is None else self._dtype
-        header = _make_header(self._dtype, (0, *row_shape))
+        header = make_header(self._dtype, (0, *row_shape))
         self._out.write(header)
         self._row_shape, self._n_header = row_shape, len(header)
 
@@ -353,7 +353,7 @@ def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
     return old
 
 
-def _make_header(dtype: np.dtype, shape: tuple) -> bytes:
+def make_header(dtype: np.dtype, shape: tuple) -> bytes:
     """Return what ``np.save`` puts before the rows, as long for any number of them."""
     empty = np.empty((0, *shape[1:]), dtype)
     for version in _VERSIONS:

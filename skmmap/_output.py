@@ -1,5 +1,7 @@
 """Joins the results of chunks into what one call on all rows would have returned."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy import sparse
 
@@ -26,12 +28,19 @@ class Output:
         if self._joined is None:
             self._joined = self._open(result)
         if not isinstance(self._joined, _Outputs):
-            _check_rows(result, start, stop)
+            check_rows(result, start, stop)
         self._joined.add(start, stop, result)
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed."""
+        return schedule
 
     def result(self):
         """Return the joined result of all chunks."""
         return self._joined.result()
+
+    def close(self) -> None:
+        """Nothing is left anywhere."""
 
     def _open(self, first):
         if isinstance(first, list) and first and isinstance(first[0], np.ndarray):
@@ -51,7 +60,7 @@ class Output:
         return _Array(self._n_rows, self._order)
 
 
-def _check_rows(result, start: int, stop: int) -> None:
+def check_rows(result, start: int, stop: int) -> None:
     shape = np.shape(result) if not hasattr(result, "shape") else result.shape
     n_rows = shape[0] if shape else 0
     if n_rows != stop - start:

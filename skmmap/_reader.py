@@ -98,11 +98,11 @@ class Table:
         order = self.X.find_file_order()
         if order is None:
             return self
-        return self._map(lambda source: source.reorder(order))
+        return self.map(lambda source: source.reorder(order))
 
     def keep(self, picked) -> "Table":
         """Return the table with some of its rows, ascending."""
-        return self._map(lambda source: source.keep(picked))
+        return self.map(lambda source: source.keep(picked))
 
     def to_score(self) -> "Table":
         """Return what a score is computed of; one weight for all changes none."""
@@ -114,7 +114,8 @@ class Table:
         sources = self.X, self.y, self.by_row.get("sample_weight")
         return [source and source.select(picked).load() for source in sources]
 
-    def _map(self, change) -> "Table":
+    def map(self, change) -> "Table":
+        """Return the table with its sources changed."""
         y = None if self.y is None else change(self.y)
         by_row = {name: change(source) for name, source in self.by_row.items()}
         return replace(self, X=change(self.X), y=y, by_row=by_row)

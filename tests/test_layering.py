@@ -42,6 +42,7 @@ HOUSE = [
     "_stopping",
     "_training",
     "_output",
+    "_output_file",
     "_inference",
     "_scoring",
     "_delegate",

@@ -127,6 +127,35 @@ def test_what_skmmap_itself_allocates(folder, name):
         assert fit < CHUNK / 4
 
 
+@pytest.mark.parametrize("order", ["file", "mixed"])
+def test_a_result_in_a_file_takes_no_memory(folder, tmp_path, order):
+    grown, mapped = run(
+        """
+        from skmmap import open_rows
+        folder, out, order = sys.argv[1:]
+        X = open_rows(f"{folder}/X.npy")
+        if order == "mixed":
+            X = X[np.random.default_rng(0).permutation(len(X))]
+        wrapper = ChunkedFit(StandardScaler(), chunk_size=10_000)
+        wrapper.fit(X[:10_000]).transform(X[:10_000], out=out)
+        before = resident("RssFile")
+        most, add = [], type(wrapper.estimator_).transform
+        def watch(self, rows):
+            most.append(resident("RssFile") - before)
+            return add(self, rows)
+        type(wrapper.estimator_).transform = watch
+        print(allocated(lambda: wrapper.transform(X, out=out)))
+        print(max(most))
+        """,
+        folder,
+        tmp_path / "out.npy",
+        order,
+    )
+    row_numbers = 8 * N_ROWS * 3 if order == "mixed" else 0
+    assert grown <= 5 * CHUNK + row_numbers
+    assert mapped < N_ROWS * N_FEATURES * 4 - 2**24  # less than all of X, or of it
+
+
 def test_what_was_refused_is_not_kept(folder):
     """The first chunk of images is refused after a conversion, and then let go."""
     images, flat = run(

@@ -152,7 +152,7 @@ def test_header_has_one_length_for_all_numbers_of_rows(row_shape, dtype):
     fields = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False}
     lengths = set()
     for n_rows in [0, *(10**i - j for i in range(1, 21) for j in (0, 1))]:
-        header = _npy._make_header(dtype, (n_rows, *row_shape))
+        header = _npy.make_header(dtype, (n_rows, *row_shape))
         with open("header", "wb") as file:
             shape = {"shape": (n_rows, *row_shape)}
             np.lib.format.write_array_header_1_0(file, fields | shape)

@@ -1,0 +1,336 @@
+"""Results that go straight to where they are to be: a file, a folder, a given array.
+
+A file appears under its name when all rows are in it. Until then it has a hidden name,
+made of the fingerprint of what is computed, and behind its rows a byte for each chunk
+that is done: a run that was killed can go on there, and a run of anything else cannot.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import joblib
+import numpy as np
+import sklearn
+from scipy import sparse
+
+from skmmap._batches import check_storable
+from skmmap._maps import read_header
+from skmmap._messages import describe_rows, say_size
+from skmmap._npy import NpyWriter, make_header
+from skmmap._open import open_rows
+from skmmap._output import Output, check_rows
+from skmmap._selection import at
+from skmmap._stores import is_frame
+from skmmap._unfinished import Unfinished, check_path, check_place
+from skmmap._version import __version__
+
+# Rows that lie apart go to their places through a map of so many pages at most.
+_SCATTERED_NBYTES = 2**23
+_PAGE_NBYTES = 2**12
+# What is done is written down so often; a run that is killed loses no more.
+_SECONDS = 1.0
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def open_output(out, table, *, resume: bool, key):
+    """Return what takes the results of chunks, for the parameter ``out`` of a method.
+
+    ``key`` returns the fingerprint of what is computed.
+    """
+    n_rows, order = table.X.n_rows, table.X.order
+    if resume and (out is None or isinstance(out, np.ndarray)):
+        raise ValueError(
+            "resume=True goes on with a file that a run before this one has begun; "
+            f"give out='y.npy'. Got out={'None' if out is None else 'an array'}."
+        )
+    if out is None:
+        return Output(n_rows, keep_index=table.X.store.has_index, order=order)
+    if isinstance(out, np.ndarray):
+        _check_apart(table.holds(out), "the array")
+        return ArrayOutput(out, n_rows, order)
+    if not isinstance(out, str | os.PathLike):
+        raise TypeError(
+            "out must be None, a path that ends in '.npy', a folder for a sparse "
+            f"result, or an array; got {type(out).__name__}."
+        )
+    if not Path(out).suffix:
+        if resume:
+            raise ValueError(
+                f"resume=True is for '.npy' files; out={os.fspath(out)!r} is a folder "
+                "for a sparse result, which is written in one run."
+            )
+        return FolderOutput(Path(out).absolute(), order)
+    path = check_path(out, "out")
+    _check_apart(_reads(table, path), "the file")
+    # Rows in memory would all be looked at for it.
+    name = key() if resume or table.X.store.on_disk else ""
+    if resume and not name:
+        raise ValueError(
+            "resume=True needs an estimator and rows that can be pickled, to be told "
+            "from others. Give a path or open_rows(path) for X."
+        )
+    return FileOutput(path, n_rows, order, key=name, resume=resume)
+
+
+def find_key(*parts) -> str:
+    """Return the fingerprint of what is computed, "" of what cannot be pickled."""
+    versions = __version__, np.__version__, sklearn.__version__
+    try:
+        return joblib.hash((parts, versions))
+    except Exception:  # which depends on whose object it is
+        return ""
+
+
+def _reads(table, path: Path) -> bool:
+    """Whether rows are read from the file at ``path``."""
+    read = {*table.files, getattr(table.X.store, "path", "")}
+    return os.path.realpath(path) in {os.path.realpath(name) for name in read if name}
+
+
+def _check_apart(is_read: bool, what: str) -> None:
+    if is_read:
+        raise ValueError(
+            f"out is {what} that X is read from, which is never written to. Give "
+            "another one."
+        )
+
+
+class ArrayOutput:
+    """Results that fill an array of the caller's."""
+
+    def __init__(self, array: np.ndarray, n_rows: int, order=None):
+        if not array.flags.writeable:
+            raise ValueError(
+                "out is an array that cannot be written to. Open the map with "
+                "mode='r+', or give another array."
+            )
+        if array.shape[:1] != (n_rows,):
+            raise ValueError(
+                f"out has the shape {array.shape}, and the result has {n_rows:,} rows."
+            )
+        self._array, self._order = array, order
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed."""
+        return schedule
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        result = _check_result(result, start, stop)
+        _check_fits(result, self._array.shape[1:], self._array.dtype, start, stop)
+        if self._order is None:
+            self._array[start:stop] = result
+        else:
+            self._array[at(self._order, range(start, stop))] = result
+
+    def result(self) -> np.ndarray:
+        """Return the array."""
+        if isinstance(self._array, np.memmap):
+            self._array.flush()
+        return self._array
+
+    def close(self) -> None:
+        """Leave the array as far as it has come."""
+
+
+class FileOutput:
+    """Results that fill a ``.npy`` file."""
+
+    def __init__(self, path: Path, n_rows: int, order=None, *, key: str, resume: bool):
+        self._path, self._n_rows, self._order = path, n_rows, order
+        self._resume, self._shape = resume, None
+        self._numbers, self._new, self._synced = {}, [], time.monotonic()
+        self._is_over = False
+        self._out = Unfinished(path, key=key)
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed: those that are not done."""
+        self._numbers = {chunk: number for number, chunk in enumerate(schedule)}
+        done = self._find_done() if self._resume else b""
+        if not done:
+            self._out.truncate()
+            return schedule
+        return [chunk for chunk, number in self._numbers.items() if not done[number]]
+
+    def _find_done(self) -> bytes:
+        """Return a byte for each chunk, nothing if there is no file to go on with."""
+        try:
+            shape, _, dtype, _ = read_header(self._out.hidden, "out")
+        except ValueError:  # killed before the first chunk
+            return b""
+        self._describe(dtype, shape[1:])
+        return self._out.read_at(self._end, len(self._numbers))
+
+    def _describe(self, dtype, row_shape) -> None:
+        self._dtype, self._shape = dtype, (self._n_rows, *row_shape)
+        self._header = make_header(dtype, self._shape)
+        self._row_nbytes = dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
+        self._end = len(self._header) + self._n_rows * self._row_nbytes
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        result = _check_result(result, start, stop)
+        if self._shape is None:
+            said = f"The result has the dtype {result.dtype}"
+            self._describe(check_storable(result.dtype, said), result.shape[1:])
+            with self._explaining():
+                # All of it, or a map of what has no room would kill the process.
+                self._out.allocate(self._end + len(self._numbers))
+                self._out.write_at(0, self._header)
+        _check_fits(result, self._shape[1:], self._dtype, start, stop)
+        result = np.ascontiguousarray(result, self._dtype)
+        with self._explaining():
+            if self._order is None:
+                place = len(self._header) + start * self._row_nbytes
+                self._out.write_at(place, result.reshape(-1).view(np.uint8).data)
+            else:
+                self._scatter(at(self._order, range(start, stop)), result)
+            if start < stop:
+                self._new.append(self._numbers[start, stop])
+            if time.monotonic() - self._synced > _SECONDS:
+                self._note_done()
+
+    def _scatter(self, places: np.ndarray, result: np.ndarray) -> None:
+        """Put rows where they belong, through maps that are gone again at once."""
+        step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self._row_nbytes))
+        for first in range(0, len(places), step):
+            here = slice(first, first + step)
+            rows = np.memmap(
+                self._out.hidden, self._dtype, "r+", len(self._header), self._shape
+            )
+            rows[places[here]] = result[here]
+
+    def _note_done(self) -> None:
+        """Write down what is done, after the rows have reached the disk."""
+        self._out.sync()
+        for number in self._new:
+            self._out.write_at(self._end + number, b"\x01")
+        self._out.flush()
+        self._new, self._synced = [], time.monotonic()
+
+    def result(self) -> np.memmap:
+        """Put the file in its place, and return a map of it."""
+        with self._explaining():
+            self._out.truncate(self._end)
+            self._out.commit(self._header)
+        self._is_over = True
+        return np.load(self._path, mmap_mode="r")
+
+    def close(self) -> None:
+        """Leave nothing of a file that is not whole, or what can be gone on with."""
+        if self._is_over:
+            return
+        if self._resume and self._shape is not None:
+            with suppress(OSError):  # of a full disk, which was said already
+                self._note_done()
+            self._out.close()
+        else:
+            self._out.discard()
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Say what was to be written, when the disk refuses it."""
+        try:
+            yield
+        except OSError as error:
+            todo = "Make room, or choose another disk"
+            if error.errno not in _FULL:
+                todo = "Check that files can be made there"
+            error.add_note(
+                f"while writing {self._path}, which takes {say_size(self._end)}. "
+                f"{todo}; whatever was there before is as it was."
+            )
+            raise
+
+
+class FolderOutput:
+    """Sparse results in a folder of three files, as `open_rows` takes it."""
+
+    def __init__(self, path: Path, order=None):
+        check_place(path.with_name(path.name + ".npy"))
+        if path.exists():
+            raise FileExistsError(
+                f"out={str(path)!r} is there already. Delete it, or choose another."
+            )
+        if order is not None:
+            raise ValueError(
+                "Rows of X in another order than in the file go to a sparse result in "
+                "memory only. Sort the selection, or leave out=None."
+            )
+        self._path, self._writers, self._opened = path, {}, ExitStack()
+        self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed."""
+        return schedule
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        if not sparse.issparse(result):
+            raise TypeError(
+                f"The result is a {type(result).__name__}; out={str(self._path)!r} "
+                "without '.npy' is a folder for sparse ones. Add '.npy'."
+            )
+        check_rows(result, start, stop)
+        result = result.tocsr()
+        if not self._writers:
+            self._hidden.mkdir()
+            for part in ("data", "indices", "indptr"):
+                writer = NpyWriter(self._hidden / f"{part}.npy")
+                self._writers[part] = self._opened.enter_context(writer)
+            self._writers["indptr"].append(np.zeros(1, np.int64))
+            self._n_columns, self._n_values = result.shape[1], 0
+        self._writers["data"].append(result.data)
+        dtype = np.int32 if self._n_columns < 2**31 else np.int64
+        self._writers["indices"].append(result.indices.astype(dtype))
+        indptr = result.indptr[1:].astype(np.int64)
+        self._writers["indptr"].append(indptr + self._n_values)
+        self._n_values += int(result.indptr[-1])
+
+    def result(self):
+        """Put the folder in its place, and return its rows."""
+        n_rows = self._writers["indptr"].n_rows - 1
+        self._opened.close()
+        np.save(self._hidden / "shape.npy", np.array([n_rows, self._n_columns]))
+        os.rename(self._hidden, self._path)
+        return open_rows(self._path)
+
+    def close(self) -> None:
+        """Leave nothing of a folder that is not whole."""
+        self._opened.__exit__(OSError, None, None)
+        shutil.rmtree(self._hidden, ignore_errors=True)
+
+
+def _check_result(result, start: int, stop: int) -> np.ndarray:
+    """Return the result for some rows as an array, if it is one."""
+    is_list = isinstance(result, list) and result and isinstance(result[0], np.ndarray)
+    if is_list or sparse.issparse(result) or is_frame(result):
+        kind, todo = "list of several outputs", "Leave out=None"
+        if sparse.issparse(result):
+            kind, todo = "sparse matrix", "Give out the name of a folder"
+        elif is_frame(result):
+            kind, todo = "data frame", "Call set_output(transform='default')"
+        raise TypeError(f"The result is a {kind}, and out takes arrays. {todo}.")
+    check_rows(result, start, stop)
+    return np.asarray(result)
+
+
+def _check_fits(result: np.ndarray, shape, dtype, start: int, stop: int) -> None:
+    """Raise unless rows can be put where such rows are expected."""
+    rows = f"{describe_rows(start, stop)} of the result"
+    if result.shape[1:] != tuple(shape):
+        raise ValueError(
+            f"out has rows of the shape {tuple(shape)}, and {rows} have "
+            f"{result.shape[1:]}."
+        )
+    both_real = result.dtype.kind == dtype.kind == "f"
+    if not both_real and not np.can_cast(result.dtype, dtype, "safe"):
+        raise TypeError(
+            f"out is of {dtype}, which cannot keep {result.dtype}, of which {rows} are."
+        )
