@@ -48,9 +48,11 @@ def read_few(case, folder):
     return np.array(X[:FEW_ROWS]), None if y is None else np.array(y[:FEW_ROWS])
 
 
-def _open(case, folder, mmap_mode):
-    def load(name):
-        path = Path(folder) / str(case.share) / f"{name}.npy"
-        return np.load(path, mmap_mode=mmap_mode)
+def find_path(case, folder, name: str | None) -> Path | None:
+    """Return the path of X, or of the targets of that name; None of None."""
+    return name and Path(folder) / str(case.share) / f"{name}.npy"
 
-    return load("X"), case.target and load(case.target)
+
+def _open(case, folder, mmap_mode):
+    paths = (find_path(case, folder, name) for name in ("X", case.target))
+    return tuple(path and np.load(path, mmap_mode=mmap_mode) for path in paths)

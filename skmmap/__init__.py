@@ -2,6 +2,7 @@
 
 from skmmap._chunked_fit import ChunkedFit
 from skmmap._convert import convert
+from skmmap._merge import merge
 from skmmap._npy import NpyWriter, save_rows
 from skmmap._open import open_rows
 from skmmap._rows import Rows
@@ -13,6 +14,7 @@ __all__ = [
     "Rows",
     "__version__",
     "convert",
+    "merge",
     "open_rows",
     "save_rows",
 ]

@@ -69,6 +69,7 @@ def check_parameters(wrapper) -> None:
     if not _is_auto(wrapper.max_epochs):
         _check_count("max_epochs", wrapper.max_epochs, least=1, other=" or 'auto'")
     _check_count("verbose", wrapper.verbose, least=0)
+    check_n_jobs(wrapper.n_jobs)
     _check_shuffle(wrapper.shuffle)
     check_random_state(wrapper.random_state)
     find_reading(wrapper)
@@ -104,6 +105,14 @@ def _check_count(name: str, value, *, least: int, other: str = "") -> None:
     if is_flag or not isinstance(value, Integral) or value < least:
         raise ValueError(
             f"{name} must be an integer of at least {least}{other}; got {value!r}."
+        )
+
+
+def check_n_jobs(n_jobs) -> None:
+    is_count = isinstance(n_jobs, Integral) and not isinstance(n_jobs, bool)
+    if n_jobs is not None and (not is_count or n_jobs == 0):
+        raise ValueError(
+            f"n_jobs must be None or an integer other than 0; got {n_jobs!r}."
         )
 
 

@@ -16,10 +16,13 @@ from skmmap._delegate import (
 )
 from skmmap._explain import explain
 from skmmap._handover import Form
-from skmmap._inference import apply_method
+from skmmap._inference import Work, apply_method
+from skmmap._merge_fit import find_merge_jobs, run_parts
 from skmmap._methods import RowMethods
 from skmmap._open import open_source
+from skmmap._output import Output
 from skmmap._own_fit import replace_parameters
+from skmmap._parallel import Jobs
 from skmmap._plan import (
     Plan,
     find_start,
@@ -28,7 +31,7 @@ from skmmap._plan import (
     make_rule,
     make_schedule,
 )
-from skmmap._progress import Report, open_tasks
+from skmmap._progress import Report, Tasks, open_tasks
 from skmmap._reader import Table
 from skmmap._scoring import compute_score
 from skmmap._stopping import Rule
@@ -117,6 +120,16 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         what is applied to rows like them; what `inverse_transform` gets, and rows in
         lists and frames, stay as they are. float32 saves the copy as float64 that many
         estimators make of integers.
+
+    n_jobs : int or None, default=None
+        How many cores work at the same time; -1 is all of them, None is 1 or what
+        ``joblib.parallel_config`` says. `predict`, `score` and all other methods that
+        take rows give the same bits, whatever it is. `fit` uses several cores for
+        estimators that `merge` can add up, with means and variances that differ in
+        their last digits from those of one core; for all others, it stays on one.
+        Estimators of scikit-learn and data in memory go by threads, other estimators
+        by processes, which open the files themselves. As many as there are, the
+        chunks of all of them have to fit in `memory_limit`.
 
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.
@@ -213,6 +226,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         memory_limit="512MB",
         read="auto",
         dtype=None,
+        n_jobs=None,
         verbose=0,
     ):
         self.estimator = estimator
@@ -223,6 +237,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         self.memory_limit = memory_limit
         self.read = read
         self.dtype = dtype
+        self.n_jobs = n_jobs
         self.verbose = verbose
 
     @shows_sample_weight
@@ -446,8 +461,12 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             0 if self.max_epochs == "auto" else rule.least_epochs,
         )
         before = {} if fitted is None else replace_parameters(fitted, plan.changed)
+        # Callbacks hear of chunks in turn, and what has learned before goes on.
+        is_free = fitted is None and type(training.tasks) is Tasks
+        jobs = find_merge_jobs(self, plan) if is_free and caller == "fit" else Jobs()
         try:
-            learned = training.run()
+            is_parallel = jobs.number > 1
+            learned = run_parts(training, jobs) if is_parallel else training.run()
         finally:
             replace_parameters(learner.estimator, before)
         if fitted is None and plan.changed:
@@ -488,13 +507,12 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         def score(estimator) -> float:
             def chunked(method):
-                return lambda X, **params: apply_method(
-                    estimator,
-                    method,
-                    Table(open_source(X, "X"), whole=params),
-                    schedule,
-                    learner.form,
-                )
+                def call(X, **params):
+                    given = Table(open_source(X, "X"), whole=params)
+                    work = Work(estimator, method, given, learner.form, len(schedule))
+                    return apply_method(work, schedule, Output(given.X.n_rows))
+
+                return call
 
             return compute_score(estimator, table, schedule, learner.form, chunked)
 

@@ -18,7 +18,10 @@ _ZARR_FILES = "zarr.json", ".zarray", ".zgroup"
 
 
 class DaskStore(ContainerStore):
-    """Rows of a dask array, of which each read computes its own."""
+    """Rows of a dask array, computed block by block, of which the last one is kept."""
+
+    is_addressed = False
+    _last = None, None  # the number of a block, and its rows
 
     def __init__(self, array):
         self.where, self._array = "a dask array", array
@@ -42,7 +45,22 @@ class DaskStore(ContainerStore):
         return max(1, *self._array.chunks[0])
 
     def _read(self, start, stop):
-        return np.asarray(self._array[start:stop].compute())
+        stops = np.cumsum(self._array.chunks[0])
+        first = int(np.searchsorted(stops, start, side="right"))
+        last = int(np.searchsorted(stops, stop, side="left"))
+        parts = []
+        for number in range(first, min(last, len(stops) - 1) + 1):
+            rows, before = self._compute(number), stops[number - 1] if number else 0
+            parts.append(rows[max(0, start - before) : stop - before])
+        # A copy, or rows that are kept would keep the block.
+        return np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]))
+
+    def _compute(self, number: int) -> np.ndarray:
+        """Return a block of rows; chunks that follow each other often share one."""
+        if self._last[0] != number:
+            self._last = None, None  # or two would be there
+            self._last = number, np.asarray(self._array.blocks[number].compute())
+        return self._last[1]
 
     def _iter_blocks(self, rows: np.ndarray):
         self._check_open()
@@ -51,7 +69,10 @@ class DaskStore(ContainerStore):
 
     def close(self) -> None:
         super().close()
-        self._array = None
+        self._array, self._last = None, (None, None)
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"_last": (None, None)}
 
 
 def open_container(value, *, key=None, columns=None) -> Store | None:

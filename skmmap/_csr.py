@@ -18,7 +18,7 @@ _VALUES = np.typecodes["AllInteger"] + "?fdFD"
 class CsrStore(SparseStore):
     """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
 
-    on_disk = True
+    on_disk = is_addressed = True
 
     def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
         self._data, self._indices, self._indptr = data, indices, indptr

@@ -2,6 +2,7 @@
 
 from numbers import Integral
 
+from skmmap._merge_fit import find_merge_jobs
 from skmmap._messages import say_size
 from skmmap._own_fit import find_learner
 from skmmap._plan import Plan
@@ -20,6 +21,7 @@ def explain(wrapper, plan: Plan) -> str:
         "memory": _say_memory(plan),
         "labels": _say_labels(plan),
         "held out": _say_held_out(plan),
+        "jobs": _say_jobs(wrapper, plan),
         "from the estimator": _say_taken(wrapper, plan),
         "changed for partial_fit": _say_changed(wrapper, plan),
         "seed": _say_seed(wrapper, plan),
@@ -136,6 +138,13 @@ def _say_held_out(plan: Plan) -> str:
     if plan.validation is None:
         return ""
     return f"{plan.validation.X.n_rows:,} rows, scored after each epoch"
+
+
+def _say_jobs(wrapper, plan: Plan) -> str:
+    number = find_merge_jobs(wrapper, plan).number
+    if number > 1:
+        return f"{number:,}, on parts of the rows; what they learn is added up"
+    return "" if wrapper.n_jobs in (None, 1) else "1: this fit goes chunk after chunk"
 
 
 def _say_taken(wrapper, plan: Plan) -> str:

@@ -28,6 +28,10 @@ class ContainerStore(Store):
     is_parallel = False
     _closed = False
 
+    @property
+    def is_addressed(self) -> bool:
+        return self.on_disk
+
     def read(self, start: int, stop: int) -> np.ndarray:
         with _lock:
             self._check_open()

@@ -137,6 +137,10 @@ class MapStore(Store):
         return rows
 
     @property
+    def is_addressed(self) -> bool:
+        return self.mode != "c"
+
+    @property
     def files(self) -> dict:
         is_readable = self.mode != "c" and self._is_plain
         return {str(self.path): self.n_rows * self.row_nbytes} if is_readable else {}

@@ -3,10 +3,10 @@
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from skmmap._checks import find_reading, route
+from skmmap._checks import check_n_jobs, find_reading, route
 from skmmap._delegate import available_with
 from skmmap._handover import Form
-from skmmap._inference import apply_method
+from skmmap._inference import Work, apply_method
 from skmmap._open import open_source
 from skmmap._output_file import find_key, open_output
 from skmmap._plan import make_estimator, make_schedule
@@ -316,6 +316,7 @@ class RowMethods:
         differently in the last digits.
         """
         estimator = self._find_fitted()
+        check_n_jobs(self.n_jobs)
         params = {"sample_weight": sample_weight, **params}
         params = route(self, "score", "score", params)
         X = open_source(X, "X")
@@ -327,6 +328,7 @@ class RowMethods:
             make_schedule(self, table.X),
             self._find_form(),
             chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
+            n_jobs=self.n_jobs,
         )
 
     @available_with("fit_predict")
@@ -436,6 +438,7 @@ class RowMethods:
     def _apply(self, method: str, X, params: dict, out=None, resume: bool = False):
         """Return the result of ``method`` for all rows of X, put where it is to be."""
         estimator = self._find_fitted()
+        check_n_jobs(self.n_jobs)
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
@@ -450,8 +453,8 @@ class RowMethods:
             return find_key(method, estimator, schedule, *rows)
 
         output = open_output(out, table, resume=resume, key=key)
-        form = self._find_form()
-        return apply_method(estimator, method, table, schedule, form, output)
+        work = Work(estimator, method, table, self._find_form(), len(schedule))
+        return apply_method(work, schedule, output, self.n_jobs)
 
     def _find_fitted(self):
         """Return the trained clone, or a fresh one where no training is needed."""

@@ -19,6 +19,8 @@ class Output:
     row of the result each row that comes is, None that they come in turn.
     """
 
+    share = None  # results have to come here
+
     def __init__(self, n_rows: int, *, keep_index: bool = False, order=None):
         self._n_rows, self._keep_index, self._order = n_rows, keep_index, order
         self._joined = None

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from math import prod
 from pathlib import Path
 
 import joblib
@@ -104,6 +105,8 @@ def _check_apart(is_read: bool, what: str) -> None:
 class ArrayOutput:
     """Results that fill an array of the caller's."""
 
+    share = None  # results have to come here
+
     def __init__(self, array: np.ndarray, n_rows: int, order=None):
         if not array.flags.writeable:
             raise ValueError(
@@ -139,12 +142,50 @@ class ArrayOutput:
         """Leave the array as far as it has come."""
 
 
+class Written:
+    """Stands for a result that is where it is to be."""
+
+
+class RowsFile:
+    """The places of rows in a file that is laid out; any process can fill them."""
+
+    def __init__(self, path: Path, offset: int, dtype, shape: tuple, order):
+        self._path, self._offset, self._order = path, offset, order
+        self._dtype, self._shape = dtype, shape
+        self.row_nbytes = dtype.itemsize * prod(shape[1:])
+
+    def __call__(self, chunk, result) -> Written:
+        """Put the result for a chunk in its place."""
+        result = _check_result(result, chunk.start, chunk.stop)
+        self.put(chunk.start, chunk.stop, result)
+        return Written()
+
+    def put(self, start: int, stop: int, result: np.ndarray) -> None:
+        """Put the result for the rows from ``start`` to before ``stop``."""
+        _check_fits(result, self._shape[1:], self._dtype, start, stop)
+        result = np.ascontiguousarray(result, self._dtype)
+        if self._order is not None:
+            self._scatter(at(self._order, range(start, stop)), result)
+            return
+        with open(self._path, "r+b") as file:
+            file.seek(self._offset + start * self.row_nbytes)
+            file.write(result.reshape(-1).view(np.uint8).data)
+
+    def _scatter(self, places: np.ndarray, result: np.ndarray) -> None:
+        """Put rows where they belong, through maps that are gone again at once."""
+        step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self.row_nbytes))
+        for first in range(0, len(places), step):
+            here = slice(first, first + step)
+            rows = np.memmap(self._path, self._dtype, "r+", self._offset, self._shape)
+            rows[places[here]] = result[here]
+
+
 class FileOutput:
     """Results that fill a ``.npy`` file."""
 
     def __init__(self, path: Path, n_rows: int, order=None, *, key: str, resume: bool):
         self._path, self._n_rows, self._order = path, n_rows, order
-        self._resume, self._shape = resume, None
+        self._resume, self._rows = resume, None
         self._numbers, self._new, self._synced = {}, [], time.monotonic()
         self._is_over = False
         self._out = Unfinished(path, key=key)
@@ -168,43 +209,40 @@ class FileOutput:
         return self._out.read_at(self._end, len(self._numbers))
 
     def _describe(self, dtype, row_shape) -> None:
-        self._dtype, self._shape = dtype, (self._n_rows, *row_shape)
-        self._header = make_header(dtype, self._shape)
-        self._row_nbytes = dtype.itemsize * int(np.prod(row_shape, dtype=np.int64))
-        self._end = len(self._header) + self._n_rows * self._row_nbytes
+        shape = self._n_rows, *row_shape
+        self._header = make_header(dtype, shape)
+        self._rows = RowsFile(
+            self._out.hidden, len(self._header), dtype, shape, self._order
+        )
+        self._end = len(self._header) + self._n_rows * self._rows.row_nbytes
+
+    def share(self) -> "RowsFile":
+        """Return what puts results in their places, in any process."""
+        return self._rows
 
     def add(self, start: int, stop: int, result) -> None:
         """Take the result for the rows from ``start`` to before ``stop``."""
-        result = _check_result(result, start, stop)
-        if self._shape is None:
-            said = f"The result has the dtype {result.dtype}"
-            self._describe(check_storable(result.dtype, said), result.shape[1:])
+        if not isinstance(result, Written):
+            result = _check_result(result, start, stop)
+            if self._rows is None:
+                self._lay_out(result)
             with self._explaining():
-                # All of it, or a map of what has no room would kill the process.
-                self._out.allocate(self._end + len(self._numbers))
-                self._out.write_at(0, self._header)
-        _check_fits(result, self._shape[1:], self._dtype, start, stop)
-        result = np.ascontiguousarray(result, self._dtype)
-        with self._explaining():
-            if self._order is None:
-                place = len(self._header) + start * self._row_nbytes
-                self._out.write_at(place, result.reshape(-1).view(np.uint8).data)
-            else:
-                self._scatter(at(self._order, range(start, stop)), result)
-            if start < stop:
-                self._new.append(self._numbers[start, stop])
-            if time.monotonic() - self._synced > _SECONDS:
+                self._rows.put(start, stop, result)
+        if start < stop:
+            self._new.append(self._numbers[start, stop])
+        if time.monotonic() - self._synced > _SECONDS:
+            with self._explaining():
                 self._note_done()
 
-    def _scatter(self, places: np.ndarray, result: np.ndarray) -> None:
-        """Put rows where they belong, through maps that are gone again at once."""
-        step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self._row_nbytes))
-        for first in range(0, len(places), step):
-            here = slice(first, first + step)
-            rows = np.memmap(
-                self._out.hidden, self._dtype, "r+", len(self._header), self._shape
-            )
-            rows[places[here]] = result[here]
+    def _lay_out(self, result: np.ndarray) -> None:
+        """Make room for all rows, now that it is known what they are."""
+        said = f"The result has the dtype {result.dtype}"
+        self._describe(check_storable(result.dtype, said), result.shape[1:])
+        with self._explaining():
+            # All of it, or a map of what has no room would kill the process.
+            self._out.allocate(self._end + len(self._numbers))
+            self._out.write_at(0, self._header)
+            self._out.flush()
 
     def _note_done(self) -> None:
         """Write down what is done, after the rows have reached the disk."""
@@ -226,7 +264,7 @@ class FileOutput:
         """Leave nothing of a file that is not whole, or what can be gone on with."""
         if self._is_over:
             return
-        if self._resume and self._shape is not None:
+        if self._resume and self._rows is not None:
             with suppress(OSError):  # of a full disk, which was said already
                 self._note_done()
             self._out.close()
@@ -251,6 +289,8 @@ class FileOutput:
 
 class FolderOutput:
     """Sparse results in a folder of three files, as `open_rows` takes it."""
+
+    share = None  # the rows of one chunk say where those of the next one go
 
     def __init__(self, path: Path, order=None):
         check_place(path.with_name(path.name + ".npy"))

@@ -87,6 +87,29 @@ class Table:
         """Bytes of the rows in each file that is mapped or read."""
         return {p: n for source in self._sources for p, n in source.store.files.items()}
 
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several threads can each have a table of these rows."""
+        return not any(source.store.is_bound for source in self._sources)
+
+    @property
+    def is_addressed(self) -> bool:
+        """Whether other processes can open X themselves."""
+        return self.X.store.is_addressed
+
+    def own(self) -> "Table":
+        """Return the table for another thread, which shares nothing that changes."""
+        how, _ = self.reading.choose(self.files)
+        return self.map(lambda source: source.by(how))
+
+    def divide(self, number: int) -> "Table":
+        """Return the table for so many at a time, who share the memory limit."""
+        limit = max(1, self.reading.memory_limit // number)
+        return replace(self, reading=self.reading._replace(memory_limit=limit))
+
+    def __getstate__(self) -> dict:
+        return vars(self) | {"_memory": {}}
+
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
         return any(source.store.holds(array) for source in self._sources) or any(

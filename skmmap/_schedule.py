@@ -5,7 +5,7 @@ few integers for each block.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -62,23 +62,40 @@ class FileOrder:
     [(0, 2)]
     >>> list(FileOrder(0, 3))
     []
+    >>> list(FileOrder(7, 3)[1:])
+    [(3, 6), (6, 7)]
     """
 
     n_rows: int
     chunk_size: int
     min_rows: int = 1
+    only: range | None = field(default=None, kw_only=True)  # these of the chunks
 
-    def __len__(self) -> int:
+    @property
+    def numbers(self) -> range:
+        """The numbers of the chunks, from 0 on."""
+        return range(self.n_chunks) if self.only is None else self.only
+
+    @property
+    def n_chunks(self) -> int:
+        """All chunks, whichever ``only`` leaves."""
         whole, tail = divmod(self.n_rows, self.chunk_size)
         folded = 0 < tail < self.min_rows and whole > 0
         return whole + (tail > 0 and not folded)
 
+    def __len__(self) -> int:
+        return len(self.numbers)
+
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return map(self.find_chunk, range(len(self)))
+        return map(self.find_chunk, self.numbers)
+
+    def __getitem__(self, some: slice) -> "FileOrder":
+        """Return neighbouring chunks alone."""
+        return replace(self, only=self.numbers[some])
 
     def find_chunk(self, number: int) -> tuple[int, int]:
         """Return where a chunk begins and ends."""
-        start, is_last = number * self.chunk_size, number == len(self) - 1
+        start, is_last = number * self.chunk_size, number == self.n_chunks - 1
         return start, self.n_rows if is_last else start + self.chunk_size
 
     @property
@@ -90,8 +107,8 @@ class FileOrder:
         """Yield each chunk by itself, or several if they have fewer rows together."""
         step = -(-least_rows // self.chunk_size)
         for first in range(0, len(self), step):
-            stops = range(first, min(first + step, len(self)))
-            chunks = [self.find_chunk(number) for number in stops]
+            some = self.numbers[first : first + step]
+            chunks = [self.find_chunk(number) for number in some]
             begin, end = chunks[0][0], chunks[-1][1]
             yield Buffer([(begin, end)], [(a - begin, b - begin) for a, b in chunks])
 

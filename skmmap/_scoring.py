@@ -7,6 +7,8 @@ adds up is written down here, by the function that computes it.
 
 import math
 from copy import copy
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -16,7 +18,7 @@ from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import assert_all_finite
 
-from skmmap._inference import iter_results
+from skmmap._inference import Work, iter_results, keep_result
 from skmmap._open import open_source
 from skmmap._reader import Table
 from skmmap._rows import show_rows
@@ -31,7 +33,7 @@ _ASKED = (
 )
 
 
-def compute_score(estimator, table: Table, schedule, form, chunked):
+def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs=1):
     """Return ``estimator.score`` on all rows.
 
     ``chunked(method)`` returns that method as a function of X that goes chunk by
@@ -40,7 +42,8 @@ def compute_score(estimator, table: Table, schedule, form, chunked):
     combine = _COMBINE.get(getattr(type(estimator), "score", None))
     if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
         return _score_whole(estimator, table, chunked)
-    return float(combine(estimator, table, schedule, form))
+    work = Work(estimator, "score", table, form, len(schedule))
+    return float(combine(work, schedule, n_jobs))
 
 
 def _has_r2(table) -> bool:
@@ -61,63 +64,74 @@ def _score_whole(estimator, table, chunked):
     return scorer.score(show_rows(table.X), *y, **params, **table.whole)
 
 
-def _mean(estimator, table, schedule, form) -> float:
+def _mean(work: Work, schedule, n_jobs) -> float:
     """Mean over rows, such as accuracy: chunk means, weighted."""
     total, weight = 0.0, 0.0
-    for chunk, score in _iter_scores(estimator, table, schedule, form):
-        chunk_weight = _find_weights(chunk).sum()
-        hits = score * chunk_weight
-        # Without weights these are counts, which the division made inexact.
-        total += hits if "sample_weight" in chunk.params else round(hits)
+    for hits, chunk_weight in _iter_taken(work, schedule, n_jobs, _take_hits):
+        total += hits
         weight += chunk_weight
     return total / weight
 
 
-def _sum(estimator, table, schedule, form) -> float:
+def _take_hits(chunk, score) -> tuple:
+    """Return the weight of what is right in a chunk, and of all of it."""
+    weight = _find_weights(chunk).sum()
+    hits = score * weight
+    # Without weights these are counts, which the division made inexact.
+    return hits if "sample_weight" in chunk.params else round(hits), weight
+
+
+def _sum(work: Work, schedule, n_jobs) -> float:
     """Sum over rows, such as the inertia of k-means."""
-    scores = _iter_scores(estimator, table, schedule, form)
-    return math.fsum(score for _, score in scores)
+    return math.fsum(_iter_taken(work, schedule, n_jobs, keep_result))
 
 
-def _bound(estimator, table, schedule, form) -> float:
+def _bound(work: Work, schedule, n_jobs) -> float:
     """Sum over documents plus one term of the topics, which each chunk repeats.
 
     A document without words contributes nothing, so its score is that term.
     """
-    row = table.X.read(0, 1)
+    row = work.table.X.read(0, 1)
     empty = Table(
         open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
     )
-    ((_, topics),) = iter_results(estimator, "score", empty, [(0, 1)], form)
-    scores = _iter_scores(estimator, table, schedule, form)
-    return math.fsum(score - topics for _, score in scores) + topics
+    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)])
+    scores = _iter_taken(work, schedule, n_jobs, keep_result)
+    return math.fsum(score - topics for score in scores) + topics
 
 
-def _iter_scores(estimator, table, schedule, form):
-    """Yield each chunk with its score; those of no weight are left out."""
-    weights = table.by_row.get("sample_weight")
+def _iter_taken(work: Work, schedule, n_jobs, take):
+    """Yield what is taken of each chunk; those of no weight are left out."""
+    weights = work.table.by_row.get("sample_weight")
     if weights is not None:
         schedule = [rows for rows in schedule if weights.read(*rows).any()]
-    yield from iter_results(estimator, "score", table, schedule, form)
+    for _, _, taken in iter_results(replace(work, take=take), schedule, n_jobs):
+        yield taken
 
 
-def _r2(estimator, table, schedule, form) -> float:
+def _r2(work: Work, schedule, n_jobs) -> float:
     """Coefficient of determination, as ``sklearn.metrics.r2_score`` defines it."""
-    mean = _mean_target(table, schedule)
+    take = partial(_take_squares, _mean_target(work.table, schedule))
+    work = replace(work, method="predict", take=take, only_X=True)
     residual = total = 0.0
-    results = iter_results(estimator, "predict", table, schedule, form, only_X=True)
-    for chunk, y_pred in results:
-        y, weights = _find_target(chunk)
-        y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
-        if y_pred.shape != y.shape:
-            r2_score(y, y_pred)  # raises, and says what is wrong
-        assert_all_finite(y_pred, input_name="y_pred")
-        residual = residual + (weights * (y - y_pred) ** 2).sum(axis=0)
-        total = total + (weights * (y - mean) ** 2).sum(axis=0)
+    for _, _, (left, around) in iter_results(work, schedule, n_jobs):
+        residual = residual + left
+        total = total + around
     # A target that never varies is explained wholly or not at all.
     safe = np.where(total == 0, 1, total)
     scores = np.where(total == 0, residual == 0, 1 - residual / safe)
     return scores.mean()
+
+
+def _take_squares(mean, chunk, y_pred) -> tuple:
+    """Return the squares that are left of a chunk, and those around the mean."""
+    y, weights = _find_target(chunk)
+    y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
+    if y_pred.shape != y.shape:
+        r2_score(y, y_pred)  # raises, and says what is wrong
+    assert_all_finite(y_pred, input_name="y_pred")
+    squares = (y - y_pred) ** 2, (y - mean) ** 2
+    return tuple((weights * square).sum(axis=0) for square in squares)
 
 
 def _mean_target(table, schedule):

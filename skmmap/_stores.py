@@ -34,6 +34,7 @@ class Store:
     on_disk = True
     is_parallel = True  # several threads can read at the same time
     is_bound = False  # only the thread that has it can read at all
+    is_addressed = False  # other processes can open it themselves
     where = ""  # what messages and repr call it
 
     @property
@@ -327,7 +328,8 @@ class PartStore(Store):
         self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
         self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
-        self.has_index, self.pick, self.join = store.has_index, store.pick, store.join
+        self.is_addressed, self.has_index = store.is_addressed, store.has_index
+        self.pick, self.join = store.pick, store.join
 
     @property
     def row_nbytes(self) -> int:
@@ -395,6 +397,7 @@ class ShardStore(Store):
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_parallel = all(shard.is_parallel for shard in shards)
         self.is_bound = any(shard.is_bound for shard in shards)
+        self.is_addressed = all(shard.is_addressed for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join

@@ -94,6 +94,7 @@ class Training:
     score: Callable[[Any], float] | None = None
     warns_after: int = 0
     epoch: int = field(default=0, init=False)
+    has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
 
     def run(self) -> dict:
@@ -148,10 +149,11 @@ class Training:
                 with self.tasks.chunk(chunk, self.learned_attributes) as learning:
                     if not _is_weightless(chunk):
                         self._learn(number, chunk, learning)
+                        self.has_learned = True
                         is_over = self._look(chunk)
                 done += chunk.n_rows
                 self.report.tell(self.epoch, done)
-        return self._end_epoch(done, time.perf_counter() - began, waited) or is_over
+        return self.end_epoch(done, time.perf_counter() - began, waited) or is_over
 
     def _look(self, chunk: Chunk) -> bool:
         """Return whether the run is over after this chunk."""
@@ -159,7 +161,11 @@ class Training:
         self.watch.after_chunk(estimator, chunk.n_rows)
         return self.rule.after_chunk(estimator, chunk.n_rows)
 
-    def _end_epoch(self, n_rows: int, seconds: float, waited: float) -> bool:
+    def end_epoch(self, n_rows: int, seconds: float, waited: float) -> bool:
+        """Write down what there is to say of an epoch; return whether it was the last.
+
+        ``waited`` are the seconds of it that were spent waiting for rows.
+        """
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self.score(estimator)
         mean_loss = np.nan if loss is None else float(loss.mean())
@@ -175,8 +181,8 @@ class Training:
         try:
             self.learner.learn(chunk, learning, lambda: self._iter_learned(number))
         except Exception as error:
-            total, epoch = len(self.schedule), self.epoch + 1
-            where = f"(chunk {number + 1} of {total}, epoch {epoch})"
+            number, total = self.schedule.numbers[number], self.schedule.n_chunks
+            where = f"(chunk {number + 1} of {total}, epoch {self.epoch + 1})"
             add_rows_note(error, "fitting", self.table.X, chunk, where)
             raise
 

@@ -8,8 +8,10 @@ from pathlib import Path
 # Read when SciPy is imported; without it scikit-learn skips a check per estimator.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
+import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 
 @pytest.fixture
@@ -47,6 +49,18 @@ def mapped_files():
     if not Path("/proc/self/maps").exists():
         pytest.skip("/proc is there on Linux only")
     return lambda path: str(path) in _open_things()
+
+
+@pytest.fixture(scope="module")
+def _workers():
+    yield
+    get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.fixture
+def workers_started(_workers):
+    """Have joblib's worker processes ready; they wait until the module ends."""
+    joblib.Parallel(n_jobs=3)(joblib.delayed(abs)(number) for number in range(3))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import skmmap
 HOUSE = [
     "_version",
     "_messages",
+    "_merge",
     "_chunk_size",
     "_chunk_table",
     "_schedule",
@@ -43,6 +44,7 @@ HOUSE = [
     "_training",
     "_output",
     "_output_file",
+    "_parallel",
     "_inference",
     "_scoring",
     "_delegate",
@@ -50,6 +52,7 @@ HOUSE = [
     "_first_centers",
     "_holdout",
     "_plan",
+    "_merge_fit",
     "_explain",
     "_methods",
     "_chunked_fit",

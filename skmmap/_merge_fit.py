@@ -1,0 +1,90 @@
+"""Trains on parts of the rows at the same time, and adds up what each has learned."""
+
+import time
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from skmmap._delegate import find_target_passing
+from skmmap._handover import Form
+from skmmap._inference import choose_jobs
+from skmmap._merge import can_merge, merge
+from skmmap._parallel import Jobs, cut, iter_done
+from skmmap._plan import Plan
+from skmmap._progress import Report, Tasks
+from skmmap._reader import Table
+from skmmap._schedule import FileOrder
+from skmmap._training import Learner, Training
+
+# Parts of a file, which do not depend on how many work on them: nor does the result.
+_LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 4
+
+
+class PartTasks(Tasks):
+    """The tasks of a part, which ends when nobody waits for it any more."""
+
+    def __init__(self, is_over):
+        self._is_over = is_over
+
+    @property
+    def stopped(self) -> bool:
+        return self._is_over.is_set()
+
+
+@dataclass
+class Part:
+    """Trains an untrained estimator on some neighbouring chunks."""
+
+    estimator: Any
+    form: Form
+    table: Table
+    first: dict
+
+    def __call__(self, span, is_over) -> tuple:
+        """Return the estimator, None if no row counts; its form, and its history."""
+        _, schedule = span
+        make = partial(deepcopy, self.estimator)
+        learner = Learner(make(), make, self.form, find_target_passing(self.estimator))
+        report = Report(0, schedule.n_rows, 1, self.table.row_nbytes)
+        table = self.table.own()
+        tasks = PartTasks(is_over)
+        training = Training(learner, table, schedule, 1, self.first, tasks, report)
+        training.run()
+        trained = learner.estimator if training.has_learned else None
+        return trained, learner.form, training.history
+
+
+def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
+    """Return who can train: several where adding up changes nothing that is asked."""
+    can = (
+        can_merge(wrapper.estimator)
+        and type(plan.schedule) is FileOrder
+        and plan.n_epochs == 1
+        and plan.validation is None
+        and len(plan.schedule) > 1
+    )
+    if not can:
+        return Jobs()
+    return choose_jobs(wrapper.estimator, plan.table, plan.schedule, wrapper.n_jobs)
+
+
+def run_parts(training: Training, jobs: Jobs) -> dict:
+    """Train on all parts, and return the learned attributes."""
+    began, waited, done, merged = time.perf_counter(), 0.0, 0, None
+    learner, schedule = training.learner, training.schedule
+    table = training.table.divide(jobs.number)
+    part = Part(learner.estimator, learner.form, table, training.first)
+    n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
+    spans = cut(schedule, min(n_parts, _MOST_PARTS))
+    with closing(iter_done(part, spans, jobs)) as results:
+        for estimator, learner.form, history in results:
+            if estimator is not None:
+                merged = estimator if merged is None else merge(merged, estimator)
+            done += history["rows"][0]
+            waited += history["read_seconds"][0] / jobs.number
+            training.report.tell(0, done)
+    learner.estimator = learner.estimator if merged is None else merged
+    training.end_epoch(done, time.perf_counter() - began, waited)
+    return training.learned_attributes()

@@ -1,0 +1,110 @@
+"""The memory promise of several jobs: of this process, and of each worker.
+
+In fresh processes; every process is looked at every few milliseconds.
+"""
+
+import sys
+
+import numpy as np
+import pytest
+from test_memory import run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only"),
+]
+
+N_ROWS, N_FEATURES = 400_000, 100
+X_NBYTES = N_ROWS * N_FEATURES * 4  # 160 MB
+CHUNK = 10_000 * N_FEATURES * 4  # 4 MB
+# Two or three chunks for each thread, of the estimator's own and of what is read, and
+# what the allocator keeps and is imported while it runs.
+OF_ONE = 3 * 2 * CHUNK + 10_000_000
+RESULT = 8 * N_ROWS
+
+_WATCH = """
+import os
+from pathlib import Path
+import joblib
+from joblib.externals.loky import get_reusable_executor
+from skmmap import open_rows
+
+def find_peaks(call):
+    '''Bytes by which this process and the largest of its children grow.'''
+    before, peaks, done = {}, {}, threading.Event()
+    def look():
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+        for pid in ["self", *children]:
+            try:
+                with open(f"/proc/{pid}/status") as status:
+                    lines = dict(line.split(":", 1) for line in status)
+                now = 1024 * int(lines.get("RssAnon", "0 kB").split()[0])
+            except (OSError, ProcessLookupError):
+                continue
+            before.setdefault(pid, now)
+            peaks[pid] = max(peaks.get(pid, 0), now - before[pid])
+    look()
+    def watch():
+        while not done.wait(0.002):
+            look()
+    thread = threading.Thread(target=watch)
+    thread.start()
+    result = call()
+    look()
+    del result
+    done.set()
+    thread.join()
+    own = peaks.pop("self")
+    return own, max(peaks.values(), default=0), len(peaks)
+
+folder, backend, call = sys.argv[1:]
+X, y = open_rows(f"{folder}/X.npy"), open_rows(f"{folder}/y.npy")
+options = {"chunk_size": 10_000, "n_jobs": 2, "memory_limit": "256MB"}
+sgd = ChunkedFit(SGDClassifier(random_state=0), max_epochs=1, **options)
+sgd.fit(X[:20_000], y[:20_000])
+scaler = ChunkedFit(StandardScaler(), **options).fit(X[:20_000])
+bayes = ChunkedFit(GaussianNB(), **options)
+with joblib.parallel_config(backend=backend):
+    # What the first call imports and caches is not counted.
+    sgd.predict(X[:50_000])
+    scaler.transform(X[:50_000], out=f"{folder}/few.npy")
+    bayes.fit(X[:50_000], y[:50_000])
+    print(*find_peaks(lambda: eval(call)))
+get_reusable_executor().shutdown(wait=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("memory_parallel")
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N_ROWS, N_FEATURES), dtype=np.float32)
+    np.save(folder / "X.npy", X)
+    np.save(folder / "y.npy", (X[:, 0] > 0).astype(np.int64))
+    return folder
+
+
+CALLS = {
+    "predict": ("sgd.predict(X)", 2 * RESULT),
+    "score": ("sgd.score(X, y)", 0),
+    "transform to a file": ("scaler.transform(X, out=f'{folder}/out.npy')", 0),
+    "fit that is merged": ("bayes.fit(X, y)", 0),
+}
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+@pytest.mark.parametrize("name", CALLS)
+def test_memory_is_that_of_chunks(folder, backend, name):
+    call, result = CALLS[name]
+    own, of_worker, n_workers = run(_WATCH, folder, backend, call)
+    assert n_workers >= 2 * (backend == "loky")
+    assert own < (2 if backend == "threading" else 1) * OF_ONE + result
+    assert of_worker < OF_ONE + result
+    assert 2 * OF_ONE + 2 * RESULT < X_NBYTES
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_a_copy_is_seen(folder, backend):
+    """The same probe sees a result of the size of X."""
+    own, *_ = run(_WATCH, folder, backend, "scaler.transform(X)")
+    assert own > X_NBYTES

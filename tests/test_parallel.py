@@ -1,0 +1,462 @@
+"""Several jobs: the same bits, by addresses, and nothing left when one fails."""
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+import sklearn
+from helpers import (
+    METHODS,
+    NOT_BY_ROW,
+    find_classes,
+    in_file_order,
+    make_rows,
+    name_of,
+    partial_fit_estimators,
+    raises,
+    state_of,
+)
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import BernoulliRBM
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_info
+
+from skmmap import ChunkedFit, _inference, _parallel, open_rows
+
+ESTIMATORS = [
+    estimator
+    for estimator in partial_fit_estimators()
+    if name_of(estimator) != "HashingVectorizer"  # of lists of words
+]
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((1_000, 5)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(int)
+on_posix = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX only")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(workers_started, nothing_left_open):
+    """Every test ends with the files and threads that it began with."""
+
+
+@pytest.fixture(params=["threading", "loky"])
+def backend(request):
+    """Run the test under each backend of joblib."""
+    with joblib.parallel_config(backend=request.param):
+        yield request.param
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return the path of X."""
+    np.save(tmp_path / "X.npy", X)
+    return tmp_path / "X.npy"
+
+
+def can_be_applied(estimator, method) -> bool:
+    if (name_of(estimator), method) in NOT_BY_ROW:
+        return False
+    return hasattr(estimator, method)
+
+
+def assert_equal(found, expected):
+    if sparse.issparse(expected):
+        assert found.format == expected.format
+        found, expected = found.toarray(), expected.toarray()
+    assert state_of(found) == state_of(expected)
+
+
+@pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_every_method_of_every_estimator(estimator, backend, tmp_path):
+    rows, y = make_rows(estimator)
+    np.save(tmp_path / "X.npy", rows)
+    path = tmp_path / "X.npy"
+    given = {"classes": find_classes(estimator, y)}
+    given = given if given["classes"] is not None else {}
+    one = in_file_order(estimator, chunk_size=8).fit(path, y, **given)
+    several = in_file_order(estimator, chunk_size=8, n_jobs=3)
+    vars(several).update(estimator_=one.estimator_, _form=one._form)
+    for method in filter(lambda name: can_be_applied(one, name), METHODS):
+        expected = getattr(one, method)(path)
+        assert_equal(getattr(several, method)(path), expected)
+        if isinstance(expected, np.ndarray):
+            out = tmp_path / f"{method}.npy"
+            np.testing.assert_array_equal(
+                getattr(several, method)(path, out=out), expected
+            )
+            filled = np.zeros_like(expected)
+            assert getattr(several, method)(path, out=filled) is filled
+            np.testing.assert_array_equal(filled, expected)
+    if hasattr(one, "inverse_transform") and name_of(estimator) != "SelectFromModel":
+        transformed = one.transform(path)
+        assert_equal(
+            several.inverse_transform(transformed), one.inverse_transform(transformed)
+        )
+    if hasattr(one, "score"):
+        assert several.score(path, y) == one.score(path, y)
+
+
+SCORED = [
+    (SGDClassifier(random_state=0), Y),
+    (SGDRegressor(random_state=0), X[:, 0]),
+    (SGDRegressor(random_state=0), np.ones(1_000)),
+    (MiniBatchKMeans(3, random_state=0), None),
+    (LatentDirichletAllocation(3, random_state=0), None),
+]
+
+
+@pytest.mark.parametrize(("model", "y"), SCORED, ids=str)
+def test_scores(model, y, path, backend):
+    np.save(path, np.abs(X))
+    model = in_file_order(model, chunk_size=64).fit(path, y)
+    weights = np.random.default_rng(1).random(1_000)
+    weights[:200] = 0
+    for params in ({}, {"sample_weight": weights}):
+        if params and isinstance(model.estimator, LatentDirichletAllocation):
+            continue
+        expected = model.set_params(n_jobs=None).score(path, y, **params)
+        for n_jobs in (2, 3):
+            assert model.set_params(n_jobs=n_jobs).score(path, y, **params) == expected
+
+
+def test_selections_shards_and_sparse_rows(path, tmp_path, backend):
+    np.save(tmp_path / "more.npy", X[::-1])
+    rows, both = open_rows(path), open_rows([path, tmp_path / "more.npy"])
+    mixed = np.random.default_rng(1).permutation(1_000)[:700]
+    model = in_file_order(SGDClassifier(random_state=0), chunk_size=64).fit(path, Y)
+    several = in_file_order(SGDClassifier(), chunk_size=64, n_jobs=2)
+    vars(several).update(estimator_=model.estimator_, _form=model._form)
+    for given in (rows[mixed], rows[::-3], both, sparse.csr_array(X), X, X.tolist()):
+        expected = model.decision_function(given)
+        np.testing.assert_array_equal(several.decision_function(given), expected)
+    result = several.decision_function(rows[mixed], out=tmp_path / "out.npy")
+    np.testing.assert_array_equal(result, model.decision_function(rows[mixed]))
+
+
+@pytest.mark.parametrize("read", ["map", "buffer", "uncached"])
+def test_every_way_of_reading(path, backend, read):
+    model = in_file_order(StandardScaler(), chunk_size=16, read=read).fit(path)
+    expected = model.transform(path)
+    several = model.set_params(n_jobs=3)
+    for _ in range(5):
+        np.testing.assert_array_equal(several.transform(path), expected)
+
+
+class Tells(TransformerMixin, BaseEstimator):
+    """Tells who transforms its rows, and may be slow, fail, or die once."""
+
+    def __init__(self, weights=None, fails_at=None, dies_at=None, marker=None):
+        self.weights = weights
+        self.fails_at = fails_at
+        self.dies_at = dies_at
+        self.marker = marker
+
+    def partial_fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        """Return the process, the thread, and how many threads BLAS may use."""
+        time.sleep(0.002)
+        self._fail(X)
+        blas = [lib["num_threads"] for lib in threadpool_info()]
+        return np.tile([os.getpid(), threading.get_ident(), max(blas)], (len(X), 1))
+
+    def predict(self, X):
+        self._fail(X)
+        return 2 * X[:, 0]
+
+    def _fail(self, X):
+        if self.fails_at is not None and (X[:, 0] == self.fails_at).any():
+            raise RuntimeError("told to fail")
+        if self.dies_at is not None and (X[:, 0] == self.dies_at).any():
+            if self.marker is None:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if not os.path.exists(self.marker):
+                Path(self.marker).touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fitted(model, path, **params):
+    return in_file_order(model, **{"chunk_size": 10, "n_jobs": 2} | params).fit(path)
+
+
+def test_others_go_by_processes_and_memory_by_threads(path):
+    model = fitted(Tells(), path)
+    processes = np.unique(model.transform(path)[:, 0])
+    assert os.getpid() in processes  # of the first chunk
+    assert len(processes) == 3
+    in_memory = model.transform(X)
+    assert np.unique(in_memory[:, 0]).tolist() == [os.getpid()]
+    assert len(np.unique(in_memory[:, 1])) == 3
+    with joblib.parallel_config(backend="threading"):
+        by_threads = model.transform(path)
+    assert np.unique(by_threads[:, 0]).tolist() == [os.getpid()]
+    with joblib.parallel_config(backend="loky"):  # its rows are nowhere else
+        in_memory = model.transform(X)
+    assert np.unique(in_memory[:, 0]).tolist() == [os.getpid()]
+
+
+def test_scikit_learns_go_by_threads(path):
+    assert _inference.releases_gil(StandardScaler())
+    assert not _inference.releases_gil(Tells())
+    with_part = in_file_order(Tells(weights=StandardScaler()))
+    assert not _inference.releases_gil(with_part.estimator)
+
+
+def test_none_is_one_unless_joblib_says_more(path):
+    model = fitted(Tells(), path, n_jobs=None)
+    assert len(np.unique(model.transform(path)[:, 1])) == 1
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        assert len(np.unique(model.transform(path)[:, 1])) == 4
+    model.set_params(n_jobs=1)
+    with joblib.parallel_config(backend="threading", n_jobs=3):
+        assert len(np.unique(model.transform(path)[:, 1])) == 1
+
+
+def test_blas_has_no_more_threads_than_cores(path, backend):
+    n_jobs = joblib.cpu_count()
+    if n_jobs < 2:
+        pytest.skip("one core")
+    before = threadpool_info()
+    blas = fitted(Tells(), path, n_jobs=n_jobs).transform(path)[10:, 2]
+    assert blas.max() == 1
+    assert [lib["num_threads"] for lib in threadpool_info()] == [
+        lib["num_threads"] for lib in before
+    ]
+
+
+def test_the_estimator_is_sent_once_to_each_worker(path, monkeypatch):
+    model = fitted(Tells(weights=np.ones(1_000)), path)
+    expected = model.set_params(n_jobs=1).predict(path)
+    sent, delayed = [], _parallel.delayed
+
+    def record(function):
+        def call(key, data, span):
+            sent.append((data, span))
+            return delayed(function)(key, data, span)
+
+        return call
+
+    monkeypatch.setattr(_parallel, "delayed", record)
+    for n_jobs in (2, 3):
+        sent.clear()
+        np.testing.assert_array_equal(
+            model.set_params(n_jobs=n_jobs).predict(path), expected
+        )
+        with_data = [data for data, _ in sent if data is not None]
+        # A worker that had no task at first asks for it, with its spans.
+        assert len(with_data) == n_jobs + len(sent) - 4 * n_jobs
+        assert all(len(data) > 8_000 for data in with_data)
+        assert max(len(pickle.dumps(span)) for _, span in sent) < 1_000
+
+
+class Strided(Tells):
+    """Has learned an array that lies in memory in no usual way."""
+
+    def partial_fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        self.weights_ = np.arange(400.0).reshape(20, 20)[::2, 3:9:2]
+        return self
+
+    def transform(self, X):
+        return np.tile(self.weights_.strides, (len(X), 1))
+
+
+def test_arrays_lie_as_they_lay(path):
+    """Or linear algebra would round in another way."""
+    model = fitted(Strided(), path)
+    assert np.unique(model.transform(path), axis=0).tolist() == [[320, 16]]
+    sent = pickle.loads(_parallel._dump(model.estimator_))
+    np.testing.assert_array_equal(sent.weights_, model.weights_)
+    assert sent.weights_.flags.writeable
+
+
+def test_nothing_is_written_for_workers(path, tmp_path, monkeypatch):
+    """Joblib would write what is larger than a megabyte to a folder, and map it."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
+    made = []
+
+    def watch(event, args):
+        if event in ("open", "os.mkdir") and str(args[0]).startswith(str(folder)):
+            made.append(args[0])
+
+    WATCHERS.append(watch)
+    try:
+        model = fitted(Tells(weights=np.ones(2_000_000)), path)
+        model.predict(path)
+        assert made == []
+        joblib.Parallel(n_jobs=2)(
+            joblib.delayed(len)(model.estimator.weights) for _ in range(2)
+        )
+        assert made  # so it would have been seen
+    finally:
+        WATCHERS.clear()
+
+
+# A hook cannot be taken out again; it asks these.
+WATCHERS = []
+sys.addaudithook(lambda *event: [watch(*event) for watch in WATCHERS])
+
+
+def test_an_error_names_its_rows_and_ends_all(path, backend, tmp_path):
+    model = fitted(Tells(fails_at=X[517, 0]), path)
+    out = tmp_path / "out.npy"
+    for given in ({}, {"out": out}):
+        with pytest.raises(RuntimeError, match="told to fail") as caught:
+            model.predict(path, **given)
+        (note,) = caught.value.__notes__
+        assert note == "while predicting rows 510 to 519 (chunk 52 of 100)"
+    assert sorted(os.listdir(tmp_path)) == ["X.npy"]
+
+
+def test_threads_end_with_the_first_error(path):
+    model = fitted(Tells(fails_at=X[117, 0]), path, chunk_size=1, n_jobs=2)
+    before = set(threading.enumerate())
+    with (
+        joblib.parallel_config(backend="threading"),
+        pytest.raises(RuntimeError, match="told to fail"),
+    ):
+        model.transform(path)
+    began = time.monotonic()
+    while set(threading.enumerate()) - before and time.monotonic() - began < 1:
+        time.sleep(0.01)
+    assert set(threading.enumerate()) <= before
+
+
+@on_posix
+@pytest.mark.parametrize("where", ["memory", "file"])
+def test_a_worker_that_dies_costs_a_retry(path, tmp_path, where):
+    marker = tmp_path / "died"
+    model = fitted(Tells(dies_at=X[777, 0], marker=str(marker)), path)
+    given = {"out": tmp_path / "out.npy"} if where == "file" else {}
+    np.testing.assert_array_equal(model.predict(path, **given), 2 * X[:, 0])
+    assert marker.exists()
+
+
+@on_posix
+def test_workers_that_always_die_are_an_error(path, tmp_path):
+    model = fitted(Tells(dies_at=X[777, 0]), path)
+    with pytest.raises(joblib.externals.loky.process_executor.BrokenProcessPool) as e:
+        model.predict(path, out=tmp_path / "out.npy")
+    note = e.value.__notes__[-1]
+    assert note == (
+        "3 times a worker process died. If memory was short, use fewer n_jobs or a "
+        "smaller chunk_size."
+    )
+    assert sorted(os.listdir(tmp_path)) == ["X.npy"]
+
+
+def test_what_is_done_is_not_done_again(path, tmp_path, backend, monkeypatch):
+    out = tmp_path / "out.npy"
+    model = fitted(Tells(fails_at=X[917, 0]), path)
+    with pytest.raises(RuntimeError):
+        model.predict(path, out=out, resume=True)
+    assert not out.exists()
+    done = []
+    apply = _inference.Work._call
+
+    def call(work, method, chunk):
+        done.append(chunk.start)
+        return apply(work, method, chunk)
+
+    monkeypatch.setattr(_inference.Work, "_call", call)
+    model.set_params(n_jobs=1)
+    model.estimator_.fails_at = -1.0  # another fingerprint: begun anew
+    model.predict(path, out=out, resume=True)
+    assert len(done) == 100
+    out.unlink()
+    done.clear()
+    model.estimator_.fails_at = X[917, 0]
+    with pytest.raises(RuntimeError):
+        model.predict(path, out=out, resume=True)
+    assert 0 < len(done) < 90  # the others were done by several jobs
+
+
+@pytest.mark.parametrize("generator", [np.random.RandomState(0)])
+def test_an_order_that_matters_is_kept(path, generator):
+    """Score samples draws from the estimator's generator, one chunk after another."""
+    np.save(path, (X > 0).astype(float))
+    model = in_file_order(BernoulliRBM(3, random_state=0), chunk_size=100).fit(path)
+    results = []
+    for n_jobs in (1, 3):
+        model.estimator_.random_state = np.random.RandomState(5)
+        results.append(model.set_params(n_jobs=n_jobs).score_samples(path))
+    np.testing.assert_array_equal(*results)
+
+
+def test_memory_limits_the_number(path):
+    # Three chunks of 10 rows of 20 bytes are 600 bytes.
+    model = fitted(Tells(), path, n_jobs=4, memory_limit=1_500)
+    assert len(np.unique(model.transform(X)[:, 1])) == 3  # two, and the first chunk's
+    model.set_params(memory_limit=900)
+    assert len(np.unique(model.transform(X)[:, 1])) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, "2", True])
+def test_other_numbers_are_refused(n_jobs, path):
+    said = f"n_jobs must be None or an integer other than 0; got {n_jobs!r}."
+    with raises(ValueError, said):
+        ChunkedFit(GaussianNB(), n_jobs=n_jobs).fit(path, Y)
+    model = ChunkedFit(GaussianNB()).fit(path, Y).set_params(n_jobs=n_jobs)
+    for ask in (lambda: model.predict(path), lambda: model.score(path, Y)):
+        with raises(ValueError, said):
+            ask()
+
+
+def test_the_configuration_reaches_workers(path, backend):
+    pytest.importorskip("pandas")
+    model = fitted(StandardScaler(), path)
+    expected = model.transform(path)
+    with sklearn.config_context(transform_output="pandas"):
+        frame = model.transform(path)
+    assert type(frame).__module__.startswith("pandas")
+    np.testing.assert_array_equal(frame.to_numpy(), expected)
+
+
+class OnlyHere:
+    """Rows that only the thread that made them can slice."""
+
+    def __init__(self, rows):
+        self.rows, self.thread = rows, threading.get_ident()
+        self.shape, self.dtype = rows.shape, rows.dtype
+
+    def __getitem__(self, key):
+        assert threading.get_ident() == self.thread
+        return self.rows[key]
+
+
+def test_rows_bound_to_a_thread_are_read_by_it(path, backend):
+    model = fitted(StandardScaler(), path)
+    np.testing.assert_array_equal(model.transform(OnlyHere(X)), model.transform(X))
+
+
+def test_private_pages_are_seen(path, backend):
+    rows = open_rows(path, mode="c")
+    rows[:500] = 0.0
+    model = in_file_order(SGDClassifier(random_state=0), chunk_size=10, n_jobs=2)
+    model.fit(path, Y)
+    seen = model.decision_function(rows)
+    assert len(np.unique(seen[:500])) == 1
+    np.testing.assert_array_equal(seen[500:], model.decision_function(X)[500:])
+
+
+def test_few_chunks(path, backend):
+    model = fitted(StandardScaler(), path, chunk_size=600)
+    np.testing.assert_array_equal(model.transform(path), model.estimator_.transform(X))
+    assert model.transform(open_rows(path)[:1]).shape == (1, 5)
