@@ -70,6 +70,12 @@ def merge(estimator, other):
     >>> low, high = np.array([[1.0], [2.0]]), np.array([[5.0]])
     >>> merge(MinMaxScaler().fit(low), MinMaxScaler().fit(high)).data_max_
     array([5.])
+    >>> from sklearn.linear_model import SGDRegressor
+    >>> merge(SGDRegressor(), SGDRegressor())
+    Traceback (most recent call last):
+        ...
+    TypeError: SGDRegressor is in no merge registry. If what it learns can be added up \
+exactly, register how: @merge.register.
     """
     raise TypeError(
         f"{type(estimator).__name__} is in no merge registry. If what it learns can be "

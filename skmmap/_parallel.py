@@ -43,8 +43,9 @@ def find_jobs(n_jobs: int | None, *, prefer: str, needs_memory: bool) -> Jobs:
     if needs_memory:
         hints = {"prefer": "threads", "require": "sharedmem"}
     backend, default = get_active_backend(**hints)
-    n_jobs = default if n_jobs is None else n_jobs
-    number = 1 if n_jobs is None else backend.effective_n_jobs(n_jobs)
+    if n_jobs is None:
+        n_jobs = backend.default_n_jobs if default is None else default
+    number = backend.effective_n_jobs(n_jobs)
     generates = backend.supports_return_generator
     options = {"return_as": "generator" if generates else "list", **hints}
     return Jobs(

@@ -166,7 +166,8 @@ def test_ray(path, tmp_path):
     from ray.util.joblib import register_ray
 
     register_ray()
-    ray.init(num_cpus=2, include_dashboard=False)
+    found = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env=found)
     try:
         with joblib.parallel_config(backend="ray"):
             model = in_file_order(Where(), chunk_size=10, n_jobs=2).fit(path)

@@ -75,7 +75,7 @@ def test_the_changelog_has_an_unreleased_section():
     assert headings[0] == "Unreleased"
 
 
-def test_nothing_is_needed_but_four_libraries():
+def test_nothing_is_needed_but_scikit_learn_and_what_it_needs():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
     needed = config["options"]["install_requires"].split()
@@ -84,6 +84,7 @@ def test_nothing_is_needed_but_four_libraries():
         "scipy",
         "scikit-learn",
         "joblib",
+        "threadpoolctl",
     ]
 
 

@@ -21,7 +21,7 @@ def test_python_blocks_run_and_print_what_they_say(tmp_path, monkeypatch):
             exec(block, names)  # the user's own session, block after block
     names.clear()
     said = re.findall(r"^print\(.*\)\s+# (.*)", README, re.MULTILINE)
-    assert len(said) == 5
+    assert len(said) == 7
     explained = re.search(r"^```\n(ChunkedFit\(.*?)^```", README, re.M | re.S)[1]
     assert explained in printed.getvalue()
     first, features, *others = printed.getvalue().replace(explained, "").splitlines()
