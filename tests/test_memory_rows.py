@@ -47,6 +47,10 @@ def sgd():
     model = SGDClassifier(random_state=0, tol=None, max_iter=1)
     return ChunkedFit(model, chunk_size=1_000, max_epochs=1, shuffle=False)
 
+def logistic():
+    model = SGDClassifier(loss="log_loss", random_state=0, tol=None, max_iter=1)
+    return ChunkedFit(model, chunk_size=1_000, max_epochs=1, shuffle=False)
+
 def bayes():
     return ChunkedFit(GaussianNB(), chunk_size=1_000)
 
@@ -88,6 +92,10 @@ CASES = {
     "TimeSeriesSplit": "cross_val_score(sgd(), X, y, cv=TimeSeriesSplit(3))",
     "cross_validate": """cross_validate(
         sgd(), X, y, cv=3, scoring=["accuracy", "f1"], return_train_score=True
+    )""",
+    "cross_validate by four metrics": """cross_validate(
+        logistic(), X, y, cv=3,
+        scoring=["roc_auc", "average_precision", "neg_log_loss", "f1_macro"],
     )""",
     "cross_val_predict": "cross_val_predict(sgd(), X, y, cv=3)",
     "cross_val_predict decision_function": """cross_val_predict(
@@ -275,6 +283,10 @@ WITH_WORKERS = {
     "TimeSeriesSplit": "cross_val_score(sgd(), X, y, cv=TimeSeriesSplit(3), n_jobs=2)",
     "cross_validate": """cross_validate(
         sgd(), X, y, cv=StratifiedKFold(3), scoring=["accuracy", "f1"], n_jobs=2
+    )""",
+    "cross_validate by four metrics": """cross_validate(
+        logistic(), X, y, cv=3,
+        scoring=["roc_auc", "average_precision", "neg_log_loss", "f1_macro"],
     )""",
     "cross_val_predict": "cross_val_predict(sgd(), X, y, cv=3, n_jobs=2)",
     "RandomizedSearchCV": """RandomizedSearchCV(
