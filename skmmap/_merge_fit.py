@@ -19,7 +19,7 @@ from skmmap._schedule import FileOrder
 from skmmap._training import Learner, Training
 
 # Parts of a file, which do not depend on how many work on them: nor does the result.
-_LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 4
+_LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 16
 
 
 class PartTasks(Tasks):

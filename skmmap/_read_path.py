@@ -32,6 +32,9 @@ class Reading(NamedTuple):
     dtype: np.dtype | None = None
     memory_limit: int = 2**29
     is_mixed: bool = False
+    # Threads. Disks reach their full speed with a few requests at a time; results do
+    # not depend on the number.
+    n_readers: int = 4
 
     @property
     def piece_nbytes(self) -> int:

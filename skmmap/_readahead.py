@@ -14,10 +14,6 @@ from queue import SimpleQueue
 
 import numpy as np
 
-# Disks reach their full speed with a few requests at a time; results do not depend on
-# the number.
-N_READERS = 4
-
 _IN_PAGES = 2**20  # from so many bytes on, memory is taken and given back in pages
 _KEPT = 4  # as many as are in use at once, and one more
 
@@ -170,7 +166,7 @@ def _work(tasks: SimpleQueue, is_over: threading.Event) -> None:
     tasks.put(None)  # for the next thread
 
 
-def bring(loads: Iterable[Load]) -> Iterator[tuple]:
+def bring(loads: Iterable[Load], n_readers: int) -> Iterator[tuple]:
     """Yield each content once it is there, and a function to call now and then.
 
     That function raises what bringing the next one has raised meanwhile. The threads
@@ -182,7 +178,7 @@ def bring(loads: Iterable[Load]) -> Iterator[tuple]:
         yield from _bring_in_turn(head, loads)
         return
     with closing(Readers()) as readers:
-        readers.open(N_READERS)
+        readers.open(n_readers)
         first, second = head
         head.clear()
         readers.start(first)

@@ -99,13 +99,17 @@ class Table:
 
     def own(self) -> "Table":
         """Return the table for another thread, which shares nothing that changes."""
-        how, _ = self.reading.choose(self.files)
-        return self.map(lambda source: source.by(how))
+        return self.map(lambda source: source.by(self.reading.read))
 
     def divide(self, number: int) -> "Table":
-        """Return the table for so many at a time, who share the memory limit."""
+        """Return the table for so many at a time, each of whom takes its `own`.
+
+        They share the memory limit, and one reader is enough for each.
+        """
         limit = max(1, self.reading.memory_limit // number)
-        return replace(self, reading=self.reading._replace(memory_limit=limit))
+        divided = self.reading._replace(memory_limit=limit, n_readers=1)
+        how, _ = divided.choose(self.files)
+        return replace(self, reading=divided._replace(read=how))
 
     def __getstate__(self) -> dict:
         return vars(self) | {"_memory": {}}
@@ -163,7 +167,10 @@ class Table:
         """
         stopped = Event()
         loads = (self._prepare(buffer, stopped) for buffer in buffers)
-        with closing(bring(loads)) as brought, ExitStack() as at_end:
+        with (
+            closing(bring(loads, self.reading.n_readers)) as brought,
+            ExitStack() as at_end,
+        ):
             # Before the threads are waited for, so that what they read ends early.
             at_end.callback(stopped.set)
             for (buffer, rows, looked_at), check in brought:

@@ -20,7 +20,7 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from skmmap import ChunkedFit, _maps, _readahead, open_rows
+from skmmap import ChunkedFit, _maps, _readahead, _reader, open_rows
 from skmmap._maps import MapStore
 from skmmap._read_path import Reading, find_free_memory, find_network
 from skmmap._readahead import Load, Memory, bring
@@ -74,7 +74,9 @@ def test_paths_and_threads_change_no_bit(files, shuffle, monkeypatch):
     for read in READS:
         assert fit(*files, shuffle=shuffle, read=read) == expected
     for n_readers in (1, 2, 16):
-        monkeypatch.setattr(_readahead, "N_READERS", n_readers)
+        monkeypatch.setattr(
+            _reader, "bring", lambda loads, _, n=n_readers: bring(loads, n)
+        )
         assert fit(*files, shuffle=shuffle, read="buffer") == expected
 
 
@@ -1054,10 +1056,10 @@ def test_objects_are_in_memory_of_their_own():
 def test_one_load_needs_no_thread(monkeypatch):
     monkeypatch.setattr(_readahead, "Readers", None)
     done = []
-    assert [c for c, _ in bring([Load("a", [lambda: done.append(1)])])] == ["a"]
+    assert [c for c, _ in bring([Load("a", [lambda: done.append(1)])], 4)] == ["a"]
     assert done == [1]
-    assert [c for c, _ in bring(Load(c, []) for c in "abc")] == list("abc")
-    assert list(bring([])) == []
+    assert [c for c, _ in bring((Load(c, []) for c in "abc"), 4)] == list("abc")
+    assert list(bring([], 4)) == []
 
 
 @pytest.mark.parametrize("n_loads", [2, 3, 10])
@@ -1072,7 +1074,7 @@ def test_loads_come_whole_and_in_order(n_loads):
         Load(i, [lambda i=i: bring_late(i), lambda i=i: done.append(i)])
         for i in range(n_loads)
     )
-    for number, _ in bring(loads):
+    for number, _ in bring(loads, 4):
         assert done.count(number) == 2
         assert max(done) <= number + 1  # one ahead, never more
 
