@@ -334,7 +334,11 @@ class MapStore(Store):
         if low == high:
             return np.empty(0, np.uint8)
         start, shape = self.offset + low, (high - low,)
-        return np.memmap(str(self.path), np.uint8, mode, start, shape)
+        try:
+            return np.memmap(str(self.path), np.uint8, mode, start, shape)
+        except ValueError:
+            self._check_file(self.offset + high)  # it was cut since
+            raise
 
     def _check_file(self, needed: int) -> None:
         """Raise unless the file is as it was when its address was taken."""

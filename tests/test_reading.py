@@ -463,6 +463,19 @@ def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle, order):
     assert " rows " in said or " row " in said  # in the text or in its note
 
 
+def test_a_file_that_is_cut_before_it_is_mapped(files, monkeypatch):
+    """Between the look at its size and the map, NumPy would name no file."""
+    rows, check = open_rows(files[0]), MapStore._check_file
+
+    def cut(store, needed):
+        check(store, needed)
+        os.truncate(store.path, 1_000)
+
+    monkeypatch.setattr(MapStore, "_check_file", cut)
+    with pytest.raises(ValueError, match="is truncated: .* has 1,000. Write it again"):
+        rows.read(0, 5)
+
+
 @pytest.mark.parametrize("read", ["buffer", "uncached"])
 def test_a_file_that_is_replaced_is_an_error(tmp_path, read):
     path, other = tmp_path / "X.npy", tmp_path / "other.npy"
