@@ -472,7 +472,7 @@ def test_a_file_that_is_cut_before_it_is_mapped(files, monkeypatch):
         os.truncate(store.path, 1_000)
 
     monkeypatch.setattr(MapStore, "_check_file", cut)
-    with pytest.raises(ValueError, match="is truncated: .* has 1,000. Write it again"):
+    with pytest.raises(ValueError, match=r"is truncated: .* has 1,000. Write it again"):
         rows.read(0, 5)
 
 
