@@ -8,10 +8,15 @@ from pathlib import Path
 # Read when SciPy is imported; without it scikit-learn skips a check per estimator.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
+import hypothesis
 import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
+
+# No test is timed: a busy machine is no mistake.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture

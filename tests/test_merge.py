@@ -126,7 +126,7 @@ def test_two_parts_are_as_one_after_the_other(model, X, weighted):
 
 
 @pytest.mark.parametrize(("model", "X"), CASES)
-@pytest.mark.parametrize("chunk_size", [17, 100, 450])
+@pytest.mark.parametrize("chunk_size", [17, 200])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_fit_is_that_of_one_core(model, X, chunk_size, weighted, tmp_path):
     y = Y[: X.shape[0]] if hasattr(model, "predict") else None
