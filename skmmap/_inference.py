@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
@@ -31,6 +32,11 @@ def keep_result(chunk: Chunk, result):
     return result
 
 
+def copy_result(chunk: Chunk, result):
+    """Take a copy: others' estimators may use the memory of a result again."""
+    return deepcopy(result)
+
+
 @dataclass
 class Work:
     """A method of a fitted estimator, for chunks of a table.
@@ -51,6 +57,8 @@ class Work:
         """Return what `iter_taken` yields for a span, or less if it is over."""
         before, schedule = span
         own = replace(self, table=self.table.own())
+        if own.take is keep_result and not releases_gil(self.estimator):
+            own.take = copy_result  # before it writes the next one there
         with closing(own.iter_taken(schedule, before)) as taken:
             return list(takewhile(lambda _: not is_over.is_set(), taken))
 

@@ -276,6 +276,20 @@ class Strided(Tells):
         return np.tile(self.weights_.strides, (len(X), 1))
 
 
+class Reuses(Tells):
+    """Writes every result into the same memory."""
+
+    def transform(self, X):
+        if getattr(self, "memory", None) is None:
+            self.memory = np.empty(X.shape)
+        return np.multiply(X, 2, out=self.memory)
+
+
+def test_results_in_the_same_memory_are_kept(path):
+    model = fitted(Reuses(), path)
+    np.testing.assert_array_equal(model.transform(path), 2 * X)
+
+
 def test_arrays_lie_as_they_lay(path):
     """Or linear algebra would round in another way."""
     model = fitted(Strided(), path)
