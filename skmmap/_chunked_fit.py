@@ -128,8 +128,10 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         estimators that `merge` can add up, with means and variances that differ in
         their last digits from those of one core; for all others, it stays on one.
         Estimators of scikit-learn and data in memory go by threads, other estimators
-        by processes, which open the files themselves. As many as there are, the
-        chunks of all of them have to fit in `memory_limit`.
+        by processes, which open the files themselves; in each, BLAS and OpenMP compute
+        on one core. With None and no such configuration they keep theirs, and all is
+        to the bit as by hand. As many jobs as there are, the chunks of all of them
+        have to fit in `memory_limit`.
 
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.

@@ -1,7 +1,7 @@
 """One method of a fitted estimator over all chunks, on one core or on all."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -12,6 +12,7 @@ from scipy import sparse
 
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
+from skmmap._one_core import one_core
 from skmmap._parallel import Jobs, cut, find_jobs, iter_done
 from skmmap._reader import Chunk, Table
 
@@ -22,6 +23,8 @@ _DOING = {
     "score": "scoring",
 }
 _SPANS = 4  # for each worker, so that none waits long for the others
+# As many if results stay with the workers: what is lost when they are killed.
+_SHARED_SPANS = 64
 _CHUNKS = 3  # that a worker may have in memory
 # Results of a span are in memory until it is done: all a small part of the limit.
 _RESULTS_SHARE = 16
@@ -105,16 +108,28 @@ def iter_results(work: Work, schedule, n_jobs=1, share=None) -> Iterator[tuple]:
     # No rows are one empty chunk: the estimator says what it thinks of that.
     schedule = schedule if len(schedule) else [(0, 0)]
     jobs = choose_jobs(work.estimator, work.table, schedule, n_jobs)
-    if jobs.number == 1 or len(schedule) == 1:
-        yield from work.iter_taken(schedule)
-        return
-    (first,) = work.iter_taken(schedule[:1])
-    nbytes, first = _find_nbytes(first[2]), [first]
-    yield first.pop()
-    take, n_chunks = share() if share else work.take, len(schedule) - 1
-    work = replace(work, take=take, table=work.table.divide(jobs.number))
-    most = work.table.reading.memory_limit // _RESULTS_SHARE
-    n_spans = max(_SPANS * jobs.number, 0 if share else nbytes * n_chunks // most)
+    # BLAS keeps its own cores only where nobody has asked for any number of them.
+    is_free = n_jobs is None and jobs.number == 1
+    with nullcontext() if is_free else one_core():
+        if jobs.number == 1:
+            yield from work.iter_taken(schedule)
+        else:
+            yield from _iter_on(jobs, work, schedule, share)
+
+
+def _iter_on(jobs: Jobs, work: Work, schedule, share) -> Iterator[tuple]:
+    nbytes = 0
+    for start, stop, taken in work.iter_taken(schedule[:1]):
+        nbytes = _find_nbytes(taken)
+        yield start, stop, taken
+        del taken
+    work = replace(work, table=work.table.divide(jobs.number))
+    if share:
+        work.take = share()
+        n_spans = _SHARED_SPANS * jobs.number
+    else:
+        most = work.table.reading.memory_limit // _RESULTS_SHARE
+        n_spans = max(_SPANS * jobs.number, nbytes * len(schedule) // most)
     spans = [(before + 1, some) for before, some in cut(schedule[1:], n_spans)]
     with closing(iter_done(work, spans, jobs)) as results:
         for taken in results:

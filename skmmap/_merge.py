@@ -21,9 +21,9 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
 
-@singledispatch
 def merge(estimator, other):
     """Add to an estimator what another one has learned from other rows.
 
@@ -34,8 +34,10 @@ def merge(estimator, other):
     Register a class of your own as with every `functools.singledispatch`: by
     ``merge.register``, on a function of two fitted estimators that changes the first
     one, and returns it. It has to be exact: the first one is then as if it had been
-    given the rows of the second one after its own. A registration is for that class
-    alone, since a subclass may learn something else.
+    given the rows of the second one after its own. Where it cannot be, it is to leave
+    both as they are and return NotImplemented; ``fit`` then trains on these rows in
+    turn. A registration is for that class alone, since a subclass may learn something
+    else.
 
     Parameters
     ----------
@@ -50,12 +52,26 @@ def merge(estimator, other):
     estimator : estimator instance
         The first one.
 
+    Raises
+    ------
+    TypeError
+        If they are of two classes, or of one that nobody has registered.
+
+    ValueError
+        If they have seen different features or classes, or if adding them up would
+        not be exact: so for a ``StandardScaler`` that has no mean of some column, of
+        which all values were missing.
+
+    sklearn.exceptions.NotFittedError
+        If one of them is not fitted.
+
     Notes
     -----
     Reads: nothing.
     Allocates: a few arrays of the size of the learned attributes.
     Equals: ``estimator.partial_fit`` on the rows of `other`: exactly for counts,
-    minima and maxima, to rounding (1e-12 for float64) for means and variances.
+    minima and maxima, to rounding (1e-12 for float64, unless a mean is a million times
+    the standard deviation) for means and variances.
 
     References
     ----------
@@ -77,15 +93,59 @@ def merge(estimator, other):
     TypeError: SGDRegressor is in no merge registry. If what it learns can be added up \
 exactly, register how: @merge.register.
     """
-    raise TypeError(
-        f"{type(estimator).__name__} is in no merge registry. If what it learns can be "
-        "added up exactly, register how: @merge.register."
-    )
+    if type(estimator) is not type(other):
+        raise TypeError(
+            "merge takes two estimators of one class; got "
+            f"{type(estimator).__name__} and {type(other).__name__}."
+        )
+    if not can_merge(estimator):
+        raise TypeError(
+            f"{type(estimator).__name__} is in no merge registry. If what it learns "
+            "can be added up exactly, register how: @merge.register."
+        )
+    for part in (estimator, other):
+        if hasattr(part, "fit"):  # or scikit-learn takes it for no estimator
+            check_is_fitted(part)
+    for name in ("n_features_in_", "classes_"):
+        one, another = getattr(estimator, name, None), getattr(other, name, None)
+        if not np.array_equal(one, another):
+            raise ValueError(
+                f"Both estimators need the same {name}; got {one} and {another}. "
+                "Train both on the same columns, and classifiers with classes=."
+            )
+    merged = add_up(estimator, other)
+    if merged is NotImplemented:
+        raise ValueError(
+            f"What these two {type(estimator).__name__} have learned does not add up "
+            "exactly. Give the rows of the second one to partial_fit of the first one."
+        )
+    return merged
+
+
+@singledispatch
+def _add_up(estimator, other):
+    """Add ``other`` to ``estimator``, as is registered for their class."""
+    return NotImplemented
+
+
+merge.register, merge.registry = _add_up.register, _add_up.registry
+merge.dispatch = _add_up.dispatch
+
+
+def add_up(estimator, other):
+    """Merge without a check; return NotImplemented where that is not exact."""
+    merged = _add_up(estimator, other)
+    if merged is None:
+        raise TypeError(
+            "The function that is registered to merge two "
+            f"{type(estimator).__name__} returned None. Let it return the first one."
+        )
+    return merged
 
 
 def can_merge(estimator) -> bool:
     """Whether this very class, and not one above it, says how it is added up."""
-    return type(estimator) in merge.registry
+    return type(estimator) in _add_up.registry
 
 
 def _merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
@@ -104,7 +164,7 @@ def _merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
     return mean, np.select(is_one, [var_1, var_2], spread)
 
 
-@merge.register
+@_add_up.register
 def _(estimator: GaussianNB, other: GaussianNB):
     # As partial_fit does it: the smoothing of the rows before comes off by that of
     # these rows.
@@ -130,9 +190,9 @@ def _(estimator: GaussianNB, other: GaussianNB):
     return estimator
 
 
-@merge.register(MultinomialNB)
-@merge.register(ComplementNB)
-@merge.register(BernoulliNB)
+@_add_up.register(MultinomialNB)
+@_add_up.register(ComplementNB)
+@_add_up.register(BernoulliNB)
 def _(estimator, other):
     estimator.class_count_ += other.class_count_
     estimator.feature_count_ += other.feature_count_
@@ -141,7 +201,7 @@ def _(estimator, other):
     return _update_probabilities(estimator)
 
 
-@merge.register
+@_add_up.register
 def _(estimator: CategoricalNB, other: CategoricalNB):
     estimator.class_count_ += other.class_count_
     estimator.category_count_ = [
@@ -168,10 +228,14 @@ def _update_probabilities(estimator):
     return estimator
 
 
-@merge.register
+@_add_up.register
 def _(estimator: StandardScaler, other: StandardScaler):
     n_1, n_2 = (np.asarray(part.n_samples_seen_) for part in (estimator, other))
     if estimator.mean_ is not None:
+        # What partial_fit makes of a chunk in which a column is missing depends on
+        # those before: neither mean nor variance may come back.
+        if np.isnan(estimator.mean_ + other.mean_).any():
+            return NotImplemented
         counts = (np.full(estimator.mean_.shape, n, np.float64) for n in (n_1, n_2))
         first = next(counts), estimator.mean_, estimator.var_
         second = next(counts), other.mean_, other.var_
@@ -194,7 +258,7 @@ def _find_scale(scaler: StandardScaler) -> np.ndarray:
     return np.where(var <= bound, 1.0, np.sqrt(var))
 
 
-@merge.register
+@_add_up.register
 def _(estimator: MinMaxScaler, other: MinMaxScaler):
     low, high = estimator.feature_range
     data_min = np.minimum(estimator.data_min_, other.data_min_)
@@ -209,7 +273,7 @@ def _(estimator: MinMaxScaler, other: MinMaxScaler):
     return estimator
 
 
-@merge.register
+@_add_up.register
 def _(estimator: MaxAbsScaler, other: MaxAbsScaler):
     estimator.max_abs_ = np.maximum(estimator.max_abs_, other.max_abs_)
     estimator.scale_ = _without_zeros(estimator.max_abs_)

@@ -3,14 +3,15 @@
 import time
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from threading import Event
 from typing import Any
 
 from skmmap._delegate import find_target_passing
 from skmmap._handover import Form
 from skmmap._inference import choose_jobs
-from skmmap._merge import can_merge, merge
+from skmmap._merge import add_up, can_merge
 from skmmap._parallel import Jobs, cut, iter_done
 from skmmap._plan import Plan
 from skmmap._progress import Report, Tasks
@@ -44,16 +45,34 @@ class Part:
 
     def __call__(self, span, is_over) -> tuple:
         """Return the estimator, None if no row counts; its form, and its history."""
-        _, schedule = span
         make = partial(deepcopy, self.estimator)
-        learner = Learner(make(), make, self.form, find_target_passing(self.estimator))
+        own = replace(self, table=self.table.own())
+        training = own.train(make(), make, span, is_over)
+        trained = training.learner.estimator if training.has_learned else None
+        return trained, training.learner.form, training.history
+
+    def train(self, estimator, make, span, is_over) -> Training:
+        """Give the rows of a span to an estimator."""
+        _, schedule = span
+        learner = Learner(estimator, make, self.form, find_target_passing(estimator))
         report = Report(0, schedule.n_rows, 1, self.table.row_nbytes)
-        table = self.table.own()
         tasks = PartTasks(is_over)
-        training = Training(learner, table, schedule, 1, self.first, tasks, report)
+        training = Training(learner, self.table, schedule, 1, self.first, tasks, report)
         training.run()
-        trained = learner.estimator if training.has_learned else None
-        return trained, learner.form, training.history
+        return training
+
+    def add(self, merged, estimator, form: Form, span):
+        """Return what is merged so far, and one more estimator; either may be None.
+
+        Where they do not add up exactly, its rows are learned in turn.
+        """
+        if merged is None or estimator is None:
+            return estimator if merged is None else merged
+        both = add_up(merged, estimator)
+        if both is NotImplemented:
+            further = replace(self, form=form, first={})
+            both = further.train(merged, None, span, Event()).learner.estimator
+        return both
 
 
 def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
@@ -79,9 +98,10 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
     spans = cut(schedule, min(n_parts, _MOST_PARTS))
     with closing(iter_done(part, spans, jobs)) as results:
-        for estimator, learner.form, history in results:
-            if estimator is not None:
-                merged = estimator if merged is None else merge(merged, estimator)
+        for span, (estimator, learner.form, history) in zip(
+            spans, results, strict=True
+        ):
+            merged = part.add(merged, estimator, learner.form, span)
             done += history["rows"][0]
             waited += history["read_seconds"][0] / jobs.number
             training.report.tell(0, done)

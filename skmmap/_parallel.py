@@ -3,23 +3,23 @@
 import ctypes
 import pickle
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import joblib
 import numpy as np
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import get_active_backend
 from sklearn.utils.parallel import Parallel, delayed
-from threadpoolctl import ThreadpoolController
+
+from skmmap._one_core import one_core
 
 _DEATHS = 3  # of workers, after which it is no accident
-_PATIENCE = 60  # seconds; threads of a backend of others may stay for more work
 # Backends on this machine, whose workers share its memory.
 _LOCAL = "joblib._parallel_backends"
 
@@ -66,61 +66,59 @@ def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
     """Yield ``work(span, is_over)`` of each span, in turn; it is never None.
 
     ``is_over`` says whether nobody waits for it any more. To processes, nothing but
-    addresses is sent, and that of the work once to each.
+    addresses is sent, and that of the work once to each. Of several spans that fail,
+    the first one raises, whoever was faster.
     """
-    if not jobs.has_memory:
-        yield from _iter_sent(work, spans, jobs)
-        return
-    with closing(_Threads(work, jobs.number)) as threads:
-        tasks = [delayed(threads.run)(span) for span in spans]
-        with closing(_run_all(jobs, tasks)) as results:
-            try:
-                yield from results
-            finally:
-                threads.is_over.set()  # before joblib lets go of them
+    given = work, spans, jobs
+    running = _threads(*given) if jobs.has_memory else closing(_iter_sent(*given))
+    with running as results:
+        for result in results:
+            if isinstance(result, _Failed):
+                raise result.error from result.cause
+            yield result
 
 
-class _Threads:
-    """Work on threads of this process, which have ended when it is closed.
+class _Failed(NamedTuple):
+    """Stands for the result of a span whose work has raised."""
 
-    BLAS and OpenMP get no more threads together than there are cores.
-    """
-
-    def __init__(self, work: Callable, number: int):
-        self._work, self._n_inside = work, max(1, joblib.cpu_count() // number)
-        self._libraries, self.is_over = ThreadpoolController(), threading.Event()
-        # For all threads of the process.
-        self._limits = self._libraries.limit(limits=self._n_inside, user_api="blas")
-        self._seen = set()
-
-    def run(self, span):
-        """Return the result of a span, None if it is over."""
-        self._seen.add(threading.current_thread())
-        # For this thread alone.
-        with self._libraries.limit(limits=self._n_inside, user_api="openmp"):
-            return None if self.is_over.is_set() else self._work(span, self.is_over)
-
-    def close(self) -> None:
-        """Wait for the threads, which have nothing more to do."""
-        self._limits.restore_original_limits()
-        for thread in self._seen - {threading.current_thread()}:
-            thread.join(_PATIENCE)
+    error: Exception
+    cause: BaseException | None
 
 
-def _run_all(jobs: Jobs, tasks: list) -> Iterator:
-    results = Parallel(n_jobs=jobs.number, batch_size=1, **jobs.options)(tasks)
+@contextmanager
+def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
+    """Give what threads of this process return, which have ended afterwards."""
+    is_over, seen = threading.Event(), set()
+
+    def run(span):
+        seen.add(threading.current_thread())
+        if is_over.is_set():
+            return None
+        try:
+            with one_core():
+                return work(span, is_over)
+        except Exception as error:
+            return _Failed(error, error.__cause__)
+
+    results = _start(jobs, [delayed(run)(span) for span in spans])
     try:
-        yield from results
+        yield results
     finally:
-        with warnings.catch_warnings():
-            # That not all of them were used, when somebody has failed.
-            warnings.simplefilter("ignore", UserWarning)
-            getattr(results, "close", _nothing)()
+        is_over.set()
+        for _ in results:
+            pass  # joblib warns of what it has to cancel
+        # Those of others' backends may stay for more work.
+        for thread in seen - {threading.current_thread()} if jobs.is_local else ():
+            thread.join()
+
+
+def _start(jobs: Jobs, tasks: list) -> Iterator:
+    return iter(Parallel(n_jobs=jobs.number, batch_size=1, **jobs.options)(tasks))
 
 
 def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
     """Yield what processes return, in turn; what a dead one has not is done again."""
-    key, data, n_sent, deaths = uuid4().hex, _dump(work), jobs.number, 0
+    key, data, n_sent, deaths = uuid4().hex, _pack(work), jobs.number, 0
     left, done, turn = dict(enumerate(spans)), {}, 0
     while left:
         # As many tasks as there are workers bring the work along. Where one gets two
@@ -131,7 +129,7 @@ def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
             for i, number in enumerate(numbers)
         ]
         try:
-            with closing(_run_all(jobs, tasks)) as results:
+            with _cancelling(_start(jobs, tasks)) as results:
                 for number, result in zip(numbers, results, strict=True):
                     if result is not None:
                         del left[number]
@@ -148,6 +146,30 @@ def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
                 )
                 raise
         n_sent = len(spans)
+
+
+@contextmanager
+def _cancelling(results: Iterator) -> Iterator[Iterator]:
+    """Let go of the tasks that are not done at the end."""
+    try:
+        yield results
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that some are not
+            getattr(results, "close", list)()  # a list has none
+
+
+def _pack(work: Callable) -> bytes:
+    """Return the pickled work, or say how to do without."""
+    try:
+        return _dump(work)
+    except Exception as error:
+        name = type(work.estimator).__name__
+        error.add_note(
+            f"while sending {name} to worker processes. Where it cannot be pickled, "
+            "use n_jobs=1, or threads: with joblib.parallel_config('threading')."
+        )
+        raise
 
 
 def _dump(work: Callable) -> bytes:
@@ -185,8 +207,21 @@ def _run(key: str, data: bytes | None, span) -> Any:
     if work is None:
         _known.clear()
         work = _known[key] = pickle.loads(data)
-    return work(span, threading.Event())
+    try:
+        with one_core():
+            return work(span, threading.Event())
+    except Exception as error:
+        return _send_back(error)
 
 
-def _nothing() -> None:
-    """Close what is a list."""
+def _send_back(error: Exception) -> _Failed:
+    """Return an error that can be pickled, caused by how it came about there."""
+    cause = RuntimeError("in a worker:\n" + "".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        said = RuntimeError(f"{type(error).__name__}: {error}")
+        for note in error.__notes__:
+            said.add_note(note)
+        error = said
+    return _Failed(error, cause)

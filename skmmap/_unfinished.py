@@ -67,11 +67,12 @@ class Unfinished:
         _sync_folder(self._place.parent)
 
     def discard(self) -> None:
-        with suppress(OSError):
-            # Closing the buffered file would write its rest, and fail once more.
-            self._file.raw.close()
-        with suppress(OSError):
-            os.unlink(self.hidden)
+        # Closing the buffered file would write its rest, and fail once more. While it
+        # is open it is locked, and not gone on with; Windows deletes no open file.
+        steps = [self.hidden.unlink, self._file.raw.close]
+        for step in steps if os.name != "nt" else reversed(steps):
+            with suppress(OSError):
+                step()
 
     def copy_mode(self) -> None:
         """Let nobody read who could not read the file that will be replaced."""
@@ -101,7 +102,12 @@ def _follow(path: Path) -> Path:
 def _open_locked(hidden: Path, path: Path):
     """Open a hidden file that nobody else is writing, new or as it was left."""
     while True:
-        file = open(hidden, "r+b" if hidden.exists() else "x+b")  # noqa: SIM115
+        try:
+            file = open(hidden, "r+b" if hidden.exists() else "x+b")  # noqa: SIM115
+        except (FileExistsError, FileNotFoundError):
+            if not hidden.parent.exists():
+                raise
+            continue  # somebody was faster
         if not _lock(file):
             file.close()
             raise BlockingIOError(

@@ -44,6 +44,7 @@ HOUSE = [
     "_training",
     "_output",
     "_output_file",
+    "_one_core",
     "_parallel",
     "_inference",
     "_scoring",

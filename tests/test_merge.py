@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import (
     BernoulliNB,
@@ -20,6 +21,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from test_progress import Listener
 
 from skmmap import ChunkedFit, merge, open_rows
+from skmmap._merge import _add_up
 
 N_ROWS = 900
 RNG = np.random.default_rng(0)
@@ -146,6 +148,46 @@ def test_fit_is_that_of_one_core(model, X, chunk_size, weighted, tmp_path):
         np.testing.assert_array_equal(two.predict(X), one.predict(X))
 
 
+in_spite_of_nan = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+
+
+@in_spite_of_nan
+@pytest.mark.parametrize(
+    "missing",
+    [(0, 10), (0, 25), (0, 100), (10, 20), (40, 60), (200, 205), (400, 900), (0, 900)],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_of_which_whole_chunks_are_missing(missing, weighted, tmp_path):
+    """What partial_fit makes of these depends on what came before."""
+    X, path = REAL.copy(), tmp_path / "X.npy"
+    X[slice(*missing), 1] = np.nan
+    np.save(path, X)
+    params = {"sample_weight": WEIGHTS} if weighted else {}
+    fits = [
+        in_file_order(StandardScaler(), chunk_size=10, n_jobs=n_jobs)
+        .fit(path, **params)
+        .estimator_
+        for n_jobs in (2, 1)
+    ]
+    assert_same_learned(*fits)
+    for split in (300, 450):
+        parts = [clone(fits[0]).partial_fit(rows) for rows in np.split(X, [split])]
+        if np.isnan([part.mean_ for part in parts]).any():
+            with pytest.raises(ValueError, match="does not add up exactly"):
+                merge(*parts)
+
+
+@in_spite_of_nan
+def test_images_of_missing_values(tmp_path):
+    """Rows that are learned in turn come in the form that is known by then."""
+    X, path = REAL.copy(), tmp_path / "X.npy"
+    X[:25, 1] = np.nan
+    np.save(path, X.reshape(N_ROWS, 5, 1))
+    one = in_file_order(StandardScaler(), chunk_size=10).fit(path)
+    two = clone(one).set_params(n_jobs=2).fit(path)
+    assert_same_learned(two.estimator_, one.estimator_)
+
+
 @pytest.fixture
 def path(tmp_path):
     """Return the path of rows of real numbers."""
@@ -197,6 +239,8 @@ def test_any_split_of_any_rows(values, labels, weights, split):
 class Total(BaseEstimator):
     """A third-party estimator that adds up its rows."""
 
+    returns = "the first one"  # or what its function returns instead
+
     def partial_fit(self, X, y=None):
         self.calls_ = getattr(self, "calls_", 0) + 1
         self.total_ = getattr(self, "total_", 0) + X.sum(axis=0)
@@ -213,13 +257,13 @@ def registered():
 
     @merge.register
     def add(estimator: Total, other: Total):
+        if Total.returns != "the first one":
+            return Total.returns
         estimator.total_ = estimator.total_ + other.total_
         estimator.calls_ += other.calls_
         return estimator
 
     yield
-    registry = dict(merge.registry)
-    del registry[Total]
     # singledispatch has no way back but its closure.
     cells = dict(
         zip(
@@ -227,7 +271,7 @@ def registered():
         )
     )
     cells["registry"].cell_contents.pop(Total)
-    merge._clear_cache()
+    _add_up._clear_cache()
 
 
 def test_others_can_register(registered, path):
@@ -252,6 +296,78 @@ def test_what_is_not_registered_is_refused():
     )
     with raises(TypeError, said):
         merge(SGDClassifier(), SGDClassifier())
+
+
+def other_columns():
+    return MinMaxScaler().fit(REAL), MinMaxScaler().fit(REAL[:, :3])
+
+
+def other_classes():
+    kept = [np.flatnonzero(Y - label) for label in (1, 0)]
+    return [GaussianNB().fit(REAL[rows], Y[rows]) for rows in kept]
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "said"),
+    [
+        (
+            lambda: (GaussianNB(), MultinomialNB()),
+            TypeError,
+            "merge takes two estimators of one class; got GaussianNB and "
+            "MultinomialNB.",
+        ),
+        (
+            other_columns,
+            ValueError,
+            "Both estimators need the same n_features_in_; got 5 and 3. Train both on "
+            "the same columns, and classifiers with classes=.",
+        ),
+        (
+            other_classes,
+            ValueError,
+            "Both estimators need the same classes_; got [0 2] and [1 2]. Train both "
+            "on the same columns, and classifiers with classes=.",
+        ),
+    ],
+)
+def test_what_does_not_belong_together_is_refused(make, error, said):
+    with raises(error, said):
+        merge(*make())
+
+
+def test_what_is_not_fitted_is_refused():
+    fitted = MinMaxScaler().fit(REAL)
+    for pair in [(fitted, MinMaxScaler()), (MinMaxScaler(), fitted)]:
+        with pytest.raises(NotFittedError):
+            merge(*pair)
+
+
+def test_a_subclass_is_no_estimator_of_the_registry():
+    class Own(MinMaxScaler):
+        """May learn something else."""
+
+    with pytest.raises(TypeError, match="Own is in no merge registry"):
+        merge(Own().fit(REAL), Own().fit(REAL))
+
+
+def test_a_registered_function_has_to_return_something(registered, path, monkeypatch):
+    monkeypatch.setattr(Total, "returns", None)
+    said = (
+        "The function that is registered to merge two Total returned None. Let it "
+        "return the first one."
+    )
+    with raises(TypeError, said):
+        in_file_order(Total(), chunk_size=10, n_jobs=2).fit(path)
+    with raises(TypeError, said):
+        merge(Total().partial_fit(REAL), Total().partial_fit(REAL))
+
+
+def test_what_others_cannot_add_up_is_learned_in_turn(registered, path, monkeypatch):
+    monkeypatch.setattr(Total, "returns", NotImplemented)
+    np.save(path, np.arange(900.0)[:, None])
+    wrapper = in_file_order(Total(), chunk_size=10, n_jobs=2).fit(path)
+    assert wrapper.total_.tolist() == [900 * 899 / 2]
+    assert wrapper.calls_ == 90
 
 
 def only_in_turn(monkeypatch):

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from contextlib import nullcontext
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
+from skmmap._unfinished import Unfinished
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1_000, 5)).astype(np.float32)
@@ -344,6 +346,35 @@ def test_a_run_that_was_killed_is_resumed(path, out, resume):
     assert os.listdir(out.parent) == [out.name]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="POSIX only")
+def test_what_several_jobs_have_done_is_kept(path, out):
+    """A kill costs what they were just doing, not all that is in their turn."""
+    code = """
+        import os, signal, sys, time
+        from sklearn.naive_bayes import GaussianNB
+        from skmmap import ChunkedFit, _output_file
+        import numpy as np
+
+        _output_file._SECONDS = -1
+        X, calls = np.load(sys.argv[1]), []
+        wrapper = ChunkedFit(GaussianNB(), chunk_size=10, max_epochs=1, shuffle=False)
+        wrapper.set_params(n_jobs=2).fit(X, X[:, 0] > 0)
+        predict = GaussianNB.predict
+        def die(self, X):
+            calls.append(len(X))
+            if len(calls) == 20:
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(0.01)
+            return predict(self, X)
+        GaussianNB.predict = die
+        wrapper.predict(sys.argv[1], out=sys.argv[2], resume=True)
+    """
+    run = [sys.executable, "-c", textwrap.dedent(code), path, out]
+    assert subprocess.run(run, check=False).returncode == -signal.SIGKILL
+    (hidden,) = out.parent.iterdir()
+    assert hidden.read_bytes()[-100:].count(b"\1") > 14
+
+
 def test_two_runs_do_not_write_the_same(counts, path, out):
     fcntl = pytest.importorskip("fcntl")
     FAILS.update(at=X[500, 0], error=RuntimeError("no more"))
@@ -358,6 +389,45 @@ def test_two_runs_do_not_write_the_same(counts, path, out):
                 counts.transform(path, out=out, resume=resume)
     counts.transform(path, out=out)
     assert os.listdir(out.parent) == [out.name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no file that is open")
+def test_what_is_given_up_is_gone_before_its_lock(tmp_path, monkeypatch):
+    """Or another run could begin to go on with it, and then lose it."""
+    pytest.importorskip("fcntl")
+    unlink, path = os.unlink, tmp_path / "y.npy"
+
+    def look(hidden, *args, **kwargs):
+        with pytest.raises(BlockingIOError):
+            Unfinished(path, key="same")
+        unlink(hidden, *args, **kwargs)
+
+    begun = Unfinished(path, key="same")
+    monkeypatch.setattr(os, "unlink", look)
+    begun.discard()
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_runs_that_begin_at_once(tmp_path, monkeypatch, was_there):
+    """Whether the file is there can be another between the question and the open."""
+    path, asked = tmp_path / "y.npy", []
+    hidden = tmp_path / ".skmmap_same"
+    exists = Path.exists
+
+    def answer(self, **kwargs):
+        if self != hidden:
+            return exists(self, **kwargs)
+        asked.append(self)
+        return exists(self) if len(asked) > 1 else not exists(self)
+
+    if was_there:
+        hidden.touch()
+    monkeypatch.setattr(Path, "exists", answer)
+    Unfinished(path, key="same").discard()
+    assert len(asked) == 2
+    with pytest.raises(FileNotFoundError):
+        Unfinished(tmp_path / "none" / "y.npy", key="same")
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="POSIX only")

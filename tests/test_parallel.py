@@ -1,11 +1,13 @@
 """Several jobs: the same bits, by addresses, and nothing left when one fails."""
 
+import copy
 import os
 import pickle
 import signal
 import sys
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import joblib
@@ -26,7 +28,7 @@ from helpers import (
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import BernoulliRBM
@@ -34,6 +36,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 from skmmap import ChunkedFit, _inference, _parallel, open_rows
+from skmmap._one_core import one_core
 
 ESTIMATORS = [
     estimator
@@ -239,6 +242,49 @@ def test_blas_has_no_more_threads_than_cores(path, backend):
     ]
 
 
+def test_calls_that_overlap_give_the_cores_back(path):
+    """BLAS has one number of threads for all of the process."""
+    before = [lib["num_threads"] for lib in threadpool_info()]
+    entered, may_leave = threading.Event(), threading.Event()
+
+    def stay():
+        with one_core():
+            entered.set()
+            may_leave.wait(60)
+
+    thread = threading.Thread(target=stay)
+    with one_core():
+        thread.start()
+        entered.wait(60)
+    blas = [lib for lib in threadpool_info() if lib["user_api"] == "blas"]
+    assert {lib["num_threads"] for lib in blas} == {1}  # the other one is still inside
+    may_leave.set()
+    thread.join()
+    assert [lib["num_threads"] for lib in threadpool_info()] == before
+
+
+@pytest.mark.parametrize("n_jobs", [None, 1, 2])
+def test_blas_is_left_alone_where_nobody_asks_for_jobs(path, n_jobs):
+    """So that it is as fast as by hand, and the same bits."""
+    free = max(lib["num_threads"] for lib in threadpool_info())
+    blas = fitted(Tells(), path, n_jobs=n_jobs).transform(path)[:, 2]
+    assert np.unique(blas).tolist() == [free if n_jobs is None else 1]
+
+
+def test_wide_rows(tmp_path, backend):
+    """Where BLAS shares out the work, it rounds by the number of its threads."""
+    path = tmp_path / "wide.npy"
+    np.save(path, RNG.standard_normal((1_500, 3_000)))
+    y = np.arange(1_500) % 4
+    for model in (SGDClassifier(random_state=0), IncrementalPCA(3)):
+        one = in_file_order(model, chunk_size=300, n_jobs=1)
+        one.fit(open_rows(path)[:300], y[:300])
+        several = copy.copy(one).set_params(n_jobs=2)
+        for method in filter(lambda name: hasattr(one, name), METHODS):
+            expected = getattr(one, method)(path)
+            np.testing.assert_array_equal(getattr(several, method)(path), expected)
+
+
 def test_the_estimator_is_sent_once_to_each_worker(path, monkeypatch):
     model = fitted(Tells(weights=np.ones(1_000)), path)
     expected = model.set_params(n_jobs=1).predict(path)
@@ -351,6 +397,60 @@ def test_threads_end_with_the_first_error(path):
     while set(threading.enumerate()) - before and time.monotonic() - began < 1:
         time.sleep(0.01)
     assert set(threading.enumerate()) <= before
+
+
+class Fails(Tells):
+    """Fails at all rows after some, at the last ones first."""
+
+    def predict(self, X):
+        row = np.flatnonzero((globals()["X"] == X[0]).all(axis=1)).item()
+        if row >= 200:
+            time.sleep(0.0001 * (1_000 - row))
+            raise self.weights(f"at {row}")
+        return X[:, 0]
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyError, BrokenProcessPool])
+def test_of_several_errors_the_first_is_raised(path, backend, kind):
+    """Whoever was faster; nor is it taken for the death of a worker."""
+    model = fitted(Fails(kind), path, n_jobs=3)
+    with pytest.raises(kind, match="at 200") as caught:
+        model.predict(path)
+    assert caught.value.__notes__ == [
+        "while predicting rows 200 to 209 (chunk 21 of 100)"
+    ]
+    if backend == "loky":
+        assert "in predict\n" in str(caught.value.__cause__)
+
+
+class OfTwo(RuntimeError):
+    """Cannot be pickled, as most errors that take several arguments."""
+
+    def __init__(self, said, more="else"):
+        super().__init__(said)
+        self.more = lambda: more
+
+
+def test_an_error_that_cannot_be_sent_is_said(path):
+    model = fitted(Fails(OfTwo), path)
+    with pytest.raises(RuntimeError, match="OfTwo: at 200") as caught:
+        model.predict(path)
+    assert caught.value.__notes__ == [
+        "while predicting rows 200 to 209 (chunk 21 of 100)"
+    ]
+
+
+def test_an_estimator_that_cannot_be_sent_is_said(path):
+    model = fitted(Tells(), path)
+    model.estimator_.lock = threading.Lock()
+    with pytest.raises(TypeError, match="cannot pickle") as caught:
+        model.predict(path)
+    assert caught.value.__notes__ == [
+        "while sending Tells to worker processes. Where it cannot be pickled, use "
+        "n_jobs=1, or threads: with joblib.parallel_config('threading')."
+    ]
+    with joblib.parallel_config("threading"):
+        np.testing.assert_array_equal(model.predict(path), 2 * X[:, 0])
 
 
 @on_posix
