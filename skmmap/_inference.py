@@ -59,11 +59,13 @@ class Work:
     def __call__(self, span, is_over) -> list:
         """Return what `iter_taken` yields for a span, or less if it is over."""
         before, schedule = span
-        own = replace(self, table=self.table.own())
-        if own.take is keep_result and not releases_gil(self.estimator):
-            own.take = copy_result  # before it writes the next one there
-        with closing(own.iter_taken(schedule, before)) as taken:
-            return list(takewhile(lambda _: not is_over.is_set(), taken))
+        take = self.take
+        if take is keep_result and not releases_gil(self.estimator):
+            take = copy_result  # before it writes the next one there
+        with self.table.lend() as table:
+            own = replace(self, table=table, take=take)
+            with closing(own.iter_taken(schedule, before)) as taken:
+                return list(takewhile(lambda _: not is_over.is_set(), taken))
 
     def iter_taken(self, schedule, before: int = 0) -> Iterator[tuple]:
         """Yield start and stop of each chunk, and what is taken of it."""

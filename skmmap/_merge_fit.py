@@ -46,8 +46,8 @@ class Part:
     def __call__(self, span, is_over) -> tuple:
         """Return the estimator, None if no row counts; its form, and its history."""
         make = partial(deepcopy, self.estimator)
-        own = replace(self, table=self.table.own())
-        training = own.train(make(), make, span, is_over)
+        with self.table.lend() as table:
+            training = replace(self, table=table).train(make(), make, span, is_over)
         trained = training.learner.estimator if training.has_learned else None
         return trained, training.learner.form, training.history
 

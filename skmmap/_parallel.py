@@ -12,9 +12,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import joblib
 import numpy as np
 from joblib.externals.loky.backend.reduction import dumps
 from joblib.parallel import get_active_backend
+from sklearn import config_context, get_config
 from sklearn.utils.parallel import Parallel, delayed
 
 from skmmap._one_core import one_core
@@ -88,19 +90,20 @@ class _Failed(NamedTuple):
 @contextmanager
 def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
     """Give what threads of this process return, which have ended afterwards."""
-    is_over, seen = threading.Event(), set()
+    is_over, seen, config = threading.Event(), set(), get_config()
 
     def run(span):
         seen.add(threading.current_thread())
         if is_over.is_set():
             return None
         try:
-            with one_core():
+            with one_core(), config_context(**config):
                 return work(span, is_over)
         except Exception as error:
             return _Failed(error, error.__cause__)
 
-    results = _start(jobs, [delayed(run)(span) for span in spans])
+    # That of scikit-learn sets filters of warnings, which are one list for all threads.
+    results = _start(joblib.Parallel, jobs, [joblib.delayed(run)(s) for s in spans])
     try:
         yield results
     finally:
@@ -112,8 +115,8 @@ def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
             thread.join()
 
 
-def _start(jobs: Jobs, tasks: list) -> Iterator:
-    return iter(Parallel(n_jobs=jobs.number, batch_size=1, **jobs.options)(tasks))
+def _start(parallel: type, jobs: Jobs, tasks: list) -> Iterator:
+    return iter(parallel(n_jobs=jobs.number, batch_size=1, **jobs.options)(tasks))
 
 
 def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
@@ -129,7 +132,7 @@ def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
             for i, number in enumerate(numbers)
         ]
         try:
-            with _cancelling(_start(jobs, tasks)) as results:
+            with _cancelling(_start(Parallel, jobs, tasks)) as results:
                 for number, result in zip(numbers, results, strict=True):
                     if result is not None:
                         del left[number]

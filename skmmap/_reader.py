@@ -1,7 +1,8 @@
 """Carries out a schedule over the sources: X, y and all that goes row by row."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from numbers import Number
@@ -65,6 +66,8 @@ class Table:
     reading: Reading = AS_GIVEN
     # What rows are read into, by the number of their source.
     _memory: dict = field(default_factory=dict, init=False, repr=False)
+    # Tables that were lent, and came back.
+    _spare: deque = field(default_factory=deque, init=False, repr=False)
 
     @property
     def row_nbytes(self) -> int:
@@ -97,12 +100,18 @@ class Table:
         """Whether other processes can open X themselves."""
         return self.X.store.is_addressed
 
-    def own(self) -> "Table":
-        """Return the table for another thread, which shares nothing that changes."""
-        return self.map(lambda source: source.by(self.reading.read))
+    @contextmanager
+    def lend(self) -> Iterator["Table"]:
+        """Lend the table to a thread; others get another, and share nothing of it."""
+        try:
+            table = self._spare.pop()
+        except IndexError:
+            table = self.map(lambda source: source.by(self.reading.read))
+        yield table
+        self._spare.append(table)
 
     def divide(self, number: int) -> "Table":
-        """Return the table for so many at a time, each of whom takes its `own`.
+        """Return the table for so many at a time, each of whom is lent one.
 
         They share the memory limit, and one reader is enough for each.
         """
@@ -112,7 +121,8 @@ class Table:
         return replace(self, reading=divided._replace(read=how))
 
     def __getstate__(self) -> dict:
-        return vars(self) | {"_memory": {}}
+        # Elsewhere it keeps nothing, since nobody would let go of that.
+        return vars(self) | {"_memory": {}, "_spare": deque(maxlen=0)}
 
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""

@@ -62,7 +62,7 @@ def client():
     """Start a cluster of two worker processes, for the tests of this file."""
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
     with (
-        LocalCluster(**options, dashboard_address=None, memory_limit=0) as cluster,
+        LocalCluster(**options, dashboard_address=":0", memory_limit=0) as cluster,
         Client(cluster) as client,
     ):
         yield client

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -37,6 +38,8 @@ from threadpoolctl import threadpool_info
 
 from skmmap import ChunkedFit, _inference, _parallel, open_rows
 from skmmap._one_core import one_core
+from skmmap._open import open_source
+from skmmap._reader import open_table
 
 ESTIMATORS = [
     estimator
@@ -544,6 +547,15 @@ def test_the_configuration_reaches_workers(path, backend):
     np.testing.assert_array_equal(frame.to_numpy(), expected)
 
 
+def test_filters_of_warnings_are_left_as_they_are(path):
+    """They are one list for all threads."""
+    model = fitted(StandardScaler(), path, chunk_size=1, n_jobs=4)
+    before = warnings.filters
+    for _ in range(10):
+        model.transform(path)
+        assert warnings.filters is before
+
+
 class OnlyHere:
     """Rows that only the thread that made them can slice."""
 
@@ -569,6 +581,24 @@ def test_private_pages_are_seen(path, backend):
     seen = model.decision_function(rows)
     assert len(np.unique(seen[:500])) == 1
     np.testing.assert_array_equal(seen[500:], model.decision_function(X)[500:])
+
+
+def test_memory_is_used_again_where_it_is_let_go_of(path):
+    """By the next span of a thread, and by nobody else; elsewhere nothing is kept."""
+    divided = open_table(open_source(path, "X")).divide(2)
+    with divided.lend() as one, divided.lend() as other:
+        assert one is not other
+    with pytest.raises(KeyError), divided.lend() as failed:
+        raise KeyError
+    with divided.lend() as again, divided.lend() as more:
+        kept = [again, more]
+    assert failed is one  # and lost, since threads may still look at it
+    assert [any(table is k for k in kept) for table in (one, other)] == [False, True]
+    sent = pickle.loads(pickle.dumps(divided))
+    with sent.lend() as one:
+        pass
+    with sent.lend() as again:
+        assert again is not one
 
 
 def test_few_chunks(path, backend):
