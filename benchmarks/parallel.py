@@ -9,23 +9,31 @@ See README.md in this folder for what the columns mean.
 import argparse
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import joblib
 import measure
 import numpy as np
-from cases import CASES, Case
+from cases import AUTO_ROWS, CASES, Case
 from data import N_FEATURES, find_path, read_few, write_data
 from memory import one_thread
 from overhead import Report
 from read_tables import make_line
 from rows import find_ratios, judge, run_rounds, say_ms, say_ratio
-from sklearn.decomposition import IncrementalPCA
+from sklearn.cluster import Birch
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+)
 from sklearn.naive_bayes import BernoulliNB, GaussianNB, MultinomialNB
-from sklearn.neural_network import MLPClassifier
+from sklearn.neural_network import BernoulliRBM, MLPClassifier
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
-from skmmap import ChunkedFit
+from skmmap import ChunkedFit, open_rows
 
 # The goals: at most so much of the time of something else.
 BARE, TWO, MERGED, WRITTEN = 1.0, 1 / 1.8, 1 / 1.7, 1.05
@@ -47,22 +55,36 @@ _MERGED = [
     Case(MinMaxScaler),
     Case(MaxAbsScaler),
 ]
+# What computes for long in Python, and so much of it that it takes a second or so.
+_WORKERS = [
+    (Case(LatentDirichletAllocation, method="transform"), 4_000),
+    (Case(MiniBatchDictionaryLearning, method="transform"), 4_000),
+    (Case(MiniBatchNMF, method="transform"), 20_000),
+    (Case(lambda: Birch(threshold=1.0, n_clusters=None), method="predict"), 40_000),
+    (Case(lambda: BernoulliRBM(random_state=0), method="transform"), 100_000),
+]
 _PIECE_BYTES = 4_000_000
 _HEADS = {
     "methods": f"""\
 | method, on {{rows}} rows | 1 job / bare in memory | at most {BARE:.3g} \
-| 2 jobs / 1 job | at most {TWO:.3f} | bare / itself: quartiles | CPU time: 2 / 1 \
-| ms: 1 job | 2 jobs | bare |
-|---|--:|:-:|--:|:-:|--:|--:|--:|--:|--:|""",
+| 2 jobs / 1 job | at most {TWO:.3f} | bare / itself: quartiles \
+| cores that 1 job keeps busy | CPU time: 2 / 1 | ms: 1 job | 2 jobs | bare \
+| by hand: 2 threads / 1 |
+|---|--:|:-:|--:|:-:|--:|--:|--:|--:|--:|--:|--:|""",
     "fits": f"""\
 | fit of {{rows}} rows | 2 jobs / 1 job | at most {MERGED:.3f} \
-| 1 job / itself: quartiles | CPU time: 2 / 1 | ms: 1 job | 2 jobs |
-|---|--:|:-:|--:|--:|--:|--:|""",
+| 1 job / itself: quartiles | cores that 1 job keeps busy | CPU time: 2 / 1 \
+| ms: 1 job | 2 jobs |
+|---|--:|:-:|--:|--:|--:|--:|--:|""",
     "files": f"""\
 | `transform` to a file of {{size}} | 1 job / writing alone | 2 jobs / writing alone \
 | at most {WRITTEN} | 1 job / the same in memory | ms: 1 job | 2 jobs \
 | writing alone | in memory |
 |---|--:|--:|:-:|--:|--:|--:|--:|--:|""",
+    "workers": """\
+| two workers, on rows of 100 float32 | rows | 2 threads / 1 job | 2 processes / 1 job \
+| ms: 1 job |
+|---|--:|--:|--:|--:|""",
 }
 
 
@@ -86,7 +108,12 @@ def main() -> None:
             say(compare_fit(case, folder, options.repeats))
         nbytes = options.rows * N_FEATURES * 4
         say("\n" + _HEADS["files"].format(size=f"{nbytes / 1e6:,.0f} MB"))
-        say(compare_file(folder, options.repeats))
+        for case in chosen([Case(StandardScaler, method="transform")], options):
+            say(compare_file(case, folder, options.repeats))
+        say("\n" + _HEADS["workers"])
+        for case, n_rows in _WORKERS:
+            if chosen([case], options):
+                say(compare_workers(case, n_rows, folder, options))
 
 
 def parse_options():
@@ -124,20 +151,28 @@ def compare_method(case: Case, folder, repeats: int) -> str:
         "two": lambda: getattr(two, case.method)(path),
         "bare": lambda: bare(X),
         "again": lambda: bare(X),
+        "chunks": lambda: call_by_hand(bare, X, AUTO_ROWS, 1),
+        "threads": lambda: call_by_hand(bare, X, AUTO_ROWS, 2),
     }
     if not np.array_equal(ways["one"](), ways["two"]()):
         raise AssertionError(f"{case.name}: two jobs differ from one.")
     times = run_rounds(ways, repeats)
-    low, _, high = measure.find_quartiles(find_ratios(times, "again", "bare"))
-    cells = [
-        f"`{case.name}`",
-        *compare(times, "one", "bare", BARE),
-        *compare(times, "two", "one", TWO),
-        f"{low:.3f} to {high:.3f}",
-        f"{np.median(find_ratios(times, 'two', 'one', 'cpu')):.2f}",
-        *(say_ms(times[way]) for way in ("one", "two", "bare")),
-    ]
-    return make_line(cells)
+    against_bare = compare(times, "one", "bare", BARE)
+    by_hand = say_ratio(find_ratios(times, "threads", "chunks"))
+    jobs = compare_jobs(times, TWO, "bare")
+    bare_ms = say_ms(times["bare"])
+    return make_line([f"`{case.name}`", *against_bare, *jobs, bare_ms, by_hand])
+
+
+def call_by_hand(method, X, step: int, n_threads: int) -> None:
+    """Call a method with chunks of an array in memory, and keep no result."""
+
+    def call(piece) -> None:
+        for start in range(0, len(piece), step):
+            method(piece[start : start + step])
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(call, np.array_split(X, n_threads)))
 
 
 def compare_fit(case: Case, folder, repeats: int) -> str:
@@ -152,15 +187,19 @@ def compare_fit(case: Case, folder, repeats: int) -> str:
 
     ways = {"one": partial(fit, 1), "two": partial(fit, 2), "again": partial(fit, 1)}
     times = run_rounds(ways, repeats)
-    low, _, high = measure.find_quartiles(find_ratios(times, "again", "one"))
-    cells = [
-        f"`{case.name}`",
-        *compare(times, "two", "one", MERGED),
+    return make_line([f"`{case.name}`", *compare_jobs(times, MERGED, "one")])
+
+
+def compare_jobs(times: dict, goal: float, again: str) -> list:
+    """Return cells for two jobs against one; noise is that of what runs ``again``."""
+    low, _, high = measure.find_quartiles(find_ratios(times, "again", again))
+    return [
+        *compare(times, "two", "one", goal),
         f"{low:.3f} to {high:.3f}",
+        f"{np.median([time.cpu / time.wall for time in times['one']]):.2f}",
         f"{np.median(find_ratios(times, 'two', 'one', 'cpu')):.2f}",
         *(say_ms(times[way]) for way in ("one", "two")),
     ]
-    return make_line(cells)
 
 
 def write_counts(folder, path) -> Path:
@@ -170,9 +209,8 @@ def write_counts(folder, path) -> Path:
     return counts
 
 
-def compare_file(folder, repeats: int) -> str:
+def compare_file(case: Case, folder, repeats: int) -> str:
     """Return a row: a result that goes to a file, against writing as many bytes."""
-    case = Case(StandardScaler)
     path, out = find_path(case, folder, "X"), Path(folder) / "out.npy"
     one, two = (make_model(case, folder, n_jobs) for n_jobs in (1, 2))
     size = path.stat().st_size
@@ -184,13 +222,34 @@ def compare_file(folder, repeats: int) -> str:
     }
     times = run_rounds(ways, repeats, lambda: out.unlink(missing_ok=True))
     cells = [
-        "`StandardScaler.transform`",
+        f"`{case.name}`",
         say_ratio(find_ratios(times, "one", "write")),
         *compare(times, "two", "write", WRITTEN),
         say_ratio(find_ratios(times, "one", "memory")),
         *(say_ms(times[way]) for way in ways),
     ]
     return make_line(cells)
+
+
+def compare_workers(case: Case, n_rows: int, folder, options) -> str:
+    """Return a row: threads and processes, which are there already, against one job."""
+    n_rows = min(n_rows, options.rows // 10)
+    X = open_rows(write_counts(folder, find_path(case, folder, "X")))[:n_rows]
+    model = ChunkedFit(case.make(), max_epochs=1, shuffle=False).fit(X[:1_000])
+    model.set_params(chunk_size=n_rows // 16)
+
+    def call(backend: str, n_jobs: int) -> None:
+        with joblib.parallel_config(backend):
+            getattr(model.set_params(n_jobs=n_jobs), case.method)(X)
+
+    ways = {
+        "one": partial(call, "threading", 1),
+        "threads": partial(call, "threading", 2),
+        "processes": partial(call, "loky", 2),
+    }
+    times = run_rounds(ways, max(3, options.repeats // 3))
+    both = (say_ratio(find_ratios(times, way, "one")) for way in list(ways)[1:])
+    return make_line([f"`{case.name}`", f"{n_rows:,}", *both, say_ms(times["one"])])
 
 
 def write_alone(path: Path, size: int) -> None:

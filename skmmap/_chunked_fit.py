@@ -124,14 +124,14 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     n_jobs : int or None, default=None
         How many cores work at the same time; -1 is all of them, None is 1 or what
         ``joblib.parallel_config`` says. `predict`, `score` and all other methods that
-        take rows give the same bits, whatever it is. `fit` uses several cores for
-        estimators that `merge` can add up, with means and variances that differ in
-        their last digits from those of one core; for all others, it stays on one.
-        Estimators of scikit-learn and data in memory go by threads, other estimators
-        by processes, which open the files themselves; in each, BLAS and OpenMP compute
-        on one core. With None and no such configuration they keep theirs, and all is
-        to the bit as by hand. As many jobs as there are, the chunks of all of them
-        have to fit in `memory_limit`.
+        take rows give the same bits for every number: BLAS and OpenMP compute on one
+        core for each job, 1 too. Where None is 1 they keep theirs, and all is to the
+        bit as by hand. `fit` uses several cores for estimators that `merge` can add
+        up, with means and variances that differ in their last digits from those of
+        one core; for all others, it stays on one. Estimators of scikit-learn (but for
+        two that hold Python's lock) and data in memory go by threads, others by
+        processes, which open the files themselves. There are no more jobs than have
+        room for their chunks in `memory_limit`.
 
     verbose : int, default=0
         1 prints a line for each tenth of an epoch, 2 one for each chunk.

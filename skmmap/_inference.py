@@ -9,6 +9,10 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn.decomposition import (
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+)
 
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
@@ -22,6 +26,8 @@ _DOING = {
     "inverse_transform": "transforming back",
     "score": "scoring",
 }
+# Of scikit-learn's, those that hold Python's lock most of the time, as measured.
+_HOLD_GIL = LatentDirichletAllocation, MiniBatchDictionaryLearning
 _SPANS = 4  # for each worker, so that none waits long for the others
 # As many if results stay with the workers: what is lost when they are killed.
 _SHARED_SPANS = 64
@@ -60,7 +66,7 @@ class Work:
         """Return what `iter_taken` yields for a span, or less if it is over."""
         before, schedule = span
         take = self.take
-        if take is keep_result and not releases_gil(self.estimator):
+        if take is keep_result and not _is_known(self.estimator):
             take = copy_result  # before it writes the next one there
         with self.table.lend() as table:
             own = replace(self, table=table, take=take)
@@ -165,6 +171,11 @@ def _find_params(estimator) -> dict:
 
 def releases_gil(estimator) -> bool:
     """Whether threads can work at the same time: NumPy and Cython let them."""
+    return _is_known(estimator) and not isinstance(estimator, _HOLD_GIL)
+
+
+def _is_known(estimator) -> bool:
+    """Whether all of it is of scikit-learn."""
     params = _find_params(estimator).values()
     parts = [estimator, *(part for part in params if hasattr(part, "fit"))]
     return all(type(part).__module__.partition(".")[0] == "sklearn" for part in parts)

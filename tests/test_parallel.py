@@ -29,7 +29,11 @@ from helpers import (
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+)
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import BernoulliRBM
@@ -216,8 +220,10 @@ def test_others_go_by_processes_and_memory_by_threads(path):
     assert np.unique(in_memory[:, 0]).tolist() == [os.getpid()]
 
 
-def test_scikit_learns_go_by_threads(path):
+def test_what_holds_no_lock_goes_by_threads():
     assert _inference.releases_gil(StandardScaler())
+    assert not _inference.releases_gil(LatentDirichletAllocation())
+    assert not _inference.releases_gil(MiniBatchDictionaryLearning())
     assert not _inference.releases_gil(Tells())
     with_part = in_file_order(Tells(weights=StandardScaler()))
     assert not _inference.releases_gil(with_part.estimator)
