@@ -512,11 +512,13 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
                 def call(X, **params):
                     given = Table(open_source(X, "X"), whole=params)
                     work = Work(estimator, method, given, learner.form, len(schedule))
-                    return apply_method(work, schedule, Output(given.X.n_rows))
+                    output = Output(given.X.n_rows)
+                    return apply_method(work, schedule, output, self.n_jobs)
 
                 return call
 
-            return compute_score(estimator, table, schedule, learner.form, chunked)
+            form = learner.form
+            return compute_score(estimator, table, schedule, form, chunked, self.n_jobs)
 
         return score
 

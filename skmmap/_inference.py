@@ -107,7 +107,7 @@ class Work:
                 self.form, refusal = better, describe_error(error)
 
 
-def iter_results(work: Work, schedule, n_jobs=1, share=None) -> Iterator[tuple]:
+def iter_results(work: Work, schedule, n_jobs, share=None) -> Iterator[tuple]:
     """Yield start and stop of each chunk with what is taken of it, in turn.
 
     With several jobs the first chunk shows what is to be done with the others;
@@ -119,7 +119,7 @@ def iter_results(work: Work, schedule, n_jobs=1, share=None) -> Iterator[tuple]:
     # BLAS keeps its own cores only where nobody has asked for any number of them.
     is_free = n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():
-        if jobs.number == 1:
+        if jobs.number == 1 or len(schedule) == 1:
             yield from work.iter_taken(schedule)
         else:
             yield from _iter_on(jobs, work, schedule, share)
@@ -189,7 +189,7 @@ def _find_nbytes(result) -> int:
     return getattr(result, "nbytes", 0)
 
 
-def apply_method(work: Work, schedule, output, n_jobs=1):
+def apply_method(work: Work, schedule, output, n_jobs):
     """Return what the method would return for all rows at once, put into ``output``."""
     with closing(output):
         todo = output.choose(schedule)

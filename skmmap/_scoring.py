@@ -33,7 +33,7 @@ _ASKED = (
 )
 
 
-def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs=1):
+def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs):
     """Return ``estimator.score`` on all rows.
 
     ``chunked(method)`` returns that method as a function of X that goes chunk by
@@ -95,7 +95,7 @@ def _bound(work: Work, schedule, n_jobs) -> float:
     empty = Table(
         open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
     )
-    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)])
+    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)], n_jobs)
     scores = _iter_taken(work, schedule, n_jobs, keep_result)
     return math.fsum(score - topics for score in scores) + topics
 

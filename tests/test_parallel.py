@@ -142,6 +142,29 @@ def test_scores(model, y, path, backend):
             assert model.set_params(n_jobs=n_jobs).score(path, y, **params) == expected
 
 
+class Watched(SGDRegressor):
+    """Tells which threads have predicted."""
+
+    seen = set()  # noqa: RUF012
+
+    def predict(self, X):
+        self.seen.add(threading.get_ident())
+        return super().predict(X)
+
+
+def test_held_out_rows_are_scored_by_all_jobs(path):
+    y, scores = X[:, 0], []
+    for n_jobs in (None, 2):
+        model = ChunkedFit(Watched(random_state=0), chunk_size=50, max_epochs=2)
+        model.set_params(n_jobs=n_jobs)
+        Watched.seen.clear()
+        with joblib.parallel_config("threading"):
+            model.fit(path, y, X_val=path, y_val=y)
+        assert (len(Watched.seen) > 1) == (n_jobs == 2)
+        scores.append(model.history_["score"])
+    assert scores[0] == scores[1]
+
+
 def test_selections_shards_and_sparse_rows(path, tmp_path, backend):
     np.save(tmp_path / "more.npy", X[::-1])
     rows, both = open_rows(path), open_rows([path, tmp_path / "more.npy"])
