@@ -113,6 +113,16 @@ def _find_members(estimator) -> list:
     return list(fitted) if isinstance(fitted, list | tuple) else [fitted]
 
 
+def is_loop(wrapper) -> bool:
+    """Whether the user wrote out the hand-written loop: file order, so many epochs.
+
+    Then the result is that loop's, bit for bit, and nothing is put right. Everything
+    that is left to "auto" is what the estimator's own ``fit`` would do.
+    """
+    is_in_order = isinstance(wrapper.shuffle, bool | np.bool_) and not wrapper.shuffle
+    return is_in_order and not isinstance(wrapper.max_epochs, str)
+
+
 def find_own_fit(estimator, *, requires_target: bool) -> OwnFit:
     """Return what the estimator's own ``fit`` does, as far as it is known.
 

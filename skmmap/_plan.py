@@ -51,6 +51,7 @@ from skmmap._own_fit import (
     find_learner,
     find_own_fit,
     find_replacements,
+    is_loop,
     is_shuffled,
     replace_parameters,
 )
@@ -394,13 +395,11 @@ def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
 def find_start(wrapper, plan: Plan) -> dict:
     """Return parameters with which ``partial_fit`` starts as ``fit`` would.
 
-    So many passes in file order are the loop that one writes by hand, which looks at no
-    row before its turn.
+    The loop that one writes by hand looks at no row before its turn.
     """
     estimator = wrapper.estimator
-    is_loop = wrapper.max_epochs != "auto" and not plan.is_mixed
     has_dictionary = draws_dictionary(estimator)
-    if is_loop or not (has_dictionary or draws_centers(estimator)):
+    if is_loop(wrapper) or not (has_dictionary or draws_centers(estimator)):
         return {}
     X, _, weights = _make_sample(wrapper, plan, _SAMPLE_ROWS)()
     try:
