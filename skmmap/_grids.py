@@ -7,6 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from skmmap._external import ContainerStore, cut_blocks, import_library, to_native
+from skmmap._filters import (
+    check_codec,
+    find_codecs,
+    list_plugin_paths,
+    read_dataset,
+    register_codecs,
+)
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
@@ -64,6 +71,8 @@ _OBJECTS = (
 class HdfStore(GridStore):
     """Rows of a dataset in an HDF5 file, which is open only while it is read."""
 
+    _plugin_paths = ()  # of the process that has sent these rows
+
     def __init__(self, path, key=None):
         self.path, self.key = Path(os.path.abspath(path)), key
         self._file = self._dataset = None
@@ -92,9 +101,12 @@ class HdfStore(GridStore):
         if self._dataset is not None:
             if not self._dataset:
                 raise ValueError(f"The rows of {self.where!r} are closed.")
-            return self._dataset[start:stop]
+            return self._decode(self._dataset, start, stop)
         with self._open_file() as file:
-            return self._check_same(file[self.key])[start:stop]
+            return self._decode(self._check_same(file[self.key]), start, stop)
+
+    def _decode(self, dataset, start, stop):
+        return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
 
     def hold(self) -> None:
         super().hold()
@@ -117,7 +129,8 @@ class HdfStore(GridStore):
                 f"Rows of {self.where!r} cannot be pickled: the dataset is in memory "
                 "only. Write it to a file, and open that."
             )
-        return vars(self) | {"_file": None, "_dataset": None}
+        paths = list_plugin_paths()
+        return vars(self) | {"_file": None, "_dataset": None, "_plugin_paths": paths}
 
 
 class ZarrStore(GridStore):
@@ -125,8 +138,14 @@ class ZarrStore(GridStore):
 
     def __init__(self, path, key=None):
         zarr = import_library("zarr", "zarr arrays", "zarr", path)
-        group = zarr.open(os.path.abspath(path), mode="r")
-        self._set_array(find_array(group, key, Path(path).name))
+        name = Path(path).name
+        try:
+            group = zarr.open(os.path.abspath(path), mode="r")
+            array = find_array(group, key, name)
+        except ValueError as error:
+            check_codec(error, name)
+            raise
+        self._set_array(array)
 
     @classmethod
     def of(cls, array) -> "ZarrStore":
@@ -140,6 +159,7 @@ class ZarrStore(GridStore):
         self.on_disk = self._root is not None
         name = Path(self._root).name if self.on_disk else type(array.store).__name__
         self.where = f"{name}:/{array.path}" if array.path else name
+        self._codecs = find_codecs(array)
         self._describe(array)
 
     def _read(self, start, stop):
@@ -168,6 +188,7 @@ class ZarrStore(GridStore):
 def _restore(cls, state: dict):
     store = cls.__new__(cls)
     vars(store).update(state)
+    register_codecs(store._codecs)
     return store
 
 

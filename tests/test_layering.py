@@ -17,6 +17,7 @@ HOUSE = [
     "_maps",
     "_csr",
     "_external",
+    "_filters",
     "_grids",
     "_columns",
     "_arrow_files",
