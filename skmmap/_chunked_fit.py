@@ -96,8 +96,11 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     random_state : int, RandomState instance or None, default=None
         Seed of the order, of the rows that are held out, and of each
-        ``random_state`` parameter of the estimator that is None. None takes the
-        estimator's own, or draws one; it is recorded in ``random_state_``.
+        ``random_state`` parameter of the estimator that is None, unless a
+        ``random_seed`` or ``seed`` beside it is set. None takes the estimator's own, or
+        draws one where something needs it; it is recorded in ``random_state_``. With
+        ``shuffle=False`` and a number for `max_epochs`, None leaves the parameters of
+        the estimator as they are, as the loop by hand does.
 
     memory_limit : int or str, default="512MB"
         Bytes that three chunks may take at most, a number or a size such as
@@ -151,8 +154,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         ``"reading"`` and ``"estimator"`` took more of them, mean training ``"loss"``,
         and ``"score"`` on held-out rows; NaN where there is none.
 
-    random_state_ : int
-        The seed of the last `fit`.
+    random_state_ : int or None
+        The seed of the last `fit`; None where nothing was drawn by one.
 
     chunk_size_ : int
         Rows in each chunk.
@@ -475,7 +478,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             given = self.estimator.get_params()
             own = {name: given[name] for name in plan.changed}
             replace_parameters(learner.estimator, own)
-        vars(self).update(learned, random_state_=plan.seed)
+        if plan.seed is not None or fitted is None:
+            learned["random_state_"] = plan.seed
+        vars(self).update(learned)
         return self
 
     def _make_plan(self, caller, X, y, params, **given) -> Plan:

@@ -9,8 +9,13 @@ from sklearn.feature_selection import SelectFromModel
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 
+from skmmap._own_fit import find_learner
+
 # What ``partial_fit`` leaves here describes the last chunk alone.
 _LAST_CHUNK_ONLY = frozenset({"labels_"})
+
+# Those that learn from X alone, and take a y by convention.
+_UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
 
 
 def delegate(wrapper):
@@ -85,6 +90,29 @@ def requires_target(estimator) -> bool:
         return tags.target_tags.required
     y = _find_parameters(estimator.partial_fit).get("y")
     return y is not None and y.default is y.empty
+
+
+def is_told(estimator, y) -> bool:
+    """Whether ``partial_fit`` is given y, and may learn from it.
+
+    Tags of third parties are often the default ones, which say that y is not needed.
+    They are believed where they name a kind that learns from X alone, and y has a
+    default.
+    """
+    _, learner = find_learner(estimator)
+    if y is None or find_target_passing(learner)(y) == ((), {}):
+        return False
+    tags = find_tags(learner)
+    if tags is None or tags.target_tags.required or not _has_default_target(learner):
+        return True
+    is_transformer = tags.estimator_type is None and tags.transformer_tags is not None
+    return not is_transformer and tags.estimator_type not in _UNSUPERVISED
+
+
+def _has_default_target(estimator) -> bool:
+    names = ("y", "Y")
+    found = [p for p in map(_find_parameters(estimator.partial_fit).get, names) if p]
+    return any(p.default is not p.empty for p in found)
 
 
 def find_tags(estimator):

@@ -7,6 +7,7 @@ from skmmap._messages import say_size
 from skmmap._own_fit import find_learner
 from skmmap._plan import Plan
 from skmmap._schedule import BlockOrder, ChunkOrder
+from skmmap._seeds import find_own_seed
 
 
 def explain(wrapper, plan: Plan) -> str:
@@ -169,12 +170,14 @@ _STOPPING = {
 
 
 def _say_seed(wrapper, plan: Plan) -> str:
-    _, learner = find_learner(wrapper.estimator)
+    name, own = find_own_seed(wrapper.estimator)
     if isinstance(wrapper.random_state, Integral):
         return f"{plan.seed} (random_state)"
     if wrapper.random_state is None:
-        if isinstance(getattr(learner, "random_state", None), Integral):
-            return f"{plan.seed} (random_state of the estimator)"
+        if isinstance(own, Integral):
+            return f"{plan.seed} ({name} of the estimator)"
+        if plan.seed is None:
+            return "none, since nothing is drawn"
         return "drawn by fit, and recorded in random_state_"
     return "drawn by fit from random_state, and recorded in random_state_"
 

@@ -17,6 +17,7 @@ from sklearn.decomposition import (
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._messages import add_rows_note
 from skmmap._one_core import one_core
+from skmmap._origin import is_sklearn_class
 from skmmap._parallel import Jobs, cut, find_jobs, iter_done
 from skmmap._reader import Chunk, Table
 
@@ -178,7 +179,7 @@ def _is_known(estimator) -> bool:
     """Whether all of it is of scikit-learn."""
     params = _find_params(estimator).values()
     parts = [estimator, *(part for part in params if hasattr(part, "fit"))]
-    return all(type(part).__module__.partition(".")[0] == "sklearn" for part in parts)
+    return all(is_sklearn_class(type(part)) for part in parts)
 
 
 def _find_nbytes(result) -> int:

@@ -26,6 +26,7 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 
 from skmmap._chunk_size import Cost
 from skmmap._chunk_table import COSTS
+from skmmap._origin import is_sklearn_class, is_sklearns
 
 META = (
     MultiOutputClassifier,
@@ -123,11 +124,12 @@ def is_loop(wrapper) -> bool:
     return is_in_order and not isinstance(wrapper.max_epochs, str)
 
 
-def find_own_fit(estimator, *, requires_target: bool) -> OwnFit:
+def find_own_fit(estimator, *, is_told: bool) -> OwnFit:
     """Return what the estimator's own ``fit`` does, as far as it is known.
 
     Of others than scikit-learn's it is assumed that they see each row once, in an order
     that matters if they are told y: unless a parameter ``shuffle`` says otherwise.
+    ``is_told`` says whether they are.
     """
     _, learner = find_learner(estimator)
     for classes, facts in _TABLE:
@@ -135,8 +137,17 @@ def find_own_fit(estimator, *, requires_target: bool) -> OwnFit:
             return facts
     if isinstance(getattr(learner, "shuffle", None), bool | np.bool_):
         return OwnFit(shuffle="shuffle")
-    is_known = type(learner).__module__.startswith("sklearn.")
-    return OwnFit(shuffle=requires_target and not is_known)
+    return OwnFit(shuffle=is_told and not is_sklearns(learner))
+
+
+def takes_target_as_it_is(estimator) -> bool:
+    """Whether y goes to the code of a third party, which may take what it likes.
+
+    scikit-learn's meta-estimators check y themselves, but for one that hands it on.
+    """
+    while isinstance(estimator, SelectFromModel):
+        estimator = estimator.estimator
+    return not is_sklearns(estimator)
 
 
 def find_epochs(estimator, facts: OwnFit) -> int:
@@ -171,7 +182,7 @@ def find_cost(estimator) -> Cost | None:
     """
     _, learner = find_learner(estimator)
     for kind in type(learner).__mro__:
-        if kind.__module__.startswith("sklearn.") and kind.__name__ in COSTS:
+        if is_sklearn_class(kind) and kind.__name__ in COSTS:
             return COSTS[kind.__name__]
     return None
 

@@ -1,7 +1,6 @@
 """Puts a run together: what the estimator's own ``fit`` would do, in chunks."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from numbers import Integral
@@ -16,7 +15,7 @@ from sklearn.decomposition import (
     MiniBatchNMF,
 )
 from sklearn.exceptions import EfficiencyWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 
 from skmmap._checks import (
     check_class_weight,
@@ -30,7 +29,7 @@ from skmmap._chunk_size import (
     find_chunk_rows,
     parse_size,
 )
-from skmmap._delegate import requires_target
+from skmmap._delegate import is_told
 from skmmap._first_centers import (
     draw_centers,
     draw_dictionary,
@@ -57,6 +56,7 @@ from skmmap._own_fit import (
 )
 from skmmap._reader import Table
 from skmmap._schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
+from skmmap._seeds import draw_seed, find_unset_seeds
 from skmmap._selection import Runs
 from skmmap._stopping import Rule, ScoreRule, Watch, find_rule
 from skmmap._targets import ClassWeight, Labels
@@ -88,7 +88,7 @@ class Plan:
     first: dict
     labels: Labels | None
     changed: dict
-    seed: int
+    seed: int | None  # None where nothing is drawn by it
     form: Form
     validation: Table | None = None
 
@@ -118,23 +118,28 @@ def make_plan(
     """
     estimator = wrapper.estimator
     check_class_weight(estimator, class_weight)
-    facts = find_own_fit(estimator, requires_target=requires_target(estimator))
+    facts = find_own_fit(estimator, is_told=is_told(estimator, y))
     how = _find_shuffle(wrapper, facts)
     reading = find_reading(wrapper, is_mixed=how == "blocks")
     table = open_training(estimator, X, y, params, reading)
     first, labels = find_first_params(estimator, fitted, table.y, classes)
     n_epochs = _find_epochs(wrapper, facts) if is_fit else 1
-    seed = draw_seed(wrapper, is_run=is_run)
+    has_validation = any(value is not None for value in validation)
+    holds_out = n_epochs > 1 and not has_validation and _holds_out(estimator)
+    is_seeded = fitted is None and bool(find_unset_seeds(wrapper))
+    seed = draw_seed(
+        wrapper, is_needed=bool(how) or holds_out or is_seeded, is_run=is_run
+    )
     known = first.get("classes", None if labels is None else labels.classes)
     weights, is_own = _weigh_classes(estimator, class_weight, labels, is_fit)
     changed = {"class_weight": weights} if is_own else {}
     if weights and not is_own:
         table = replace(table, class_weight=ClassWeight(known, weights))
     held_out = None
-    if any(value is not None for value in validation):
+    if has_validation:
         reading = find_reading(wrapper)
         held_out = open_validation(estimator, table, *validation, reading, known)
-    elif n_epochs > 1:
+    elif holds_out:
         table, held_out = _hold_out(estimator, table, seed, labels)
     dense = needs_dense(estimator, table.X)
     schedule = make_schedule(
@@ -173,36 +178,12 @@ def _find_epochs(wrapper, facts: OwnFit) -> int:
     return int(wrapper.max_epochs)
 
 
-def draw_seed(wrapper, *, is_run: bool = True) -> int:
-    """Return the seed of a run: the wrapper's, else the estimator's, else a new one.
-
-    Where there is no run, no generator moves on, and 0 stands for what would be drawn.
-    """
-    random_state = wrapper.random_state
-    if random_state is None:
-        _, learner = find_learner(wrapper.estimator)
-        own = getattr(learner, "random_state", None)
-        # An estimator's own generator is the user's, and is not to move on.
-        if isinstance(own, Integral | np.random.RandomState):
-            random_state = deepcopy(own)
-    if isinstance(random_state, Integral):
-        return int(random_state)
-    if not is_run:
-        return 0
-    return int(check_random_state(random_state).randint(2**31 - 1))
-
-
 def make_estimator(wrapper, seed: int | None, changed: dict):
     """Return an untrained clone, seeded, with the output format that was set."""
     estimator = clone(wrapper.estimator, safe=False)
-    if seed is not None and hasattr(estimator, "get_params"):
-        unset = {
-            name: seed
-            for name, value in estimator.get_params().items()
-            if name.split("__")[-1] == "random_state" and value is None
-        }
-        if unset:
-            estimator.set_params(**unset)
+    unset = [] if seed is None else find_unset_seeds(wrapper)
+    if unset:
+        estimator.set_params(**dict.fromkeys(unset, seed))
     replace_parameters(estimator, changed)
     config = vars(wrapper).get("_sklearn_output_config")
     return estimator.set_output(**config) if config else estimator
@@ -229,13 +210,17 @@ def _weigh_classes(estimator, class_weight, labels, is_fit: bool):
     return (labels.balance() if is_balanced else dict(asked)), is_own
 
 
-def _hold_out(estimator, table: Table, seed: int, labels):
-    """Return the rows to train on and those to score on, where ``fit`` holds out."""
+def _holds_out(estimator) -> bool:
+    """Whether ``fit`` holds out rows to score each epoch on."""
     _, learner = find_learner(estimator)
     if not isinstance(learner, SGD + MLP) or not hasattr(estimator, "score"):
-        return table, None
-    if not getattr(learner, "early_stopping", False):
-        return table, None
+        return False
+    return bool(getattr(learner, "early_stopping", False))
+
+
+def _hold_out(estimator, table: Table, seed: int, labels):
+    """Return the rows to train on, and those to score on."""
+    _, learner = find_learner(estimator)
     is_stratified = labels is not None and table.y is not None and table.y.ndim == 1
     train, held_out = split_rows(
         table.X.n_rows,

@@ -59,7 +59,7 @@ def test_the_table_has_every_estimator_whose_batches_are_not_its_own():
         name_of(estimator)
         for estimator in partial_fit_estimators()
         if not isinstance(estimator, META) and name_of(estimator) != "HashingVectorizer"
-        for facts in [find_own_fit(estimator, requires_target=True)]
+        for facts in [find_own_fit(estimator, is_told=True)]
         if facts.batch is None or facts.cuts
     }
     assert (

@@ -8,6 +8,7 @@ import skmmap
 HOUSE = [
     "_version",
     "_messages",
+    "_origin",
     "_merge",
     "_chunk_size",
     "_chunk_table",
@@ -53,6 +54,7 @@ HOUSE = [
     "_checks",
     "_first_centers",
     "_holdout",
+    "_seeds",
     "_plan",
     "_merge_fit",
     "_explain",

@@ -42,8 +42,8 @@ BINARY = LABELS % 2
 OUTPUTS = np.column_stack([BINARY, LABELS])
 
 
-def facts_of(estimator, *, requires_target=True) -> OwnFit:
-    return find_own_fit(estimator, requires_target=requires_target)
+def facts_of(estimator, *, is_told=True) -> OwnFit:
+    return find_own_fit(estimator, is_told=is_told)
 
 
 # --- The table -----------------------------------------------------------------------
@@ -139,22 +139,22 @@ class Shuffles(BaseEstimator):
         return self
 
 
-@pytest.mark.parametrize("requires_target", [False, True])
-def test_others_see_rows_once_in_an_order_that_matters_to_labels(requires_target):
+@pytest.mark.parametrize("is_told", [False, True])
+def test_others_see_rows_once_in_an_order_that_matters_to_labels(is_told):
     for estimator in (Duck(), Recorder()):
-        facts = facts_of(estimator, requires_target=requires_target)
-        assert facts == OwnFit(shuffle=requires_target)
-        assert is_shuffled(estimator, facts) is requires_target
+        facts = facts_of(estimator, is_told=is_told)
+        assert facts == OwnFit(shuffle=is_told)
+        assert is_shuffled(estimator, facts) is is_told
         assert find_epochs(estimator, facts) == 1
         assert find_batch_rows(estimator, facts, (60, 4)) is None
 
 
-@pytest.mark.parametrize("requires_target", [False, True])
+@pytest.mark.parametrize("is_told", [False, True])
 @pytest.mark.parametrize("shuffle", [True, False, np.True_, np.False_])
-def test_others_say_by_shuffle_whether_order_matters(shuffle, requires_target):
+def test_others_say_by_shuffle_whether_order_matters(shuffle, is_told):
     """And what else they have is not known to mean epochs."""
     estimator = Shuffles(shuffle)
-    facts = facts_of(estimator, requires_target=requires_target)
+    facts = facts_of(estimator, is_told=is_told)
     assert facts == OwnFit(shuffle="shuffle")
     assert is_shuffled(estimator, facts) == bool(shuffle)
     assert find_epochs(estimator, facts) == 1
@@ -165,9 +165,9 @@ def test_others_say_by_shuffle_whether_order_matters(shuffle, requires_target):
 
 def test_a_shuffle_that_is_no_switch_says_nothing():
     for value in ("blocks", None, 1, np.random.permutation):
-        for requires_target in (False, True):
-            facts = facts_of(Shuffles(value), requires_target=requires_target)
-            assert facts == OwnFit(shuffle=requires_target)
+        for is_told in (False, True):
+            facts = facts_of(Shuffles(value), is_told=is_told)
+            assert facts == OwnFit(shuffle=is_told)
 
 
 def test_counting_estimators_are_not_shuffled_though_told_y():

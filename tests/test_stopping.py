@@ -45,7 +45,7 @@ def rule_of(model, *, n_rows=300, sample=None, has_validation=False) -> Rule:
     """Return the rule that a fit of the model gets."""
     return find_rule(
         model,
-        find_own_fit(model, requires_target=True),
+        find_own_fit(model, is_told=True),
         sample=sample,
         n_rows=n_rows,
         has_validation=has_validation,
