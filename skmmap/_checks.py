@@ -13,12 +13,15 @@ from sklearn.utils.metadata_routing import process_routing
 from skmmap._chunk_size import parse_size
 from skmmap._delegate import (
     find_tags,
+    is_told,
     requires_target,
     takes,
     takes_any,
     takes_labels,
 )
 from skmmap._open import open_source
+from skmmap._origin import is_sklearns
+from skmmap._own_fit import find_learner, takes_target_as_it_is
 from skmmap._read_path import READS, Reading
 from skmmap._reader import Table, open_table
 from skmmap._targets import (
@@ -26,6 +29,7 @@ from skmmap._targets import (
     check_finite,
     check_labels,
     open_target,
+    open_target_as_it_is,
     scan_labels,
 )
 
@@ -168,20 +172,26 @@ def route(wrapper, caller: str, callee: str, params: dict) -> dict:
 def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
     """Return the rows to train on, checked as far as their shapes tell."""
     X = open_source(X, "X")
-    tags = find_tags(estimator)
-    _check_rows(X, tags)
-    y_required = requires_target(estimator)
-    if y is None and y_required:
+    _check_rows(X, estimator)
+    if y is None and requires_target(estimator):
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but "
             "the target y is None."
         )
-    if y_required or takes_labels(estimator):
+    y = _open_target(estimator, y)
+    is_checked = not takes_target_as_it_is(estimator)
+    return open_table(X, y, params, reading, is_checked=is_checked)
+
+
+def _open_target(estimator, y):
+    """Return y as the estimator takes it, None for None."""
+    if takes_target_as_it_is(estimator) and is_told(estimator, y):
+        return open_target_as_it_is(y)
+    if requires_target(estimator) or takes_labels(estimator):
+        tags = find_tags(estimator)
         single = tags is not None and tags.target_tags.single_output
-        y = open_target(y, single_output=single)
-    elif y is not None:
-        y = open_source(y, "y")
-    return open_table(X, y, params, reading)
+        return open_target(y, single_output=single)
+    return None if y is None else open_source(y, "y")
 
 
 def open_validation(
@@ -212,23 +222,31 @@ def open_validation(
             f"X_val has rows of shape {given.X.shape[1:]}, and X of "
             f"{table.X.shape[1:]}; they must have the same."
         )
-    if given.y is not None and requires_target(estimator):
+    is_checked = not takes_target_as_it_is(estimator)
+    if given.y is not None and is_checked and requires_target(estimator):
         check_finite(given.y, "y_val")
         if classes is not None:
             check_labels(given.y, classes, "y_val")
     return given.to_score()
 
 
-def _check_rows(X, tags) -> None:
+def _check_rows(X, estimator) -> None:
     if X.n_rows == 0:
         raise ValueError("X has 0 rows; at least 1 is needed.")
-    takes_1d = tags is not None and not tags.input_tags.two_d_array
-    if X.ndim < 2 and not takes_1d:
+    if X.ndim < 2 and not _takes_one_dimension(estimator):
         raise ValueError(
             f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
             "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "
             "X.reshape(1, -1) if it is one row."
         )
+
+
+def _takes_one_dimension(estimator) -> bool:
+    """Whether rows may be texts or single numbers; third parties may refuse them."""
+    if not is_sklearns(find_learner(estimator)[1]):
+        return True
+    tags = find_tags(estimator)
+    return tags is not None and not tags.input_tags.two_d_array
 
 
 def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | None]:
@@ -241,6 +259,8 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
     given = {} if classes is None else {"classes": classes}
     if y is None:
         return given, None
+    if takes_target_as_it_is(estimator):
+        return _find_labels_of_others(estimator, fitted, y, given)
     if not takes_labels(estimator):
         if requires_target(estimator):
             check_finite(y, "y")
@@ -260,6 +280,26 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
         check_labels(y, known)
     if fitted is None:
         _check_one_vs_one(estimator, known)
+    return given, labels
+
+
+def _find_labels_of_others(estimator, fitted, y, given: dict):
+    """Return the same for the code of a third party, which judges y itself.
+
+    NaN, None, or a label beside those that were ``given`` may say that there is none.
+    """
+    has_columns = y.ndim == 1 or (y.ndim == 2 and not y.store.is_sparse)
+    if not (takes_labels(estimator) and y.store.is_array and has_columns):
+        return given, None
+    tags = find_tags(estimator)
+    is_column = y.ndim == 1 or y.shape[1] == 1
+    is_multiple = tags is not None and not tags.target_tags.single_output
+    per_column = is_multiple or (tags is None and not is_column)
+    labels = scan_labels(y, per_column=per_column, may_miss=True)
+    if given:
+        labels = labels.among(given["classes"])
+    elif fitted is None and len(labels.classes):
+        given = {"classes": labels.classes}
     return given, labels
 
 

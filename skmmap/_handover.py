@@ -26,7 +26,7 @@ class Form(NamedTuple):
         """Return one chunk of X in this form."""
         if self.dense and sparse.issparse(rows):
             rows = rows.toarray()
-        if self.flat and np.ndim(rows) > 2:
+        if self.flat and _have_axes(rows):
             rows = np.asarray(rows)
             rows = rows.reshape(len(rows), prod(rows.shape[1:]))
         return self.unlock(rows)
@@ -43,15 +43,23 @@ class Form(NamedTuple):
             return None
         if "read-only" in str(error):
             return None if self.writable else self._replace(writable=True)
-        if self.flat is None and np.ndim(rows) > 2:
+        if self.flat is None and _have_axes(rows):
             return self._replace(flat=True)
         return None
 
     def settled(self, rows) -> "Form":
         """Return the form, knowing that ``rows`` were taken in it."""
-        if self.flat is None and np.ndim(rows) > 2:
+        if self.flat is None and _have_axes(rows):
             return self._replace(flat=False)
         return self
+
+
+def _have_axes(rows) -> bool:
+    """Whether each row is an array of two dimensions or more, such as an image."""
+    try:
+        return np.ndim(rows) > 2
+    except ValueError:  # lists of several lengths
+        return False
 
 
 def describe_error(error: Exception) -> str:

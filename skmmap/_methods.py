@@ -8,13 +8,14 @@ from skmmap._delegate import available_with
 from skmmap._handover import Form
 from skmmap._inference import Work, apply_method
 from skmmap._open import open_source
+from skmmap._origin import is_sklearns
 from skmmap._output_file import find_key, open_output
 from skmmap._plan import make_estimator, make_schedule
 from skmmap._read_path import Reading
 from skmmap._reader import open_table
 from skmmap._scoring import compute_score
 from skmmap._source import Source
-from skmmap._targets import open_target
+from skmmap._targets import open_target, open_target_as_it_is
 
 _WHERE = {"out": UNUSED, "resume": UNUSED}
 
@@ -320,8 +321,10 @@ class RowMethods:
         params = {"sample_weight": sample_weight, **params}
         params = route(self, "score", "score", params)
         X = open_source(X, "X")
-        y = open_target(y, single_output=False)
-        table = open_table(X, y, params, self._find_reading("score", X))
+        is_own = is_sklearns(estimator)
+        y = open_target(y, single_output=False) if is_own else open_target_as_it_is(y)
+        reading = self._find_reading("score", X)
+        table = open_table(X, y, params, reading, is_checked=is_own)
         return compute_score(
             estimator,
             table,

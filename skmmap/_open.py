@@ -314,7 +314,8 @@ def open_source(value, name: str) -> Source:
         raise TypeError(NPZ.format(name=name, path="an .npz archive"))
     if sparse.issparse(value):
         return Source(SparseStore(value))
-    if is_frame(value):
+    # A column of texts as X stays one: skrub's GapEncoder takes nothing else.
+    if is_frame(value) or (name == "X" and is_series(value)):
         return Source(FrameStore(value))
     if isinstance(value, list | tuple):
         return Source(ListStore(value))

@@ -1,12 +1,11 @@
-"""Whose code an estimator runs: scikit-learn's, which is known, or a third party's."""
+"""Whose an estimator is: scikit-learn's, which is known, or a third party's."""
 
 
-def is_sklearns(estimator, method: str = "partial_fit") -> bool:
-    """Whether ``method`` of the estimator is scikit-learn's own code.
+def is_sklearns(estimator) -> bool:
+    """Whether ``partial_fit`` is scikit-learn's own, or builds on it.
 
-    A subclass that inherits it is scikit-learn's as well. One that has only a mixin, a
-    base class or ``Pipeline`` from there, or that overrides the method, may take
-    whatever it likes, and is a third party's.
+    So it is in a subclass. One that has only a mixin, a base class or ``Pipeline`` from
+    there is a third party's, and may take whatever it likes.
 
     >>> from sklearn.linear_model import SGDClassifier
     >>> from sklearn.pipeline import Pipeline
@@ -18,10 +17,8 @@ def is_sklearns(estimator, method: str = "partial_fit") -> bool:
     >>> [is_sklearns(each) for each in (SGDClassifier(), Mine(), Online([]))]
     [True, True, False]
     """
-    for cls in type(estimator).__mro__:
-        if method in vars(cls):
-            return is_sklearn_class(cls)
-    return False
+    kinds = filter(is_sklearn_class, type(estimator).__mro__)
+    return any("partial_fit" in vars(cls) for cls in kinds)
 
 
 def is_sklearn_class(cls: type) -> bool:

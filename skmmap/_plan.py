@@ -53,6 +53,7 @@ from skmmap._own_fit import (
     is_loop,
     is_shuffled,
     replace_parameters,
+    takes_target_as_it_is,
 )
 from skmmap._reader import Table
 from skmmap._schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
@@ -134,7 +135,9 @@ def make_plan(
     weights, is_own = _weigh_classes(estimator, class_weight, labels, is_fit)
     changed = {"class_weight": weights} if is_own else {}
     if weights and not is_own:
-        table = replace(table, class_weight=ClassWeight(known, weights))
+        may_miss = takes_target_as_it_is(estimator)
+        weight = ClassWeight(known, weights, may_miss=may_miss)
+        table = replace(table, class_weight=weight)
     held_out = None
     if has_validation:
         reading = find_reading(wrapper)

@@ -246,7 +246,10 @@ class Table:
         X, y = cut(self.X), cut(self.y)
         if self.class_weight is not None:
             others = params.get("sample_weight", self.whole.get("sample_weight", 1))
-            params["sample_weight"] = self.class_weight.weigh(y) * others
+            weights = self.class_weight.weigh(y)
+            if np.ndim(others) > 1:  # in a column, as third parties may have them
+                weights = weights.reshape(-1, *(1,) * (np.ndim(others) - 1))
+            params["sample_weight"] = weights * others
         params = self.whole | params
         if buffer.places is not None:
             find_rows = partial(buffer.find_rows, start, stop)
@@ -323,12 +326,18 @@ def _slice(rows, start: int, stop: int):
     return rows.iloc[start:stop] if hasattr(rows, "iloc") else rows[start:stop]
 
 
-def open_table(X, y=None, params=None, reading=AS_GIVEN) -> Table:
-    """Return a table; whatever of ``params`` has a value for each row is sliced."""
+def open_table(
+    X, y=None, params=None, reading=AS_GIVEN, *, is_checked: bool = True
+) -> Table:
+    """Return a table; whatever of ``params`` has a value for each row is sliced.
+
+    Weights have to be numbers, one for each row, unless ``is_checked`` is False.
+    """
     by_row, whole = {}, {}
     for name, value in (params or {}).items():
         if name == "sample_weight" and not isinstance(value, Number):
-            by_row[name] = _open_weights(value, X.n_rows)
+            weights = open_array(value, name)
+            by_row[name] = _check_weights(weights, X.n_rows) if is_checked else weights
         elif _is_npy_path(value) or _has_rows(value, X.n_rows):
             by_row[name] = open_source(value, name)
         else:
@@ -338,15 +347,14 @@ def open_table(X, y=None, params=None, reading=AS_GIVEN) -> Table:
     X, y, *others = reading.bring([reading.cast(X), y, *by_row.values()])
     by_row = dict(zip(by_row, others, strict=True))
     table = Table(X, y, by_row, whole, reading=reading).in_file_order()
-    if "sample_weight" in by_row:
+    if "sample_weight" in by_row and is_checked:
         check_finite(table.by_row["sample_weight"], "sample_weight")
         check_has_weight(table.by_row["sample_weight"])
     return table
 
 
-def _open_weights(weights, n_rows: int):
-    """Return the weights as a source of one number for each row."""
-    source = open_array(weights, "sample_weight")
+def _check_weights(source, n_rows: int):
+    """Return the weights if there is one number for each row."""
     if source.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D array or scalar, got {source.ndim}D array: "

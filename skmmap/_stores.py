@@ -251,14 +251,15 @@ class SparseStore(Store):
 
 
 class FrameStore(Store):
-    """Rows of a pandas or polars data frame; chunks stay frames."""
+    """Rows of a pandas or polars data frame, or of a series; chunks stay that."""
 
     on_disk = False
     where = "a data frame"
 
     def __init__(self, frame):
         self.rows, self.shape = frame, frame.shape
-        self.kind = f"{_library(frame)} frame of {list(frame.columns)}"
+        named = f"frame of {list(frame.columns)}" if len(frame.shape) > 1 else "series"
+        self.kind = f"{_library(frame)} {named}"
         self.has_index = hasattr(frame, "iloc")
 
     @property

@@ -1,6 +1,6 @@
 """One bounded scan of y: is it usable, which labels has it, how sorted do they lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -44,6 +44,27 @@ def open_target(y, *, single_output: bool):
     return source
 
 
+def open_target_as_it_is(y):
+    """Return y as a source for the code of a third party, None for None.
+
+    An array where it can be one that says the same: NumPy would make text of NaN
+    among labels of text, and has no rows of several lengths.
+    """
+    if y is None:
+        return None
+    source = open_source(y, "y")
+    if source.store.is_array or source.store.is_sparse:
+        return source
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        return source
+    if isinstance(y, list | tuple) and array.ndim == 1 and array.dtype.kind in "US":
+        is_text = all(isinstance(label, str | bytes) for label in y)
+        array = array if is_text else np.array(y, dtype=object)
+    return Source(ArrayStore(array))
+
+
 def open_array(value, name: str) -> Source:
     """Return ``value`` as a source whose chunks are arrays."""
     source = open_source(value, name)
@@ -63,7 +84,7 @@ def _iter_finite_pieces(source, name: str = "y"):
         numbers = piece
         try:
             if piece.dtype == object:
-                numbers = np.where(_is_missing(piece), np.nan, 0.0)
+                numbers = np.where(is_missing(piece), np.nan, 0.0)
             assert_all_finite(numbers, input_name=name)
         except ValueError as error:
             bad = ~np.isfinite(numbers.reshape(len(numbers), -1)).all(axis=1)
@@ -73,9 +94,17 @@ def _iter_finite_pieces(source, name: str = "y"):
         yield start, piece
 
 
+def is_missing(labels: np.ndarray) -> np.ndarray:
+    """Return which of the labels are NaN, None or a pandas NA."""
+    if labels.dtype == object:
+        return _is_missing_object(labels)
+    return (
+        np.isnan(labels) if labels.dtype.kind in "fc" else np.zeros(labels.shape, bool)
+    )
+
+
 @partial(np.vectorize, otypes=[bool])
-def _is_missing(value) -> bool:
-    """Whether an object is None, NaN or a pandas NA."""
+def _is_missing_object(value) -> bool:
     try:
         return value is None or bool(value != value)
     except TypeError:
@@ -93,6 +122,13 @@ class Labels:
     counts: Any = None
     sortedness: float = 0.0
 
+    def among(self, classes) -> "Labels":
+        """Return those that are among ``classes``, where they are of one column."""
+        if isinstance(self.classes, list) or self.counts is None:
+            return self
+        kept = np.isin(self.classes, np.asarray(classes))
+        return replace(self, classes=self.classes[kept], counts=self.counts[kept])
+
     def balance(self) -> dict:
         """Return the weight of each label by which all weigh the same in sum."""
         n_rows = self.counts.sum()
@@ -101,9 +137,13 @@ class Labels:
 
 
 class ClassWeight:
-    """What each label weighs; labels of which nothing is said weigh 1."""
+    """What each label weighs; labels of which nothing is said weigh 1.
 
-    def __init__(self, classes, weights: dict):
+    Rows ``may_miss`` their label, or have one that is not among ``classes``; they
+    weigh 1 too.
+    """
+
+    def __init__(self, classes, weights: dict, *, may_miss: bool = False):
         known = np.unique(np.asarray(classes))
         strange = [label for label in weights if label not in known.tolist()]
         if strange:
@@ -111,29 +151,40 @@ class ClassWeight:
                 f"class_weight has a weight for {strange[0]!r}, which is not among the "
                 f"labels of y; they are {_list(known)}."
             )
-        self._labels = known
+        self._labels, self._may_miss = known, may_miss
         self._weights = np.array([weights.get(label, 1.0) for label in known.tolist()])
 
     def weigh(self, y: np.ndarray) -> np.ndarray:
         """Return the weight of each row of y."""
-        return self._weights[np.searchsorted(self._labels, y)]
+        if not self._may_miss:
+            return self._weights[np.searchsorted(self._labels, y)]
+        labels, weights = y.reshape(len(y)), np.ones(len(y))
+        rows = np.flatnonzero(~is_missing(labels))
+        rows = rows[np.isin(labels[rows], self._labels)]
+        weights[rows] = self._weights[np.searchsorted(self._labels, labels[rows])]
+        return weights
 
 
-def scan_labels(y, *, per_column: bool) -> Labels:
+def scan_labels(y, *, per_column: bool, may_miss: bool = False) -> Labels:
     """Return the sorted labels of y, and what is known of them.
 
     A multilabel indicator has its column numbers as labels, unless
-    ``per_column``: then each column is a target with classes of its own.
+    ``per_column``: then each column is a target with classes of its own. Rows
+    ``may_miss`` their label (NaN or None), and are not counted then.
     """
-    if y.ndim > 1 and not per_column and is_multilabel(y):
+    is_column = y.ndim == 1 or (y.shape[1] == 1 and not per_column)
+    if not is_column and not per_column and is_multilabel(y):
         return Labels(np.arange(y.shape[1]))
     tallies = [_Tally(y.n_rows) for _ in range(1 if y.ndim == 1 else y.shape[1])]
-    for start, piece in _iter_finite_pieces(y):
-        _check_discrete(piece)
+    for start, piece in _iter_pieces(y) if may_miss else _iter_finite_pieces(y):
         for column, tally in zip(_columns(piece), tallies, strict=True):
-            tally.add(start, column)
+            missing = is_missing(column) if may_miss else None
+            if missing is not None and not missing.any():
+                missing = None
+            _check_discrete(column if missing is None else column[~missing])
+            tally.add(start, column, missing)
     classes, counts = [t.values for t in tallies], [t.counts for t in tallies]
-    if y.ndim == 1:
+    if is_column:
         classes, counts = classes[0], counts[0]
     return Labels(classes, counts, max(tally.sortedness for tally in tallies))
 
@@ -142,26 +193,30 @@ class _Tally:
     """Counts labels, in all and in each of up to a hundred segments of the file."""
 
     def __init__(self, n_rows: int):
-        self._n_rows = n_rows
-        self._n_segments = min(_SEGMENTS, max(1, n_rows // _LEAST_SEGMENT))
-        edges = np.arange(self._n_segments + 1) * n_rows // self._n_segments
-        self._edges, self._segment, self._squares = edges, None, 0.0
+        n_segments = min(_SEGMENTS, max(1, n_rows // _LEAST_SEGMENT))
+        self._edges = np.arange(n_segments + 1) * n_rows // n_segments
+        self._segment, self._squares = None, 0.0
         self.values = self.counts = None
+        self._n_used = 0  # segments in which there is a label
 
-    def add(self, start: int, column: np.ndarray) -> None:
+    def add(self, start: int, column: np.ndarray, missing=None) -> None:
         inside = self._edges[
             (self._edges > start) & (self._edges < start + len(column))
         ]
         cuts = [0, *(inside - start).tolist(), len(column)]
         for a, b in pairwise(cuts):
-            found = _count_labels(column[a:b])
+            labels = column[a:b]
+            found = _count_labels(labels if missing is None else labels[~missing[a:b]])
             self._segment = _add_counts(self._segment, found)
             if start + b in self._edges:
                 self._end_segment()
 
     def _end_segment(self) -> None:
         _, counts = self._segment
-        self._squares += float((counts.astype(np.float64) ** 2).sum() / counts.sum())
+        if len(counts):
+            squares = (counts.astype(np.float64) ** 2).sum()
+            self._squares += float(squares / counts.sum())
+            self._n_used += 1
         total = None if self.values is None else (self.values, self.counts)
         self.values, self.counts = _add_counts(total, self._segment)
         self._segment = None
@@ -173,10 +228,12 @@ class _Tally:
         0 is what random order gives on average (the share is adjusted as R2 is), and 1
         is one label in each segment.
         """
-        n_rows, segments = self._n_rows, self._n_segments
+        n_rows, segments = int(self.counts.sum()), self._n_used
+        if segments < 2 or n_rows <= segments:
+            return 0.0
         shares = self.counts / n_rows
         total = n_rows * (1 - (shares**2).sum())
-        if total <= 0 or segments < 2:
+        if total <= 0:
             return 0.0
         within = n_rows - self._squares
         share = 1 - (within / (n_rows - segments)) / (total / (n_rows - 1))

@@ -4,6 +4,8 @@ They are small ones of the shapes that packages have, which docs/third_party.md 
 """
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from helpers import in_file_order, name_of, partial_fit_estimators
 from sklearn.base import (
@@ -15,12 +17,15 @@ from sklearn.base import (
     TransformerMixin,
     clone,
 )
+from sklearn.exceptions import DataConversionWarning
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit
 from skmmap._delegate import is_told
@@ -59,7 +64,7 @@ def test_all_of_scikit_learn_is_its_own_and_so_are_subclasses(estimator):
     overrides = type("Mine", (class_of,), {"partial_fit": Log.partial_fit})
     assert is_sklearns(estimator)
     assert is_sklearns(object.__new__(inherits))
-    assert not is_sklearns(object.__new__(overrides))
+    assert is_sklearns(object.__new__(overrides))
 
 
 def test_a_base_class_or_a_mixin_makes_nobody_scikit_learns():
@@ -201,8 +206,9 @@ class OnlineLabels(BaseEstimator, ClassifierMixin):
 
 
 def test_sorted_labels_are_learned_as_well_as_shuffled_ones():
+    rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(3), 500)
-    rows = RNG.normal(size=(3, 5))[labels] * 2 + RNG.normal(size=(1500, 5))
+    rows = rng.normal(size=(3, 5))[labels] + rng.normal(size=(1500, 5))
 
     def score(shuffle):
         model = ChunkedFit(
@@ -212,6 +218,286 @@ def test_sorted_labels_are_learned_as_well_as_shuffled_ones():
 
     assert score("auto") == score(True)
     assert score("auto") > score(False) + 0.1
+
+
+# --- What it is given ----------------------------------------------------------------
+
+
+class LogClasses(Log):
+    """Is told the classes, and keeps them."""
+
+    def partial_fit(self, X, y=None, classes=None, sample_weight=None):
+        if classes is not None:
+            self.classes_ = classes
+        return super().partial_fit(X, y, sample_weight)
+
+
+class LogPipeline(Pipeline):
+    """Has more of scikit-learn than a mixin, and a partial_fit of its own."""
+
+    def __init__(self, steps=()):
+        self.steps = steps
+
+    partial_fit = Log.partial_fit
+
+
+def same(one, other) -> bool:
+    """Whether both are of one type, and hold the same values; NaN is NaN."""
+    if type(one) is not type(other):
+        return False
+    if hasattr(one, "equals"):
+        return one.equals(other)
+    if not isinstance(one, np.ndarray):
+        return repr(one) == repr(other)
+    is_alike = one.dtype == other.dtype and one.shape == other.shape
+    return is_alike and repr(one.tolist()) == repr(other.tolist())
+
+
+def cut(rows, start, stop):
+    return rows.iloc[start:stop] if hasattr(rows, "iloc") else rows[start:stop]
+
+
+def check_calls(estimator, rows, target=None, **params):
+    """The chunks are what slices of the rows are, type and all."""
+    wrapper = in_file_order(estimator, chunk_size=25)
+    wrapper.fit(rows, target, **params)
+    weight = params.get("sample_weight")
+    given = (rows, target, weight)
+    assert len(wrapper.calls_) == 3
+    for start, call in zip(range(0, 60, 25), wrapper.calls_, strict=True):
+        stop = min(start + 25, 60)
+        for got, whole in zip(call, given, strict=True):
+            expected = None if whole is None else cut(whole, start, stop)
+            assert same(got, expected)
+    return wrapper
+
+
+TARGETS = {
+    "column": y[:, None],
+    "column of floats": y[:, None] / 2,
+    "two columns": np.column_stack([y, y]),
+    "images": RNG.normal(size=(60, 2, 2)),
+    "NaN": np.where(np.arange(60) % 7, y, np.nan),
+    "column with NaN": np.where(np.arange(60) % 7, y, np.nan)[:, None],
+    "infinity": np.where(np.arange(60) % 7, y, np.inf),
+    "None": np.array([None, "a", "b"] * 20, dtype=object),
+    "objects": np.array([{"a": i} for i in range(60)], dtype=object),
+    "structured": np.array([(True, 1.5)] * 60, dtype=[("event", "?"), ("time", "f8")]),
+    "text": np.array(["a", "bb", "c"] * 20),
+    "marked by -1": np.where(np.arange(60) % 7, y, -1),
+}
+
+
+@pytest.mark.parametrize("kind", TARGETS)
+@pytest.mark.parametrize("mixin", [RegressorMixin, ClassifierMixin, None])
+def test_y_comes_as_it_is(kind, mixin):
+    estimator = make(Log) if mixin is None else make(Log, mixin)
+    check_calls(estimator, X, TARGETS[kind])
+    mixed = ChunkedFit(estimator, chunk_size=25, random_state=0).fit(X, TARGETS[kind])
+    targets = [target for _, target, _ in mixed.calls_]
+    assert {(type(t), t.dtype, t.shape[1:]) for t in targets} == {
+        (np.ndarray, TARGETS[kind].dtype, TARGETS[kind].shape[1:])
+    }
+
+
+def test_scikit_learns_own_warn_of_a_column_and_refuse_nan():
+    """As ever: subclasses too, and meta-estimators around whatever it is."""
+    inherits = type("Mine", (SGDRegressor,), {"__module__": __name__})
+    for model in SGDRegressor(), inherits(), SelectFromModel(SGDRegressor()):
+        with pytest.warns(DataConversionWarning, match="column-vector y"):
+            ChunkedFit(model, max_epochs=1).fit(X, y[:, None] / 2)
+        with pytest.raises(ValueError, match="Input y contains NaN") as caught:
+            ChunkedFit(model).fit(X, TARGETS["NaN"])
+        if not isinstance(model, SelectFromModel):  # which finds it in its chunk
+            assert caught.value.__notes__ == ["The first is in row 0 of y."]
+    for model in OneVsRestClassifier(LogClasses()), MultiOutputRegressor(Log()):
+        target = TARGETS["NaN"]
+        target = target[:, None] if "Multi" in name_of(model) else target
+        with pytest.raises(ValueError, match="Input y contains NaN"):
+            ChunkedFit(model).fit(X, target)
+
+
+def test_a_list_of_targets_becomes_an_array_that_says_the_same():
+    for given, expected in (
+        ([0, 1, 2] * 20, np.array([0, 1, 2] * 20)),
+        (["a", "bb", "c"] * 20, np.array(["a", "bb", "c"] * 20)),
+        (["a", "b", np.nan] * 20, np.array(["a", "b", np.nan] * 20, dtype=object)),
+        (["a", None, 1] * 20, np.array(["a", None, 1] * 20, dtype=object)),
+        ([[1, 0], [0, 1], [0, 0]] * 20, np.array([[1, 0], [0, 1], [0, 0]] * 20)),
+        ([[1, 0], [1], []] * 20, [[1, 0], [1], []] * 20),
+    ):
+        wrapper = in_file_order(Log(), chunk_size=60).fit(X, given)
+        assert same(wrapper.calls_[0][1], expected)
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        (TARGETS["NaN"], [0.0, 1.0, 2.0]),
+        (TARGETS["column with NaN"], [0.0, 1.0, 2.0]),
+        (TARGETS["None"], ["a", "b"]),
+        (TARGETS["column"], [0, 1, 2]),
+        (TARGETS["marked by -1"], [-1, 0, 1, 2]),
+        (["b", "a", np.nan] * 20, ["a", "b"]),
+        (np.full(60, np.nan), None),
+    ],
+)
+@pytest.mark.parametrize("mixins", [(), (ClassifierMixin,)])
+def test_classes_are_the_labels_that_are_there(target, classes, mixins):
+    wrapper = in_file_order(make(LogClasses, *mixins), chunk_size=25).fit(X, target)
+    if classes is None:
+        assert not hasattr(wrapper, "classes_")
+    else:
+        assert wrapper.classes_.tolist() == classes
+    wrapper.partial_fit(X, target, classes=["other", "labels"])
+    assert wrapper.classes_ == ["other", "labels"]
+
+
+def test_labels_beside_the_classes_are_left_to_the_estimator():
+    for target, classes in (
+        (TARGETS["marked by -1"], [0, 1, 2]),
+        (TARGETS["None"], ["a", "b", "c"]),
+        (TARGETS["text"], ["a", "bb"]),
+    ):
+        wrapper = in_file_order(make(LogClasses, ClassifierMixin), chunk_size=25)
+        wrapper.fit(X, target, classes=classes)
+        assert wrapper.classes_ is classes
+        joined = np.concatenate([target for _, target, _ in wrapper.calls_])
+        assert same(joined, target)
+
+
+def test_rows_without_a_label_weigh_one():
+    for target, classes, unlabelled in (
+        (TARGETS["NaN"], None, np.isnan(TARGETS["NaN"])),
+        (TARGETS["column with NaN"], None, np.isnan(TARGETS["NaN"])),
+        (TARGETS["None"], None, TARGETS["None"] == np.array(None)),
+        (TARGETS["marked by -1"], [0, 1, 2], TARGETS["marked by -1"] == -1),
+    ):
+        wrapper = in_file_order(make(LogClasses, ClassifierMixin), chunk_size=25)
+        wrapper.fit(X, target, classes=classes, class_weight="balanced")
+        weights = np.concatenate([weight for *_, weight in wrapper.calls_])
+        labels = np.ravel(target)[~unlabelled]
+        expected = np.ones(60)
+        found, counts = np.unique(labels, return_counts=True)
+        balanced = len(labels) / (len(found) * counts)
+        expected[~unlabelled] = balanced[np.searchsorted(found, labels)]
+        np.testing.assert_allclose(weights, expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [np.ones((60, 1)), np.ones((60, 2)), np.where(y, np.nan, 1.0)],
+    ids=["column", "two columns", "NaN"],
+)
+def test_weights_come_as_they_are(weight):
+    check_calls(make(Log, RegressorMixin), X, y, sample_weight=weight)
+    with pytest.raises(ValueError, match="weight"):
+        ChunkedFit(SGDRegressor()).fit(X, y, sample_weight=weight)
+
+
+def test_weights_in_a_column_are_multiplied_by_those_of_labels():
+    given = np.arange(60.0)[:, None]
+    wrapper = in_file_order(make(LogClasses, ClassifierMixin), chunk_size=25)
+    wrapper.fit(X, y, sample_weight=given, class_weight={1: 5})
+    weights = np.concatenate([weight for *_, weight in wrapper.calls_])
+    np.testing.assert_array_equal(weights, given * np.where(y == 1, 5, 1)[:, None])
+
+
+def test_held_out_rows_may_have_what_rows_may_have():
+    class Scores(LogClasses, ClassifierMixin):
+        def score(self, X, y, sample_weight=None):
+            self.given_ = [X, y, sample_weight]
+            return 0.5
+
+    for target in TARGETS["NaN"], TARGETS["column"], TARGETS["None"]:
+        wrapper = in_file_order(Scores(), chunk_size=25)
+        wrapper.fit(X, y, X_val=X, y_val=target, sample_weight_val=y[:, None] / 2)
+        assert wrapper.history_["score"] == [0.5]
+        assert wrapper.score(X, target, sample_weight=y[:, None]) == 0.5
+
+
+ROWS = {
+    "texts": [f"text {i}" for i in range(60)],
+    "array of texts": np.array([f"text {i}" for i in range(60)]),
+    "array of objects": np.array([{"a": i} for i in range(60)], dtype=object),
+    "numbers": np.arange(60.0),
+    "series of texts": pd.Series([f"text {i}" for i in range(60)], name="t"),
+    "series with an index": pd.Series(range(60), index=range(100, 160)),
+    "frame of texts": pd.DataFrame({"t": [f"text {i}" for i in range(60)]}),
+    "lists of several lengths": [[0] * (i % 3) for i in range(60)],
+    "dicts": [{"a": i} for i in range(60)],
+    "None": np.array([None, 1.0, "a"] * 20, dtype=object),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+@pytest.mark.parametrize("estimator", [Log(), LogPipeline()], ids=name_of)
+def test_rows_of_any_kind_go_to_the_estimator_as_they_are(kind, estimator):
+    check_calls(estimator, ROWS[kind])
+    check_calls(estimator, ROWS[kind], y)
+    mixed = ChunkedFit(estimator, chunk_size=25, shuffle=True, random_state=0)
+    mixed.fit(ROWS[kind])
+    assert {type(rows) for rows, *_ in mixed.calls_} == {type(ROWS[kind])}
+    assert [len(rows) for rows, *_ in mixed.calls_] == [25, 25, 10]
+
+
+def test_polars_series_stay_series():
+    rows = pl.Series("t", [f"text {i}" for i in range(60)])
+    for shuffle in False, True:
+        wrapper = ChunkedFit(Log(), chunk_size=25, shuffle=shuffle).fit(rows)
+        joined = pl.concat([chunk for chunk, *_ in wrapper.calls_])
+        assert sorted(joined) == sorted(rows)
+        assert joined.name == "t"
+
+
+class Picky(Log):
+    def partial_fit(self, X, y=None):
+        if np.ndim(X) != 2:
+            raise ValueError("I want a table.")
+
+
+def test_rows_of_one_dimension_may_be_refused_by_the_estimator():
+    with pytest.raises(ValueError, match=r"I want a table\.") as caught:
+        ChunkedFit(Picky(), chunk_size=25).fit(ROWS["array of texts"])
+    assert caught.value.__notes__ == [
+        "while fitting rows 0 to 24 (chunk 1 of 3, epoch 1)"
+    ]
+
+
+def test_texts_through_a_pipeline_of_a_vectorizer_and_a_model():
+    class Partial(Pipeline):
+        def partial_fit(self, X, y=None, classes=None):
+            self.steps[-1][1].partial_fit(self[0].transform(X), y, classes=classes)
+            return self
+
+    def make():
+        return Partial(
+            [
+                ("hash", HashingVectorizer(n_features=64)),
+                ("m", SGDClassifier(random_state=0)),
+            ]
+        )
+
+    labels = np.arange(60) % 2
+    texts = [f"{'good' if label else 'bad'} text {i}" for i, label in enumerate(labels)]
+    by_hand = make()
+    for start in range(0, 60, 25):
+        rows = slice(start, start + 25)
+        by_hand.partial_fit(texts[rows], labels[rows], classes=[0, 1])
+    for rows in texts, np.array(texts), pd.Series(texts), np.array(texts, dtype=object):
+        wrapper = in_file_order(make(), chunk_size=25).fit(rows, labels)
+        np.testing.assert_array_equal(wrapper.estimator_[-1].coef_, by_hand[-1].coef_)
+        assert wrapper.score(rows, labels) == by_hand.score(texts, labels)
+        np.testing.assert_array_equal(wrapper.predict(rows), by_hand.predict(texts))
+
+
+@pytest.mark.parametrize("estimator", partial_fit_estimators(), ids=name_of)
+def test_scikit_learns_own_refuse_one_dimension_before_training(estimator):
+    if not get_tags(estimator).input_tags.two_d_array:
+        ChunkedFit(estimator).fit(ROWS["array of texts"])
+        return
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
+        ChunkedFit(estimator).fit(X[:, 0], y)
 
 
 # --- Seeds ---------------------------------------------------------------------------
