@@ -1,83 +1,102 @@
 """Rows in Parquet and Arrow files, and in tables of pyarrow."""
 
 import os
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from skmmap._arrow_files import check_schemas, import_arrow, open_arrow
-from skmmap._columns import (
-    check_nulls,
-    choose_columns,
-    find_common,
-    find_dtype,
-    is_string,
-    to_numpy,
-    to_value_type,
-    to_values,
-)
+from skmmap._columns import choose_columns, find_common, find_dtype
 from skmmap._external import ContainerStore
+from skmmap._lists import Column
+from skmmap._stores import MISSING
 
 
 class ArrowStore(ContainerStore):
-    """Columns of tables as one array; a subclass brings the tables."""
+    """Columns of tables as one array; a subclass brings the tables.
+
+    A list of one length is as many columns of the array as it is long.
+    """
 
     columns = None
+    _missing = ""
 
     def _describe(self, schema, columns) -> None:
         """Find type and shape of the rows, before their values are read."""
         self._names = choose_columns(schema, columns, self.where)
-        self.columns = columns
+        self.columns, self._is_single = columns, isinstance(columns, str)
         n_rows, nulls = self._find_rows()
-        types = {name: to_value_type(schema.field(name).type) for name in self._names}
-        if isinstance(columns, str):
-            self._describe_column(types[columns], n_rows, columns in nulls)
-            return
-        self.shape = n_rows, len(self._names)
-        self.dtype = find_common(types, nulls, self.where)
+        fields = [Column(n, schema.field(n).type, self.where) for n in self._names]
+        for field in fields:
+            field.has_nulls = field.name in nulls
+        self._find_common(fields)  # before the pass, whatever is in the rows
+        self._measure([field for field in fields if field.is_open])
+        self._fields, self.dtype = fields, self._find_common(fields)
+        shape = fields[0].shape
+        if not self._is_single:
+            shape = (sum(field.row_values for field in fields),)
+        self.shape = n_rows, *shape
 
-    def _describe_column(self, type_, n_rows: int, has_nulls: bool) -> None:
-        """Find type and shape of a single column."""
-        size = getattr(type_, "list_size", None)
-        self.shape = (n_rows,) if size is None else (n_rows, size)
-        if is_string(type_):
-            self.dtype = np.dtype(f"U{self._find_width()}")
-            return
-        self.dtype = find_dtype(type_ if size is None else type_.value_type, has_nulls)
-        if self.dtype is None:
+    def _find_common(self, fields) -> np.dtype:
+        """Return the type of all values."""
+        if not self._is_single:
+            types = {field.name: field.type for field in fields}
+            nulls = {field.name for field in fields if field.has_nulls}
+            return find_common(types, nulls, self.where)
+        (field,) = fields
+        if field.is_text:
+            return np.dtype(f"U{field.width}")
+        if (dtype := find_dtype(field.type, field.has_nulls)) is None:
             raise TypeError(
-                f"{self.where!r} is of the type {type_}, which NumPy has no type for. "
-                "Choose another column, or write it as numbers or strings."
+                f"{self.where!r} is of the type {field.type}, which NumPy has no type "
+                "for. Choose another column, or write it as numbers or strings."
             )
+        return dtype
 
-    def _find_width(self) -> int:
-        """Return the length of the longest string, from one pass over the column."""
-        compute = import_arrow("pyarrow.compute", self.where)
-        before, width, (name,) = 0, 1, self._names
-        for table in self._iter_tables():
-            column = to_values(table.column(name))
-            check_nulls(column, name, np.dtype("U1"), before)
-            width = max(width, compute.max(compute.utf8_length(column)).as_py() or 0)
+    def _measure(self, fields) -> None:
+        """Find the lengths of lists and strings, from one pass over their columns."""
+        before, names = 0, [field.name for field in fields]
+        for table in self._iter_tables(names) if names else ():
+            for field in fields:
+                field.measure(table.column(field.name), before)
             before += table.num_rows
-        return width
+            del table  # or two row groups would be there
+        for field in fields:
+            field.end()
 
     def _read(self, start, stop):
         out, place = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype), 0
         for table, before in self._iter_slices(start, stop):
-            rows = out[place : place + table.num_rows]
-            for number, name in enumerate(self._names):
-                into = rows if isinstance(self.columns, str) else rows[:, number]
-                into[...] = to_numpy(table.column(name), name, self.dtype, before)
+            rows, first = out[place : place + table.num_rows], 0
+            for field in self._fields:
+                column = table.column(field.name)
+                values = field.to_numpy(column, self.dtype, before, self._missing)
+                if self._is_single:
+                    rows[...] = values
+                else:
+                    values = values.reshape(len(values), field.row_values)
+                    rows[:, first : first + field.row_values] = values
+                first += field.row_values
             place += table.num_rows
         return out
+
+    @property
+    def has_gaps(self) -> bool:
+        return self._fields[0].is_text and self._fields[0].has_nulls
+
+    def marking(self) -> "ArrowStore":
+        store = copy(self)
+        store._missing = MISSING
+        return store
 
     def _find_rows(self) -> tuple[int, set]:
         """Return the number of rows, and the columns that are known to have nulls."""
         raise NotImplementedError
 
-    def _iter_tables(self):
-        """Yield all rows, table by table."""
+    def _iter_tables(self, names):
+        """Yield all rows of some columns, table by table."""
         raise NotImplementedError
 
     def _iter_slices(self, start: int, stop: int):
@@ -102,7 +121,7 @@ class TableStore(ArrowStore):
         nulls = {n for n in self._names if self._table.column(n).null_count}
         return self._table.num_rows, nulls
 
-    def _iter_tables(self):
+    def _iter_tables(self, names):
         yield self._table
 
     def _iter_slices(self, start, stop):
@@ -146,8 +165,10 @@ class ParquetStore(ArrowStore):
         self._groups, self._stops = groups, np.cumsum(counts)
         return int(self._stops[-1]), nulls
 
-    def _iter_tables(self):
-        return map(self._read_group, range(len(self._groups)))
+    def _iter_tables(self, names):
+        for path, number, is_mapped in self._groups:
+            with open_arrow(path) as file:
+                yield file.read(number, names, is_mapped)
 
     def _iter_slices(self, start, stop):
         if self._groups is None and self._find_rows()[0] != self.n_rows:

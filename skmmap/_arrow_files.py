@@ -36,7 +36,10 @@ class _ParquetFile:
     def find_nulls(self, names) -> set:
         """Return the columns that have nulls, as far as the file says."""
         leaves = enumerate(self._metadata.schema.column(j).path for j in self._columns)
-        chosen = [(j, name) for j, name in leaves if name in set(names)]
+        # Values in lists lie below the name of the column.
+        chosen = [
+            (j, n) for j, p in leaves for n in names if f"{p}.".startswith(f"{n}.")
+        ]
         return {
             n for j, n in chosen if any(_has_null(g.column(j)) for g in self._groups)
         }

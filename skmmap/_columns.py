@@ -1,6 +1,7 @@
 """What columns of Arrow become in NumPy: which of them, of what type, what of nulls."""
 
 import sys
+from importlib import import_module
 
 import numpy as np
 
@@ -36,7 +37,9 @@ def say_names(names) -> str:
 
 
 def to_value_type(type_):
-    """Return the type of the values behind a dictionary."""
+    """Return the type of the values behind a dictionary or an extension."""
+    if hasattr(type_, "storage_type"):
+        return to_value_type(type_.storage_type)
     is_dictionary = str(type_).startswith("dictionary<")
     return type_.value_type if is_dictionary else type_
 
@@ -85,59 +88,63 @@ def find_common(types: dict, nulls: set, where: str) -> np.dtype:
 
 
 def to_values(column):
-    """Return a column without dictionary, and numbers that NumPy has no type for."""
-    text = str(column.type)
-    if text.startswith("dictionary<"):
-        return column.cast(column.type.value_type)
-    return column.cast("float64") if text.startswith("decimal") else column
+    """Return a column, or an array, without dictionary and extension."""
+    type_ = column.type
+    if hasattr(type_, "storage_type"):
+        return to_values(column.cast(type_.storage_type))
+    is_dictionary = str(type_).startswith("dictionary<")
+    return column.cast(type_.value_type) if is_dictionary else column
 
 
-def to_numpy(column, name: str, dtype: np.dtype, before: int) -> np.ndarray:
-    """Return the values of a column, whose first row is ``before``."""
+def find_width(values) -> int:
+    """Return the length of the longest of some strings."""
+    compute = import_module("pyarrow.compute")
+    return compute.max(compute.utf8_length(values)).as_py() or 0
+
+
+def to_numpy(column, name: str, dtype: np.dtype, find_rows, missing: str = ""):
+    """Return the values of a column; ``find_rows`` tells where they are.
+
+    ``missing`` stands for a string that is missing.
+    """
     column = to_values(column)
-    if hasattr(column.type, "list_size"):
-        return _to_rows(column, name, dtype, before)
-    check_nulls(column, name, dtype, before)
+    check_nulls(column, name, dtype, find_rows)
+    if str(column.type).startswith("decimal"):
+        column = column.cast("float64")  # NumPy has no type for it
     if column.null_count and dtype.kind == "f":
         # Integers above 2**53 are rounded, as in every array that can hold NaN.
         column = column.cast("float64", safe=False)
-    return np.asarray(column.to_numpy(), None if dtype.kind != "U" else dtype)
+    if dtype.kind != "U":
+        return np.asarray(column.to_numpy())
+    values = np.asarray(column.fill_null("").to_numpy(), dtype)
+    if missing and column.null_count:
+        values[column.is_null().to_numpy()] = missing
+    return values
 
 
-def check_nulls(column, name: str, dtype: np.dtype, before: int) -> None:
+def count_from(before: int):
+    """Return what finds the rows of values, of which the first is ``before``."""
+    return lambda places: before + places
+
+
+def check_nulls(column, name: str, dtype, find_rows) -> None:
     """Raise for a null where the array cannot say that a value is missing."""
-    if not column.null_count or dtype.kind in "fmM":
+    if not column.null_count or dtype.kind in "fmMU":
         return
-    rows = before + np.flatnonzero(column.is_null().to_numpy())
+    rows = find_rows(np.flatnonzero(column.is_null().to_numpy()))
     listed = ", ".join(f"{row:,}" for row in rows[:_LISTED])
     more = f" and {len(rows) - _LISTED:,} more" if len(rows) > _LISTED else ""
-    is_text = dtype.kind == "U"
-    what = "strings have" if is_text else f"{dtype} has"
-    instead = "choose another column" if is_text else "write the column as float64"
     raise ValueError(
         f"Column {name!r} has no value in row{'s' * (len(rows) > 1)} {listed}{more}, "
-        f"and {what} no NaN. Fill these values, or {instead}."
+        f"and {dtype} has no NaN. Fill these values, or write the column as float64."
     )
 
 
-def _to_rows(column, name: str, dtype: np.dtype, before: int) -> np.ndarray:
-    """Return lists of one length as rows."""
-    check_nulls(column, name, dtype, before)
-    lists = column.combine_chunks()
-    # Of a chunked array, older pyarrow makes a chunked one.
-    chunks = getattr(lists, "chunks", [lists])
-    out = np.full((len(column), column.type.list_size), _find_missing(dtype), dtype)
-    valid = ~column.is_null().to_numpy() if column.null_count else slice(None)
-    values = [to_numpy(_wrap(c.flatten()), name, dtype, before) for c in chunks]
-    if values:
-        out[valid] = np.concatenate(values).reshape(-1, out.shape[1])
-    return out
-
-
-def _find_missing(dtype: np.dtype):
+def find_missing(dtype: np.dtype):
+    """Return what stands for a value that is missing."""
     return np.nan if dtype.kind == "f" else np.zeros((), dtype)
 
 
-def _wrap(array):
+def to_chunked(values):
     """Return an array of Arrow as a column of one chunk."""
-    return sys.modules["pyarrow"].chunked_array([array])
+    return sys.modules["pyarrow"].chunked_array([values])

@@ -47,8 +47,9 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
         for each file; all files are written, or none.
 
     columns : str or list of str, default=None
-        Columns of a CSV, Parquet or Arrow file. One name makes a one-dimensional
-        array, a list of names one column for each; None is all columns.
+        Columns of a CSV, Parquet or Arrow file, as `open_rows` takes them. One name
+        makes a one-dimensional array, a list of names one column for each; None is all
+        columns.
 
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group that holds several.
@@ -82,8 +83,9 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
     Equals: ``np.save(dst, np.asarray(open_rows(src)))`` in C order and native byte
     order; for samples ``np.save(dst, np.array(list(src)))``.
 
-    In a CSV file, empty lines are skipped, and empty cells are NaN; in a column of
-    text they are empty strings. Integers above 2**53 are rounded in float64.
+    In a CSV file, empty lines are skipped, and empty cells are NaN. A string that is
+    missing, from whatever file, is an empty one. Integers above 2**53 are rounded in
+    float64.
 
     Several files take their places one after the other. If the last step fails for
     one, the others are taken back, as far as the file system has hard links.

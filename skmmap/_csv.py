@@ -11,6 +11,7 @@ import numpy as np
 from skmmap._columns import (
     check_nulls,
     choose_columns,
+    count_from,
     find_common,
     find_dtype,
     is_string,
@@ -182,10 +183,10 @@ class CsvFile:
             column = table.column(name)
             if column.null_count and dtype.kind in "biu":
                 if self._is_surveyed or self._given is not None:
-                    check_nulls(column, name, dtype, before)
+                    check_nulls(column, name, dtype, count_from(before))
                 raise Surprise
             into = out if self._is_single else out[:, number]
-            into[...] = to_numpy(column, name, dtype, before)
+            into[...] = to_numpy(column, name, dtype, count_from(before))
         return out
 
     def _widen(self, name: str, column, before: int) -> None:

@@ -92,7 +92,9 @@ def open_rows(
         Order of the values in a raw or a new file.
 
     columns : str or list of str, default=None
-        Columns of a Parquet or Arrow file. One name makes a one-dimensional array.
+        Columns of a Parquet or Arrow file. One name makes a one-dimensional array, or,
+        if it holds lists of one length or tensors, one with a list in each row. Of
+        several columns, each list is as many columns as it is long. None is all.
 
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group that holds several.
@@ -109,8 +111,9 @@ def open_rows(
 
     Notes
     -----
-    Reads: the header.
-    Allocates: nothing.
+    Reads: the header; of a Parquet or Arrow file also columns of strings or lists, row
+    group by row group, for their lengths.
+    Allocates: nothing; one row group while lengths are found.
     Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map.
 
     Examples

@@ -114,6 +114,10 @@ class Source:
         """Return the rows with their files mapped or read, as ``how`` says."""
         return Source(self.store.by(how), self.selection, self.order, self.cast)
 
+    def marking(self) -> "Source":
+        """Return the rows whose missing strings are told from empty ones."""
+        return Source(self.store.marking(), self.selection, self.order, self.cast)
+
     def to_dtype(self, dtype) -> "Source":
         """Return the rows as they are read in another type."""
         cast = None if dtype == self.store.dtype else dtype
@@ -260,3 +264,6 @@ class SelectedStore(PartStore):
 
     def by(self, how: str) -> "SelectedStore":
         return SelectedStore(self._source.by(how))
+
+    def marking(self) -> "SelectedStore":
+        return SelectedStore(self._source.marking())

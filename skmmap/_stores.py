@@ -17,6 +17,8 @@ from skmmap._messages import describe_rows
 # large enough for any disk while it still fits in a processor's cache.
 _GAP_NBYTES = 2**17
 _BLOCK_NBYTES = 2**22
+# No text of a file can be this: it is half of a character.
+MISSING = "\udfff"
 
 
 class Store:
@@ -35,6 +37,7 @@ class Store:
     is_parallel = True  # several threads can read at the same time
     is_bound = False  # only the thread that has it can read at all
     is_addressed = False  # other processes can open it themselves
+    has_gaps = False  # some strings are missing, and read as empty ones
     where = ""  # what messages and repr call it
 
     @property
@@ -81,6 +84,10 @@ class Store:
 
     def by(self, how: str) -> "Store":
         """Return the store with its files mapped or read, as ``how`` says."""
+        return self
+
+    def marking(self) -> "Store":
+        """Return the store whose missing strings are told from empty ones."""
         return self
 
     def read(self, start: int, stop: int):
@@ -330,6 +337,7 @@ class PartStore(Store):
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
         self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
         self.is_addressed, self.has_index = store.is_addressed, store.has_index
+        self.has_gaps = store.has_gaps
         self.pick, self.join = store.pick, store.join
 
     @property
@@ -347,6 +355,11 @@ class PartStore(Store):
     def by(self, how: str) -> "Store":
         part = copy(self)
         part._store = self._store.by(how)
+        return part
+
+    def marking(self) -> "Store":
+        part = copy(self)
+        part._store = self._store.marking()
         return part
 
     def check(self, start: int, stop: int) -> None:
@@ -398,6 +411,7 @@ class ShardStore(Store):
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_parallel = all(shard.is_parallel for shard in shards)
         self.is_bound = any(shard.is_bound for shard in shards)
+        self.has_gaps = any(shard.has_gaps for shard in shards)
         self.is_addressed = all(shard.is_addressed for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
@@ -432,6 +446,9 @@ class ShardStore(Store):
 
     def by(self, how: str) -> "Store":
         return ShardStore([shard.by(how) for shard in self._shards])
+
+    def marking(self) -> "Store":
+        return ShardStore([shard.marking() for shard in self._shards])
 
     def check(self, start: int, stop: int) -> None:
         for shard, before in self._iter_shards(start, stop):

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skmmap._messages import warn
 from skmmap._open import open_source
 from skmmap._source import Source
-from skmmap._stores import ArrayStore
+from skmmap._stores import MISSING, ArrayStore
 
 # The scan holds this much of y at a time.
 _PIECE_NBYTES = 2**23
@@ -68,7 +68,20 @@ def open_target_as_it_is(y):
 def open_array(value, name: str) -> Source:
     """Return ``value`` as a source whose chunks are arrays."""
     source = open_source(value, name)
+    if source.store.has_gaps:
+        _check_filled(source.marking(), name)
     return source if source.store.is_array else Source(ArrayStore(np.asarray(value)))
+
+
+def _check_filled(source, name: str) -> None:
+    """Raise for the first row without a label, which would have an empty one."""
+    for start, piece in _iter_pieces(source):
+        if (bad := piece == MISSING).any():
+            raise ValueError(
+                f"{name} has no value in row {_name_first(source, start, bad):,}, and "
+                "a missing string would be the label ''. Fill such values, or leave "
+                "their rows out."
+            )
 
 
 def check_finite(source, name: str) -> None:

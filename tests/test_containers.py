@@ -687,12 +687,6 @@ def test_nulls_that_no_array_can_hold(tmp_path):
     )
     with raises(ValueError, text):
         store.read(0, 6)
-    with raises(
-        ValueError,
-        "Column 's' has no value in rows 3, 5, and strings have no NaN. Fill these "
-        "values, or choose another column.",
-    ):
-        open_container(table, columns="s")
 
 
 def test_files_of_different_columns(tmp_path):

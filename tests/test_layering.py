@@ -21,6 +21,7 @@ HOUSE = [
     "_filters",
     "_grids",
     "_columns",
+    "_lists",
     "_arrow_files",
     "_arrow",
     "_containers",
