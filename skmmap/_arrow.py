@@ -10,7 +10,7 @@ import numpy as np
 from skmmap._arrow_files import check_schemas, import_arrow, open_arrow
 from skmmap._columns import choose_columns, find_common, find_dtype
 from skmmap._external import ContainerStore
-from skmmap._lists import Column
+from skmmap._list_columns import Column
 from skmmap._stores import MISSING
 
 

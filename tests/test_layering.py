@@ -21,7 +21,7 @@ HOUSE = [
     "_filters",
     "_grids",
     "_columns",
-    "_lists",
+    "_list_columns",
     "_arrow_files",
     "_arrow",
     "_containers",
