@@ -513,10 +513,11 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         schedule = make_schedule(self, table.X)
 
         def score(estimator) -> float:
-            def chunked(method):
+            def chunked(method, take):
                 def call(X, **params):
                     given = Table(open_source(X, "X"), whole=params)
-                    work = Work(estimator, method, given, learner.form, len(schedule))
+                    n_chunks = len(schedule)
+                    work = Work(estimator, method, given, learner.form, n_chunks, take)
                     output = Output(given.X.n_rows)
                     return apply_method(work, schedule, output, self.n_jobs)
 

@@ -47,6 +47,17 @@ def copy_result(chunk: Chunk, result):
     return deepcopy(result)
 
 
+class NotByRowError(Exception):
+    """A result is one object for all rows, and has no row for each."""
+
+
+def keep_rows(chunk: Chunk, result):
+    """Take a copy of a result by row; raise for an object, which cannot be joined."""
+    if not isinstance(result, list | tuple) and not getattr(result, "shape", ()):
+        raise NotByRowError
+    return deepcopy(result)
+
+
 @dataclass
 class Work:
     """A method of a fitted estimator, for chunks of a table.

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_is_fitted
 from skmmap._checks import check_n_jobs, find_reading, route
 from skmmap._delegate import available_with
 from skmmap._handover import Form
-from skmmap._inference import Work, apply_method
+from skmmap._inference import Work, apply_method, keep_result
 from skmmap._open import open_source
 from skmmap._origin import is_sklearns
 from skmmap._output_file import find_key, open_output
@@ -312,7 +312,8 @@ class RowMethods:
         Reads: X once and y once, for R2 y twice, in file order.
         Allocates: three chunks at most, and the estimator's own needs on a chunk; a
         ``score`` of an estimator's own holds the predictions for all rows that it asks
-        for, and what it makes of them.
+        for, and what it makes of them; where these are an object and no rows, it gets
+        all rows in memory.
         Equals: the estimator's ``score`` on all rows; sums over chunks round
         differently in the last digits.
         """
@@ -330,7 +331,9 @@ class RowMethods:
             table,
             make_schedule(self, table.X),
             self._find_form(),
-            chunked=lambda method: lambda X, **kw: self._apply(method, X, kw),
+            chunked=lambda method, take: (
+                lambda X, **params: self._apply(method, X, params, take=take)
+            ),
             n_jobs=self.n_jobs,
         )
 
@@ -438,7 +441,15 @@ class RowMethods:
                 self.estimator_.set_output(transform=transform)
         return self
 
-    def _apply(self, method: str, X, params: dict, out=None, resume: bool = False):
+    def _apply(
+        self,
+        method: str,
+        X,
+        params: dict,
+        out=None,
+        resume: bool = False,
+        take=keep_result,
+    ):
         """Return the result of ``method`` for all rows of X, put where it is to be."""
         estimator = self._find_fitted()
         check_n_jobs(self.n_jobs)
@@ -456,7 +467,8 @@ class RowMethods:
             return find_key(method, estimator, schedule, *rows)
 
         output = open_output(out, table, resume=resume, key=key)
-        work = Work(estimator, method, table, self._find_form(), len(schedule))
+        form, n_chunks = self._find_form(), len(schedule)
+        work = Work(estimator, method, table, form, n_chunks, take)
         return apply_method(work, schedule, output, self.n_jobs)
 
     def _find_fitted(self):

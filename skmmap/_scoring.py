@@ -18,8 +18,9 @@ from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import assert_all_finite
 
-from skmmap._inference import Work, iter_results, keep_result
+from skmmap._inference import NotByRowError, Work, iter_results, keep_result, keep_rows
 from skmmap._open import open_source
+from skmmap._origin import is_sklearns
 from skmmap._reader import Table
 from skmmap._rows import show_rows
 
@@ -36,12 +37,12 @@ _ASKED = (
 def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs):
     """Return ``estimator.score`` on all rows.
 
-    ``chunked(method)`` returns that method as a function of X that goes chunk by
+    ``chunked(method, take)`` returns that method as a function of X that goes chunk by
     chunk; it serves the scores that are not known here.
     """
     combine = _COMBINE.get(getattr(type(estimator), "score", None))
     if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
-        return _score_whole(estimator, table, chunked)
+        return _score_whole(estimator, table, form, chunked)
     work = Work(estimator, "score", table, form, len(schedule))
     return float(combine(work, schedule, n_jobs))
 
@@ -52,16 +53,32 @@ def _has_r2(table) -> bool:
     return y is not None and y.n_rows > 1 and y.dtype.kind in "biuf"
 
 
-def _score_whole(estimator, table, chunked):
+def _score_whole(estimator, table, form, chunked):
     """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
     scorer = copy(estimator)
     for method in _ASKED:
         # On one without __dict__ nothing can be put: its own methods get all rows.
         if hasattr(estimator, method) and hasattr(scorer, "__dict__"):
-            vars(scorer)[method] = chunked(method)
+            vars(scorer)[method] = _ask(estimator, method, form, chunked)
     y = () if table.y is None else (show_rows(table.y),)
     params = {name: show_rows(source) for name, source in table.by_row.items()}
     return scorer.score(show_rows(table.X), *y, **params, **table.whole)
+
+
+def _ask(estimator, method: str, form, chunked):
+    """Return the method as a function of X that goes by chunks, if its results can."""
+    if is_sklearns(estimator):
+        return chunked(method, keep_result)
+
+    def call(X, **params):
+        try:
+            return chunked(method, keep_rows)(X, **params)
+        except NotByRowError:
+            # skfolio predicts a portfolio, whose ratio is that of all rows together.
+            rows = form.apply(open_source(X, "X").load())
+            return getattr(estimator, method)(rows, **params)
+
+    return call
 
 
 def _mean(work: Work, schedule, n_jobs) -> float:

@@ -27,7 +27,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
-from skmmap import ChunkedFit
+from skmmap import ChunkedFit, open_rows
 from skmmap._delegate import is_told
 from skmmap._origin import is_sklearns
 from skmmap._own_fit import takes_target_as_it_is
@@ -498,6 +498,74 @@ def test_scikit_learns_own_refuse_one_dimension_before_training(estimator):
         return
     with pytest.raises(ValueError, match="Expected 2D array, got 1D array instead"):
         ChunkedFit(estimator).fit(X[:, 0], y)
+
+
+# --- What it returns -----------------------------------------------------------------
+
+
+class Portfolio:
+    """What skfolio predicts: an object that knows the rows that it is of."""
+
+    def __init__(self, returns, fees):
+        self.returns, self.fees = returns, fees
+
+    def __array__(self, dtype=None, copy=None):
+        return self.returns
+
+    @property
+    def ratio(self):
+        return self.returns.mean() / self.returns.std() - self.fees
+
+
+class Invests(BaseEstimator):
+    """Scores the object that it predicts."""
+
+    def partial_fit(self, X, y=None):
+        self.n_rows_ = getattr(self, "n_rows_", 0) + len(X)
+        return self
+
+    def predict(self, X, fees=0.0):
+        assert isinstance(X, np.ndarray)
+        return Portfolio(X.sum(axis=1), fees)
+
+    def score(self, X, y=None):
+        return self.predict(X, fees=0.5).ratio
+
+
+class Counts(Invests):
+    """Scores a list that it predicts, and remembers how many rows it got at a time."""
+
+    def predict(self, X):
+        self.seen_ = [*getattr(self, "seen_", []), len(X)]
+        return [float(row[0]) for row in X]
+
+    def score(self, X, y=None):
+        return max(self.predict(X))
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_score_of_a_predicted_object_is_that_of_all_rows(n_jobs):
+    wrapper = ChunkedFit(Invests(), chunk_size=25, n_jobs=n_jobs)
+    wrapper.fit(X, X_val=X[:30])
+    assert wrapper.score(X) == Invests().score(X)
+    assert wrapper.score(open_rows(X)[::2]) == Invests().score(X[::2])
+    assert wrapper.history_["score"] == [Invests().score(X[:30])]
+    images = X[:, :2, None] * np.ones(3)
+    flat = ChunkedFit(Flat(), chunk_size=25).fit(images)
+    assert flat.score(images) == Flat().score(images.reshape(60, -1))
+
+
+class Flat(Invests):
+    def partial_fit(self, X, y=None):
+        if X.ndim > 2:
+            raise ValueError("I want a table.")
+        return super().partial_fit(X)
+
+
+def test_a_score_of_predicted_rows_goes_by_chunks():
+    wrapper = ChunkedFit(Counts(), chunk_size=25).fit(X)
+    assert wrapper.score(X) == Counts().score(X)
+    assert wrapper.estimator_.seen_ == [25, 25, 10]
 
 
 # --- Seeds ---------------------------------------------------------------------------
