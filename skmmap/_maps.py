@@ -16,6 +16,8 @@ from typing import NoReturn
 import numpy as np
 
 from skmmap._messages import describe_rows
+from skmmap._npy_header import MAGIC, read_header
+from skmmap._regular import check_regular, open_regular
 from skmmap._stores import Store
 
 _ADVISE = getattr(os, "posix_fadvise", None)
@@ -43,9 +45,6 @@ WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
 # read so many pieces from here.
 _CACHED_NBYTES, _NEAR = 2**22, 8
 _COMPARED = 10  # rows of a map that is given, with its file
-
-_NPY_MAGIC = b"\x93NUMPY"
-_MAX_HEADER = 2**20  # of a type with many fields; NumPy reads 10,000 bytes unasked
 
 
 class MapStore(Store):
@@ -186,7 +185,7 @@ class MapStore(Store):
         self._check_open()
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
-        with open(self.path, "rb", buffering=0) as file:
+        with open_regular(self.path) as file:
             if self.how == "uncached" and _ADVISE is not None:
                 # Or the system would read on, and keep what nobody lets go of.
                 _ADVISE(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
@@ -342,7 +341,7 @@ class MapStore(Store):
 
     def _check_file(self, needed: int) -> None:
         """Raise unless the file is as it was when its address was taken."""
-        with open(self.path, "rb") as file:
+        with open_regular(self.path) as file:
             header, size = file.read(len(self._header)), os.fstat(file.fileno()).st_size
         if header != self._header:
             raise ValueError(
@@ -387,7 +386,7 @@ def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
 
 def _identify(path) -> tuple[int, int]:
     """Return what tells a file from another one of the same name."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return _identify_open(file)
 
 
@@ -449,59 +448,43 @@ def _address(array: np.ndarray) -> int:
 
 def open_npy(path, name: str, mode: str = "r") -> MapStore:
     """Address the rows of a ``.npy`` file; nothing is ever unpickled."""
-    path = Path(path)
-    with open(path, "rb") as file:
-        magic = file.read(len(_NPY_MAGIC))
+    path, named = Path(path), f"{name}={os.fspath(path)!r}"
+    with open_regular(path, named) as file:
+        _check_magic(file, path, name)
+        header, size = read_header(file, named), os.fstat(file.fileno()).st_size
+        file.seek(0)
+        begin = file.read(header.n_bytes)
+    shape, order, dtype, offset = header
+    if dtype.hasobject:
+        raise ValueError(
+            f"{named} holds pickled Python objects, which are never "
+            "loaded: they could run any code. Save plain numbers or strings, for "
+            "example np.save(path, array.astype(str))."
+        )
+    if size < header.end:
+        raise ValueError(
+            f"{named} is truncated: its header says shape {shape} and "
+            f"{header.end:,} bytes, and the file has {size:,}. Write it again."
+        )
+    if not shape:
+        raise ValueError(f"{named} holds a single value, which has no rows.")
+    return MapStore(
+        path, dtype, shape, offset=offset, order=order, mode=mode, header=begin
+    )
+
+
+def _check_magic(file, path: Path, name: str) -> None:
+    """Raise unless a file begins as ``.npy`` files do."""
+    magic = file.read(len(MAGIC))
+    file.seek(0)
     if magic[:2] == b"PK":
         raise ValueError(NPZ.format(name=name, path=path))
-    if magic != _NPY_MAGIC:
+    if magic != MAGIC:
         raise ValueError(
             f"{name}={str(path)!r} is not a .npy file. Save the array once with "
             "np.save(path, array); raw binary needs open_rows(path, dtype=..., "
             "shape=...)."
         )
-    shape, order, dtype, offset = read_header(path, name)
-    if dtype.hasobject:
-        raise ValueError(
-            f"{name}={str(path)!r} holds pickled Python objects, which are never "
-            "loaded: they could run any code. Save plain numbers or strings, for "
-            "example np.save(path, array.astype(str))."
-        )
-    size, needed = path.stat().st_size, offset + prod(shape) * dtype.itemsize
-    if size < needed:
-        raise ValueError(
-            f"{name}={str(path)!r} is truncated: its header says shape {shape} and "
-            f"{needed:,} bytes, and the file has {size:,}. Write it again."
-        )
-    if not shape:
-        raise ValueError(
-            f"{name}={str(path)!r} holds a single value, which has no rows."
-        )
-    if dtype.names:
-        # Only a map shows the names of fields that are not Latin ones.
-        options = {"mode": "r", "max_header_size": _MAX_HEADER}
-        dtype = np.lib.format.open_memmap(path, **options).dtype
-    with open(path, "rb") as file:
-        header = file.read(offset)
-    return MapStore(
-        path, dtype, shape, offset=offset, order=order, mode=mode, header=header
-    )
-
-
-def read_header(path, name: str):
-    """Return shape, order, type and the offset of the data of a ``.npy`` file."""
-    fmt = np.lib.format
-    with open(path, "rb") as file:
-        try:
-            old = fmt.read_magic(file) == (1, 0)
-            # Version 3 differs from 2 in its encoding only.
-            read = fmt.read_array_header_1_0 if old else fmt.read_array_header_2_0
-            shape, is_fortran, dtype = read(file, max_header_size=_MAX_HEADER)
-        except ValueError as error:
-            raise ValueError(
-                f"{name}={str(path)!r} has no readable header: {error}. Write it again."
-            ) from error
-        return shape, "F" if is_fortran else "C", dtype, file.tell()
 
 
 NPZ = (
@@ -517,7 +500,7 @@ def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapSt
         raise ValueError(
             f"dtype must be a type of fixed size, without Python objects; got {dtype}."
         )
-    size = path.stat().st_size
+    size = check_regular(path, f"source={str(path)!r}").st_size
     if not 0 <= offset <= size:
         raise ValueError(
             f"offset must be from 0 to the {size:,} bytes of {str(path)!r}; got "

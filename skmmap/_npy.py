@@ -1,12 +1,11 @@
 """The only place that creates files of rows."""
 
 import errno
-import io
 import os
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from pathlib import Path
 
@@ -26,12 +25,12 @@ from skmmap._batches import (
     say_rows,
 )
 from skmmap._maps import MapStore, open_npy
+from skmmap._npy_header import make_header
 from skmmap._open import open_rows
 from skmmap._progress import open_bar
 from skmmap._schedule import FileOrder
 from skmmap._unfinished import Unfinished, check_path
 
-_VERSIONS = (1, 0), (2, 0), (3, 0)
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -351,21 +350,6 @@ def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
             "given. Leave dtype out, or resume=False to replace the file."
         )
     return old
-
-
-def make_header(dtype: np.dtype, shape: tuple) -> bytes:
-    """Return what ``np.save`` puts before the rows, as long for any number of them."""
-    empty = np.empty((0, *shape[1:]), dtype)
-    for version in _VERSIONS:
-        header = io.BytesIO()
-        # Too long for version 1, or a field whose name is not Latin.
-        with suppress(ValueError):
-            np.lib.format.write_array(header, empty, version, allow_pickle=False)
-            break
-    # NumPy leaves blanks before the end for a number of rows of up to 21 digits.
-    before, key, after = header.getvalue().rpartition(b"'shape': (")
-    digits = b"%d" % shape[0]
-    return before + key + digits + after[1 : -len(digits)] + b"\n"
 
 
 def save_rows(path, batches, *, dtype=None, resume=False, progress=False, n_rows=None):

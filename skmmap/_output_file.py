@@ -21,9 +21,9 @@ import sklearn
 from scipy import sparse
 
 from skmmap._batches import check_storable
-from skmmap._maps import read_header
 from skmmap._messages import describe_rows, say_size
-from skmmap._npy import NpyWriter, make_header
+from skmmap._npy import NpyWriter
+from skmmap._npy_header import make_header, read_header
 from skmmap._open import open_rows
 from skmmap._output import Output, check_rows
 from skmmap._selection import at
@@ -202,10 +202,13 @@ class FileOutput:
     def _find_done(self) -> bytes:
         """Return a byte for each chunk, nothing if there is no file to go on with."""
         try:
-            shape, _, dtype, _ = read_header(self._out.hidden, "out")
+            header = self._out.read(read_header, "out")
         except ValueError:  # killed before the first chunk
             return b""
-        self._describe(dtype, shape[1:])
+        n_bytes = header.end + len(self._numbers)
+        if header.shape[:1] != (self._n_rows,) or self._out.size < n_bytes:
+            return b""
+        self._describe(header.dtype, header.shape[1:])
         return self._out.read_at(self._end, len(self._numbers))
 
     def _describe(self, dtype, row_shape) -> None:

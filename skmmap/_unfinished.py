@@ -30,6 +30,16 @@ class Unfinished:
         self._file.seek(place)
         return self._file.read(n_bytes).ljust(n_bytes, b"\0")
 
+    def read(self, reader, *args):
+        """Return what a function reads from the beginning."""
+        self._file.seek(0)
+        return reader(self._file, *args)
+
+    @property
+    def size(self) -> int:
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
+
     def allocate(self, n_bytes: int) -> None:
         """Take the room on the disk, or raise."""
         self._file.flush()

@@ -8,6 +8,7 @@ import skmmap
 HOUSE = [
     "_version",
     "_messages",
+    "_regular",
     "_origin",
     "_merge",
     "_chunk_size",
@@ -15,6 +16,7 @@ HOUSE = [
     "_schedule",
     "_selection",
     "_stores",
+    "_npy_header",
     "_maps",
     "_csr",
     "_external",

@@ -438,7 +438,8 @@ def test_files_that_cannot_be_mapped(files, name, text):
 
 def test_a_file_that_ends_in_its_header(files):
     path = files / "header.npy"
-    text = f"X={str(path)!r} has no readable header: EOF: reading array header, "
+    text = f"X={str(path)!r} has no readable header: the file ends 88 bytes "
+    text += "before its end. Write it again."
     with pytest.raises(ValueError, match=re.escape(text)):
         ChunkedFit(StandardScaler()).fit(path)
 

@@ -932,8 +932,8 @@ FOREIGN = {
     "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array).",
     "text": "path='{path}' is not a .npy file. Save the array once with np.save(path, "
     "array); raw binary needs open_rows(path, dtype=..., shape=...).",
-    "header": "path='{path}' has no readable header: EOF: reading array header, "
-    "expected 118 bytes got 30. Write it again.",
+    "header": "path='{path}' has no readable header: the file ends 88 bytes "
+    "before its end. Write it again.",
     "short": "path='{path}' is truncated: its header says shape (4, 3) and 176 bytes, "
     "and the file has 175. Write it again.",
     "fortran": "{path} is stored column by column (Fortran order), so no rows can be "
