@@ -6,9 +6,7 @@ from pathlib import Path
 
 from skmmap._columns import choose_columns, find_dtype, to_value_type
 from skmmap._external import import_library
-
-PARQUET = ".parquet", ".pq"
-IPC = ".arrow", ".feather"
+from skmmap._paths import find_format
 
 
 class _ParquetFile:
@@ -122,9 +120,8 @@ class _IpcFile:
 
 def open_arrow(path: Path):
     """Open a file for a ``with`` block."""
-    kind, file = (
-        ("Arrow IPC", _IpcFile) if path.suffix in IPC else ("Parquet", _ParquetFile)
-    )
+    is_ipc = find_format(path) == "arrow"
+    kind, file = ("Arrow IPC", _IpcFile) if is_ipc else ("Parquet", _ParquetFile)
     try:
         return closing(file(path))
     except ValueError as error:

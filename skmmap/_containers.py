@@ -6,15 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from skmmap._arrow import ParquetStore, TableStore
-from skmmap._arrow_files import IPC, PARQUET
 from skmmap._external import ContainerStore, cut_blocks, to_native
 from skmmap._grids import HdfStore, ZarrStore, find_array
+from skmmap._paths import find_format
 from skmmap._stores import Store
 
 __all__ = ["DaskStore", "HdfStore", "ParquetStore", "ZarrStore", "open_container"]
 
-_HDF = ".h5", ".hdf5", ".hdf"
-_ZARR_FILES = "zarr.json", ".zarray", ".zgroup"
+_FORMATS = {
+    "hdf": "hdf file",
+    "zarr": "zarr folder",
+    "parquet": "parquet",
+    "arrow": "parquet",
+}
 
 
 class DaskStore(ContainerStore):
@@ -78,14 +82,14 @@ class DaskStore(ContainerStore):
 def open_container(value, *, key=None, columns=None) -> Store | None:
     """Return the store of a container of another library, None for anything else.
 
-    A container is a path to one, or an object, which is recognised by the names of its
-    classes. `key` names a dataset in a file or group, `columns` those of a table.
+    A container is a ``Path`` to one, or an object, which is recognised by the names of
+    its classes. `key` names a dataset in a file or group, `columns` those of a table.
     """
-    is_path = isinstance(value, str | os.PathLike)
-    kind = _find_path_kind(Path(value)) if is_path else _find_kind(value)
+    named = isinstance(value, Path)
+    kind = _FORMATS.get(find_format(value)) if named else _find_kind(value)
     if kind is None:
         return None
-    what = repr(os.fspath(value)) if is_path else f"a {type(value).__name__}"
+    what = repr(os.fspath(value)) if named else f"a {type(value).__name__}"
     for name, option in {"key": key, "columns": columns}.items():
         if option is not None and name != _OPTIONS.get(kind):
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
@@ -94,15 +98,9 @@ def open_container(value, *, key=None, columns=None) -> Store | None:
     return _OPENERS[kind](value, **option)
 
 
-def _find_path_kind(path: Path) -> str | None:
-    """Return the kind of container at ``path``, by its name where that tells."""
-    suffix = path.suffix.lower()
-    if suffix in _HDF:
-        return "hdf file"
-    if suffix in PARQUET + IPC and not path.is_dir():
-        return "parquet"
-    is_zarr = suffix == ".zarr" or any((path / name).is_file() for name in _ZARR_FILES)
-    return "zarr folder" if is_zarr else None
+def is_container(value) -> bool:
+    """Whether ``value`` is a container of another library's."""
+    return _find_kind(value) is not None
 
 
 def _find_kind(value) -> str | None:

@@ -11,6 +11,7 @@ from skmmap._batches import cast_integers, check_given_dtype, check_kind
 from skmmap._csv import CsvFile, Surprise, is_csv
 from skmmap._npy import save_rows
 from skmmap._open import open_rows
+from skmmap._paths import is_path, to_path
 from skmmap._rows import Rows, find_source
 from skmmap._samples import check_samples, write_samples
 from skmmap._source import Source
@@ -117,7 +118,8 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
         written = write_samples(check_samples(src), paths, dtype, is_several, progress)
         return tuple(written) if is_several else written[0]
     if is_csv(src):
-        _refuse_options({"key": key}, repr(os.fspath(src)))
+        src = to_path(src)
+        _refuse_options({"key": key}, repr(str(src)))
         _refuse_same([src], paths[0])
         return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
     rows = _open_dense(src, options)
@@ -126,17 +128,12 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
 
 
 def _check_dst(path) -> Path:
-    if not isinstance(path, str | os.PathLike):
+    if not is_path(path):
         raise TypeError(
             "dst must be a str or a pathlib.Path, or a tuple of them; got "
             f"{type(path).__name__}."
         )
-    if Path(path).suffix != ".npy":
-        named = os.fspath(path)
-        raise ValueError(
-            f"dst must end in '.npy'; got {named!r}. Write {named + '.npy'!r}."
-        )
-    return check_path(path)
+    return check_path(path, "dst")
 
 
 def _refuse_options(options: dict, what: str) -> None:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from glob import has_magic
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from skmmap._columns import (
     is_string,
     to_numpy,
 )
+from skmmap._paths import is_path, is_pattern, to_path
 
 # No line may be longer; pyarrow reads some thirty blocks ahead.
 _CSV_BLOCK = 2**20
@@ -30,11 +30,11 @@ class Surprise(Exception):
 
 def is_csv(src) -> bool:
     """Whether ``src`` is a path to a CSV or TSV file, by its name."""
-    return isinstance(src, str | os.PathLike) and _find_suffix(src) in _DELIMITERS
+    return is_path(src) and _find_suffix(src) in _DELIMITERS
 
 
 def _find_suffix(path) -> str:
-    path = Path(os.fspath(path).lower())
+    path = Path(os.fsdecode(path).lower())
     return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
 
 
@@ -244,14 +244,14 @@ class CsvFile:
 
 
 def _check_csv(path) -> str:
-    path = os.fspath(path)
-    if has_magic(path) and not os.path.exists(path):
+    path = to_path(path)
+    if is_pattern(path):
         raise ValueError(
-            f"src={path!r} is a pattern, and CSV files are converted one by one. "
+            f"src={str(path)!r} is a pattern, and CSV files are converted one by one. "
             "Convert each to a .npy file, which open_rows takes together as shards."
         )
     with open(path, "rb"):  # an error of Python's own, rather than one of pyarrow
-        return path
+        return str(path)
 
 
 def _import_arrow(path) -> tuple:

@@ -1,10 +1,8 @@
 """What is in a file of rows, in words: ``python -m skmmap info``."""
 
-import os
 import reprlib
 from collections import Counter
 from collections.abc import Iterator
-from glob import glob, has_magic
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from skmmap._csv import is_csv
 from skmmap._external import ContainerStore, import_library
 from skmmap._messages import say_size
 from skmmap._open import open_rows
+from skmmap._paths import find_format, find_paths, is_pattern, to_path
 from skmmap._rows import find_source
 
 _SHOWN = 20  # labels, or datasets, that are listed
@@ -68,12 +67,13 @@ def describe(path, *, key=None, columns=None) -> str:
     ValueError: X.csv is a CSV file, whose rows have to be parsed. ...
     >>> folder.cleanup()
     """
+    path = to_path(path)
     if is_csv(path):
         raise ValueError(
-            f"{Path(path).name} is a CSV file, whose rows have to be parsed. Convert "
+            f"{path.name} is a CSV file, whose rows have to be parsed. Convert "
             "it once: python -m skmmap convert SRC DST."
         )
-    names = [] if key is not None else _find_datasets(Path(path))
+    names = [] if key is not None else _find_datasets(path)
     if len(names) > 1 and columns is None:
         facts = _list_datasets(names)
     else:
@@ -117,11 +117,9 @@ def _find_order(store) -> list[tuple]:
     return [("order", f"{slow}; {todo}")]
 
 
-def _find_size(path) -> int:
+def _find_size(path: Path) -> int:
     """Return the bytes of all files at a path or of a pattern."""
-    path = os.fspath(path)
-    is_pattern = has_magic(path) and not os.path.exists(path)
-    found = [Path(name) for name in (glob(path) if is_pattern else [path])]
+    found = find_paths(path, "path") if is_pattern(path) else [path]
     inside = [file for place in found for file in (place, *place.rglob("*"))]
     return sum(file.stat().st_size for file in inside if file.is_file())
 
@@ -131,13 +129,13 @@ def _find_size(path) -> int:
 
 def _find_datasets(path: Path) -> list[tuple]:
     """Return names and what is known of the datasets of an HDF5 file or zarr group."""
-    if path.suffix.lower() in (".h5", ".hdf5", ".hdf") and path.is_file():
+    kind = find_format(path)
+    if kind == "hdf" and path.is_file():
         with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
             nodes = []
             file.visititems(lambda name, node: nodes.append((name, node)))
             return _pick_arrays(nodes)
-    zarr_files = "zarr.json", ".zgroup"
-    if path.is_dir() and any((path / name).is_file() for name in zarr_files):
+    if kind == "zarr" and path.is_dir():
         zarr = import_library("zarr", "zarr arrays", "zarr", path)
         group = zarr.open(str(path), mode="r")
         return _pick_arrays(getattr(group, "members", lambda **_: [])(max_depth=None))

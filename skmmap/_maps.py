@@ -79,7 +79,7 @@ class MapStore(Store):
     @classmethod
     def of(cls, array: np.ndarray, mode: str) -> "MapStore | None":
         """Return the store of a view of a map, None if its file cannot be named."""
-        memmap = _find_memmap(array)
+        memmap = find_memmap(array)
         path = getattr(memmap, "filename", None)
         if path is None or memmap.mode == "c" or not os.path.exists(path):
             return None
@@ -204,7 +204,7 @@ class MapStore(Store):
 
     def check(self, start: int, stop: int) -> None:
         """Raise if the file has been cut: looking at the map would kill the process."""
-        memmap = _find_memmap(self._ref())
+        memmap = find_memmap(self._ref())
         if memmap is None or not self.row_nbytes:
             return
         # Of the file that is mapped, whatever has its name by now.
@@ -305,7 +305,7 @@ class MapStore(Store):
         self._view(memmap)[rows] = values
 
     def holds(self, array: np.ndarray) -> bool:
-        memmap = _find_memmap(array)
+        memmap = find_memmap(array)
         return memmap is not None and str(memmap.filename) == str(self.path)
 
     def hold(self) -> None:
@@ -433,7 +433,7 @@ def _find_extent(shape, strides, itemsize: int) -> tuple[int, int]:
     return low, sum(step for step in reach if step > 0) + itemsize
 
 
-def _find_memmap(array) -> np.memmap | None:
+def find_memmap(array) -> np.memmap | None:
     """Return the map itself that ``array`` is a view of, None if it is of none."""
     found = None
     while isinstance(array, np.ndarray):

@@ -1,8 +1,6 @@
 """The only place that opens inputs: ``open_rows``, and what ``fit`` is given."""
 
 import os
-import re
-from glob import glob, has_magic
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,18 @@ from scipy import sparse
 
 from skmmap._containers import open_container
 from skmmap._csr import is_csr_folder, open_csr
+from skmmap._lists import check_list, check_rows, is_shards
 from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
+from skmmap._paths import (
+    NPY,
+    SUFFIXES,
+    find_format,
+    find_paths,
+    find_suffix,
+    is_path,
+    is_pattern,
+    to_path,
+)
 from skmmap._rows import Rows, find_source
 from skmmap._source import SelectedStore, Source
 from skmmap._stores import (
@@ -59,9 +68,11 @@ def open_rows(
     ----------
     source : path, list of paths, array or container of rows
         - A path to a ``.npy`` file. Nothing is ever unpickled.
-        - A list of paths, or a pattern such as ``"X_*.npy"``: shards, which become
-          one array. Files that a pattern finds are ordered by the numbers in their
-          names: ``X_2.npy`` before ``X_10.npy``.
+        - A list of paths, maps, `Rows` or containers, or a pattern such as
+          ``"X_*.npy"``: shards, which become one array. Files that a pattern finds
+          are ordered by the numbers in their names: ``X_2.npy`` before ``X_10.npy``.
+          A name that exists is no pattern, and the name of a folder that exists none
+          either.
         - A path to a raw binary file, with `dtype`, and `shape`, `offset` and
           `order` as ``np.memmap`` has them.
         - A folder with ``data.npy``, ``indices.npy`` and ``indptr.npy``: a CSR matrix.
@@ -69,7 +80,8 @@ def open_rows(
           indices are read once for it.
         - A memory map, or a view of one: its file is opened again by its address.
         - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
-          files (pyarrow), a dask array.
+          files (pyarrow), a dask array. Files are known by their first bytes, whatever
+          they are called.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -135,7 +147,8 @@ def open_rows(
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
     values = dtype, shape, offset, order, columns, key
     options = dict(zip(_UNSET, values, strict=True))
-    return Rows(_open(source, _check_mode(mode), options))
+    mode = _check_mode(mode)
+    return Rows(_open(source, "source", mode, options, is_text=False))
 
 
 def _check_mode(mode) -> str:
@@ -145,28 +158,57 @@ def _check_mode(mode) -> str:
     return mode
 
 
-def _open(value, mode: str, options: dict) -> Source:
-    """Return the source of what `open_rows` was given."""
+def open_source(value, name: str) -> Source:
+    """Return ``value`` as a source: rows that are read by slice, never whole.
+
+    ``value`` is what `ChunkedFit` takes as X, y or weights: anything that `open_rows`
+    takes, and lists of texts. ``name`` is what the user calls it.
+    """
+    source = _open(value, name, "r", _UNSET, is_text=True)
+    check_rows(source.store, name)
+    return source
+
+
+def _open(value, name: str, mode: str, options: dict, is_text: bool) -> Source:
+    """Return the source of what `open_rows`, or `fit`, was given."""
     if isinstance(value, Rows):
         _refuse_others(value, mode, options)
         return find_source(value)
-    if _is_path(value):
-        return Source(_open_path(value, "source", mode, options))
-    if _is_shards(value):
+    if is_path(value):
+        return Source(_open_path(value, name, mode, options))
+    if is_shards(value, is_text=is_text):
         _check_one_file(value, mode)
-        shards = [_open(shard, mode, options) for shard in value]
+        shards = [_open(shard, name, mode, options, is_text) for shard in value]
         return Source(_join_shards(shards, list(value)))
     if isinstance(value, np.ndarray):
         _refuse_others(value, "r", options)
-        return Source(_open_array(value, mode))
+        return Source(_open_array(value, name, mode))
     container = open_container(value, key=options["key"], columns=options["columns"])
     _refuse_others(value, mode, options, ("key", "columns") if container else ())
-    return Source(container) if container else open_source(value, "source")
+    return Source(container or _open_object(value, name))
+
+
+def _open_object(value, name: str) -> Store:
+    """Return the store of rows that are in this process."""
+    if isinstance(value, np.lib.npyio.NpzFile):
+        raise TypeError(NPZ.format(name=name, path="an .npz archive"))
+    if sparse.issparse(value):
+        return SparseStore(value)
+    # A column of texts as X stays one: skrub's GapEncoder takes nothing else.
+    if is_frame(value) or (name == "X" and is_series(value)):
+        return FrameStore(value)
+    if isinstance(value, list | tuple):
+        return ListStore(check_list(value, name))
+    is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
+    if is_lazy and not is_series(value):
+        _check_array(value, name, type(value).__name__)
+        return LazyStore(value)
+    return _open_array(np.asarray(value), name, "r", type(value).__name__)
 
 
 def _refuse_others(value, mode: str, options: dict, taken=(), modes=("r",)) -> None:
     """Raise for an option that would be ignored for such a source."""
-    what = repr(os.fspath(value)) if _is_path(value) else f"a {type(value).__name__}"
+    what = repr(os.fspath(value)) if is_path(value) else f"a {type(value).__name__}"
     if mode not in modes:
         raise ValueError(
             f"mode must be {' or '.join(map(repr, modes))} for {what}; got {mode!r}."
@@ -176,20 +218,9 @@ def _refuse_others(value, mode: str, options: dict, taken=(), modes=("r",)) -> N
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
 
 
-def _is_path(value) -> bool:
-    return isinstance(value, str | os.PathLike)
-
-
-def _is_shards(value) -> bool:
-    """Whether ``value`` is a list of sources, rather than of rows."""
-    return isinstance(value, list | tuple) and any(
-        _is_path(item) or isinstance(item, np.memmap | Rows) for item in value
-    )
-
-
-def _open_array(array: np.ndarray, mode: str) -> Store:
+def _open_array(array: np.ndarray, name: str, mode: str, kind: str = "") -> Store:
     """Return the store of an array: by its address if it is of a file."""
-    _check_array(array, "source", type(array).__name__)
+    _check_array(array, name, kind or type(array).__name__)
     if mode == "w+":
         raise ValueError("mode='w+' writes a new file; give its path as source.")
     if mode != "c" and (store := MapStore.of(array, mode)) is not None:
@@ -207,46 +238,43 @@ def _check_array(array, name: str, kind: str) -> None:
         raise TypeError(f"{name} must be rows; got {kind}.")
 
 
-def _open_path(value, name: str, mode: str = "r", options: dict = _UNSET) -> Store:
-    path = Path(value)
-    if has_magic(str(path)) and not path.exists():
+def _open_path(value, name: str, mode: str, options: dict) -> Store:
+    path = to_path(value)
+    if is_pattern(path):
         _check_one_file(path, mode)
-        paths = _find(path, name)
+        paths = find_paths(path, name)
         shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
         return _join_shards(shards, paths)
-    container = open_container(path, key=options["key"], columns=options["columns"])
-    if container is not None:
+    store = (
+        None
+        if _is_plain(path, mode, options["dtype"])
+        else open_container(path, key=options["key"], columns=options["columns"])
+    )
+    if store is not None:
         _refuse_others(path, mode, options, ("key", "columns"))
-        return container
+        return store
     if path.is_dir():
         return _open_folder(path, name, mode, options)
     if mode == "w+":
         return _create(path, options)
-    if options["dtype"] is not None and path.suffix != ".npy":
+    if options["dtype"] is not None and find_suffix(path) not in NPY:
         _refuse_others(path, mode, options, _RAW, ("r", "r+", "c"))
-        raw = {name: options[name] for name in _RAW}
-        return open_raw(path, **raw, mode=mode)
+        return open_raw(path, **{name: options[name] for name in _RAW}, mode=mode)
     store = open_npy(path, name, mode)
     _refuse_others(path, mode, options, (), ("r", "r+", "c"))
     return store
 
 
+def _is_plain(path: Path, mode: str, dtype) -> bool:
+    """Whether a file is to be made, or is of no format but the type that is given."""
+    if find_suffix(path) in SUFFIXES:
+        return False
+    return mode == "w+" or (dtype is not None and find_format(path) in ("", "npy"))
+
+
 def _check_one_file(source, mode: str) -> None:
     if mode == "w+":
         raise ValueError(f"mode='w+' writes one new file; got source={source!r}.")
-
-
-def _find(pattern: Path, name: str) -> list[Path]:
-    """Return the files that a pattern finds, X_2 before X_10."""
-    paths = sorted(glob(str(pattern), recursive=True), key=_by_numbers)
-    if not paths:
-        raise FileNotFoundError(f"{name}={str(pattern)!r} matches no file.")
-    return [Path(path) for path in paths]
-
-
-def _by_numbers(path: str) -> tuple:
-    parts = re.split(r"(\d+)", path)
-    return [int(part) if part.isdecimal() else part for part in parts], path
 
 
 def _join_shards(shards: list[Source], named: list) -> Store:
@@ -269,7 +297,7 @@ def _find_kind(source: Source) -> dict:
 
 
 def _name_shard(item) -> str:
-    return repr(os.fspath(item)) if _is_path(item) else repr(item)
+    return repr(os.fspath(item)) if is_path(item) else repr(item)
 
 
 def _make_shard(source: Source) -> Store:
@@ -294,39 +322,10 @@ def _create(path: Path, options: dict) -> Store:
     if dtype is None or options["shape"] is None:
         raise ValueError("mode='w+' needs dtype and shape of the new file.")
     shape = check_shape(options["shape"])
-    if path.suffix == ".npy":
+    if find_suffix(path) in NPY:
         _refuse_others(path, "w+", options, ("dtype", "shape", "order"), ("w+",))
         is_fortran = order == "F"
         np.lib.format.open_memmap(path, "w+", dtype, shape, fortran_order=is_fortran)
         return open_npy(path, "source", "r+")
     np.memmap(path, dtype, "w+", offset, shape, order)
     return open_raw(path, dtype, shape, offset=offset, order=order, mode="r+")
-
-
-def open_source(value, name: str) -> Source:
-    """Return ``value`` as a source: rows that are read by slice, never whole.
-
-    ``value`` is what `ChunkedFit` takes as X, y or weights: anything that `open_rows`
-    takes but for a list, whose items are rows. ``name`` is what the user calls it.
-    """
-    if isinstance(value, Rows):
-        return find_source(value)
-    if _is_path(value):
-        return Source(_open_path(value, name))
-    if isinstance(value, np.lib.npyio.NpzFile):
-        raise TypeError(NPZ.format(name=name, path="an .npz archive"))
-    if sparse.issparse(value):
-        return Source(SparseStore(value))
-    # A column of texts as X stays one: skrub's GapEncoder takes nothing else.
-    if is_frame(value) or (name == "X" and is_series(value)):
-        return Source(FrameStore(value))
-    if isinstance(value, list | tuple):
-        return Source(ListStore(value))
-    if (container := open_container(value)) is not None:
-        return Source(container)
-    is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
-    array = value if is_lazy and not is_series(value) else np.asarray(value)
-    _check_array(array, name, type(value).__name__)
-    if not isinstance(array, np.ndarray):
-        return Source(LazyStore(array))
-    return Source(MapStore.of(array, "r") or ArrayStore(array))

@@ -26,6 +26,7 @@ from skmmap._npy import NpyWriter
 from skmmap._npy_header import make_header, read_header
 from skmmap._open import open_rows
 from skmmap._output import Output, check_rows
+from skmmap._paths import is_path, to_path
 from skmmap._selection import at
 from skmmap._stores import is_frame
 from skmmap._unfinished import Unfinished, check_path, check_place
@@ -55,18 +56,19 @@ def open_output(out, table, *, resume: bool, key):
     if isinstance(out, np.ndarray):
         _check_apart(table.holds(out), "the array")
         return ArrayOutput(out, n_rows, order)
-    if not isinstance(out, str | os.PathLike):
+    if not is_path(out):
         raise TypeError(
             "out must be None, a path that ends in '.npy', a folder for a sparse "
             f"result, or an array; got {type(out).__name__}."
         )
-    if not Path(out).suffix:
+    out = to_path(out)
+    if not out.suffix:
         if resume:
             raise ValueError(
-                f"resume=True is for '.npy' files; out={os.fspath(out)!r} is a folder "
+                f"resume=True is for '.npy' files; out={str(out)!r} is a folder "
                 "for a sparse result, which is written in one run."
             )
-        return FolderOutput(Path(out).absolute(), order)
+        return FolderOutput(out.absolute(), order)
     path = check_path(out, "out")
     _check_apart(_reads(table, path), "the file")
     # Rows in memory would all be looked at for it.

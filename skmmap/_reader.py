@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skmmap._lists import is_shards
 from skmmap._open import open_source
+from skmmap._paths import is_path, names_rows
 from skmmap._read_path import Reading
 from skmmap._readahead import Load, Memory, bring
 from skmmap._schedule import Buffer, FileOrder
@@ -338,7 +340,7 @@ def open_table(
         if name == "sample_weight" and not isinstance(value, Number):
             weights = open_array(value, name)
             by_row[name] = _check_weights(weights, X.n_rows) if is_checked else weights
-        elif _is_npy_path(value) or _has_rows(value, X.n_rows):
+        elif _is_source(value) or _has_rows(value, X.n_rows):
             by_row[name] = open_source(value, name)
         else:
             whole[name] = value
@@ -363,10 +365,11 @@ def _check_weights(source, n_rows: int):
     return source
 
 
-def _is_npy_path(value) -> bool:
-    return hasattr(value, "__fspath__") or (
-        isinstance(value, str) and value.endswith(".npy")
-    )
+def _is_source(value) -> bool:
+    """Whether ``value`` is a path, or a list of shards, and not itself a parameter."""
+    if isinstance(value, str | bytes):
+        return names_rows(value)
+    return is_path(value) or is_shards(value, is_text=True)
 
 
 def _has_rows(value, n_rows: int) -> bool:

@@ -6,6 +6,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from skmmap._paths import NPY, find_suffix, is_path, to_path
+
 
 class Unfinished:
     """A file that is being written; nothing is at its place until `commit`."""
@@ -144,16 +146,17 @@ def _lock(file) -> bool:
 
 def check_path(path, name: str = "path") -> Path:
     """Return ``path`` as an absolute one, if a file can be put there."""
-    if not isinstance(path, str | os.PathLike):
+    if not is_path(path):
         raise TypeError(
             f"{name} must be a str or a pathlib.Path; got {type(path).__name__}."
         )
-    if Path(path).suffix != ".npy":
-        named = os.fspath(path)
+    path = to_path(path)
+    if find_suffix(path) not in NPY:
+        named = str(path)
         raise ValueError(
             f"{name} must end in '.npy'; got {named!r}. Write {named + '.npy'!r}."
         )
-    path = Path(path).absolute()
+    path = path.absolute()
     check_place(_follow(path))
     return path
 
