@@ -82,11 +82,11 @@ class DaskStore(ContainerStore):
 def open_container(value, *, key=None, columns=None) -> Store | None:
     """Return the store of a container of another library, None for anything else.
 
-    A container is a ``Path`` to one, or an object, which is recognised by the names of
-    its classes. `key` names a dataset in a file or group, `columns` those of a table.
+    A container is a path to one, or an object, which is recognised by the names of its
+    classes. `key` names a dataset in a file or group, `columns` those of a table.
     """
-    named = isinstance(value, Path)
-    kind = _FORMATS.get(find_format(value)) if named else _find_kind(value)
+    named = isinstance(value, str | os.PathLike)
+    kind = _FORMATS.get(find_format(Path(value))) if named else _find_kind(value)
     if kind is None:
         return None
     what = repr(os.fspath(value)) if named else f"a {type(value).__name__}"

@@ -8,6 +8,8 @@ import re
 from glob import escape, glob, has_magic
 from pathlib import Path
 
+from skmmap._regular import open_regular
+
 NPY = (".npy",)
 HDF = ".h5", ".hdf5", ".hdf", ".h5ad", ".nc", ".nc4", ".mat", ".he5", ".loom"
 PARQUET = ".parquet", ".pq"
@@ -85,7 +87,7 @@ def _has_any(folder: Path, names) -> bool:
 
 
 def _read_format(path: Path) -> str:
-    with open(path, "rb", buffering=0) as file:
+    with open_regular(path) as file:
         first, size = file.read(len(_HDF_MAGIC)), os.fstat(file.fileno()).st_size
         for magic, name in _MAGIC.items():
             if first.startswith(magic):
