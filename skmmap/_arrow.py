@@ -21,6 +21,7 @@ class ArrowStore(ContainerStore):
     """
 
     columns = None
+    has_equal_rows = False
     _missing = ""
 
     def _describe(self, schema, columns) -> None:
@@ -127,6 +128,10 @@ class TableStore(ArrowStore):
     def _iter_slices(self, start, stop):
         yield self._table.slice(start, max(0, stop - start)), start
 
+    @property
+    def memory_nbytes(self) -> int:
+        return 0 if self._table is None else self._table.nbytes
+
     def close(self) -> None:
         super().close()
         self._table = None
@@ -154,21 +159,26 @@ class ParquetStore(ArrowStore):
         self._groups = self._stops = self._last = None
 
     def _find_rows(self):
-        groups, counts, nulls = [], [0], set()
+        groups, counts, nulls, nbytes = [], [0], set(), 0
         for path in self.paths:
             with open_arrow(path) as file:
                 counts += file.find_counts(self._names)
                 nulls |= file.find_nulls(self._names)
+                nbytes += file.find_nbytes(self._names)
                 is_mapped = file.is_mapped
             numbers = range(len(counts) - 1 - len(groups))
             groups += [(path, i, is_mapped) for i in numbers]
         self._groups, self._stops = groups, np.cumsum(counts)
+        self._disk_nbytes = nbytes
         return int(self._stops[-1]), nulls
 
     def _iter_tables(self, names):
         for path, number, is_mapped in self._groups:
             with open_arrow(path) as file:
                 yield file.read(number, names, is_mapped)
+
+    def find_disk_nbytes(self) -> int:
+        return self._disk_nbytes
 
     def _iter_slices(self, start, stop):
         if self._groups is None and self._find_rows()[0] != self.n_rows:

@@ -33,18 +33,24 @@ class _ParquetFile:
 
     def find_nulls(self, names) -> set:
         """Return the columns that have nulls, as far as the file says."""
-        leaves = enumerate(self._metadata.schema.column(j).path for j in self._columns)
-        # Values in lists lie below the name of the column.
-        chosen = [
-            (j, n) for j, p in leaves for n in names if f"{p}.".startswith(f"{n}.")
-        ]
+        chosen = self._find_leaves(names)
         return {
             n for j, n in chosen if any(_has_null(g.column(j)) for g in self._groups)
         }
 
-    @property
-    def _columns(self) -> range:
-        return range(self._metadata.num_columns)
+    def find_nbytes(self, names) -> int:
+        """Return the bytes that the columns take in the file."""
+        leaves = {number for number, _ in self._find_leaves(names)}
+        groups = self._groups
+        return sum(g.column(j).total_compressed_size for g in groups for j in leaves)
+
+    def _find_leaves(self, names) -> list[tuple]:
+        """Return the numbers of stored columns, each with the name that it is of."""
+        schema, names = self._metadata.schema, set(names)
+        paths = [schema.column(number).path for number in range(len(schema))]
+        return [
+            (j, n) for j, path in enumerate(paths) for n in _list_tops(path) & names
+        ]
 
     def read(self, number: int, names, is_mapped: bool):
         return self._file.read_row_group(number, columns=list(dict.fromkeys(names)))
@@ -52,6 +58,12 @@ class _ParquetFile:
     def close(self) -> None:
         self._file.close(force=True)
         self._source.close()
+
+
+def _list_tops(path: str) -> set:
+    """Return what a stored column may be of: values in lists lie below its name."""
+    parts = path.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
 
 def _has_null(chunk) -> bool:
@@ -103,6 +115,10 @@ class _IpcFile:
         names = [n for n in names if find_dtype(types[n], 0) != find_dtype(types[n], 1)]
         batches = self._iter_batches(names) if names else ()
         return {n for b in batches for n in names if b.column(n).null_count}
+
+    def find_nbytes(self, names) -> int:
+        """Return the bytes of the file, which does not say them of each column."""
+        return self._map.size()
 
     def read(self, number: int, names, is_mapped: bool):
         """Return a batch as a table; one that is not mapped outlives the file."""

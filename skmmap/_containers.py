@@ -25,6 +25,7 @@ class DaskStore(ContainerStore):
     """Rows of a dask array, computed block by block, of which the last one is kept."""
 
     is_addressed = False
+    memory_nbytes = 0
     _last = None, None  # the number of a block, and its rows
 
     def __init__(self, array):
@@ -42,6 +43,9 @@ class DaskStore(ContainerStore):
                 "type, for example array.astype(float) or array.astype('U10')."
             )
         self.shape, self.dtype = array.shape, to_native(array.dtype)
+
+    def find_disk_nbytes(self) -> None:
+        return None
 
     @property
     def block_rows(self) -> int:

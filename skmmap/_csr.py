@@ -19,6 +19,7 @@ class CsrStore(SparseStore):
     """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
 
     on_disk = is_addressed = True
+    has_equal_rows = False
 
     def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
         self._data, self._indices, self._indptr = data, indices, indptr
@@ -33,6 +34,10 @@ class CsrStore(SparseStore):
     @property
     def row_values(self) -> int:
         return round(self._data.n_rows / max(1, self.n_rows))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in (self._data, self._indices, self._indptr))
 
     def read(self, start: int, stop: int):
         indptr = self._indptr.read(start, stop + 1).astype(np.int64)

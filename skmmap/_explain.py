@@ -8,6 +8,7 @@ from skmmap._own_fit import find_learner
 from skmmap._plan import Plan
 from skmmap._schedule import BlockOrder, ChunkOrder
 from skmmap._seeds import find_own_seed
+from skmmap._sizes import find_read_nbytes
 
 
 def explain(wrapper, plan: Plan) -> str:
@@ -84,11 +85,11 @@ def _say_epochs(wrapper, plan: Plan) -> str:
 
 
 def _say_reads(plan: Plan) -> str:
-    nbytes = plan.table.X.n_rows * plan.table.row_nbytes
+    nbytes, is_exact = find_read_nbytes(plan.table.sources)
     places = plan.schedule.n_reads
     return (
-        f"{say_size(nbytes)} in each epoch, from {places:,} "
-        f"{'place' if places == 1 else 'places'} (seeks)"
+        f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, from "
+        f"{places:,} {'place' if places == 1 else 'places'} (seeks)"
     )
 
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from skmmap._stores import Store, check_read
 
+_MOST_FILES = 10_000  # that are asked for their sizes
+
 # Libraries need not expect several threads, and keep a state for each file.
 _lock = RLock()
 
@@ -60,6 +62,23 @@ def cut_blocks(rows: np.ndarray, cuts: np.ndarray):
     for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):
         start, stop = int(rows[i]), int(rows[j - 1]) + 1
         yield (start, stop), rows[i:j] - start, slice(i, j)
+
+
+def find_stored_nbytes(dataset) -> int:
+    """Return the bytes that an HDF5 dataset takes in its file, or in its sources'."""
+    if dataset.is_virtual:
+        folder = os.path.dirname(dataset.file.filename)
+        names = {source.file_name for source in dataset.virtual_sources()}
+        paths = [dataset.file.filename if n == "." else n for n in names]
+        paths = [os.path.join(folder, path) for path in paths]
+        return sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    return dataset.id.get_storage_size()
+
+
+def find_folder_nbytes(folder) -> int | None:
+    """Return the bytes of all files in a folder, None if it takes long to ask them."""
+    inside = [os.path.join(at, n) for at, _, names in os.walk(folder) for n in names]
+    return sum(map(os.path.getsize, inside)) if len(inside) <= _MOST_FILES else None
 
 
 def to_native(dtype) -> np.dtype:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap._external import ContainerStore, cut_blocks, import_library, to_native
+from skmmap._external import (
+    ContainerStore,
+    cut_blocks,
+    find_folder_nbytes,
+    find_stored_nbytes,
+    import_library,
+    to_native,
+)
 from skmmap._filters import (
     check_codec,
     find_codecs,
@@ -108,6 +115,17 @@ class HdfStore(GridStore):
     def _decode(self, dataset, start, stop):
         return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
 
+    def find_disk_nbytes(self) -> int:
+        if not self.on_disk:
+            return 0
+        if self._dataset:
+            return find_stored_nbytes(self._dataset)
+        try:
+            with self._open_file() as file:
+                return find_stored_nbytes(file[self.key])
+        except (OSError, KeyError):
+            return 0  # it is not there any more
+
     def hold(self) -> None:
         super().hold()
         if self._dataset is None:
@@ -168,6 +186,15 @@ class ZarrStore(GridStore):
             array = zarr.open_array(self._root, path=self._key, mode="r")
             self._array = self._check_same(array)
         return self._array[start:stop]
+
+    @property
+    def memory_nbytes(self) -> int:
+        return 0  # of what is in a store that is no folder, nobody knows where it is
+
+    def find_disk_nbytes(self) -> int | None:
+        if self._root is None:
+            return None
+        return find_folder_nbytes(os.path.join(self._root, self._key))
 
     def close(self) -> None:
         super().close()

@@ -74,28 +74,28 @@ class Table:
     @property
     def row_nbytes(self) -> int:
         """Bytes of a row as it is stored, in all sources together."""
-        return sum(source.row_nbytes for source in self._sources)
+        return sum(source.row_nbytes for source in self.sources)
 
     @property
     def group_rows(self) -> int:
         """Rows that are brought together, in chunks or not."""
-        if not all(source.store.is_array for source in self._sources):
+        if not all(source.store.is_array for source in self.sources):
             return 1
         nbytes, n_rows = self.reading.piece_nbytes, self.X.n_rows
         # Of a selection with gaps, some would be gathered in memory.
-        if n_rows and all(s.view(0, n_rows) is not None for s in self._sources):
+        if n_rows and all(s.view(0, n_rows) is not None for s in self.sources):
             nbytes *= _SHOWN_PIECES
         return max(1, nbytes // max(1, self.row_nbytes))
 
     @property
     def files(self) -> dict:
         """Bytes of the rows in each file that is mapped or read."""
-        return {p: n for source in self._sources for p, n in source.store.files.items()}
+        return {p: n for source in self.sources for p, n in source.store.files.items()}
 
     @property
     def is_parallel(self) -> bool:
         """Whether several threads can each have a table of these rows."""
-        return not any(source.store.is_bound for source in self._sources)
+        return not any(source.store.is_bound for source in self.sources)
 
     @property
     def is_addressed(self) -> bool:
@@ -128,7 +128,7 @@ class Table:
 
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
-        return any(source.store.holds(array) for source in self._sources) or any(
+        return any(source.store.holds(array) for source in self.sources) or any(
             memory.holds(array) for memory in self._memory.values()
         )
 
@@ -160,7 +160,8 @@ class Table:
         return replace(self, X=change(self.X), y=y, by_row=by_row)
 
     @property
-    def _sources(self) -> list:
+    def sources(self) -> list[Source]:
+        """X, y and all that goes along with the rows."""
         sources = [self.X, self.y, *self.by_row.values()]
         return [source for source in sources if source is not None]
 
@@ -200,7 +201,7 @@ class Table:
         """Return what brings the rows of a buffer, and where they will be."""
         rows, looked_at, tasks = {}, [], []
         nbytes = self.reading.piece_nbytes
-        for number, source in enumerate(self._sources):
+        for number, source in enumerate(self.sources):
             view = None
             if buffer.places is None and source.store.is_array:
                 view = source.view(*buffer.blocks[0])

@@ -7,6 +7,7 @@ from scipy import sparse
 
 from skmmap._messages import say_size
 from skmmap._selection import resolve
+from skmmap._sizes import find_memory_nbytes, say_disk_size
 from skmmap._source import Source
 
 
@@ -40,7 +41,9 @@ class Rows:
         Number of values.
 
     nbytes : int
-        Bytes of these rows as an array in memory.
+        Bytes of these rows in memory: as an array, or as the three arrays of a CSR
+        matrix, of which a selection counts its share. What they take on the disk is in
+        their ``repr``.
 
     mode : {"r", "r+", "c"}
         Whether ``rows[key] = values`` is refused, writes to the file, or to private
@@ -229,7 +232,7 @@ class Rows:
         facts = self._describe()
         return (
             f"<Rows: {facts['Shape']} {facts['Type']} of {facts['Source']}: "
-            f"{facts['On disk']} on disk, {facts['In memory']} in memory>"
+            f"{facts['Size']}, {facts['In memory']} in memory>"
         )
 
     def _repr_html_(self):
@@ -242,14 +245,12 @@ class Rows:
 
     def _describe(self) -> dict:
         source = self._source
-        on_disk = source.store.on_disk
-        kept = getattr(source.selection, "nbytes", 0) + (0 if on_disk else self.nbytes)
         return {
             "Shape": " x ".join(f"{n:,}" for n in self.shape),
             "Type": str(self.dtype),
             "Source": source.store.where,
-            "On disk": say_size(self.nbytes if on_disk else 0),
-            "In memory": say_size(kept),
+            "Size": say_disk_size(source),
+            "In memory": say_size(find_memory_nbytes(source)),
         }
 
 

@@ -1,7 +1,5 @@
 """Rows in the order that somebody asked for: a store and a selection of its rows."""
 
-from math import prod
-
 import numpy as np
 
 from skmmap._messages import describe_rows
@@ -222,8 +220,11 @@ class Source:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows as an array."""
-        return prod(self.shape) * self.dtype.itemsize
+        """Bytes of all rows as what is read of them."""
+        if self.cast is not None:
+            return self.n_rows * self.row_values * self.cast.itemsize
+        share = self.n_rows / max(1, self.store.n_rows)
+        return round(share * self.store.nbytes)
 
 
 def to_native(dtype: np.dtype) -> np.dtype:

@@ -37,6 +37,7 @@ class Store:
     is_parallel = True  # several threads can read at the same time
     is_bound = False  # only the thread that has it can read at all
     is_addressed = False  # other processes can open it themselves
+    has_equal_rows = True  # in files, each takes as many bytes as any other
     has_gaps = False  # some strings are missing, and read as empty ones
     where = ""  # what messages and repr call it
 
@@ -59,6 +60,20 @@ class Store:
     @property
     def row_nbytes(self) -> int:
         return self.row_values * self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows as what is handed out of them."""
+        return self.n_rows * self.row_values * self.dtype.itemsize
+
+    @property
+    def memory_nbytes(self) -> int:
+        """Bytes of memory that the rows take before they are read."""
+        return 0 if self.on_disk else self.nbytes
+
+    def find_disk_nbytes(self) -> int | None:
+        """Return the bytes that the rows take in files, None if nobody knows."""
+        return self.nbytes if self.on_disk else 0
 
     @property
     def row_extent(self) -> int:
@@ -202,10 +217,14 @@ class LazyStore(Store):
     """Rows of anything that has a shape, a dtype, and slices to an array."""
 
     is_parallel, is_bound = False, True
+    memory_nbytes = 0
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
         self.shape, self.dtype = tuple(rows.shape), np.dtype(rows.dtype)
+
+    def find_disk_nbytes(self) -> None:
+        return None
 
     def read(self, start: int, stop: int) -> np.ndarray:
         rows = np.asarray(self.rows[start:stop])
@@ -248,6 +267,11 @@ class SparseStore(Store):
     def row_values(self) -> int:
         return round(self.rows.nnz / max(1, self.n_rows))
 
+    @property
+    def nbytes(self) -> int:
+        parts = self.rows.data, self.rows.indices, self.rows.indptr
+        return sum(part.nbytes for part in parts)
+
     def read(self, start: int, stop: int):
         # SciPy copies what it slices, so nobody can write through it.
         return self.rows[start:stop]
@@ -277,6 +301,12 @@ class FrameStore(Store):
     @property
     def row_nbytes(self) -> int:
         return 8 * self.row_values
+
+    @property
+    def memory_nbytes(self) -> int:
+        if self.has_index:
+            return int(self.rows.memory_usage().sum())
+        return int(self.rows.estimated_size())
 
     def read(self, start: int, stop: int):
         if self.has_index:
@@ -337,7 +367,7 @@ class PartStore(Store):
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
         self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
         self.is_addressed, self.has_index = store.is_addressed, store.has_index
-        self.has_gaps = store.has_gaps
+        self.has_gaps, self.has_equal_rows = store.has_gaps, store.has_equal_rows
         self.pick, self.join = store.pick, store.join
 
     @property
@@ -347,6 +377,22 @@ class PartStore(Store):
     @property
     def row_values(self) -> int:
         return self._store.row_values
+
+    @property
+    def _share(self) -> float:
+        return self.n_rows / max(1, self._store.n_rows)
+
+    @property
+    def nbytes(self) -> int:
+        return round(self._share * self._store.nbytes)
+
+    @property
+    def memory_nbytes(self) -> int:
+        return round(self._share * self._store.memory_nbytes)
+
+    def find_disk_nbytes(self) -> int | None:
+        nbytes = self._store.find_disk_nbytes()
+        return None if nbytes is None else round(self._share * nbytes)
 
     @property
     def files(self) -> dict:
@@ -412,6 +458,7 @@ class ShardStore(Store):
         self.is_parallel = all(shard.is_parallel for shard in shards)
         self.is_bound = any(shard.is_bound for shard in shards)
         self.has_gaps = any(shard.has_gaps for shard in shards)
+        self.has_equal_rows = all(shard.has_equal_rows for shard in shards)
         self.is_addressed = all(shard.is_addressed for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
@@ -425,6 +472,18 @@ class ShardStore(Store):
     @property
     def row_values(self) -> int:
         return max(shard.row_values for shard in self._shards)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(shard.nbytes for shard in self._shards)
+
+    @property
+    def memory_nbytes(self) -> int:
+        return sum(shard.memory_nbytes for shard in self._shards)
+
+    def find_disk_nbytes(self) -> int | None:
+        parts = [shard.find_disk_nbytes() for shard in self._shards]
+        return None if None in parts else sum(parts)
 
     def read(self, start: int, stop: int):
         parts = [

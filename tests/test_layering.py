@@ -29,6 +29,7 @@ HOUSE = [
     "_arrow",
     "_containers",
     "_source",
+    "_sizes",
     "_rows",
     "_lists",
     "_open",

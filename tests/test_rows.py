@@ -21,6 +21,7 @@ from test_open import Lazy
 from test_selection import keys
 
 from skmmap import Rows, _source, _stores, open_rows
+from skmmap._rows import find_source
 
 ARRAY = np.arange(60, dtype=np.int32).reshape(20, 3)
 DENSE = ["npy", "fortran", "raw", "memmap", "view", "shards", "array", "lazy", "rows"]
@@ -95,7 +96,8 @@ def test_shape(rows):
     assert rows.shape == ARRAY.shape
     assert (len(rows), rows.ndim, rows.size) == (20, 2, 60)
     assert rows.dtype in (np.int32, np.int64)
-    assert rows.nbytes == 60 * rows.dtype.itemsize
+    if "CSR" not in find_source(rows).store.kind:  # which have a test of their own
+        assert rows.nbytes == 60 * rows.dtype.itemsize
     assert rows.mode == "r"
     np.testing.assert_array_equal(loaded(rows), ARRAY)
 
@@ -565,5 +567,5 @@ def test_repr(tmp_path):
     text = "<Rows: 4 float64 of an array: 0 bytes on disk, 32 bytes in memory>"
     assert repr(open_rows(np.zeros(4))) == text
     html = rows[::2]._repr_html_()
-    for cell in ("100,000 x 5", "float32", "X.npy", "2.0 MB", "0 bytes"):
+    for cell in ("100,000 x 5", "float32", "X.npy", "2.0 MB on disk", "0 bytes"):
         assert f">{cell}</td>" in html
