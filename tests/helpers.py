@@ -37,8 +37,11 @@ _SMALL = {
 }
 
 
-def partial_fit_estimators(*, small: bool = True) -> list:
-    """Return an instance of everything in scikit-learn that can have partial_fit."""
+def partial_fit_estimators(*, small: bool = True, max_iter: int | None = None) -> list:
+    """Return an instance of everything in scikit-learn that can have partial_fit.
+
+    ``max_iter`` is for tests in which it does not matter how well they learn.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         made = [
@@ -50,6 +53,9 @@ def partial_fit_estimators(*, small: bool = True) -> list:
         estimator.set_params(**_SMALL.get(name_of(estimator), {}) if small else {})
         if "random_state" in estimator.get_params():
             estimator.set_params(random_state=0)
+        if max_iter is not None:
+            names = {"max_iter", "estimator__max_iter"} & set(estimator.get_params())
+            estimator.set_params(**dict.fromkeys(names, max_iter))
     return made
 
 

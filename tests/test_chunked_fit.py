@@ -42,7 +42,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.usefixtures("nothing_left_open"),
 ]
-ESTIMATORS = [pytest.param(e, id=name_of(e)) for e in partial_fit_estimators()]
+ESTIMATORS = [
+    pytest.param(e, id=name_of(e)) for e in partial_fit_estimators(max_iter=3)
+]
 MIN_ROWS = {"IncrementalPCA": 3, "MiniBatchKMeans": 3}
 
 
@@ -614,7 +616,7 @@ def test_r2_of_targets_that_never_vary_and_of_several(y):
     y = y.copy()
     if y.ndim == 2:
         y[:, 1] = 3.0
-    estimator = SGDRegressor(random_state=0)
+    estimator = SGDRegressor(max_iter=3, random_state=0)
     if y.ndim == 2:
         estimator = MultiOutputRegressor(estimator)
     wrapper = ChunkedFit(estimator, chunk_size=40).fit(X, y)
@@ -667,7 +669,7 @@ def test_scores_of_images(model):
         (ValueError, lambda X, y: (X, y, 2.0)),
     ],
 )
-@pytest.mark.parametrize("model", [SGDClassifier(), SGDRegressor()])
+@pytest.mark.parametrize("model", [SGDClassifier(max_iter=3), SGDRegressor(max_iter=3)])
 def test_score_refuses_what_the_estimator_refuses(model, error, arguments):
     X, y = make_rows(model)
     wrapper = ChunkedFit(model, chunk_size=40).fit(X, y)
