@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap._arrow_files import check_schemas, import_arrow, open_arrow
+from skmmap._arrow_files import check_schemas, find_filled, import_arrow, open_arrow
 from skmmap._columns import choose_columns, find_common, find_dtype
 from skmmap._external import ContainerStore
 from skmmap._list_columns import Column
@@ -142,7 +142,7 @@ class ParquetStore(ArrowStore):
 
     def __init__(self, paths, columns=None):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        self.paths = [Path(os.path.abspath(path)) for path in paths]
+        self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
         self._forget()
         self._describe(check_schemas(self.paths, columns), columns)
         self._last = None

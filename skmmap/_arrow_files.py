@@ -150,6 +150,18 @@ def import_arrow(name: str, path):
     return import_library(name, "Parquet and Arrow files", "parquet", path)
 
 
+def find_filled(paths) -> list[Path]:
+    """Return the files that have rows, or all if none has.
+
+    pandas and Spark write empty parts, whose columns may be of no type.
+    """
+    filled = []
+    for path in paths if len(paths) > 1 else ():
+        with open_arrow(path) as file:
+            filled += [path] if sum(file.find_counts(file.schema.names)) else []
+    return filled or paths
+
+
 def check_schemas(paths, columns):
     """Return the schema of all files, which must have columns of the same types."""
     schemas = []

@@ -8,7 +8,7 @@ import numpy as np
 from skmmap._arrow import ParquetStore, TableStore
 from skmmap._external import ContainerStore, cut_blocks, to_native
 from skmmap._grids import HdfStore, ZarrStore, find_array
-from skmmap._paths import find_format
+from skmmap._paths import find_format, find_parts, is_path, to_path
 from skmmap._stores import Store
 
 __all__ = ["DaskStore", "HdfStore", "ParquetStore", "ZarrStore", "open_container"]
@@ -102,6 +102,26 @@ def open_container(value, *, key=None, columns=None) -> Store | None:
     return _OPENERS[kind](value, **option)
 
 
+def are_tables(values) -> bool:
+    """Whether all of some sources are paths of Parquet or Arrow files."""
+    formats = {find_format(to_path(v)) if is_path(v) else "" for v in values}
+    return formats <= {"parquet", "arrow"}
+
+
+def open_tables(values, columns=None) -> Store:
+    """Return one store of several Parquet and Arrow files, and of folders of them."""
+    paths = [file for value in values for file in _list_files(to_path(value))]
+    return ParquetStore(paths, columns)
+
+
+def _list_files(path: Path) -> list[Path]:
+    return find_parts(path) if path.is_dir() else [path]
+
+
+def _open_parquet(path, columns=None) -> ParquetStore:
+    return ParquetStore(_list_files(Path(path)), columns)
+
+
 def is_container(value) -> bool:
     """Whether ``value`` is a container of another library's."""
     return _find_kind(value) is not None
@@ -139,7 +159,7 @@ _OPENERS = {
     "zarr group": _open_zarr_group,
     "zarr": ZarrStore.of,
     "dask": DaskStore,
-    "parquet": ParquetStore,
+    "parquet": _open_parquet,
     "table": TableStore,
 }
 _OPTIONS = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from skmmap._containers import open_container
+from skmmap._containers import are_tables, open_container, open_tables
 from skmmap._csr import is_csr_folder, open_csr
 from skmmap._lists import check_list, check_rows, is_shards
 from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
@@ -80,7 +80,7 @@ def open_rows(
           indices are read once for it.
         - A memory map, or a view of one: its file is opened again by its address.
         - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
-          files (pyarrow), a dask array. Files are known by their first bytes, whatever
+          files, or a folder of them (pyarrow), a dask array. Files are known by their first bytes, whatever
           they are called.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
@@ -178,6 +178,8 @@ def _open(value, name: str, mode: str, options: dict, is_text: bool) -> Source:
         return Source(_open_path(value, name, mode, options))
     if is_shards(value, is_text=is_text):
         _check_one_file(value, mode)
+        if are_tables(value):
+            return Source(_open_tables(value, mode, options))
         shards = [_open(shard, name, mode, options, is_text) for shard in value]
         return Source(_join_shards(shards, list(value)))
     if isinstance(value, np.ndarray):
@@ -243,6 +245,8 @@ def _open_path(value, name: str, mode: str, options: dict) -> Store:
     if is_pattern(path):
         _check_one_file(path, mode)
         paths = find_paths(path, name)
+        if are_tables(paths):
+            return _open_tables(paths, mode, options)
         shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
         return _join_shards(shards, paths)
     store = (
@@ -263,6 +267,13 @@ def _open_path(value, name: str, mode: str, options: dict) -> Store:
     store = open_npy(path, name, mode)
     _refuse_others(path, mode, options, (), ("r", "r+", "c"))
     return store
+
+
+def _open_tables(values, mode: str, options: dict) -> Store:
+    """Return one store of all: what strings and nulls need is told by all of them."""
+    for value in values:
+        _refuse_others(value, mode, options, ("columns",))
+    return open_tables(values, options["columns"])
 
 
 def _is_plain(path: Path, mode: str, dtype) -> bool:

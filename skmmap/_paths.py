@@ -76,10 +76,42 @@ def find_format(path: Path) -> str:
     Names are for what does not exist or is damaged.
     """
     if os.path.isdir(path):
-        is_zarr = find_suffix(path) in ZARR or _has_any(path, _ZARR_FILES)
-        return "zarr" if is_zarr else ""
+        if find_suffix(path) in ZARR or _has_any(path, _ZARR_FILES):
+            return "zarr"
+        has_parts = not _has_any(path, _CSR_FILES) and _list_parts(path)
+        return "parquet" if has_parts else ""
     found = _read_format(path) if os.path.isfile(path) else ""
     return found or SUFFIXES.get(find_suffix(path), "")
+
+
+def find_parts(folder: Path) -> list[Path]:
+    """Return the Parquet or Arrow files in a folder, part-2 before part-10."""
+    parts = _list_parts(folder)
+    for part in parts:
+        if part.is_dir():
+            raise ValueError(
+                f"{str(folder)!r} is partitioned by folders such as {part.name!r}, "
+                "whose values are in no file. Give one of these folders; or, for all "
+                f"rows without that column, {str(folder / '**' / '*.parquet')!r}."
+            )
+    return [Path(path) for path in sorted(map(str, parts), key=_by_numbers)]
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    """Return the parts in a folder, and its partitions.
+
+    Spark, dask and pyarrow begin the names of what else they write with "_" or ".".
+    """
+    with os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if _is_part(entry)]
+
+
+def _is_part(entry: os.DirEntry) -> bool:
+    if entry.name.startswith((".", "_")):
+        return False
+    if find_suffix(entry.name) in PARQUET + ARROW:
+        return entry.is_file()
+    return "=" in entry.name and entry.is_dir()
 
 
 def _has_any(folder: Path, names) -> bool:
