@@ -6,6 +6,7 @@ from threading import RLock
 
 import numpy as np
 
+from skmmap._lazy import check_type, fill_missing
 from skmmap._stores import Store, check_read
 
 _MOST_FILES = 10_000  # that are asked for their sizes
@@ -37,9 +38,12 @@ class ContainerStore(Store):
     def read(self, start: int, stop: int) -> np.ndarray:
         with _lock:
             self._check_open()
-            rows = np.ascontiguousarray(self._read(start, stop), self.dtype)
+            if start >= stop:
+                return np.empty((0, *self.shape[1:]), self.dtype)
+            rows = np.asarray(fill_missing(self._read(start, stop), self.where, start))
         check_read(self, rows, start, stop)
-        return rows
+        check_type(self, rows.dtype, start, stop)
+        return np.ascontiguousarray(rows, self.dtype)
 
     def _read(self, start: int, stop: int):
         raise NotImplementedError

@@ -8,6 +8,7 @@ from scipy import sparse
 
 from skmmap._containers import are_tables, open_container, open_tables
 from skmmap._csr import is_csr_folder, open_csr
+from skmmap._lazy import is_masked, open_lazy
 from skmmap._lists import check_list, check_rows, is_shards
 from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
 from skmmap._paths import (
@@ -25,7 +26,6 @@ from skmmap._source import SelectedStore, Source
 from skmmap._stores import (
     ArrayStore,
     FrameStore,
-    LazyStore,
     ListStore,
     ShardStore,
     SparseStore,
@@ -182,7 +182,7 @@ def _open(value, name: str, mode: str, options: dict, is_text: bool) -> Source:
             return Source(_open_tables(value, mode, options))
         shards = [_open(shard, name, mode, options, is_text) for shard in value]
         return Source(_join_shards(shards, list(value)))
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not is_masked(value):
         _refuse_others(value, "r", options)
         return Source(_open_array(value, name, mode))
     container = open_container(value, key=options["key"], columns=options["columns"])
@@ -204,7 +204,7 @@ def _open_object(value, name: str) -> Store:
     is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
     if is_lazy and not is_series(value):
         _check_array(value, name, type(value).__name__)
-        return LazyStore(value)
+        return open_lazy(value)
     return _open_array(np.asarray(value), name, "r", type(value).__name__)
 
 

@@ -213,30 +213,6 @@ class ArrayStore(Store):
         return ArrayStore, (self._array, self.mode)
 
 
-class LazyStore(Store):
-    """Rows of anything that has a shape, a dtype, and slices to an array."""
-
-    is_parallel, is_bound = False, True
-    memory_nbytes = 0
-
-    def __init__(self, rows):
-        self.rows, self.where = rows, f"a {type(rows).__name__}"
-        self.shape, self.dtype = tuple(rows.shape), np.dtype(rows.dtype)
-
-    def find_disk_nbytes(self) -> None:
-        return None
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        rows = np.asarray(self.rows[start:stop])
-        check_read(self, rows, start, stop)
-        if not np.can_cast(rows.dtype, self.dtype, "same_kind"):
-            raise ValueError(
-                f"{self.where} says that it is of {self.dtype}, and "
-                f"{describe_rows(start, stop)} of it are of {rows.dtype}."
-            )
-        return rows
-
-
 def check_read(store: Store, rows, start: int, stop: int) -> None:
     """Raise unless somebody else's code returned the rows that were asked for."""
     expected = (stop - start, *store.shape[1:])

@@ -17,6 +17,7 @@ HOUSE = [
     "_schedule",
     "_selection",
     "_stores",
+    "_lazy",
     "_npy_header",
     "_maps",
     "_csr",

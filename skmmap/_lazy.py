@@ -1,0 +1,158 @@
+"""Rows of whatever slices to arrays: netCDF4 variables, xarray, tensors, masked arrays.
+
+What counts is what slices are. The type that a container says can be the stored one,
+before values are scaled or made unsigned, and what is missing can be under a mask.
+"""
+
+from math import prod
+
+import numpy as np
+from scipy import sparse
+
+from skmmap._messages import describe_rows
+from skmmap._stores import SparseStore, Store, check_read, is_mapped
+
+_SAMPLED = 1_000  # rows, for the number of values that sparse rows have
+
+
+class LazyStore(Store):
+    """Rows of anything that has a shape, and slices to an array."""
+
+    is_parallel, is_bound = False, True
+
+    def __init__(self, rows):
+        self.rows, self.where = rows, f"a {type(rows).__name__}"
+        self.shape, self.on_disk = tuple(rows.shape), _is_elsewhere(rows)
+        self.dtype = self._find_dtype()
+
+    def _find_dtype(self) -> np.dtype:
+        """Return the type of the first row, strings as long as the container says."""
+        said = getattr(self.rows, "dtype", None)
+        if not self.n_rows and isinstance(said, np.dtype):
+            return said
+        found = self._slice(0, min(1, self.n_rows)).dtype
+        is_text = isinstance(said, np.dtype) and found.kind == said.kind in "SU"
+        return max(said, found, key=lambda dtype: dtype.itemsize) if is_text else found
+
+    def _slice(self, start: int, stop: int) -> np.ndarray:
+        rows = fill_missing(self.rows[start:stop], self.where, start)
+        rows = np.asarray(rows)
+        check_read(self, rows, start, stop)
+        return rows
+
+    def find_disk_nbytes(self) -> int | None:
+        return None if self.on_disk else 0
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if start >= stop:  # which not every container has slices for
+            return np.empty((0, *self.shape[1:]), self.dtype)
+        rows = self._slice(start, stop)
+        check_type(self, rows.dtype, start, stop)
+        return rows.astype(self.dtype, copy=False)
+
+
+def _is_elsewhere(rows) -> bool:
+    return not isinstance(rows, np.ndarray) or is_mapped(rows)
+
+
+def check_type(store: Store, dtype: np.dtype, start: int, stop: int) -> None:
+    """Raise unless the store's type keeps all values of one that came."""
+    if not np.can_cast(dtype, store.dtype, "safe"):
+        raise ValueError(
+            f"{store.where} is of {store.dtype} by its first rows, and "
+            f"{describe_rows(start, stop)} of it are of {dtype}, whose values that may "
+            "not hold. Write it again with values of one type."
+        )
+
+
+def fill_missing(rows, where: str, start: int):
+    """Return rows without a mask: NaN is for what is missing, if there is one."""
+    if not isinstance(rows, np.ma.MaskedArray):
+        return rows
+    is_missing = np.ma.getmaskarray(rows)
+    if is_missing.dtype.names:  # a field may be missing without the others
+        is_missing = is_missing.reshape(-1).view(bool).reshape(len(rows), -1)
+    if not is_missing.any():
+        return rows.data
+    if rows.dtype.kind in _MISSING:
+        return rows.filled(_MISSING[rows.dtype.kind])
+    width = prod(is_missing.shape[1:])
+    first = start + int(is_missing.reshape(len(rows), width).any(axis=1).argmax())
+    raise ValueError(
+        f"{where} has a missing value in row {first:,}, and {rows.dtype} has no NaN "
+        "for it. Write the rows with a value for what is missing, such as "
+        "np.ma.filled(rows, -1), or as floats."
+    )
+
+
+_MISSING = {
+    "f": np.nan,
+    "c": np.nan,
+    "m": np.timedelta64("NaT"),
+    "M": np.datetime64("NaT"),
+}
+
+
+def is_masked(array) -> bool:
+    """Whether an array has a mask, which NumPy's functions would drop."""
+    return np.ma.getmask(array) is not np.ma.nomask
+
+
+class LazyCsrStore(SparseStore):
+    """Rows of anything whose slices are sparse, as CSR."""
+
+    is_parallel, is_bound, on_disk = False, True, True
+
+    def __init__(self, rows):
+        self.rows, self.where = rows, f"a {type(rows).__name__}"
+        self.shape = tuple(rows.shape)
+        self._n_sampled = min(_SAMPLED, self.n_rows)
+        self._sample_nnz, self.dtype = 0, np.dtype(float)
+        sample = self._slice(0, self._n_sampled)
+        self._sample_nnz, self.dtype = sample.nnz, sample.dtype
+
+    @property
+    def row_nbytes(self) -> int:
+        nnz = self._sample_nnz / max(1, self._n_sampled)
+        return round(nnz * (self.dtype.itemsize + np.dtype(np.int32).itemsize))
+
+    @property
+    def row_values(self) -> int:
+        return round(self._sample_nnz / max(1, self._n_sampled))
+
+    @property
+    def nbytes(self) -> int:
+        return self.n_rows * self.row_nbytes
+
+    def find_disk_nbytes(self) -> None:
+        return None
+
+    def _slice(self, start: int, stop: int):
+        rows = to_csr(self.rows[start:stop])
+        check_read(self, rows, start, stop)
+        return rows
+
+    def read(self, start: int, stop: int):
+        if start >= stop:
+            return sparse.csr_array((0, self.shape[1]), dtype=self.dtype)
+        rows = self._slice(start, stop)
+        check_type(self, rows.dtype, start, stop)
+        return rows.astype(self.dtype, copy=False)
+
+
+def is_sparse(rows) -> bool:
+    """Whether rows are sparse: of SciPy's, or an array of sparse's."""
+    return sparse.issparse(rows) or hasattr(rows, "to_scipy_sparse")
+
+
+def to_csr(rows):
+    """Return sparse rows as a CSR matrix or array of SciPy's."""
+    rows = rows if sparse.issparse(rows) else rows.to_scipy_sparse()
+    return rows.tocsr()
+
+
+def open_lazy(rows) -> Store:
+    """Return the store of an object with a shape and slices, as its first row is."""
+    if rows.shape[0] and is_sparse(rows[0:1]):
+        return LazyCsrStore(rows)
+    return LazyStore(rows)
