@@ -66,7 +66,8 @@ def check_rows(batch, n_before: int, path: Path) -> np.ndarray:
 _LOSING = {
     (sparse.spmatrix, sparse.sparray): (
         "sparse matrix, and a .npy file holds all values",
-        "batch.toarray(), or keep it sparse with scipy.sparse.save_npz",
+        "batch.toarray(), or keep it sparse: data, indices and indptr of the CSR "
+        "matrix, each saved by np.save in one folder, which open_rows opens",
     ),
     np.ma.MaskedArray: (
         "masked array, and a .npy file holds no mask",

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from skmmap._csr_check import check_ends, check_indices
 from skmmap._maps import MapStore, check_shape, open_npy
-from skmmap._messages import describe_rows
 from skmmap._stores import SparseStore
 
 _PIECE_NBYTES = 2**23  # of the indices, to look for the largest
+_MOST = np.iinfo(np.int64).max  # of columns: indices of SciPy have no more bits
+_AGAIN = "Write the files again, or give shape=(n_rows, n_columns)."
 _VALUES = np.typecodes["AllInteger"] + "?fdFD"
 
 
@@ -40,27 +42,17 @@ class CsrStore(SparseStore):
         return sum(part.nbytes for part in (self._data, self._indices, self._indptr))
 
     def read(self, start: int, stop: int):
-        indptr = self._indptr.read(start, stop + 1).astype(np.int64)
-        begin, end = int(indptr[0]), int(indptr[-1])
+        indptr = self._indptr.read(start, stop + 1)
+        n_values = self._data.n_rows
+        begin, end = check_ends(indptr, start, n_values, self.where, _AGAIN)
         shape = stop - start, self.shape[1]
         # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
         dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
         indices = self._indices.read(begin, end)
-        self._check(indices, indptr, start, stop)
-        data, indices = np.array(self._data.read(begin, end)), indices.astype(dtype)
-        indptr = (indptr - begin).astype(dtype)
-        return sparse.csr_array((data, indices, indptr), shape=shape)
-
-    def _check(self, indices, indptr, start: int, stop: int) -> None:
-        """Raise for what estimators would take for addresses in memory."""
-        wrong = len(indices) and not 0 <= indices.min() <= indices.max() < self.shape[1]
-        if wrong or np.any(np.diff(indptr) < 0):
-            what = f"an index outside of its {self.shape[1]:,} columns"
-            raise ValueError(
-                f"{self.where} has {what if wrong else 'a descending indptr'} in "
-                f"{describe_rows(start, stop)}. Write the files again, or give "
-                "shape=(n_rows, n_columns)."
-            )
+        check_indices(indices, self.shape[1], start, stop, self.where, _AGAIN)
+        data = np.array(self._data.read(begin, end), self.dtype.newbyteorder("="))
+        indptr = (indptr.astype(np.int64) - begin).astype(dtype)
+        return sparse.csr_array((data, indices.astype(dtype), indptr), shape=shape)
 
     @property
     def files(self) -> dict:
@@ -91,17 +83,19 @@ def open_csr(path: Path, name: str, shape=None) -> CsrStore:
         open_npy(path / f"{part}.npy", name) for part in ("data", "indices", "indptr")
     )
     _check_types(data, indices, indptr, name, path)
-    n_values = int(indptr.read(indptr.n_rows - 1, indptr.n_rows)[0])
-    if not n_values == data.n_rows == indices.n_rows:
+    ends = np.r_[indptr.read(0, 1), indptr.read(indptr.n_rows - 1, indptr.n_rows)]
+    if not (ends[0] == 0 and ends[1] == data.n_rows == indices.n_rows):
         raise ValueError(
-            f"{name}={str(path)!r} does not fit together: indptr.npy ends at "
-            f"{n_values:,}, data.npy has {data.n_rows:,} values and indices.npy "
+            f"{name}={str(path)!r} does not fit together: indptr.npy goes from "
+            f"{ends[0]:,} to {ends[1]:,}, which must be from 0 to the number of "
+            f"values; data.npy has {data.n_rows:,} of them and indices.npy "
             f"{indices.n_rows:,}. Write the three files again."
         )
     n_rows = indptr.n_rows - 1
     if shape is None:
-        return CsrStore(data, indices, indptr, _find_columns(path, indices))
-    if len(check_shape(shape)) != 2 or shape[0] != n_rows:
+        shape = _read_shape(path, name, n_rows)
+        return CsrStore(data, indices, indptr, _find_columns(path, shape, indices))
+    if len(check_shape(shape)) != 2 or shape[0] != n_rows or shape[1] > _MOST:
         raise ValueError(
             f"{name}={str(path)!r} has {n_rows:,} rows; give shape=({n_rows}, "
             f"n_columns). Got {shape!r}."
@@ -125,11 +119,35 @@ def _check_types(data, indices, indptr, name: str, path: Path) -> None:
         )
 
 
-def _find_columns(path: Path, indices: MapStore) -> int:
+def _read_shape(path: Path, name: str, n_rows: int) -> tuple | None:
+    """Return the shape that shape.npy says, None if it is not there."""
+    if not os.path.lexists(path / "shape.npy"):
+        return None
+    store = open_npy(path / "shape.npy", name)
+    said = f"has the shape {store.shape} and the dtype {store.dtype}"
+    if store.shape == (2,) and store.dtype.kind in "iu":
+        shape = tuple(store.read(0, 2).tolist())
+        if shape[0] == n_rows and 0 <= shape[1] <= _MOST:
+            return shape
+        said = f"says {shape}"
+    raise ValueError(
+        f"{name}={str(path)!r} has {n_rows:,} rows, and its shape.npy {said}; it must "
+        f"be two integers, {n_rows} and the number of columns. Write it again, or give "
+        f"shape=({n_rows}, n_columns)."
+    )
+
+
+def _find_columns(path: Path, shape: tuple | None, indices: MapStore) -> int:
     """Return the number of columns that shape.npy says, or else the indices."""
-    if (path / "shape.npy").is_file():
-        return int(open_npy(path / "shape.npy", "shape").read(1, 2)[0])
+    if shape is not None:
+        return shape[1]
     step = _PIECE_NBYTES // indices.dtype.itemsize
     starts = range(0, indices.n_rows, step)
     pieces = (indices.read(i, min(i + step, indices.n_rows)) for i in starts)
-    return max((int(piece.max()) for piece in pieces), default=-1) + 1
+    n_columns = max((int(piece.max()) for piece in pieces), default=-1) + 1
+    if 0 <= n_columns <= _MOST:
+        return n_columns
+    raise ValueError(
+        f"{path.name}{os.sep} has an index of {n_columns - 1:,}, which is no column. "
+        f"{_AGAIN}"
+    )

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
+from skmmap._csr_check import check_slice, to_csr
 from skmmap._messages import describe_rows
 
 # What is skipped between two rows costs less than a seek up to here, and a block is
@@ -231,7 +232,7 @@ class SparseStore(Store):
     where = "a sparse matrix"
 
     def __init__(self, matrix):
-        self.rows = matrix.tocsr()
+        self.rows = to_csr(matrix, self.where)
         self.shape, self.dtype = self.rows.shape, self.rows.dtype
 
     @property
@@ -249,6 +250,7 @@ class SparseStore(Store):
         return sum(part.nbytes for part in parts)
 
     def read(self, start: int, stop: int):
+        check_slice(self.rows, start, stop, self.where)
         # SciPy copies what it slices, so nobody can write through it.
         return self.rows[start:stop]
 

@@ -16,6 +16,7 @@ HOUSE = [
     "_chunk_table",
     "_schedule",
     "_selection",
+    "_csr_check",
     "_stores",
     "_lazy",
     "_npy_header",

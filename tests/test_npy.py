@@ -780,13 +780,15 @@ REFUSED = [
         sparse.csr_array(X),
         TypeError,
         "batch is a sparse matrix, and a .npy file holds all values. Append "
-        "batch.toarray(), or keep it sparse with scipy.sparse.save_npz.",
+        "batch.toarray(), or keep it sparse: data, indices and indptr of the CSR "
+        "matrix, each saved by np.save in one folder, which open_rows opens.",
     ),
     (
         sparse.coo_matrix(X),
         TypeError,
         "batch is a sparse matrix, and a .npy file holds all values. Append "
-        "batch.toarray(), or keep it sparse with scipy.sparse.save_npz.",
+        "batch.toarray(), or keep it sparse: data, indices and indptr of the CSR "
+        "matrix, each saved by np.save in one folder, which open_rows opens.",
     ),
     (
         np.ma.masked_less(X, 2),

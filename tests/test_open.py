@@ -368,8 +368,9 @@ def refusals(folder):
             "csr",
             {},
             ValueError,
-            "source='csr' does not fit together: indptr.npy ends at 2, data.npy has 5 "
-            "values and indices.npy 5. Write the three files again.",
+            "source='csr' does not fit together: indptr.npy goes from 0 to 2, which "
+            "must be from 0 to the number of values; data.npy has 5 of them and "
+            "indices.npy 5. Write the three files again.",
         ),
         (
             "0d.npy",
