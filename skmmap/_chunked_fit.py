@@ -9,8 +9,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from skmmap._checks import check_parameters, route
 from skmmap._delegate import (
     available_with,
+    copy_trained,
     find_tags,
     find_target_passing,
+    find_trained,
     is_learned,
     shows_sample_weight,
 )
@@ -26,7 +28,7 @@ from skmmap._parallel import Jobs
 from skmmap._plan import (
     Plan,
     find_start,
-    make_estimator,
+    make_learner,
     make_plan,
     make_rule,
     make_schedule,
@@ -34,6 +36,7 @@ from skmmap._plan import (
 from skmmap._progress import Report, Tasks, open_tasks
 from skmmap._reader import Table
 from skmmap._scoring import compute_score
+from skmmap._start import take_start
 from skmmap._stopping import Rule
 from skmmap._stores import is_mapped
 from skmmap._training import Learner, Training
@@ -60,14 +63,17 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     that takes rows is there, and goes through them chunk by chunk as well.
 
     Use it for any estimator that has ``partial_fit``, when X does not fit in memory
-    or a second copy of it would not. Where X fits, and ``fit`` makes no copies, the
-    bare estimator does the same with less.
+    or a second copy of it would not; and for any that is trained already, to apply it
+    to such rows. Where X fits, and ``fit`` makes no copies, the bare estimator does the
+    same with less.
 
     Parameters
     ----------
     estimator : estimator instance
-        What to train. It needs ``partial_fit``; it is cloned and never changed. One
-        that has no ``get_params`` is copied as it is.
+        What to train. `fit` needs its ``partial_fit``, and trains a clone; one that has
+        no ``get_params`` is copied as it is. One that is trained already, of any kind,
+        predicts, transforms and scores as it is, and `partial_fit` goes on with a copy.
+        It is never changed.
 
     chunk_size : int, str or "auto", default="auto"
         Rows in each call to ``partial_fit``: a number, or a size such as
@@ -262,6 +268,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     ):
         """Train a fresh clone of the estimator on all rows, chunk by chunk.
 
+        With ``warm_start=True`` it starts where the last `fit` has ended, and counts
+        its steps anew, as the estimator's own ``fit`` does.
+
         If anything fails on the way, the attributes of an earlier ``fit`` stay as
         they were, and an unfitted object stays unfitted.
 
@@ -302,7 +311,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         **params : dict
             Further parameters of ``partial_fit``. Those with a value for each row
-            are sliced along with X.
+            are sliced along with X. Of linear models also ``coef_init`` and
+            ``intercept_init`` (``offset_init``) of their ``fit``: where it starts.
 
         Returns
         -------
@@ -332,6 +342,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     @with_callbacks
     def partial_fit(self, X, y=None, sample_weight=None, *, classes=None, **params):
         """Train on further rows, once, chunk by chunk.
+
+        An estimator that was given trained is copied in the first call, and stays as it
+        is; if that call fails, nothing has changed.
 
         Parameters
         ----------
@@ -372,7 +385,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             {"sample_weight": sample_weight, **params},
             classes=classes,
             is_fit=False,
-            fitted=vars(self).get("estimator_"),
+            fitted=copy_trained(self),
         )
 
     def explain(
@@ -467,7 +480,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         )
         before = {} if fitted is None else replace_parameters(fitted, plan.changed)
         # Callbacks hear of chunks in turn, and what has learned before goes on.
-        is_free = fitted is None and type(training.tasks) is Tasks
+        is_free = learner.make and not plan.start and type(training.tasks) is Tasks
         jobs = find_merge_jobs(self, plan) if is_free and caller == "fit" else Jobs()
         try:
             is_parallel = jobs.number > 1
@@ -485,6 +498,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
     def _make_plan(self, caller, X, y, params, **given) -> Plan:
         check_parameters(self)
+        if caller == "fit":
+            trained = find_trained(self)
+            given["start"], params = take_start(self.estimator, trained, params)
         params = route(self, caller, "partial_fit", params)
         return make_plan(self, X, y, params, **given)
 
@@ -492,13 +508,13 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         pass_target = find_target_passing(self.estimator)
         dense, X = plan.form.dense, plan.table.X
         if fitted is None:
-            make = partial(make_estimator, self, plan.seed, plan.changed)
+            make = partial(make_learner, self, plan)
             tags = find_tags(self.estimator)
             flat = False if tags and tags.input_tags.three_d_array else None
             return Learner(make(), make, Form(flat=flat, dense=dense), pass_target)
         # A model that was loaded with mmap_mode cannot be trained in place.
         own_arrays(fitted, is_mapped)
-        form = self._form._replace(dense=dense)
+        form = self._find_form()._replace(dense=dense)
         if form.flat is None and X.ndim > 2:
             # Images for a model of as many features: a fitted model is not asked.
             flat = getattr(fitted, "n_features_in_", None) == X.row_values
@@ -553,7 +569,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         )
 
     def __sklearn_is_fitted__(self):
-        return "estimator_" in vars(self)
+        return find_trained(self) is not None
 
     def __sklearn_tags__(self):
         tags = find_tags(self.estimator)
@@ -565,10 +581,10 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
     def __getattr__(self, name):
         # Only learned names: forwarding more would answer scikit-learn's questions
         # about what the wrapper has with what the estimator has.
-        if is_learned(name) and "estimator_" in vars(self):
-            return getattr(vars(self)["estimator_"], name)
+        if is_learned(name) and (trained := find_trained(self)) is not None:
+            return trained if name == "estimator_" else getattr(trained, name)
         return super().__getattribute__(name)  # raises the error that led here
 
     def __dir__(self):
-        learned = filter(is_learned, dir(vars(self).get("estimator_")))
+        learned = filter(is_learned, dir(find_trained(self)))
         return [*super().__dir__(), *learned]

@@ -5,9 +5,11 @@ from copy import deepcopy
 from functools import update_wrapper, wraps
 from types import MethodType
 
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectFromModel
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from skmmap._own_fit import find_learner
 
@@ -21,6 +23,52 @@ _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transform
 def delegate(wrapper):
     """Return the fitted estimator; before ``fit``, what the user gave."""
     return vars(wrapper).get("estimator_", wrapper.estimator)
+
+
+def find_trained(wrapper):
+    """Return what has learned: by ``fit``, or before the user gave it; None if none."""
+    fitted = vars(wrapper).get("estimator_")
+    if fitted is not None:
+        return fitted
+    estimator = vars(wrapper).get("estimator")
+    return estimator if is_trained(estimator) else None
+
+
+def is_trained(estimator) -> bool:
+    """Whether the estimator has learned something, as far as it can be seen.
+
+    One that never has to learn has not, unless it has learned something all the same.
+    """
+    if isinstance(estimator, type):
+        return False
+    tags = find_tags(estimator)
+    if tags is not None and tags.requires_fit:
+        try:
+            check_is_fitted(estimator)
+        except (AttributeError, TypeError):
+            pass  # scikit-learn can only tell it of what has a fit
+        except NotFittedError:
+            return False
+        else:
+            return True
+    names = getattr(estimator, "__dict__", ())
+    return any(name.endswith("_") and not name.startswith("__") for name in names)
+
+
+def copy_trained(wrapper):
+    """Return what further rows can be learned by: never the user's own object."""
+    trained = find_trained(wrapper)
+    if trained is None or "estimator_" in vars(wrapper):
+        return trained
+    try:
+        return deepcopy(trained)
+    except RecursionError as error:
+        error.add_note(
+            f"ChunkedFit trains a copy of the {type(trained).__name__} that it was "
+            "given, and what this one has learned is nested too deep to be copied. "
+            "Train it in ChunkedFit from the start."
+        )
+        raise
 
 
 def available_with(name: str):

@@ -15,6 +15,7 @@ def explain(wrapper, plan: Plan) -> str:
     """Return the text that ``ChunkedFit.explain`` prints."""
     lines = [f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"]
     sections = {
+        "starts from": _say_start(plan),
         "order": _say_order(plan),
         "chunks": _say_chunks(wrapper, plan),
         "epochs": _say_epochs(wrapper, plan),
@@ -37,6 +38,12 @@ def _say_data(plan: Plan) -> str:
     shape = " x ".join(f"{size:,}" for size in X.shape)
     kind = X.dtype if X.store.is_array else X.store.kind
     return f"{shape} {kind}, {say_size(X.n_rows * plan.table.row_nbytes)} with y"
+
+
+def _say_start(plan: Plan) -> str:
+    learned = "what was learned before (warm_start=True)"
+    parts = [learned] if plan.start.trained is not None else []
+    return ", ".join([*parts, *plan.start.given])
 
 
 def _say_order(plan: Plan) -> str:

@@ -4,7 +4,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap._checks import check_n_jobs, find_reading, route
-from skmmap._delegate import available_with
+from skmmap._delegate import available_with, copy_trained, find_trained
 from skmmap._handover import Form
 from skmmap._inference import Work, apply_method, keep_result
 from skmmap._open import open_source
@@ -438,7 +438,8 @@ class RowMethods:
         if transform is not None:
             self._sklearn_output_config = {"transform": transform}
             if self.__sklearn_is_fitted__():
-                self.estimator_.set_output(transform=transform)
+                # The user's own is not changed: what is set is a copy's.
+                self.estimator_ = copy_trained(self).set_output(transform=transform)
         return self
 
     def _apply(
@@ -472,9 +473,9 @@ class RowMethods:
         return apply_method(work, schedule, output, self.n_jobs)
 
     def _find_fitted(self):
-        """Return the trained clone, or a fresh one where no training is needed."""
+        """Return what is trained, or a fresh clone where no training is needed."""
         check_is_fitted(self)
-        fitted = vars(self).get("estimator_")
+        fitted = find_trained(self)
         return make_estimator(self, None, {}) if fitted is None else fitted
 
     def _find_reading(self, method: str, X: Source) -> Reading:

@@ -21,6 +21,20 @@ def is_sklearns(estimator) -> bool:
     return any("partial_fit" in vars(cls) for cls in kinds)
 
 
+def has_sklearns(estimator, method: str) -> bool:
+    """Whether the method is scikit-learn's code, as it is there.
+
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> class Mine(SGDClassifier):
+    ...     def fit(self, X, y):
+    ...         return self
+    >>> [has_sklearns(Mine(), name) for name in ("fit", "partial_fit", "nothing")]
+    [False, True, False]
+    """
+    kinds = (cls for cls in type(estimator).__mro__ if method in vars(cls))
+    return is_sklearn_class(next(kinds, object))
+
+
 def is_sklearn_class(cls: type) -> bool:
     """Whether scikit-learn defines this very class."""
     return cls.__module__.partition(".")[0] == "sklearn"

@@ -204,6 +204,8 @@ def find_replacements(
     patience = getattr(learner, "n_iter_no_change", None)
     if isinstance(learner, MLP) and isinstance(patience, Integral) and patience > 0:
         changed["n_iter_no_change"] = np.inf
+    if isinstance(learner, MLP) and learner.warm_start:
+        changed["warm_start"] = False  # or a chunk without some class is refused
     if isinstance(learner, SGD) and learner.learning_rate == "adaptive":
         changed["eta0"] = learner.eta0  # which is reduced on the way
     if isinstance(learner, LatentDirichletAllocation):

@@ -1,7 +1,7 @@
 """Puts a run together: what the estimator's own ``fit`` would do, in chunks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from numbers import Integral
 from typing import Any
@@ -59,6 +59,7 @@ from skmmap._reader import Table
 from skmmap._schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
 from skmmap._seeds import draw_seed, find_unset_seeds
 from skmmap._selection import Runs
+from skmmap._start import Start
 from skmmap._stopping import Rule, ScoreRule, Watch, find_rule
 from skmmap._targets import ClassWeight, Labels
 
@@ -92,6 +93,7 @@ class Plan:
     seed: int | None  # None where nothing is drawn by it
     form: Form
     validation: Table | None = None
+    start: Start = field(default_factory=Start)
 
     @property
     def is_mixed(self) -> bool:
@@ -110,12 +112,14 @@ def make_plan(
     is_fit: bool = True,
     is_run: bool = True,
     fitted=None,
+    start=Start(),  # noqa: B008
 ) -> Plan:
     """Return what is to be done; refuse what cannot be done.
 
     ``validation`` holds X, y and weights of the user's own, if there are any. Without
     ``is_fit`` it is one pass of ``partial_fit``, which trains ``fitted`` further;
-    without ``is_run`` it is only told, and draws no seed.
+    without ``is_run`` it is only told, and draws no seed. ``start`` is where a fit
+    starts.
     """
     estimator = wrapper.estimator
     check_class_weight(estimator, class_weight)
@@ -172,6 +176,7 @@ def make_plan(
         seed,
         Form(dense=dense),
         held_out,
+        start,
     )
 
 
@@ -190,6 +195,15 @@ def make_estimator(wrapper, seed: int | None, changed: dict):
     replace_parameters(estimator, changed)
     config = vars(wrapper).get("_sklearn_output_config")
     return estimator.set_output(**config) if config else estimator
+
+
+def make_learner(wrapper, plan: Plan):
+    """Return what is trained, where it starts."""
+    estimator = make_estimator(wrapper, plan.seed, plan.changed)
+    if not plan.start:
+        return estimator
+    rows, y, _ = plan.table.sample(range(1))
+    return plan.start.begin(estimator, rows, y, plan.first.get("classes"))
 
 
 def _weigh_classes(estimator, class_weight, labels, is_fit: bool):

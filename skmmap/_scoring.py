@@ -14,13 +14,17 @@ import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.feature_selection import RFE, RFECV
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import r2_score
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import assert_all_finite
 
 from skmmap._inference import NotByRowError, Work, iter_results, keep_result, keep_rows
 from skmmap._open import open_source
-from skmmap._origin import is_sklearns
+from skmmap._origin import has_sklearns, is_sklearns
 from skmmap._reader import Table
 from skmmap._rows import show_rows
 
@@ -40,9 +44,12 @@ def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs):
     ``chunked(method, take)`` returns that method as a function of X that goes chunk by
     chunk; it serves the scores that are not known here.
     """
-    combine = _COMBINE.get(getattr(type(estimator), "score", None))
+    scored = _find_scored(estimator)
+    combine = _COMBINE.get(getattr(type(scored), "score", None))
     if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
-        return _score_whole(estimator, table, form, chunked)
+        names = [name for name in _ASKED if hasattr(estimator, name)]
+        methods = {name: _ask(estimator, name, form, chunked) for name in names}
+        return _score_whole(scored, table, methods)
     work = Work(estimator, "score", table, form, len(schedule))
     return float(combine(work, schedule, n_jobs))
 
@@ -53,13 +60,39 @@ def _has_r2(table) -> bool:
     return y is not None and y.n_rows > 1 and y.dtype.kind in "biuf"
 
 
-def _score_whole(estimator, table, form, chunked):
+def _find_scored(estimator):
+    """Return the part whose ``score`` counts: that of others only hands rows on to it.
+
+    These transform rows before it, or do nothing, as for their predictions.
+    """
+    for kind, name in _HAND_ON.items():
+        if isinstance(estimator, kind) and not isinstance(estimator, RFECV):
+            return _find_scored(getattr(estimator, name))
+    if isinstance(estimator, Pipeline) and hasattr(estimator.steps[-1][1], "score"):
+        return _find_scored(estimator.steps[-1][1])
+    if _is_search(estimator) and estimator.scoring is None:
+        return _find_scored(estimator.best_estimator_)
+    return estimator
+
+
+_HAND_ON = {
+    FrozenEstimator: "estimator",
+    RFE: "estimator_",
+    SelfTrainingClassifier: "estimator_",
+}
+
+
+def _is_search(estimator) -> bool:
+    """Whether it is one of scikit-learn's searches, which have a model inside."""
+    has_best = "best_estimator_" in getattr(estimator, "__dict__", ())
+    return has_best and has_sklearns(estimator, "score")
+
+
+def _score_whole(estimator, table, methods: dict):
     """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
-    scorer = copy(estimator)
-    for method in _ASKED:
-        # On one without __dict__ nothing can be put: its own methods get all rows.
-        if hasattr(estimator, method) and hasattr(scorer, "__dict__"):
-            vars(scorer)[method] = _ask(estimator, method, form, chunked)
+    scorer = _ask_instead(estimator, methods)
+    if _is_search(estimator):
+        scorer.best_estimator_ = _ask_instead(estimator.best_estimator_, methods)
     y = () if table.y is None else (show_rows(table.y),)
     params = {name: show_rows(source) for name, source in table.by_row.items()}
     return scorer.score(show_rows(table.X), *y, **params, **table.whole)
@@ -79,6 +112,17 @@ def _ask(estimator, method: str, form, chunked):
             return getattr(estimator, method)(rows, **params)
 
     return call
+
+
+def _ask_instead(estimator, methods: dict):
+    """Return a shallow copy that asks ``methods`` where its own would be called."""
+    if not hasattr(estimator, "__dict__"):
+        return estimator  # nothing can be put there: its own methods get all rows
+    scorer = copy(estimator)
+    for name, method in methods.items():
+        method.__name__ = name  # by which scikit-learn's scorers ask for it
+        vars(scorer)[name] = method
+    return scorer
 
 
 def _mean(work: Work, schedule, n_jobs) -> float:

@@ -63,6 +63,7 @@ HOUSE = [
     "_first_centers",
     "_holdout",
     "_seeds",
+    "_start",
     "_plan",
     "_merge_fit",
     "_explain",

@@ -247,8 +247,8 @@ def test_chunks_smaller_than_the_estimator_needs():
             TypeError,
             X,
             y,
-            {"coef_init": np.zeros(4)},
-            "fit got coef_init, and SGDClassifier.partial_fit has no such parameter.",
+            {"momentum": np.zeros(4)},
+            "fit got momentum, and SGDClassifier.partial_fit has no such parameter.",
         ),
     ],
 )
