@@ -39,6 +39,9 @@ class ArrowStore(ContainerStore):
         if not self._is_single:
             shape = (sum(field.row_values for field in fields),)
         self.shape = n_rows, *shape
+        has_names = not self._is_single and not any(field.is_list for field in fields)
+        if has_names and len(set(self._names)) == len(self._names):
+            self.names = self._names
 
     def _find_common(self, fields) -> np.dtype:
         """Return the type of all values."""

@@ -21,6 +21,7 @@ from skmmap._handover import Form
 from skmmap._inference import Work, apply_method
 from skmmap._merge_fit import find_merge_jobs, run_parts
 from skmmap._methods import RowMethods
+from skmmap._names import check_names, hidden_names, keep_names
 from skmmap._open import open_source
 from skmmap._output import Output
 from skmmap._own_fit import replace_parameters
@@ -478,19 +479,24 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             self._make_score(plan, learner),
             0 if self.max_epochs == "auto" else rule.least_epochs,
         )
+        if fitted is not None:
+            check_names(fitted, table.X)
         before = {} if fitted is None else replace_parameters(fitted, plan.changed)
         # Callbacks hear of chunks in turn, and what has learned before goes on.
         is_free = learner.make and not plan.start and type(training.tasks) is Tasks
         jobs = find_merge_jobs(self, plan) if is_free and caller == "fit" else Jobs()
         try:
             is_parallel = jobs.number > 1
-            learned = run_parts(training, jobs) if is_parallel else training.run()
+            with hidden_names(fitted, table.X):
+                learned = run_parts(training, jobs) if is_parallel else training.run()
         finally:
             replace_parameters(learner.estimator, before)
         if fitted is None and plan.changed:
             given = self.estimator.get_params()
             own = {name: given[name] for name in plan.changed}
             replace_parameters(learner.estimator, own)
+        if fitted is None:
+            keep_names(learned["estimator_"], table.X)
         if plan.seed is not None or fitted is None:
             learned["random_state_"] = plan.seed
         vars(self).update(learned)

@@ -47,6 +47,10 @@ class Column:
         return tuple(self._lengths)
 
     @property
+    def is_list(self) -> bool:
+        return bool(self._lengths)
+
+    @property
     def row_values(self) -> int:
         return prod(self.shape)
 

@@ -7,6 +7,7 @@ from skmmap._checks import check_n_jobs, find_reading, route
 from skmmap._delegate import available_with, copy_trained, find_trained
 from skmmap._handover import Form
 from skmmap._inference import Work, apply_method, keep_result
+from skmmap._names import check_names
 from skmmap._open import open_source
 from skmmap._origin import is_sklearns
 from skmmap._output_file import find_key, open_output
@@ -322,6 +323,7 @@ class RowMethods:
         params = {"sample_weight": sample_weight, **params}
         params = route(self, "score", "score", params)
         X = open_source(X, "X")
+        estimator = check_names(estimator, X)
         is_own = is_sklearns(estimator)
         y = open_target(y, single_output=False) if is_own else open_target_as_it_is(y)
         reading = self._find_reading("score", X)
@@ -332,7 +334,9 @@ class RowMethods:
             make_schedule(self, table.X),
             self._find_form(),
             chunked=lambda method, take: (
-                lambda X, **params: self._apply(method, X, params, take=take)
+                lambda X, **params: self._apply(
+                    method, X, params, take=take, estimator=estimator
+                )
             ),
             n_jobs=self.n_jobs,
         )
@@ -450,13 +454,20 @@ class RowMethods:
         out=None,
         resume: bool = False,
         take=keep_result,
+        estimator=None,
     ):
-        """Return the result of ``method`` for all rows of X, put where it is to be."""
-        estimator = self._find_fitted()
+        """Return the result of ``method`` for all rows of X, put where it is to be.
+
+        ``estimator`` is the one whose names were checked, if they were.
+        """
+        fitted = self._find_fitted()
         check_n_jobs(self.n_jobs)
         if params:
             params = route(self, method, method, params)
         X = open_source(X, "X")
+        if estimator is None:
+            is_back = method == "inverse_transform"
+            estimator = fitted if is_back else check_names(fitted, X)
         reading = self._find_reading(method, X)
         table = open_table(X, None, params, reading)
         schedule = make_schedule(self, table.X)
@@ -465,7 +476,7 @@ class RowMethods:
             # Of what is read, however it is brought.
             given = table.map(lambda source: source.by("map"))
             rows = given.X, given.by_row, table.whole, reading.dtype
-            return find_key(method, estimator, schedule, *rows)
+            return find_key(method, fitted, schedule, *rows)
 
         output = open_output(out, table, resume=resume, key=key)
         form, n_chunks = self._find_form(), len(schedule)

@@ -80,8 +80,8 @@ def open_rows(
           indices are read once for it.
         - A memory map, or a view of one: its file is opened again by its address.
         - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
-          files, or a folder of them (pyarrow), a dask array. Files are known by their first bytes, whatever
-          they are called.
+          files, or a folder of them (pyarrow), a dask array. Files are known by their
+          first bytes, whatever they are called.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -292,7 +292,7 @@ def _join_shards(shards: list[Source], named: list) -> Store:
     """Return one store of all shards, which must have rows of one kind."""
     for shard, item in zip(shards, named, strict=True):
         for what, here in _find_kind(shard).items():
-            first = _find_kind(shards[0])[what]
+            first = _find_kind(shards[0]).get(what, here)
             if first != here:
                 raise ValueError(
                     f"The shard {_name_shard(item)} has the {what} {here}, and "
@@ -304,7 +304,8 @@ def _join_shards(shards: list[Source], named: list) -> Store:
 
 def _find_kind(source: Source) -> dict:
     store = source.store
-    return {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
+    facts = {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
+    return facts if store.names is None else facts | {"columns": store.names}
 
 
 def _name_shard(item) -> str:

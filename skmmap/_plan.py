@@ -40,6 +40,7 @@ from skmmap._handover import Form
 from skmmap._holdout import split_rows
 from skmmap._losses import can_compute_losses
 from skmmap._messages import warn
+from skmmap._names import check_same_names
 from skmmap._own_fit import (
     MLP,
     SGD,
@@ -146,6 +147,7 @@ def make_plan(
     if has_validation:
         reading = find_reading(wrapper)
         held_out = open_validation(estimator, table, *validation, reading, known)
+        check_same_names(estimator, table.X, held_out.X)
     elif holds_out:
         table, held_out = _hold_out(estimator, table, seed, labels)
     dense = needs_dense(estimator, table.X)

@@ -39,6 +39,7 @@ class Store:
     is_bound = False  # only the thread that has it can read at all
     is_addressed = False  # other processes can open it themselves
     has_equal_rows = True  # in files, each takes as many bytes as any other
+    names = None  # of the columns, where chunks are arrays that do not have them
     has_gaps = False  # some strings are missing, and read as empty ones
     where = ""  # what messages and repr call it
 
@@ -267,7 +268,11 @@ class FrameStore(Store):
 
     def __init__(self, frame):
         self.rows, self.shape = frame, frame.shape
-        named = f"frame of {list(frame.columns)}" if len(frame.shape) > 1 else "series"
+        columns = list(frame.columns) if len(frame.shape) > 1 else []
+        # As in scikit-learn, other names than texts are none.
+        is_named = columns and all(isinstance(name, str) for name in columns)
+        self.names = columns if is_named else None
+        named = f"frame of {columns}" if len(frame.shape) > 1 else "series"
         self.kind = f"{_library(frame)} {named}"
         self.has_index = hasattr(frame, "iloc")
 
@@ -347,6 +352,7 @@ class PartStore(Store):
         self.is_addressed, self.has_index = store.is_addressed, store.has_index
         self.has_gaps, self.has_equal_rows = store.has_gaps, store.has_equal_rows
         self.pick, self.join = store.pick, store.join
+        self.names = store.names if shape[1:] == store.shape[1:] else None
 
     @property
     def row_nbytes(self) -> int:
@@ -432,6 +438,8 @@ class ShardStore(Store):
         self.shape = (int(self._stops[-1]), *first.shape[1:])
         self.dtype, self.mode, self.kind = first.dtype, first.mode, first.kind
         self.has_index = first.has_index
+        is_same = all(shard.names == first.names for shard in shards)
+        self.names = first.names if is_same else None
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_parallel = all(shard.is_parallel for shard in shards)
         self.is_bound = any(shard.is_bound for shard in shards)

@@ -39,6 +39,7 @@ HOUSE = [
     "_read_path",
     "_readahead",
     "_reader",
+    "_names",
     "_handover",
     "_views",
     "_progress",

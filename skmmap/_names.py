@@ -1,0 +1,101 @@
+"""Names of columns, for rows that come as arrays, which have none.
+
+They are kept and checked as scikit-learn keeps and checks those of a frame, but once
+for all chunks; while these come, the estimator does not see that it knows any.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.utils.validation import validate_data
+
+_NAMES = "feature_names_in_"
+_MEMBERS = "estimator_", "estimators_"
+
+
+def _iter_parts(estimator) -> Iterator:
+    """Yield the estimator and its members that know the features of X."""
+    if isinstance(estimator, BaseEstimator) and hasattr(estimator, "n_features_in_"):
+        yield estimator
+        # Its members get arrays, in its own fit as well.
+        for name in () if isinstance(estimator, OneVsOneClassifier) else _MEMBERS:
+            members = vars(estimator).get(name, ())
+            for member in members if isinstance(members, list) else [members]:
+                yield from _iter_parts(member)
+
+
+def _brings_names(source) -> bool:
+    """Whether chunks are frames, whose names the estimator sees itself."""
+    store = source.store
+    return not (store.is_array or store.is_sparse or store.kind == "list")
+
+
+def keep_names(estimator, source) -> None:
+    """Have a trained estimator know the names of the columns that it has learned."""
+    names = source.store.names
+    for part in _iter_parts(estimator) if names else ():
+        if part.n_features_in_ == len(names):
+            setattr(part, _NAMES, np.array(names, dtype=object))
+
+
+def check_names(estimator, source):
+    """Check the names of columns, as scikit-learn does, and return who takes the rows.
+
+    That is the estimator itself, or one that has learned the same and knows no names.
+    """
+    names, known = source.store.names, getattr(estimator, _NAMES, None)
+    is_fitted = any(True for _ in _iter_parts(estimator))
+    if (names is None and known is None) or _brings_names(source) or not is_fitted:
+        return estimator
+    if names is None:
+        X = np.empty((0, len(known)))
+    else:
+        arrow = import_module("pyarrow")
+        X = arrow.table([arrow.array([], "f8")] * len(names), names=names)
+    validate_data(estimator, X=X, reset=False, skip_check_array=True)
+    return estimator if known is None else _forget_names(estimator)
+
+
+def check_same_names(estimator, source, other) -> None:
+    """Check the names of other rows against those of rows to train on."""
+    has_names = source.store.names or other.store.names
+    if has_names and isinstance(estimator, BaseEstimator):
+        trained = object.__new__(type(estimator))
+        vars(trained).update(vars(estimator), n_features_in_=source.shape[1])
+        keep_names(trained, source)
+        check_names(trained, other)
+
+
+def _forget_names(estimator):
+    """Return the estimator without names, its arrays shared."""
+    # A copy of the copy module's would be by __getstate__, which may write files.
+    bare = object.__new__(type(estimator))
+    vars(bare).update(vars(estimator))
+    vars(bare).pop(_NAMES, None)
+    # By names, results that are frames have their columns.
+    if hasattr(estimator, "get_feature_names_out"):
+        bare.get_feature_names_out = estimator.get_feature_names_out
+    for name in _MEMBERS:
+        members = vars(bare).get(name)
+        if isinstance(members, list):
+            setattr(bare, name, [_forget_names(member) for member in members])
+        elif hasattr(members, _NAMES):
+            setattr(bare, name, _forget_names(members))
+    return bare
+
+
+@contextmanager
+def hidden_names(estimator, source) -> Iterator[None]:
+    """Let an estimator that is trained further take arrays without a word."""
+    parts = () if _brings_names(source) else _iter_parts(estimator)
+    kept = [(part, vars(part).pop(_NAMES, None)) for part in parts]
+    try:
+        yield
+    finally:
+        for part, names in kept:
+            if names is not None:
+                setattr(part, _NAMES, names)
