@@ -148,6 +148,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
 @pytest.mark.parametrize("way", WAYS | OF_TABLES)
 @pytest.mark.parametrize("door", DOORS_OF_X)
 def test_x_means_the_same_in_every_door(door, way):
