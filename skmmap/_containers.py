@@ -7,8 +7,15 @@ import numpy as np
 
 from skmmap._arrow import ParquetStore, TableStore
 from skmmap._external import ContainerStore, cut_blocks, to_native
-from skmmap._grids import HdfStore, ZarrStore, find_array
+from skmmap._grids import HdfStore, ZarrStore
 from skmmap._paths import find_format, find_parts, is_path, to_path
+from skmmap._sparse_groups import (
+    open_backed,
+    open_hdf,
+    open_hdf_node,
+    open_zarr,
+    open_zarr_node,
+)
 from skmmap._stores import Store
 
 __all__ = ["DaskStore", "HdfStore", "ParquetStore", "ZarrStore", "open_container"]
@@ -134,30 +141,25 @@ def _find_kind(value) -> str | None:
     return next((kind for name, kind in _KINDS.items() if name in names), None)
 
 
-def _open_hdf_group(group, key=None) -> HdfStore:
-    return HdfStore.of(find_array(group, key, Path(str(group.file.filename)).name))
-
-
-def _open_zarr_group(group, key=None) -> ZarrStore:
-    return ZarrStore.of(find_array(group, key, group.path or "the zarr group"))
-
-
 _KINDS = {
     ("h5py", "Dataset"): "hdf",
     ("h5py", "Group"): "hdf group",
     ("zarr", "Array"): "zarr",
     ("zarr", "Group"): "zarr group",
+    ("anndata", "CSRDataset"): "backed",
+    ("anndata", "CSCDataset"): "backed",
     ("dask", "Array"): "dask",
     ("pyarrow", "Table"): "table",
     ("pyarrow", "RecordBatch"): "table",
 }
 _OPENERS = {
-    "hdf file": HdfStore,
-    "hdf group": _open_hdf_group,
+    "hdf file": open_hdf,
+    "hdf group": open_hdf_node,
     "hdf": HdfStore.of,
-    "zarr folder": ZarrStore,
-    "zarr group": _open_zarr_group,
+    "zarr folder": open_zarr,
+    "zarr group": open_zarr_node,
     "zarr": ZarrStore.of,
+    "backed": open_backed,
     "dask": DaskStore,
     "parquet": _open_parquet,
     "table": TableStore,

@@ -21,11 +21,11 @@ from skmmap._filters import (
     read_dataset,
     register_codecs,
 )
+from skmmap._groups import find_array
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
 _WIDEST_NBYTES = 2**26
-_LISTED = 10
 
 
 class GridStore(ContainerStore):
@@ -228,37 +228,3 @@ def _find_root(store) -> str | None:
     if type(store).__name__ in ("LocalStore", "DirectoryStore", "NestedDirectoryStore"):
         return os.path.abspath(getattr(store, "root", None) or store.path)
     return None
-
-
-def find_array(group, key, where: str):
-    """Return the array of this name in a file or group, or the only one there is."""
-    found = group if key is None else group.get(key)
-    if hasattr(found, "shape"):
-        return found
-    arrays = _list_arrays(group if found is None else found)
-    if found is not None and len(arrays) == 1:
-        return arrays[0][1]
-    if not arrays:
-        raise ValueError(f"{where!r} holds no dataset.")
-    listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])
-    listed += f" and {len(arrays) - _LISTED:,} more" if len(arrays) > _LISTED else ""
-    if found is None:
-        raise ValueError(f"{where!r} has no dataset {key!r}; it holds {listed}.")
-    raise ValueError(
-        f"{where!r} holds {len(arrays):,} datasets; name one with "
-        f"key={arrays[0][0]!r}: {listed}."
-    )
-
-
-def _say_shape(array) -> str:
-    return f"({' x '.join(f'{n:,}' for n in array.shape or ())})"
-
-
-def _list_arrays(group) -> list:
-    """Return the names and arrays in a group, at any depth."""
-    if hasattr(group, "members"):
-        nodes = list(group.members(max_depth=None))
-    else:
-        nodes = []
-        group.visititems(lambda name, node: nodes.append((name, node)))
-    return sorted((n for n in nodes if hasattr(n[1], "shape")), key=lambda n: n[0])

@@ -10,6 +10,7 @@ import numpy as np
 from skmmap._convert import iter_batches
 from skmmap._csv import is_csv
 from skmmap._external import ContainerStore, import_library
+from skmmap._groups import find_layout, is_sparse_group, list_arrays
 from skmmap._messages import say_size
 from skmmap._open import open_rows
 from skmmap._paths import find_format, find_paths, is_pattern, to_path
@@ -132,26 +133,26 @@ def _find_datasets(path: Path) -> list[tuple]:
     kind = find_format(path)
     if kind == "hdf" and path.is_file():
         with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
-            nodes = []
-            file.visititems(lambda name, node: nodes.append((name, node)))
-            return _pick_arrays(nodes)
+            return [(name, _say_node(node)) for name, node in list_arrays(file)]
     if kind == "zarr" and path.is_dir():
         zarr = import_library("zarr", "zarr arrays", "zarr", path)
         group = zarr.open(str(path), mode="r")
-        return _pick_arrays(getattr(group, "members", lambda **_: [])(max_depth=None))
+        nodes = list_arrays(group) if hasattr(group, "members") else []
+        return [(name, _say_node(node)) for name, node in nodes]
     return []
 
 
-def _pick_arrays(nodes) -> list[tuple]:
-    """Return the name, shape and type of each node that is an array."""
-    arrays = [(name, node) for name, node in nodes if hasattr(node, "dtype")]
-    return sorted((name, node.shape, node.dtype) for name, node in arrays)
+def _say_node(node) -> str:
+    """Say the shape and type of an array, or of a matrix in a group."""
+    if is_sparse_group(node):
+        layout, shape = find_layout(node)
+        return f"{_say_shape(shape)} {layout.upper()} {_say_type(node['data'].dtype)}"
+    return f"{_say_shape(node.shape)} {_say_type(node.dtype)}".strip()
 
 
 def _list_datasets(arrays: list) -> list[tuple]:
     facts = [("datasets", f"{len(arrays):,}; one of them: --key {arrays[0][0]}")]
-    for name, shape, dtype in arrays[:_SHOWN]:
-        facts.append((name, f"{_say_shape(shape)} {_say_type(dtype)}".strip()))
+    facts += arrays[:_SHOWN]
     if len(arrays) > _SHOWN:
         facts.append(("...", f"and {len(arrays) - _SHOWN:,} more"))
     return facts

@@ -1,0 +1,115 @@
+"""CSR matrices in HDF5 files and zarr groups, as anndata and 10x write them."""
+
+import os
+from pathlib import Path
+
+from skmmap._csr import CsrStore
+from skmmap._external import import_library
+from skmmap._filters import check_codec
+from skmmap._grids import GridStore, HdfStore, ZarrStore
+from skmmap._groups import PARTS, find_array, find_layout
+from skmmap._stores import Store
+
+
+class CsrGroupStore(CsrStore):
+    """Rows of a CSR matrix in three datasets, of which pieces are read."""
+
+    is_parallel = False
+
+    def __init__(self, parts: list[GridStore], shape: tuple, where: str):
+        self._data, self._indices, self._indptr = parts
+        self.shape, self.dtype, self.where = shape, self._data.dtype, where
+        self.on_disk = self.is_addressed = self._data.on_disk
+
+    @property
+    def memory_nbytes(self) -> int:
+        return sum(part.memory_nbytes for part in self._parts)
+
+    def find_disk_nbytes(self) -> int | None:
+        parts = [part.find_disk_nbytes() for part in self._parts]
+        return None if None in parts else sum(parts)
+
+    @property
+    def _parts(self) -> tuple:
+        return self._data, self._indices, self._indptr
+
+
+def open_hdf(path, key=None) -> Store:
+    """Return the store of an array, or a matrix, in an HDF5 file."""
+    path = Path(os.path.abspath(path))
+    with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
+        node = find_array(file, key, path.name)
+        return _open_node(node, lambda array: HdfStore(path, array.name))
+
+
+def open_hdf_node(node, key=None) -> Store:
+    """Return the store of an array, or a matrix, in a file that is open."""
+    where = Path(str(node.file.filename)).name
+    return _open_node(find_array(node, key, where), HdfStore.of)
+
+
+def open_zarr(path, key=None) -> Store:
+    """Return the store of an array, or a matrix, in a folder of zarr's."""
+    zarr, name = import_library("zarr", "zarr arrays", "zarr", path), Path(path).name
+    try:
+        node = find_array(zarr.open(os.path.abspath(path), mode="r"), key, name)
+    except ValueError as error:
+        check_codec(error, name)
+        raise
+    return _open_node(node, ZarrStore.of)
+
+
+def open_zarr_node(node, key=None) -> Store:
+    """Return the store of an array, or a matrix, in a group that is open."""
+    found = find_array(node, key, node.path or "the zarr group")
+    return _open_node(found, ZarrStore.of)
+
+
+def open_backed(matrix) -> Store:
+    """Return the store of a matrix of anndata's that stays in its file."""
+    group = matrix.group
+    return open_hdf_node(group) if hasattr(group, "file") else open_zarr_node(group)
+
+
+def _open_node(node, open_array) -> Store:
+    """Return the store of an array, or of the matrix in a group of arrays."""
+    if hasattr(node, "shape"):
+        return open_array(node)
+    parts = [open_array(node[part]) for part in PARTS]
+    where = parts[0].where.removesuffix(f"/{PARTS[0]}")
+    shape = _check_layout(node, where)
+    _check_sizes(*parts, shape, where)
+    return CsrGroupStore(parts, shape, where)
+
+
+def _check_layout(group, where: str) -> tuple:
+    """Return the shape, if rows can be read one after the other."""
+    layout, shape = find_layout(group)
+    if layout == "csc":
+        raise ValueError(
+            f"{where!r} is a CSC matrix, stored by columns: rows of it cannot be read "
+            "without the rest. Write it once as CSR: matrix.tocsr() before it is saved."
+        )
+    if layout != "csr" or len(shape) != 2:
+        raise ValueError(
+            f"{where!r} holds data, indices and indptr, and does not say that they are "
+            "a CSR matrix of which shape. Set attrs['encoding-type'] = 'csr_matrix' "
+            "and attrs['shape'], as anndata does, or name one of the three."
+        )
+    return shape
+
+
+def _check_sizes(data, indices, indptr, shape: tuple, where: str) -> None:
+    is_flat = all(len(part.shape) == 1 for part in (data, indices, indptr))
+    is_int = indices.dtype.kind in "iu" and indptr.dtype.kind in "iu"
+    fits = data.shape == indices.shape and indptr.shape == (shape[0] + 1,)
+    if not (is_flat and is_int and fits):
+        found = ", ".join(
+            f"{name}: {part.dtype}, shape {part.shape}"
+            for name, part in zip(PARTS, (data, indices, indptr), strict=True)
+        )
+        raise ValueError(
+            f"{where!r} does not fit together: a CSR matrix of {shape[0]:,} rows needs "
+            f"{shape[0] + 1:,} integers in indptr, and as many integers in indices as "
+            f"data has values; found {found}. Write it again."
+        )
