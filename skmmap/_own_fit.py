@@ -26,6 +26,7 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 
 from skmmap._chunk_size import Cost
 from skmmap._chunk_table import COSTS
+from skmmap._nets import find_net_changes, is_net, is_net_shuffled
 from skmmap._origin import is_sklearn_class, is_sklearns
 
 META = (
@@ -135,6 +136,9 @@ def find_own_fit(estimator, *, is_told: bool) -> OwnFit:
     for classes, facts in _TABLE:
         if isinstance(learner, classes):
             return facts
+    if is_net(learner):
+        shuffle = is_net_shuffled(learner, is_told)
+        return OwnFit("max_epochs", shuffle, "batch_size", cuts=True)
     if isinstance(getattr(learner, "shuffle", None), bool | np.bool_):
         return OwnFit(shuffle="shuffle")
     return OwnFit(shuffle=is_told and not is_sklearns(learner))
@@ -212,6 +216,13 @@ def find_replacements(
         changed["total_samples"] = n_rows
     if is_mixed and isinstance(learner, BernoulliRBM):
         changed["batch_size"] = chunk_rows  # it draws as many rows to compare with
+    return {prefix + name: value for name, value in changed.items()}
+
+
+def find_net_replacements(estimator) -> dict:
+    """Return the same for nets of skorch, where no loop by hand is written out."""
+    prefix, learner = find_learner(estimator)
+    changed = find_net_changes(learner) if is_net(learner) else {}
     return {prefix + name: value for name, value in changed.items()}
 
 

@@ -41,6 +41,7 @@ from skmmap._holdout import split_rows
 from skmmap._losses import can_compute_losses
 from skmmap._messages import warn
 from skmmap._names import check_same_names
+from skmmap._nets import warn_of_callbacks
 from skmmap._own_fit import (
     MLP,
     SGD,
@@ -49,6 +50,7 @@ from skmmap._own_fit import (
     find_cost,
     find_epochs,
     find_learner,
+    find_net_replacements,
     find_own_fit,
     find_replacements,
     is_loop,
@@ -161,6 +163,11 @@ def make_plan(
     )
     schedule = _shuffle(wrapper, how, schedule, table, labels, seed)
     _warn_if_sorted(wrapper, facts, schedule, labels)
+    if not is_loop(wrapper):
+        of_net = find_net_replacements(estimator)
+        changed |= of_net
+        if of_net:
+            warn_of_callbacks(find_learner(estimator)[1], len(schedule))
     changed |= find_replacements(
         estimator,
         n_rows=table.X.n_rows,

@@ -51,6 +51,7 @@ HOUSE = [
     "_samples",
     "_csv",
     "_convert",
+    "_nets",
     "_own_fit",
     "_losses",
     "_stopping",
