@@ -19,6 +19,7 @@ from skmmap._delegate import (
 from skmmap._explain import explain
 from skmmap._handover import Form
 from skmmap._inference import Work, apply_method
+from skmmap._interrupt import tell_interrupted
 from skmmap._merge_fit import find_merge_jobs, run_parts
 from skmmap._methods import RowMethods
 from skmmap._names import check_names, hidden_names, keep_names
@@ -273,7 +274,9 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         its steps anew, as the estimator's own ``fit`` does.
 
         If anything fails on the way, the attributes of an earlier ``fit`` stay as
-        they were, and an unfitted object stays unfitted.
+        they were, and an unfitted object stays unfitted. Ctrl-C keeps the epochs that
+        are complete, says so, and raises KeyboardInterrupt: a script ends, and `self`
+        is fitted for whoever catches it. Without a complete one, nothing changes.
 
         Parameters
         ----------
@@ -325,7 +328,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Reads: y once for its labels, then X and y once for each epoch, and held-out
         rows once more after it.
         Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
-        the estimator needs.
+        the estimator needs; and a copy of it after each epoch, if it takes no more
+        memory than a chunk and next to no time.
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit.
         """
@@ -500,6 +504,10 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         if plan.seed is not None or fitted is None:
             learned["random_state_"] = plan.seed
         vars(self).update(learned)
+        if training.interrupt is not None:
+            n_epochs, is_partial = self.n_epochs_, training.is_partial
+            tell_interrupted(n_epochs, plan.n_epochs, is_partial=is_partial)
+            raise training.interrupt
         return self
 
     def _make_plan(self, caller, X, y, params, **given) -> Plan:

@@ -11,12 +11,15 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skmmap._handover import Form, describe_error, note_refusal
+from skmmap._interrupt import Kept, hearing_interrupts
 from skmmap._messages import add_rows_note, warn
 from skmmap._progress import Report, Tasks
 from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
 from skmmap._stopping import Rule, Watch
 from skmmap._views import own_arrays
+
+_KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
 
 
 def _make_history() -> dict:
@@ -96,16 +99,43 @@ class Training:
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
+    interrupt: KeyboardInterrupt | None = field(default=None, init=False)
+    is_partial: bool = field(default=False, init=False)
+    _heard: list = field(default_factory=list, init=False)
+
+    def __post_init__(self):
+        # No more than a chunk takes.
+        self._kept = Kept(self.table.reading.memory_limit / _KEPT_SHARE)
 
     def run(self) -> dict:
-        """Train, and return the learned attributes."""
+        """Train, and return the learned attributes.
+
+        Where Ctrl-C has ended it, these are of the epochs that are complete, and
+        ``interrupt`` is to be raised; without any, it is raised here.
+        """
         try:
-            with self.tasks.fit(self.learned_attributes):
+            task = self.tasks.fit(self.learned_attributes)
+            with hearing_interrupts() as self._heard, task:
                 self._run_epochs()
                 self.learner.estimator = self.rule.choose(self.learner.estimator)
+        except KeyboardInterrupt as error:
+            if not self._kept.n_epochs:
+                raise
+            self.interrupt = error
+            self._go_back()
         finally:
             own_arrays(self.learner.estimator, self.table.holds)
         return self.learned_attributes()
+
+    def _go_back(self) -> None:
+        """Return to the end of the last epoch that is complete."""
+        n_epochs = self._kept.n_epochs
+        last, self.is_partial = self._kept.restore(self.learner.estimator)
+        self.learner.estimator = self.rule.choose(last)
+        self.is_partial &= self.learner.estimator is last
+        self.epoch = n_epochs - 1
+        for column in self.history.values():
+            del column[n_epochs:]
 
     def learned_attributes(self) -> dict:
         """Return what makes the wrapper fitted, as of now."""
@@ -121,6 +151,9 @@ class Training:
         for self.epoch in range(self.n_epochs):  # noqa: B020
             with self.tasks.epoch(self.learned_attributes):
                 is_over = self._run_epoch()
+            is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
+            seconds = self.history["seconds"][-1]
+            self._kept.end_epoch(self.learner.estimator, seconds, is_last=is_last)
             if self.tasks.stopped or is_over:
                 return
         if self.rule.least_epochs and self.n_epochs > self.warns_after:
@@ -148,6 +181,7 @@ class Training:
                     break
                 with self.tasks.chunk(chunk, self.learned_attributes) as learning:
                     if not _is_weightless(chunk):
+                        self._kept.is_at_end = False
                         self._learn(number, chunk, learning)
                         self.has_learned = True
                         is_over = self._look(chunk)
@@ -180,6 +214,8 @@ class Training:
     def _learn(self, number: int, chunk: Chunk, learning) -> None:
         try:
             self.learner.learn(chunk, learning, lambda: self._iter_learned(number))
+            if self._heard:
+                raise KeyboardInterrupt  # which the estimator has kept to itself
         except Exception as error:
             number, total = self.schedule.numbers[number], self.schedule.n_chunks
             where = f"(chunk {number + 1} of {total}, epoch {self.epoch + 1})"

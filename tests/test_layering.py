@@ -55,6 +55,7 @@ HOUSE = [
     "_own_fit",
     "_losses",
     "_stopping",
+    "_interrupt",
     "_training",
     "_output",
     "_output_file",

@@ -1,0 +1,334 @@
+"""Ctrl-C during ``fit``: the epochs that are complete are kept, and nothing else."""
+
+import os
+import pickle
+import re
+import signal
+import subprocess
+import sys
+import threading
+from math import inf
+
+import numpy as np
+import pytest
+from helpers import Recorder, state_of
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+import skmmap._interrupt
+from skmmap import ChunkedFit
+from skmmap._interrupt import Kept, hearing_interrupts
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(100, 5))
+Y = (X[:, 0] + RNG.normal(size=100) > 0).astype(int)
+
+TOLD = (
+    "fit was interrupted in epoch {next} of at most {most}. The model is fitted; "
+    "complete epochs: {n} (n_epochs_, history_){part}. partial_fit(X, y) goes on, one "
+    "epoch in each call; fit starts anew."
+)
+PART = ", and a part of the next one, before which no copy was kept"
+
+
+def told(n, most, part="") -> str:
+    return re.escape(TOLD.format(next=n + 1, n=n, most=most, part=part)) + "$"
+
+
+@pytest.fixture(autouse=True)
+def copies_are_cheap(monkeypatch):
+    """On a machine that is busy one may take longer than is allowed."""
+    monkeypatch.setattr(skmmap._interrupt, "_LEAST_SECONDS", 10.0)
+
+
+class Interrupts:
+    """Presses Ctrl-C before or after some call has learned."""
+
+    at, calls, before = inf, 0, True
+
+    def partial_fit(self, X, y=None, **params):
+        kind = type(self)
+        kind.calls += 1
+        if kind.before and kind.calls > kind.at:
+            signal.raise_signal(signal.SIGINT)
+        super().partial_fit(X, y, **params)
+        if not kind.before and kind.calls > kind.at:
+            signal.raise_signal(signal.SIGINT)
+        return self
+
+
+class Linear(Interrupts, SGDClassifier):
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        return super().partial_fit(X, y, classes=classes)
+
+
+class Scaler(Interrupts, StandardScaler):
+    def partial_fit(self, X, y=None):
+        return super().partial_fit(X)
+
+
+@pytest.fixture
+def after(monkeypatch):
+    """Return what sets after how many calls Ctrl-C is pressed."""
+
+    def set_it(kind, calls, *, before=True):
+        monkeypatch.setattr(kind, "at", calls)
+        monkeypatch.setattr(kind, "calls", 0)
+        monkeypatch.setattr(kind, "before", before)
+
+    return set_it
+
+
+SGD = {"max_iter": 6, "tol": None, "random_state": 0}
+
+
+def interrupt(model, n_epochs, most=6, part="", **given):
+    with (
+        pytest.warns(UserWarning, match=told(n_epochs, most, part)),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        model.fit(X, Y, **given)
+    return model
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("shuffle", [False, "blocks", "chunks"])
+@pytest.mark.parametrize(("n_epochs", "n_chunks"), [(1, 0), (3, 0), (3, 2), (5, 3)])
+def test_complete_epochs_are_kept(after, n_epochs, n_chunks, shuffle, before):
+    """Of four chunks each; whatever was learned of the next one is not in the model."""
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=shuffle)
+    expected = clone(model).set_params(max_epochs=n_epochs).fit(X, Y)
+    after(Linear, 4 * n_epochs + n_chunks, before=before)
+    interrupt(model, n_epochs)
+    after(Linear, inf)
+    assert model.n_epochs_ == n_epochs
+    assert all(len(column) == n_epochs for column in model.history_.values())
+    assert model.history_["rows"] == [100] * n_epochs
+    assert model.random_state_ == 0
+    # The parameters are the user's again.
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
+    np.testing.assert_array_equal(model.predict(X), expected.predict(X))
+    # And it goes on as one that was trained so long.
+    model.partial_fit(X, Y)
+    expected.partial_fit(X, Y)
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (lambda: ChunkedFit(Linear(**SGD), chunk_size=25), 3),
+        (lambda: ChunkedFit(Scaler(), chunk_size=25), 3),
+        (lambda: ChunkedFit(Scaler(), chunk_size=25, n_jobs=2), 0),
+    ],
+)
+def test_without_a_complete_epoch_nothing_changes(after, make, calls, fitted):
+    model = make()
+    if fitted:
+        model.fit(X, Y)
+    before = pickle.dumps(vars(model))
+    after(type(model.estimator), calls)
+    with pytest.raises(KeyboardInterrupt):  # and no warning, which is an error here
+        model.fit(X, Y)
+    after(type(model.estimator), inf)
+    assert pickle.dumps(vars(model)) == before
+    if not fitted:
+        with pytest.raises(NotFittedError):
+            check_is_fitted(model)
+
+
+def test_an_earlier_fit_is_replaced_by_complete_epochs_only(after):
+    model = ChunkedFit(Linear(**SGD), chunk_size=25).fit(X, 1 - Y)
+    after(Linear, 9)
+    interrupt(model, 2)
+    assert model.score(X, Y) > 0.5
+    assert model.n_epochs_ == 2
+
+
+def test_partial_fit_keeps_the_chunks_that_it_has_learned(after):
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=False).fit(X, Y)
+    before = model.t_
+    after(Linear, 2)
+    with pytest.raises(KeyboardInterrupt):
+        model.partial_fit(X, Y)
+    assert model.t_ == before + 50
+
+
+def test_the_best_epoch_on_held_out_rows_is_kept(after):
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=False)
+    given = {"X_val": X[:30], "y_val": Y[:30]}
+    expected = clone(model).set_params(max_epochs=3).fit(X, Y, **given)
+    assert np.argmax(expected.history_["score"]) < 2  # or the last one would do
+    after(Linear, 14)
+    interrupt(model, 3, **given)
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
+    assert model.history_["score"] == expected.history_["score"]
+
+
+def test_a_model_too_large_to_be_copied_has_a_part_of_the_next_epoch(after):
+    # A copy takes a sixteenth of the limit at most, as a chunk does.
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, memory_limit=4096)
+    after(Linear, 10)
+    interrupt(model, 2, part=PART)
+    assert model.n_epochs_ == 2
+    assert model.t_ == 251
+
+
+def test_between_two_epochs_no_copy_is_needed():
+    kept, model = Kept(most=10), SGDClassifier()
+    kept.end_epoch(model, 1.0, is_last=False)
+    assert kept.restore(model) == (model, False)
+    kept.is_at_end = False
+    assert kept.restore(model) == (model, True)
+
+
+class Odd(Interrupts, Recorder):
+    """Has learned what cannot be pickled."""
+
+    def partial_fit(self, X, y=None):
+        self.lock_ = threading.Lock()
+        return super().partial_fit(X, y)
+
+
+def test_what_cannot_be_pickled_has_a_part_of_the_next_epoch(after):
+    model = ChunkedFit(Odd(), chunk_size=25, max_epochs=3)
+    after(Odd, 6)
+    interrupt(model, 1, most=3, part=PART)
+    assert len(model.calls_) == 6
+
+
+class Slow:
+    """Takes a second to be pickled."""
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def __reduce__(self):
+        self.clock.append(self.clock[-1] + 1.0)
+        return Slow, ([0.0],)
+
+
+def test_copies_take_a_small_part_of_the_time(monkeypatch):
+    monkeypatch.setattr(skmmap._interrupt, "_LEAST_SECONDS", 0.0)
+    clock = [0.0]
+    monkeypatch.setattr(skmmap._interrupt.time, "perf_counter", lambda: clock[-1])
+    kept, slow, copied = Kept(), Slow(clock), []
+    for _ in range(500):
+        kept.end_epoch(slow, 0.79, is_last=False)
+        kept.is_at_end = False
+        if not kept.restore(slow)[1]:
+            copied.append(kept.n_epochs)
+    assert copied == [1, 127, 254, 380]
+    kept.end_epoch(slow, 1e9, is_last=True)
+    assert len(clock) == 5
+
+
+class Swallows(SGDRegressor):
+    """Ends by itself when Ctrl-C is pressed, as some estimators do."""
+
+    calls = 0
+
+    def partial_fit(self, X, y, sample_weight=None):
+        Swallows.calls += 1
+        try:
+            if Swallows.calls == 6:
+                signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            return self
+        return super().partial_fit(X, y)
+
+
+def test_an_interrupt_that_the_estimator_keeps_to_itself_ends_the_fit():
+    before = signal.getsignal(signal.SIGINT)
+    model = interrupt(ChunkedFit(Swallows(**SGD), chunk_size=25), 1)
+    assert Swallows.calls == 6
+    assert model.t_ == 101
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+class Loud(int):
+    """Presses Ctrl-C where a network asks whether to print something."""
+
+    def __bool__(self):
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+
+def test_networks_keep_it_to_themselves():
+    """So does their fit; what it warns of is scikit-learn's."""
+    network = MLPClassifier((3,), max_iter=4, verbose=Loud(1))
+    with pytest.warns(UserWarning, match="Training interrupted by user"):
+        clone(network).partial_fit(X, Y, classes=[0, 1])
+    model = ChunkedFit(network)
+    with (
+        pytest.warns(UserWarning, match="Training interrupted by user"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        model.fit(X, Y)
+    assert "estimator_" not in vars(model)
+
+
+def test_handlers_of_others_are_asked_and_left(monkeypatch):
+    asked = []
+    own = signal.signal(signal.SIGINT, lambda *_: asked.append(1))
+    try:
+        mine = signal.getsignal(signal.SIGINT)
+        with hearing_interrupts() as heard:
+            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        assert (len(asked), heard) == (2, [])
+        assert signal.getsignal(signal.SIGINT) is mine
+    finally:
+        signal.signal(signal.SIGINT, own)
+
+
+def test_threads_have_no_handlers():
+    seen = []
+
+    def run():
+        with hearing_interrupts() as heard:
+            seen.append(heard)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [[]]
+
+
+SCRIPT = """
+import numpy as np
+from sklearn.linear_model import SGDClassifier
+from skmmap import ChunkedFit
+
+X = np.random.default_rng(0).normal(size=(20_000, 20))
+y = (X[:, 0] > 0).astype(int)
+model = ChunkedFit(SGDClassifier(max_iter=10**6, tol=None), verbose=1)
+try:
+    model.fit(X, y)
+finally:
+    print("kept", model.n_epochs_, len(model.history_["loss"]), model.score(X, y) > 0.9)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of another process")
+def test_a_script_that_is_interrupted_ends():
+    command = [sys.executable, "-W", "always", "-c", SCRIPT]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        for line in process.stdout:
+            if "epoch 3 " in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode not in (0, None)
+    kept = next(line for line in out.splitlines() if line.startswith("kept"))
+    _, n_epochs, length, is_good = kept.split()
+    assert n_epochs == length
+    assert is_good == "True"
+    assert f"complete epochs: {int(n_epochs):,} (n_epochs_" in err
+    assert "KeyboardInterrupt" in err
