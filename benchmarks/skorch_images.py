@@ -20,7 +20,7 @@ N_COPIES = 2  # of the 1,797 digits, each with noise of its own
 
 
 class Convolutions(torch.nn.Module):
-    """Two layers of convolutions; workers import this class from this file."""
+    """Two layers of convolutions."""
 
     def __init__(self, n_channels=8):
         super().__init__()
@@ -76,22 +76,24 @@ def main(folder: Path) -> None:
     show("net.fit, shuffled in memory", began, f"accuracy {bare.score(X, y):.4f}")
 
     began = time.perf_counter()
-    model = ChunkedFit(make_net(), chunk_size=512, random_state=0).fit(X, y)
+    model = ChunkedFit(make_net(), chunk_size=600, random_state=0).fit(X, y)
     said = f"accuracy {model.score(X, y):.4f}, {model.n_epochs_} epochs"
     show("ChunkedFit(net).fit", began, said)
     print(f"max_epochs={model.estimator_.max_epochs} as before,", end=" ")
     print(f"train_split={type(model.estimator_.train_split).__name__}")
 
     began = time.perf_counter()
+    net = make_net(max_epochs=2)
+    loop = ChunkedFit(net, chunk_size=600, shuffle=False, max_epochs=1)
     torch.manual_seed(0)
-    written_out = ChunkedFit(
-        make_net(), chunk_size=512, shuffle=False, max_epochs=1
-    ).fit(X, y)
-    by_hand = make_net()
-    torch.manual_seed(0)
-    for start in range(0, len(X), 512):
-        by_hand.partial_fit(X[start : start + 512], y[start : start + 512])
-    equal = np.array_equal(written_out.predict_proba(X), by_hand.predict_proba(X))
+    loop.fit(images := X[mixed], labels := y[mixed])
+    by_hand = make_net(max_epochs=2)
+    for start in range(0, len(X), 600):
+        by_hand.partial_fit(images[start : start + 600], labels[start : start + 600])
+    pairs = zip(
+        loop.estimator_.module_.parameters(), by_hand.module_.parameters(), strict=True
+    )
+    equal = all(torch.equal(one, other) for one, other in pairs)
     show("the loop written out", began, f"equal to the bit: {equal}")
 
     began = time.perf_counter()
@@ -102,7 +104,7 @@ def main(folder: Path) -> None:
 
     began = time.perf_counter()
     search = GridSearchCV(
-        ChunkedFit(make_net(max_epochs=2), chunk_size=512, random_state=0),
+        ChunkedFit(make_net(max_epochs=2), chunk_size=600, random_state=0),
         {"estimator__lr": [1e-5, 2e-3], "estimator__module__n_channels": [4, 8]},
         cv=3,
     )
@@ -110,6 +112,14 @@ def main(folder: Path) -> None:
     said = f"accuracy {search.best_score_:.4f}"
     show("a grid search", began, said)
     print(search.best_params_)
+
+    began = time.perf_counter()
+    model = ChunkedFit(make_net(), chunk_size=600, max_epochs=1, random_state=0)
+    model.fit(X, y)
+    for epoch in range(1, 8):
+        model.estimator_.set_params(lr=0.002 * 0.9**epoch)
+        model.partial_fit(X, y)
+    show("a schedule by hand", began, f"accuracy {model.score(X, y):.4f}")
 
     began = time.perf_counter()
     rows = X.reshape(len(X), -1)
@@ -128,7 +138,10 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    # Workers import the class of the module: __main__ is another module there.
+    from skorch_images import main as run
+
     with tempfile.TemporaryDirectory() as name:
         os.chdir(name)
-        main(Path(name))
+        run(Path(name))
         os.chdir("/")

@@ -41,9 +41,10 @@ def warn_of_callbacks(net, n_chunks: int) -> None:
         return
     warn(
         f"The callbacks of {type(net).__name__} are told of a fit of one epoch for "
-        f"each of {n_chunks:,} chunks, so that what they count or schedule begins "
-        "again. To change the learning rate by epochs, fit with max_epochs=1, then "
-        "call model.estimator_.set_params(lr=...) and model.partial_fit(X, y) for each "
+        f"each of {n_chunks:,} chunks: a schedule of the learning rate goes on with "
+        "each of them, and early stopping begins again. Leave them out, and change the "
+        "learning rate by hand: fit with max_epochs=1, then call "
+        "model.estimator_.set_params(lr=...) and model.partial_fit(X, y) for each "
         "further epoch.",
         UserWarning,
     )

@@ -167,9 +167,10 @@ class FlatNet(NeuralNet):
 
 
 CALLBACKS = (
-    "The callbacks of Net are told of a fit of one epoch for each of 4 chunks, so that "
-    "what they count or schedule begins again. To change the learning rate by epochs, "
-    "fit with max_epochs=1, then call model.estimator_.set_params(lr=...) and "
+    "The callbacks of Net are told of a fit of one epoch for each of 4 chunks: a "
+    "schedule of the learning rate goes on with each of them, and early stopping "
+    "begins again. Leave them out, and change the learning rate by hand: fit with "
+    "max_epochs=1, then call model.estimator_.set_params(lr=...) and "
     "model.partial_fit(X, y) for each further epoch."
 )
 
