@@ -3,10 +3,8 @@
 import os
 from pathlib import Path
 
-import numpy as np
-
 from skmmap._arrow import ParquetStore, TableStore
-from skmmap._external import ContainerStore, cut_blocks, to_native
+from skmmap._dask import DaskStore, open_dask, open_xarray, refuse_frame
 from skmmap._grids import HdfStore, ZarrStore
 from skmmap._paths import find_format, find_parts, is_path, to_path
 from skmmap._sparse_groups import (
@@ -26,68 +24,6 @@ _FORMATS = {
     "parquet": "parquet",
     "arrow": "parquet",
 }
-
-
-class DaskStore(ContainerStore):
-    """Rows of a dask array, computed block by block, of which the last one is kept."""
-
-    is_addressed = False
-    memory_nbytes = 0
-    _last = None, None  # the number of a block, and its rows
-
-    def __init__(self, array):
-        self.where, self._array = "a dask array", array
-        if np.isnan(array.shape).any():
-            raise ValueError(
-                f"a dask array of the shape {array.shape} does not know its rows. "
-                "Count them once with array.compute_chunk_sizes()."
-            )
-        if not array.shape:
-            raise ValueError(f"{self.where!r} has no rows: its shape is ().")
-        if array.dtype.hasobject:
-            raise ValueError(
-                f"{self.where!r} holds Python objects, which have no size. Give it a "
-                "type, for example array.astype(float) or array.astype('U10')."
-            )
-        self.shape, self.dtype = array.shape, to_native(array.dtype)
-
-    def find_disk_nbytes(self) -> None:
-        return None
-
-    @property
-    def block_rows(self) -> int:
-        self._check_open()
-        return max(1, *self._array.chunks[0])
-
-    def _read(self, start, stop):
-        stops = np.cumsum(self._array.chunks[0])
-        first = int(np.searchsorted(stops, start, side="right"))
-        last = int(np.searchsorted(stops, stop, side="left"))
-        parts = []
-        for number in range(first, min(last, len(stops) - 1) + 1):
-            rows, before = self._compute(number), stops[number - 1] if number else 0
-            parts.append(rows[max(0, start - before) : stop - before])
-        # A copy, or rows that are kept would keep the block.
-        return np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]))
-
-    def _compute(self, number: int) -> np.ndarray:
-        """Return a block of rows; chunks that follow each other often share one."""
-        if self._last[0] != number:
-            self._last = None, None  # or two would be there
-            self._last = number, np.asarray(self._array.blocks[number].compute())
-        return self._last[1]
-
-    def _iter_blocks(self, rows: np.ndarray):
-        self._check_open()
-        blocks = np.searchsorted(np.cumsum(self._array.chunks[0]), rows, side="right")
-        yield from cut_blocks(rows, np.flatnonzero(np.diff(blocks)) + 1)
-
-    def close(self) -> None:
-        super().close()
-        self._array, self._last = None, (None, None)
-
-    def __getstate__(self) -> dict:
-        return vars(self) | {"_last": (None, None)}
 
 
 def open_container(value, *, key=None, columns=None) -> Store | None:
@@ -149,6 +85,12 @@ _KINDS = {
     ("anndata", "CSRDataset"): "backed",
     ("anndata", "CSCDataset"): "backed",
     ("dask", "Array"): "dask",
+    **{
+        (package, name): "dask frame"
+        for package in ("dask", "dask_expr")
+        for name in ("DataFrame", "Series", "Index")
+    },
+    ("xarray", "DataArray"): "xarray",
     ("pyarrow", "Table"): "table",
     ("pyarrow", "RecordBatch"): "table",
 }
@@ -160,7 +102,9 @@ _OPENERS = {
     "zarr group": open_zarr_node,
     "zarr": ZarrStore.of,
     "backed": open_backed,
-    "dask": DaskStore,
+    "dask": open_dask,
+    "dask frame": refuse_frame,
+    "xarray": open_xarray,
     "parquet": _open_parquet,
     "table": TableStore,
 }

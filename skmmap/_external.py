@@ -35,12 +35,21 @@ class ContainerStore(Store):
     def is_addressed(self) -> bool:
         return self.on_disk
 
-    def read(self, start: int, stop: int) -> np.ndarray:
+    def read(self, start: int, stop: int):
         with _lock:
             self._check_open()
             if start >= stop:
-                return np.empty((0, *self.shape[1:]), self.dtype)
-            rows = np.asarray(fill_missing(self._read(start, stop), self.where, start))
+                return self._make_empty()
+            rows = fill_missing(self._read(start, stop), self.where, start)
+            return self._settle(rows, start, stop)
+
+    def _make_empty(self):
+        """Return no rows, which not every library has slices for."""
+        return np.empty((0, *self.shape[1:]), self.dtype)
+
+    def _settle(self, rows, start: int, stop: int):
+        """Return rows as an array of the store's type, or raise."""
+        rows = np.asarray(rows)
         check_read(self, rows, start, stop)
         check_type(self, rows.dtype, start, stop)
         return np.ascontiguousarray(rows, self.dtype)

@@ -26,13 +26,12 @@ class LazyStore(Store):
         self.dtype = self._find_dtype()
 
     def _find_dtype(self) -> np.dtype:
-        """Return the type of the first row, strings as long as the container says."""
+        """Return the type of the first row."""
         said = getattr(self.rows, "dtype", None)
         if not self.n_rows and isinstance(said, np.dtype):
             return said
         found = self._slice(0, min(1, self.n_rows)).dtype
-        is_text = isinstance(said, np.dtype) and found.kind == said.kind in "SU"
-        return max(said, found, key=lambda dtype: dtype.itemsize) if is_text else found
+        return choose_type(said, found)
 
     def _slice(self, start: int, stop: int) -> np.ndarray:
         rows = fill_missing(self.rows[start:stop], self.where, start)
@@ -49,6 +48,12 @@ class LazyStore(Store):
         rows = self._slice(start, stop)
         check_type(self, rows.dtype, start, stop)
         return rows.astype(self.dtype, copy=False)
+
+
+def choose_type(said, found: np.dtype) -> np.dtype:
+    """Return the type that was found; strings are as long as the container says."""
+    is_text = isinstance(said, np.dtype) and found.kind == said.kind in "SU"
+    return said if is_text and said.itemsize > found.itemsize else found
 
 
 def _is_elsewhere(rows) -> bool:
@@ -156,3 +161,33 @@ def open_lazy(rows) -> Store:
     if rows.shape[0] and is_sparse(rows[0:1]):
         return LazyCsrStore(rows)
     return LazyStore(rows)
+
+
+def check_loaded(value, name: str) -> None:
+    """Raise for what NumPy would load whole, without a word.
+
+    Of an object that has nothing but ``__array__`` the values are in memory, as in
+    scikit-learn's own checks. One with slices, columns or a computation has them where
+    nobody knows, and without a shape nobody can read them by slices.
+    """
+    is_lazy = any(hasattr(value, method) for method in _COMPUTES)
+    is_hidden = any(hasattr(value, part) for part in ("__getitem__", "columns"))
+    if not is_lazy and not (is_hidden and hasattr(value, "__array__")):
+        return
+    writers = [method for method in _WRITES if hasattr(value, method)]
+    todo = "Write it to a file once"
+    if writers:
+        todo += f", {name}.{writers[0]}('{name}.parquet')"
+    raise TypeError(
+        f"{name} is of the type {type(value).__name__}, which would be loaded whole. "
+        f"{todo}, and give the path{_say_array(value, name)}."
+    )
+
+
+def _say_array(value, name: str) -> str:
+    is_array = hasattr(value, "__array__")
+    return f"; or np.asarray({name}), where that fits in memory" if is_array else ""
+
+
+_COMPUTES = "compute", "collect", "execute"  # of dask, polars, ibis
+_WRITES = "to_parquet", "sink_parquet", "write_parquet"

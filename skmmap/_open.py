@@ -8,7 +8,7 @@ from scipy import sparse
 
 from skmmap._containers import are_tables, open_container, open_tables
 from skmmap._csr import is_csr_folder, open_csr
-from skmmap._lazy import is_masked, open_lazy
+from skmmap._lazy import check_loaded, is_masked, open_lazy
 from skmmap._lists import check_list, check_rows, is_shards
 from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
 from skmmap._paths import (
@@ -194,6 +194,8 @@ def _open_object(value, name: str) -> Store:
     """Return the store of rows that are in this process."""
     if isinstance(value, np.lib.npyio.NpzFile):
         raise TypeError(NPZ.format(name=name, path="an .npz archive"))
+    if is_series(value) and not hasattr(value, "shape"):  # a LazyFrame of polars
+        check_loaded(value, name)
     if sparse.issparse(value):
         return SparseStore(value)
     # A column of texts as X stays one: skrub's GapEncoder takes nothing else.
@@ -201,10 +203,11 @@ def _open_object(value, name: str) -> Store:
         return FrameStore(value)
     if isinstance(value, list | tuple):
         return ListStore(check_list(value, name))
-    is_lazy = all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__"))
-    if is_lazy and not is_series(value):
-        _check_array(value, name, type(value).__name__)
-        return open_lazy(value)
+    if not is_series(value):
+        if all(hasattr(value, has) for has in ("shape", "dtype", "__getitem__")):
+            _check_array(value, name, type(value).__name__)
+            return open_lazy(value)
+        check_loaded(value, name)
     return _open_array(np.asarray(value), name, "r", type(value).__name__)
 
 

@@ -31,6 +31,7 @@ HOUSE = [
     "_list_columns",
     "_arrow_files",
     "_arrow",
+    "_dask",
     "_containers",
     "_source",
     "_sizes",
