@@ -7,6 +7,7 @@ from skmmap._arrow import ParquetStore, TableStore
 from skmmap._dask import DaskStore, open_dask, open_xarray, refuse_frame
 from skmmap._grids import HdfStore, ZarrStore
 from skmmap._paths import find_format, find_parts, is_path, to_path
+from skmmap._regular import check_regular
 from skmmap._sparse_groups import (
     open_backed,
     open_hdf,
@@ -58,7 +59,11 @@ def open_tables(values, columns=None) -> Store:
 
 
 def _list_files(path: Path) -> list[Path]:
-    return find_parts(path) if path.is_dir() else [path]
+    if path.is_dir():
+        return find_parts(path)
+    if path.exists():
+        check_regular(path)
+    return [path]
 
 
 def _open_parquet(path, columns=None) -> ParquetStore:

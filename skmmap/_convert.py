@@ -88,8 +88,9 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
     missing, from whatever file, is an empty one. Integers above 2**53 are rounded in
     float64.
 
-    Several files take their places one after the other. If the last step fails for
-    one, the others are taken back, as far as the file system has hard links.
+    Several files take their places when all are written: the old ones first leave
+    them, and come back if a step fails. A process that is killed between leaves files
+    missing, never a new one beside an old one; the old ones are ``.skmmap_*.old`` then.
 
     Examples
     --------

@@ -17,6 +17,7 @@ from skmmap._columns import (
     to_numpy,
 )
 from skmmap._paths import is_path, is_pattern, to_path
+from skmmap._regular import open_regular
 
 # No line may be longer; pyarrow reads some thirty blocks ahead.
 _CSV_BLOCK = 2**20
@@ -250,8 +251,8 @@ def _check_csv(path) -> str:
             f"src={str(path)!r} is a pattern, and CSV files are converted one by one. "
             "Convert each to a .npy file, which open_rows takes together as shards."
         )
-    with open(path, "rb"):  # an error of Python's own, rather than one of pyarrow
-        return str(path)
+    with open_regular(path, f"src={str(path)!r}"):
+        return str(path)  # an error of Python's own, rather than one of pyarrow
 
 
 def _import_arrow(path) -> tuple:

@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable
 from itertools import pairwise
 from math import prod
+from numbers import Integral
 from pathlib import Path
 from typing import NoReturn
 
@@ -495,11 +496,7 @@ NPZ = (
 
 def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapStore:
     """Address the rows of a file without a header, as ``np.memmap`` would."""
-    dtype, path = np.dtype(dtype), Path(path)
-    if dtype.hasobject or not dtype.itemsize:
-        raise ValueError(
-            f"dtype must be a type of fixed size, without Python objects; got {dtype}."
-        )
+    dtype, path = check_dtype(dtype), Path(path)
     size = check_regular(path, f"source={str(path)!r}").st_size
     if not 0 <= offset <= size:
         raise ValueError(
@@ -514,6 +511,23 @@ def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapSt
             f"{offset:,} needs {needed:,} bytes, and the file has {size:,}."
         )
     return MapStore(path, dtype, shape, offset=offset, order=order, mode=mode)
+
+
+def check_dtype(dtype) -> np.dtype:
+    """Return the type of the items in a file."""
+    dtype = np.dtype(dtype)
+    if dtype.hasobject or not dtype.itemsize:
+        raise ValueError(
+            f"dtype must be a type of fixed size, without Python objects; got {dtype}."
+        )
+    return dtype
+
+
+def check_offset(offset) -> int:
+    """Return where the items of a new file begin."""
+    if not isinstance(offset, Integral) or offset < 0:
+        raise ValueError(f"offset must be an integer of at least 0; got {offset!r}.")
+    return int(offset)
 
 
 def check_shape(shape, *, least: int = 0) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ from skmmap._npy_header import make_header
 from skmmap._open import open_rows
 from skmmap._progress import open_bar
 from skmmap._schedule import FileOrder
-from skmmap._unfinished import Unfinished, check_path
+from skmmap._unfinished import Unfinished, all_or_none, check_path
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
@@ -136,7 +136,6 @@ class NpyWriter:
         with self._writing():
             self._out = Unfinished(self._path)
             self._cleanup = weakref.finalize(self, _abandon, self._out, self._path)
-            self._out.copy_mode()
             if old is not None:
                 self._take(old)
 
@@ -220,12 +219,20 @@ class NpyWriter:
         Allocates: nothing.
         Equals: the end of ``np.save``, when the rows have reached the disk.
         """
-        if not self._open:
-            return
+        if self._open:
+            self._finish()
+            self._put()
+
+    def _finish(self) -> None:
+        """Have all on the disk, under the hidden name."""
         with self._writing():
             if self._row_shape is None:
                 self._begin(self._check_known_dtype(), ())
-            self._out.commit(make_header(self._dtype, self.shape))
+            self._out.finish(make_header(self._dtype, self.shape))
+
+    def _put(self) -> None:
+        with self._writing():
+            self._out.put()
         self._release()
 
     def __enter__(self) -> "NpyWriter":
@@ -324,6 +331,15 @@ class NpyWriter:
         self._open = False
         if self._cleanup is not None:
             self._cleanup.detach()
+
+
+def close_all(writers: list[NpyWriter]) -> None:
+    """Let the files of several writers take their places: all of them, or none."""
+    for writer in writers:
+        writer._finish()
+    with all_or_none([writer._out for writer in writers]):
+        for writer in writers:
+            writer._put()
 
 
 def _abandon(out: Unfinished, path: Path) -> None:

@@ -1,6 +1,7 @@
 """The only place that opens inputs: ``open_rows``, and what ``fit`` is given."""
 
 import os
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,16 @@ from skmmap._containers import are_tables, open_container, open_tables
 from skmmap._csr import is_csr_folder, open_csr
 from skmmap._lazy import check_loaded, is_masked, open_lazy
 from skmmap._lists import check_list, check_rows, is_shards
-from skmmap._maps import NPZ, MapStore, check_shape, open_npy, open_raw
+from skmmap._maps import (
+    NPZ,
+    MapStore,
+    check_dtype,
+    check_offset,
+    check_shape,
+    open_npy,
+    open_raw,
+)
+from skmmap._npy_header import make_header
 from skmmap._paths import (
     NPY,
     SUFFIXES,
@@ -21,6 +31,7 @@ from skmmap._paths import (
     is_pattern,
     to_path,
 )
+from skmmap._regular import check_regular
 from skmmap._rows import Rows, find_source
 from skmmap._source import SelectedStore, Source
 from skmmap._stores import (
@@ -33,6 +44,7 @@ from skmmap._stores import (
     is_frame,
     is_series,
 )
+from skmmap._unfinished import create
 
 _MODES = {
     "readonly": "r",
@@ -252,6 +264,8 @@ def _open_path(value, name: str, mode: str, options: dict) -> Store:
             return _open_tables(paths, mode, options)
         shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
         return _join_shards(shards, paths)
+    if path.exists() and not path.is_dir():  # before a library opens it
+        check_regular(path, f"{name}={str(path)!r}")
     store = (
         None
         if _is_plain(path, mode, options["dtype"])
@@ -336,11 +350,12 @@ def _create(path: Path, options: dict) -> Store:
     dtype, offset, order = options["dtype"], options["offset"], options["order"]
     if dtype is None or options["shape"] is None:
         raise ValueError("mode='w+' needs dtype and shape of the new file.")
-    shape = check_shape(options["shape"])
+    dtype, shape = check_dtype(dtype), check_shape(options["shape"])
+    n_bytes = prod(shape) * dtype.itemsize
     if find_suffix(path) in NPY:
         _refuse_others(path, "w+", options, ("dtype", "shape", "order"), ("w+",))
-        is_fortran = order == "F"
-        np.lib.format.open_memmap(path, "w+", dtype, shape, fortran_order=is_fortran)
+        header = make_header(dtype, shape, order)
+        create(path, header, len(header) + n_bytes)
         return open_npy(path, "source", "r+")
-    np.memmap(path, dtype, "w+", offset, shape, order)
+    create(path, b"", check_offset(offset) + n_bytes)
     return open_raw(path, dtype, shape, offset=offset, order=order, mode="r+")

@@ -21,6 +21,7 @@ import sklearn
 from scipy import sparse
 
 from skmmap._batches import check_storable
+from skmmap._hidden import find_new_mode, open_hidden
 from skmmap._messages import describe_rows, say_size
 from skmmap._npy import NpyWriter
 from skmmap._npy_header import make_header, read_header
@@ -169,7 +170,7 @@ class RowsFile:
         if self._order is not None:
             self._scatter(at(self._order, range(start, stop)), result)
             return
-        with open(self._path, "r+b") as file:
+        with open_hidden(self._path) as file:
             file.seek(self._offset + start * self.row_nbytes)
             file.write(result.reshape(-1).view(np.uint8).data)
 
@@ -178,7 +179,8 @@ class RowsFile:
         step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self.row_nbytes))
         for first in range(0, len(places), step):
             here = slice(first, first + step)
-            rows = np.memmap(self._path, self._dtype, "r+", self._offset, self._shape)
+            with open_hidden(self._path) as file:
+                rows = np.memmap(file, self._dtype, "r+", self._offset, self._shape)
             rows[places[here]] = result[here]
 
 
@@ -190,7 +192,7 @@ class FileOutput:
         self._resume, self._rows = resume, None
         self._numbers, self._new, self._synced = {}, [], time.monotonic()
         self._is_over = False
-        self._out = Unfinished(path, key=key)
+        self._out = Unfinished(path, key=key, resume=resume)
 
     def choose(self, schedule) -> Iterable:
         """Return the chunks that are to be computed: those that are not done."""
@@ -325,7 +327,7 @@ class FolderOutput:
         check_rows(result, start, stop)
         result = result.tocsr()
         if not self._writers:
-            self._hidden.mkdir()
+            self._hidden.mkdir(0o700)
             for part in ("data", "indices", "indptr"):
                 writer = NpyWriter(self._hidden / f"{part}.npy")
                 self._writers[part] = self._opened.enter_context(writer)
@@ -343,6 +345,9 @@ class FolderOutput:
         n_rows = self._writers["indptr"].n_rows - 1
         self._opened.close()
         np.save(self._hidden / "shape.npy", np.array([n_rows, self._n_columns]))
+        mode = find_new_mode(self._path.parent, of_folder=True)
+        if mode is not None:
+            self._hidden.chmod(mode)
         os.rename(self._hidden, self._path)
         return open_rows(self._path)
 

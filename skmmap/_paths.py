@@ -8,7 +8,7 @@ import re
 from glob import escape, glob, has_magic
 from pathlib import Path
 
-from skmmap._regular import open_regular
+from skmmap._regular import check_inside, check_regular, open_regular
 
 NPY = (".npy",)
 HDF = ".h5", ".hdf5", ".hdf", ".h5ad", ".nc", ".nc4", ".mat", ".he5", ".loom"
@@ -25,6 +25,7 @@ _HDF_MAGIC = b"\x89HDF\r\n\x1a\n"
 # latest/_f_m_t3.html, "the superblock may begin at certain predefined offsets".
 _FIRST_BLOCK = 512
 _ZARR_FILES = "zarr.json", ".zarray", ".zgroup"
+_ZARR_METADATA = *_ZARR_FILES, ".zattrs", ".zmetadata"
 _CSR_FILES = ("indptr.npy",)
 
 
@@ -77,6 +78,7 @@ def find_format(path: Path) -> str:
     """
     if os.path.isdir(path):
         if find_suffix(path) in ZARR or _has_any(path, _ZARR_FILES):
+            _check_zarr(path)
             return "zarr"
         has_parts = not _has_any(path, _CSR_FILES) and _list_parts(path)
         return "parquet" if has_parts else ""
@@ -94,6 +96,7 @@ def find_parts(folder: Path) -> list[Path]:
                 "whose values are in no file. Give one of these folders; or, for all "
                 f"rows without that column, {str(folder / '**' / '*.parquet')!r}."
             )
+        check_regular(part)
     return [Path(path) for path in sorted(map(str, parts), key=_by_numbers)]
 
 
@@ -110,8 +113,23 @@ def _is_part(entry: os.DirEntry) -> bool:
     if entry.name.startswith((".", "_")):
         return False
     if find_suffix(entry.name) in PARQUET + ARROW:
-        return entry.is_file()
+        return not entry.is_dir()
     return "=" in entry.name and entry.is_dir()
+
+
+def _check_zarr(folder: Path) -> None:
+    """Raise if the library would open metadata that are no regular file.
+
+    They are in all groups and arrays below the folder, and not among the chunks.
+    """
+    check_inside(folder, _ZARR_METADATA)
+    if (folder / ".zarray").exists():  # chunks may lie beside it, a million
+        return
+    with os.scandir(folder) as entries:
+        inner = [Path(entry.path) for entry in entries if entry.is_dir()]
+    for below in inner:
+        if any(os.path.lexists(below / name) for name in _ZARR_FILES):
+            _check_zarr(below)
 
 
 def _has_any(folder: Path, names) -> bool:

@@ -3,13 +3,12 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, nullcontext, suppress
-from pathlib import Path
+from contextlib import ExitStack, nullcontext
 
 import numpy as np
 
 from skmmap._batches import cast_integers, check_kind, check_storable
-from skmmap._npy import NpyWriter
+from skmmap._npy import NpyWriter, close_all
 from skmmap._open import open_rows
 from skmmap._progress import open_bar
 
@@ -47,7 +46,8 @@ def write_samples(samples, paths, dtype, is_several: bool, progress: bool) -> li
             tell(row + 1)
         for part in parts:
             part.flush()
-        _close_all(writers)
+        if len(writers) > 1:  # a single one is replaced in one step
+            close_all(writers)
     return [open_rows(path) for path in paths]
 
 
@@ -141,36 +141,3 @@ def _say_common(dtype: np.dtype, other: np.dtype) -> str:
         return f"such as dtype={str(np.result_type(dtype, other))!r}"
     except TypeError:
         return "to which both can be cast"
-
-
-def _close_all(writers) -> None:
-    """Let all files take their places; take them back if one cannot."""
-    with ExitStack() as undo:
-        done = []
-        for writer in writers:
-            place = Path(os.path.realpath(writer.path))
-            backup = _keep(place, undo) if len(writers) > 1 else None
-            done.append((place, place.exists(), backup))
-            try:
-                writer.close()
-            except BaseException:
-                for restored in done[:-1]:
-                    _restore(*restored)
-                raise
-
-
-def _keep(place: Path, undo: ExitStack) -> Path | None:
-    """Give the file at ``place`` a second name, where it can have one."""
-    backup = place.with_name(f".skmmap_{os.getpid()}_{place.name}.old")
-    with suppress(OSError):
-        os.link(place, backup)
-        undo.callback(backup.unlink, missing_ok=True)
-        return backup
-    return None
-
-
-def _restore(place: Path, was_there: bool, backup: Path | None) -> None:
-    if backup is not None:
-        os.replace(backup, place)
-    elif not was_there:
-        place.unlink()

@@ -585,15 +585,15 @@ def fail_late():
 
 
 def raise_at_the_second_close(monkeypatch):
-    real, calls = _unfinished.Unfinished.commit, []
+    real, calls = _unfinished.Unfinished.put, []
 
-    def commit(self, header):
-        calls.append(header)
+    def put(self):
+        calls.append(self)
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
-        real(self, header)
+        real(self)
 
-    monkeypatch.setattr(_unfinished.Unfinished, "commit", commit)
+    monkeypatch.setattr(_unfinished.Unfinished, "put", put)
 
 
 @pytest.mark.parametrize("there", [set(), {"X.npy"}, {"X.npy", "y.npy"}])

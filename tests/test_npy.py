@@ -479,7 +479,7 @@ def test_a_file_that_cannot_be_made(path, monkeypatch):
     def fail(*args):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(_unfinished, "open", fail, raising=False)
+    monkeypatch.setattr(_unfinished, "make_hidden", fail)
     text = (
         f"[Errno {errno.EACCES}] Writing to {path} failed after 0 rows (0 bytes): "
         f"Permission denied. {NONE} {CHECK}; then write all rows again."
@@ -513,8 +513,12 @@ def test_file_and_folder_reach_the_disk_around_the_replacement(path, monkeypatch
 
 @posix
 def test_a_folder_that_cannot_be_synced_is_no_failure(path, monkeypatch):
-    def refuse(*args):
-        raise OSError(errno.EINVAL, "Invalid argument")
+    real = os.open
+
+    def refuse(opened, *args):
+        if os.path.isdir(opened):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return real(opened, *args)
 
     monkeypatch.setattr(_unfinished.os, "open", refuse)
     assert write(path, X) == saved(X)
