@@ -74,8 +74,9 @@ def _iter_problems(estimator, X, y):
     elif isinstance(estimator, OneVsRestClassifier):
         positive = estimator.classes_[-len(estimator.estimators_) :]
         for member, label in zip(estimator.estimators_, positive, strict=True):
+            target = y[:, label] if estimator.multilabel_ else y == label
             if isinstance(member, SGD):  # and not a constant, for want of examples
-                yield member, X, (y == label).astype(int)
+                yield member, X, target.astype(int)
     elif isinstance(estimator, OneVsOneClassifier):
         yield from _iter_pairs(estimator, X, y)
 

@@ -62,7 +62,7 @@ from skmmap._reader import Table
 from skmmap._schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
 from skmmap._seeds import draw_seed, find_unset_seeds
 from skmmap._selection import Runs
-from skmmap._start import Start
+from skmmap._start import Start, begin_multilabel, is_multilabel
 from skmmap._stopping import Rule, ScoreRule, Watch, find_rule
 from skmmap._targets import ClassWeight, Labels
 
@@ -209,6 +209,8 @@ def make_estimator(wrapper, seed: int | None, changed: dict):
 def make_learner(wrapper, plan: Plan):
     """Return what is trained, where it starts."""
     estimator = make_estimator(wrapper, plan.seed, plan.changed)
+    if is_multilabel(estimator, plan.table.y):
+        return begin_multilabel(estimator, plan.table.y)
     if not plan.start:
         return estimator
     rows, y, _ = plan.table.sample(range(1))

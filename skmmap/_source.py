@@ -4,7 +4,7 @@ import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap._selection import Runs, at, find_order, pack, pick, unpack
-from skmmap._stores import ArrayStore, ColumnStore, PartStore, Store
+from skmmap._stores import ArrayStore, ColumnStore, DenseStore, PartStore, Store
 
 _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
 
@@ -183,6 +183,10 @@ class Source:
     def ravel(self) -> "Source":
         """Return a column of shape (n_rows, 1) as one dimension."""
         return Source(ColumnStore(self.store), self.selection, self.order, self.cast)
+
+    def to_dense(self) -> "Source":
+        """Return sparse rows as arrays, made of some of them at a time."""
+        return Source(DenseStore(self.store), self.selection, self.order, self.cast)
 
     def name_rows(self, positions) -> np.ndarray:
         """Return the numbers that the user knows rows by."""

@@ -11,13 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from scipy.sparse import csr_array
+from sklearn.base import clone, is_classifier
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import resample
 
 from skmmap._delegate import takes
 from skmmap._handover import Form
 from skmmap._origin import has_sklearns
 from skmmap._own_fit import MLP, SGD, find_learner
+from skmmap._source import Source
+from skmmap._stores import DenseStore
 
 _PARAMETERS = "coef_init", "intercept_init", "offset_init"
 # With these a fit changes nothing: one step, smaller than what a float64 can add.
@@ -115,6 +120,27 @@ def take_start(estimator, trained, params: dict) -> tuple[Start, dict]:
     others = {name: value for name, value in params.items() if name not in names}
     is_warm = bool(getattr(estimator, "warm_start", False))
     return Start(trained if is_warm else None, given), others
+
+
+def begin_multilabel(estimator, y: Source):
+    """Set up OneVsRestClassifier for the labels of an indicator, as its ``fit`` does.
+
+    Its ``partial_fit`` only sets it up for one label in each row, and goes on with
+    whatever it is set up for.
+    """
+    estimator.classes_ = np.arange(y.shape[1])
+    rows = np.eye(y.shape[1], dtype=int)
+    # Predictions are sparse where y is.
+    rows = csr_array(rows) if isinstance(y.store, DenseStore) else rows
+    estimator.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(rows)
+    estimator.estimators_ = [clone(estimator.estimator) for _ in estimator.classes_]
+    return estimator
+
+
+def is_multilabel(estimator, y: Source | None) -> bool:
+    """Whether the estimator has to be set up for an indicator of labels."""
+    is_indicator = y is not None and y.ndim == 2
+    return isinstance(estimator, OneVsRestClassifier) and is_indicator
 
 
 def _check_no_meta(estimator, params: dict) -> None:

@@ -428,6 +428,25 @@ class ColumnStore(PartStore):
         return self._store.take(rows)[:, 0]
 
 
+class DenseStore(PartStore):
+    """Rows of a sparse store, as arrays."""
+
+    def __init__(self, store: Store):
+        super().__init__(store, store.shape)
+        self.kind, self.pick, self.join = Store.kind, Store.pick, Store.join
+
+    @property
+    def row_values(self) -> int:
+        return prod(self.shape[1:])
+
+    @property
+    def row_nbytes(self) -> int:
+        return self.row_values * self.dtype.itemsize
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._store.read(start, stop).toarray()
+
+
 class ShardStore(Store):
     """Rows of several stores, one after the other."""
 

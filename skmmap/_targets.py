@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -25,14 +24,9 @@ _LISTED = 20  # labels in a message
 
 
 def open_target(y, *, single_output: bool):
-    """Return y as a source, None for None; a column becomes one-dimensional."""
+    """Return y as a source of arrays, None for None; a column has one dimension."""
     if y is None:
         return None
-    if sparse.issparse(y):
-        raise TypeError(
-            "y is a sparse matrix, and partial_fit takes dense targets; pass "
-            "y.toarray()."
-        )
     source = open_array(y, "y")
     if single_output and source.ndim == 2 and source.shape[1] == 1:
         warn(
@@ -70,6 +64,8 @@ def open_array(value, name: str) -> Source:
     source = open_source(value, name)
     if source.store.has_gaps:
         _check_filled(source.marking(), name)
+    if source.store.is_sparse:
+        return source.to_dense()
     return source if source.store.is_array else Source(ArrayStore(np.asarray(value)))
 
 

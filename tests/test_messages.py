@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import Recorder, in_file_order, raises
-from scipy import sparse
 from sklearn.decomposition import IncrementalPCA
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import EfficiencyWarning
@@ -226,14 +225,6 @@ def test_chunks_smaller_than_the_estimator_needs():
             np.array(["a", "b"])[y],
             {"classes": ["a"]},
             "y contains the label 'b' (first in row 1), which is not in classes=['a'].",
-        ),
-        (
-            TypeError,
-            X,
-            sparse.csr_array(y[:, None]),
-            {},
-            "y is a sparse matrix, and partial_fit takes dense targets; pass "
-            "y.toarray().",
         ),
         (
             TypeError,

@@ -32,9 +32,6 @@ EXPECTED = {
     "OneVsOneClassifier": {
         "check_classifiers_classes": "its partial_fit takes numbers as labels only",
     },
-    "OneVsRestClassifier": {
-        "check_classifier_multioutput": "its partial_fit takes no multilabel targets",
-    },
     "Perceptron": _BY_WEIGHT,
     "SGDClassifier": _BY_WEIGHT,
     "SGDOneClassSVM": _BY_WEIGHT,
