@@ -13,8 +13,7 @@ from skmmap._stores import SparseStore
 
 _PIECE_NBYTES = 2**23  # of the indices, to look for the largest
 _MOST = np.iinfo(np.int64).max  # of columns: indices of SciPy have no more bits
-_AGAIN = "Write the files again, or give shape=(n_rows, n_columns)."
-_VALUES = np.typecodes["AllInteger"] + "?fdFD"
+VALUES = np.typecodes["AllInteger"] + "?fdFD"
 
 
 class CsrStore(SparseStore):
@@ -22,6 +21,7 @@ class CsrStore(SparseStore):
 
     on_disk = is_addressed = True
     has_equal_rows = False
+    todo = "Write the files again, or give shape=(n_rows, n_columns)."
 
     def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
         self._data, self._indices, self._indptr = data, indices, indptr
@@ -44,12 +44,12 @@ class CsrStore(SparseStore):
     def read(self, start: int, stop: int):
         indptr = self._indptr.read(start, stop + 1)
         n_values = self._data.n_rows
-        begin, end = check_ends(indptr, start, n_values, self.where, _AGAIN)
+        begin, end = check_ends(indptr, start, n_values, self.where, self.todo)
         shape = stop - start, self.shape[1]
         # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
         dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
         indices = self._indices.read(begin, end)
-        check_indices(indices, self.shape[1], start, stop, self.where, _AGAIN)
+        check_indices(indices, self.shape[1], start, stop, self.where, self.todo)
         data = np.array(self._data.read(begin, end), self.dtype.newbyteorder("="))
         indptr = (indptr.astype(np.int64) - begin).astype(dtype)
         return sparse.csr_array((data, indices.astype(dtype), indptr), shape=shape)
@@ -107,7 +107,7 @@ def _check_types(data, indices, indptr, name: str, path: Path) -> None:
     """Raise unless these are the arrays of a CSR matrix that scikit-learn takes."""
     is_flat = all(len(store.shape) == 1 for store in (data, indices, indptr))
     is_int = indices.dtype.kind in "iu" and indptr.dtype.kind in "iu"
-    if not (is_flat and is_int and indptr.n_rows) or data.dtype.char not in _VALUES:
+    if not (is_flat and is_int and indptr.n_rows) or data.dtype.char not in VALUES:
         found = ", ".join(
             f"{store.where}: {store.dtype}, shape {store.shape}"
             for store in (data, indices, indptr)
@@ -149,5 +149,5 @@ def _find_columns(path: Path, shape: tuple | None, indices: MapStore) -> int:
         return n_columns
     raise ValueError(
         f"{path.name}{os.sep} has an index of {n_columns - 1:,}, which is no column. "
-        f"{_AGAIN}"
+        f"{CsrStore.todo}"
     )

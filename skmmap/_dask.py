@@ -12,7 +12,7 @@ from skmmap._lazy import (
     fill_missing,
     is_sparse,
     open_lazy,
-    to_csr,
+    to_rows,
 )
 from skmmap._stores import SparseStore, Store, check_read
 
@@ -123,7 +123,7 @@ class DaskCsrStore(DaskStore):
         return self.n_rows * self.row_nbytes
 
     def _take(self, block, before: int):
-        return to_csr(block)
+        return to_rows(block, self.where)
 
     def _copy(self, parts: list):
         return sparse.vstack(parts, format="csr")
@@ -144,7 +144,7 @@ def open_dask(array) -> Store:
         return DaskStore(array)
     first = array.blocks[0].compute()
     if is_sparse(first):
-        return DaskCsrStore(array, to_csr(first))
+        return DaskCsrStore(array, to_rows(first, DaskStore.where))
     return DaskStore(array, np.asarray(fill_missing(first, DaskStore.where, 0)))
 
 

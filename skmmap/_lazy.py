@@ -9,6 +9,7 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
+from skmmap._csr_check import check_slice, to_csr
 from skmmap._messages import describe_rows
 from skmmap._stores import SparseStore, Store, check_read, is_mapped
 
@@ -133,7 +134,7 @@ class LazyCsrStore(SparseStore):
         return None
 
     def _slice(self, start: int, stop: int):
-        rows = to_csr(self.rows[start:stop])
+        rows = to_rows(self.rows[start:stop], self.where)
         check_read(self, rows, start, stop)
         return rows
 
@@ -150,10 +151,12 @@ def is_sparse(rows) -> bool:
     return sparse.issparse(rows) or hasattr(rows, "to_scipy_sparse")
 
 
-def to_csr(rows):
-    """Return sparse rows as a CSR matrix or array of SciPy's."""
+def to_rows(rows, where: str):
+    """Return sparse rows as a CSR matrix or array of SciPy's, which is looked at."""
     rows = rows if sparse.issparse(rows) else rows.to_scipy_sparse()
-    return rows.tocsr()
+    rows = to_csr(rows, where)
+    check_slice(rows, 0, rows.shape[0], where)
+    return rows
 
 
 def open_lazy(rows) -> Store:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from skmmap._csr import CsrStore
+from skmmap._csr import VALUES, CsrStore
 from skmmap._external import import_library
 from skmmap._filters import check_codec
 from skmmap._grids import GridStore, HdfStore, ZarrStore
@@ -15,6 +15,7 @@ class CsrGroupStore(CsrStore):
     """Rows of a CSR matrix in three datasets, of which pieces are read."""
 
     is_parallel = False
+    todo = "Write the matrix again."
 
     def __init__(self, parts: list[GridStore], shape: tuple, where: str):
         self._data, self._indices, self._indptr = parts
@@ -103,13 +104,15 @@ def _check_sizes(data, indices, indptr, shape: tuple, where: str) -> None:
     is_flat = all(len(part.shape) == 1 for part in (data, indices, indptr))
     is_int = indices.dtype.kind in "iu" and indptr.dtype.kind in "iu"
     fits = data.shape == indices.shape and indptr.shape == (shape[0] + 1,)
-    if not (is_flat and is_int and fits):
+    is_sound = is_flat and is_int and fits and data.dtype.char in VALUES
+    if not (is_sound and int(indptr.read(shape[0], shape[0] + 1)[0]) == data.n_rows):
         found = ", ".join(
             f"{name}: {part.dtype}, shape {part.shape}"
             for name, part in zip(PARTS, (data, indices, indptr), strict=True)
         )
         raise ValueError(
             f"{where!r} does not fit together: a CSR matrix of {shape[0]:,} rows needs "
-            f"{shape[0] + 1:,} integers in indptr, and as many integers in indices as "
-            f"data has values; found {found}. Write it again."
+            f"{shape[0] + 1:,} integers in indptr, of which the last says how many "
+            "values, of NumPy's types but float16, are in data, and integers in "
+            f"indices; found {found}. Write it again."
         )

@@ -148,11 +148,31 @@ def test_what_is_no_matrix_of_rows(make, tmp_path):
     with raises(
         ValueError,
         f"{where} does not fit together: a CSR matrix of 61 rows needs 62 integers in "
-        "indptr, and as many integers in indices as data has values; found data: "
-        f"float32, shape ({X.nnz},), indices: int32, shape ({X.nnz},), indptr: int32, "
-        "shape (61,). Write it again.",
+        "indptr, of which the last says how many values, of NumPy's types but float16, "
+        "are in data, and integers in indices; found data: float32, shape "
+        f"({X.nnz},), indices: int32, shape ({X.nnz},), indptr: int32, shape (61,). "
+        "Write it again.",
     ):
         open_rows(path, key="X")
+
+
+@pytest.mark.parametrize("make", [make_hdf, make_zarr])
+def test_damaged_matrices_are_refused(make, tmp_path):
+    def half(group):
+        write_anndata(group, X.astype("f8"))
+        values = group["data"][:].astype("f2")
+        del group["data"]
+        group["data"] = values
+
+    def longer(group):
+        wrong = X.copy()
+        wrong.indptr = wrong.indptr.copy()
+        wrong.indptr[-1] += 1
+        write_anndata(group, wrong)
+
+    for write in (half, longer):
+        with pytest.raises(ValueError, match="does not fit together"):
+            open_rows(make(tmp_path, write), key="X")
 
 
 @pytest.mark.parametrize("make", [make_hdf, make_zarr])
