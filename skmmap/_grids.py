@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skmmap._conventions import find_fills, hide_fills
 from skmmap._external import (
     ContainerStore,
     cut_blocks,
@@ -22,6 +23,7 @@ from skmmap._filters import (
     register_codecs,
 )
 from skmmap._groups import find_array
+from skmmap._lazy import fill_missing
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
@@ -32,6 +34,7 @@ class GridStore(ContainerStore):
     """Rows in chunks of one size."""
 
     _chunk_rows = 1
+    fills = ()  # values that stand for missing ones
 
     @property
     def block_rows(self) -> int:
@@ -58,6 +61,11 @@ class GridStore(ContainerStore):
             raise ValueError(_OBJECTS.format(where=self.where))
         self.shape, self.dtype = tuple(array.shape), to_native(array.dtype)
         self._chunk_rows = max(1, array.chunks[0]) if array.chunks else 1
+
+    def _settle(self, rows, start: int, stop: int) -> np.ndarray:
+        if self.fills:
+            rows = fill_missing(hide_fills(rows, self.fills), self.where, start)
+        return super()._settle(rows, start, stop)
 
     def _check_same(self, array):
         if tuple(array.shape) == self.shape and to_native(array.dtype) == self.dtype:
@@ -87,6 +95,7 @@ class HdfStore(GridStore):
             dataset = find_array(file, key, self.path.name)
             self.key = dataset.name
             self._describe(dataset)
+            self.fills = find_fills(dataset, self.where)
 
     @classmethod
     def of(cls, dataset) -> "HdfStore":

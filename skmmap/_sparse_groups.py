@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from skmmap._conventions import find_fills
 from skmmap._csr import VALUES, CsrStore
 from skmmap._external import import_library
 from skmmap._filters import check_codec
@@ -57,7 +58,14 @@ def open_zarr(path, key=None) -> Store:
     except ValueError as error:
         check_codec(error, name)
         raise
-    return _open_node(node, ZarrStore.of)
+    return _open_node(node, _open_stored)
+
+
+def _open_stored(array) -> ZarrStore:
+    """Return the store of an array as its attributes say."""
+    store = ZarrStore.of(array)
+    store.fills = find_fills(array, store.where)
+    return store
 
 
 def open_zarr_node(node, key=None) -> Store:

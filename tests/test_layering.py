@@ -27,6 +27,7 @@ HOUSE = [
     "_external",
     "_filters",
     "_groups",
+    "_conventions",
     "_grids",
     "_sparse_groups",
     "_columns",

@@ -1,0 +1,63 @@
+"""What attributes say of the values in HDF5 files and zarr arrays: the CF conventions.
+
+h5py and zarr return what is stored. netCDF4, xarray and HDF-EOS know more of it:
+https://cfconventions.org/cf-conventions/cf-conventions.html#missing-data.
+"""
+
+import numpy as np
+
+_CHANGES = "scale_factor", "add_offset", "_Unsigned"
+_MISSING = "_FillValue", "missing_value"
+# What netCDF writes where nothing is, without an attribute that says so:
+# https://docs.unidata.ucar.edu/netcdf-c/current/netcdf_8h.html. Bytes have none.
+_DEFAULTS = {
+    "f4": 9.969209968386869e36,
+    "f8": 9.969209968386869e36,
+    "i2": -(2**15) + 1,
+    "u2": 2**16 - 1,
+    "i4": -(2**31) + 1,
+    "u4": 2**32 - 1,
+    "i8": -(2**63) + 2,
+    "u8": 2**64 - 2,
+}
+
+
+def find_fills(array, where: str) -> list:
+    """Return the values that stand for missing ones, or raise for other changes.
+
+    ``array`` is an HDF5 dataset or a zarr array in a file that was named. Who gives the
+    dataset itself has slices as h5py returns them.
+    """
+    changes = [name for name in _CHANGES if name in array.attrs]
+    if changes:
+        raise ValueError(
+            f"{where!r} has the attribute {changes[0]}, which changes its values, and "
+            "is read as it is stored. Give the variable of netCDF4 or xarray: "
+            "xarray.open_dataset(path)[name]."
+        )
+    if array.dtype.kind not in "fiu":
+        return []
+    said = [np.ravel(array.attrs[name]) for name in _MISSING if name in array.attrs]
+    numbers = [
+        value for values in said if values.dtype.kind in "fiu" for value in values
+    ]
+    default = _find_default(array)
+    numbers += [] if default is None else [default]
+    return [value for value in numbers if value == value]  # NaN is missing anyway
+
+
+def _find_default(array):
+    """Return the value of netCDF's own, if the file is one of netCDF's."""
+    is_netcdf = "_NCProperties" in getattr(array, "file", array).attrs
+    default = _DEFAULTS.get(array.dtype.str[1:]) if is_netcdf else None
+    if default is None or "_FillValue" in array.attrs:
+        return None
+    return array.fillvalue if array.fillvalue == array.dtype.type(default) else None
+
+
+def hide_fills(rows: np.ndarray, fills: list) -> np.ndarray:
+    """Return rows with a mask where values are missing."""
+    mask = np.zeros(rows.shape, bool)
+    for value in fills:
+        mask |= rows == value
+    return np.ma.array(rows, mask=mask)
