@@ -1,7 +1,9 @@
 """Rows in Parquet and Arrow files, and in tables of pyarrow."""
 
+import hashlib
 import os
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,7 +12,9 @@ import numpy as np
 from skmmap._arrow_files import check_schemas, find_filled, import_arrow, open_arrow
 from skmmap._columns import choose_columns, find_common, find_dtype
 from skmmap._external import ContainerStore
+from skmmap._identity import Identity, read_state
 from skmmap._list_columns import Column
+from skmmap._messages import describe_rows
 from skmmap._stores import MISSING
 
 
@@ -84,6 +88,11 @@ class ArrowStore(ContainerStore):
                     rows[:, first : first + field.row_values] = values
                 first += field.row_values
             place += table.num_rows
+        if place != len(out):  # the rest of it is whatever was in memory there
+            raise ValueError(
+                f"{self.where!r} has {place:,} of {describe_rows(start, stop)}. Open "
+                "it again."
+            )
         return out
 
     @property
@@ -147,6 +156,8 @@ class ParquetStore(ArrowStore):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
         self._forget()
+        # Nothing of such a file is changed in place: whoever writes it, writes it anew.
+        self._opened = self._run = Identity.read(self.paths).read_again()
         self._describe(check_schemas(self.paths, columns), columns)
         self._last = None
 
@@ -160,11 +171,13 @@ class ParquetStore(ArrowStore):
     def _forget(self) -> None:
         """Drop what can be read again."""
         self._groups = self._stops = self._last = None
+        self._used = set()  # files of which something was read since they were checked
 
     def _find_rows(self):
-        groups, counts, nulls, nbytes = [], [0], set(), 0
+        groups, counts, nulls, nbytes, schemas = [], [0], set(), 0, []
         for path in self.paths:
             with open_arrow(path) as file:
+                schemas.append(str(file.schema))
                 counts += file.find_counts(self._names)
                 nulls |= file.find_nulls(self._names)
                 nbytes += file.find_nbytes(self._names)
@@ -173,7 +186,18 @@ class ParquetStore(ArrowStore):
             groups += [(path, i, is_mapped) for i in numbers]
         self._groups, self._stops = groups, np.cumsum(counts)
         self._disk_nbytes = nbytes
+        self._check_facts(hashlib.blake2b(repr((schemas, counts)).encode()).digest())
         return int(self._stops[-1]), nulls
+
+    def _check_facts(self, facts: bytes) -> None:
+        """Raise unless schemas and row groups are those that the files had before."""
+        if not self._run.facts:
+            self._opened = self._run = replace(self._run, facts=(facts,))
+        elif self._run.facts != (facts,):
+            self._forget()
+            raise ValueError(
+                f"{self.where!r} has other row groups than before. Open it again."
+            )
 
     def _iter_tables(self, names):
         for path, number, is_mapped in self._groups:
@@ -184,11 +208,10 @@ class ParquetStore(ArrowStore):
         return self._disk_nbytes
 
     def _iter_slices(self, start, stop):
-        if self._groups is None and self._find_rows()[0] != self.n_rows:
-            self._forget()
-            raise ValueError(
-                f"{self.where!r} has no longer {self.n_rows:,} rows. Open it again."
-            )
+        if self._groups is None:
+            self._used.update(self.paths)
+            self._check_files()
+            self._find_rows()
         first = max(0, int(np.searchsorted(self._stops, start, side="right")) - 1)
         for number, (low, high) in enumerate(pairwise(self._stops[first:].tolist())):
             begin, end = max(start, low), min(stop, high)
@@ -208,13 +231,24 @@ class ParquetStore(ArrowStore):
         path, inside, is_mapped = self._groups[number]
         with open_arrow(path) as file:
             group = file.read(inside, self._names, is_mapped)
+        self._used.add(path)
         if not is_mapped:  # a view keeps the file mapped, and costs nothing to make
             self._last = number, group
         return group
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        paths = self.paths if cause is not None else self._used
+        self._used = set()
+        for path in paths:
+            try:
+                self._run.check_state(path, read_state(path))
+            except ValueError as error:
+                raise error from cause
 
     def close(self) -> None:
         super().close()
         self._forget()
 
     def __getstate__(self):
-        return vars(self) | {"_groups": None, "_stops": None, "_last": None}
+        state = {"_groups": None, "_stops": None, "_last": None, "_used": set()}
+        return vars(self) | state

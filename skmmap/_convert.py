@@ -1,6 +1,5 @@
 """``convert``: what is in files of other kinds, or comes one by one, as ``.npy``."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,13 +8,14 @@ import numpy as np
 
 from skmmap._batches import cast_integers, check_given_dtype, check_kind
 from skmmap._csv import CsvFile, Surprise, is_csv
+from skmmap._identity import Identity
 from skmmap._npy import save_rows
 from skmmap._open import open_rows
 from skmmap._paths import is_path, to_path
 from skmmap._rows import Rows, find_source
 from skmmap._samples import check_samples, write_samples
 from skmmap._source import Source
-from skmmap._stores import ListStore, Store, is_frame
+from skmmap._stores import ListStore, is_frame
 from skmmap._unfinished import check_path
 
 _BATCH_NBYTES = 2**23
@@ -121,10 +121,10 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
     if is_csv(src):
         src = to_path(src)
         _refuse_options({"key": key}, repr(str(src)))
-        _refuse_same([src], paths[0])
+        _refuse_same(Identity.read([src]), paths[0])
         return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
     rows = _open_dense(src, options)
-    _refuse_same(_iter_files(find_source(rows)), paths[0])
+    _refuse_same(find_source(rows).store.identity, paths[0])
     return _write_rows(rows, paths[0], dtype, progress)
 
 
@@ -144,24 +144,12 @@ def _refuse_options(options: dict, what: str) -> None:
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
 
 
-def _refuse_same(files, dst: Path) -> None:
-    for file in files:
-        if dst.exists() and os.path.exists(file) and os.path.samefile(file, dst):
-            raise ValueError(
-                f"dst={str(dst)!r} is a file of src, too. Write to another path; "
-                "then replace the file with os.replace."
-            )
-
-
-def _iter_files(part) -> Iterator[Path]:
-    """Yield the files that rows are in, wherever their store keeps the paths."""
-    if isinstance(part, Path):
-        yield part
-    elif isinstance(part, Source | Store) and not isinstance(part, ListStore):
-        yield from _iter_files(list(vars(part).values()))
-    elif isinstance(part, list):
-        for item in part:
-            yield from _iter_files(item)
+def _refuse_same(src: Identity, dst: Path) -> None:
+    if src.covers(dst):
+        raise ValueError(
+            f"dst={str(dst)!r} is a file of src, too. Write to another path; "
+            "then replace the file with os.replace."
+        )
 
 
 def _open_dense(src, options: dict) -> Rows:
@@ -197,17 +185,23 @@ def _iter_cast(batches: Iterator, dtype) -> Iterator:
 
 
 def iter_batches(source: Source) -> Iterator:
-    """Yield all rows in the order of the selection, whole blocks where they lie so."""
+    """Yield all rows in the order of the selection, whole blocks where they lie so.
+
+    All of them are of what the files are now, or it is an error.
+    """
     if isinstance(source.store, ListStore):
         yield source.read(0, source.n_rows)
         return
     is_picked = isinstance(source.selection, np.ndarray)
     most = _SHUFFLED_NBYTES if is_picked else _BATCH_NBYTES
+    source = source.by("map")
     block = source.store.block_rows
     step = block * max(1, most // max(1, block * source.row_nbytes))
     for start in range(0, max(1, source.n_rows), step):
         rows = source.read(start, min(start + step, source.n_rows))
         yield rows.to_numpy() if is_frame(rows) else rows
+        source.store.verify()
+    source.store.finish()
 
 
 def _write_csv(file: CsvFile, path: Path, progress: bool) -> Rows:

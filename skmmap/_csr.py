@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._csr_check import check_ends, check_indices
+from skmmap._identity import Identity
 from skmmap._maps import MapStore, check_shape, open_npy
 from skmmap._stores import SparseStore
 
@@ -42,17 +43,53 @@ class CsrStore(SparseStore):
         return sum(part.nbytes for part in (self._data, self._indices, self._indptr))
 
     def read(self, start: int, stop: int):
-        indptr = self._indptr.read(start, stop + 1)
+        try:
+            return self._read(start, stop)
+        finally:  # or what is wrong would be told, and not why
+            self.verify()
+
+    def _read(self, start: int, stop: int):
+        # Copies: what is looked at is to stay so, whatever happens to the files.
+        indptr = np.array(self._indptr.read(start, stop + 1))
         n_values = self._data.n_rows
         begin, end = check_ends(indptr, start, n_values, self.where, self.todo)
         shape = stop - start, self.shape[1]
         # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
         dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
-        indices = self._indices.read(begin, end)
+        indices = np.array(self._indices.read(begin, end))
         check_indices(indices, self.shape[1], start, stop, self.where, self.todo)
         data = np.array(self._data.read(begin, end), self.dtype.newbyteorder("="))
         indptr = (indptr.astype(np.int64) - begin).astype(dtype)
-        return sparse.csr_array((data, indices.astype(dtype), indptr), shape=shape)
+        indices = indices.astype(dtype, copy=False)
+        return sparse.csr_array((data, indices, indptr), shape=shape)
+
+    @property
+    def _parts(self) -> tuple:
+        return self._data, self._indices, self._indptr
+
+    @property
+    def identity(self) -> Identity:
+        shape = Identity.read([self._data.path.with_name("shape.npy")])
+        return sum((part.identity for part in self._parts), shape)
+
+    def verify(self) -> None:
+        for part in self._parts:
+            part.verify()
+
+    def finish(self) -> None:
+        for part in self._parts:
+            part.finish()
+
+    def sync(self) -> None:
+        for part in self._parts:
+            part.sync()
+
+    def holds(self, array: np.ndarray) -> bool:
+        return any(part.holds(array) for part in self._parts)
+
+    @property
+    def _arrays(self) -> tuple:
+        return ()
 
     @property
     def files(self) -> dict:
@@ -65,12 +102,12 @@ class CsrStore(SparseStore):
         return store
 
     def hold(self) -> None:
-        for store in (self._data, self._indices, self._indptr):
-            store.hold()
+        for part in self._parts:
+            part.hold()
 
     def close(self) -> None:
-        for store in (self._data, self._indices, self._indptr):
-            store.close()
+        for part in self._parts:
+            part.close()
 
 
 def is_csr_folder(path: Path) -> bool:

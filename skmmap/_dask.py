@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._external import ContainerStore, cut_blocks, to_native
+from skmmap._identity import Identity
 from skmmap._lazy import (
     check_type,
     choose_type,
@@ -25,6 +26,7 @@ class DaskStore(ContainerStore):
 
     where = "a dask array"
     is_addressed = False
+    _opened = Identity(is_known=False)  # nobody knows what is behind it
     memory_nbytes = 0
     _last = None, None  # the number of a block, and its rows
 

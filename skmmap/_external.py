@@ -6,6 +6,7 @@ from threading import RLock
 
 import numpy as np
 
+from skmmap._identity import Identity
 from skmmap._lazy import check_type, fill_missing
 from skmmap._stores import Store, check_read
 
@@ -30,6 +31,10 @@ class ContainerStore(Store):
 
     is_parallel = False
     _closed = False
+    # How the files were when they were opened, and when a run began or these rows were
+    # pickled: nobody is to have written to them since.
+    _opened, _run = Identity(), None
+    _held = ()  # files whose old content is read on when they are replaced
 
     @property
     def is_addressed(self) -> bool:
@@ -40,8 +45,14 @@ class ContainerStore(Store):
             self._check_open()
             if start >= stop:
                 return self._make_empty()
-            rows = fill_missing(self._read(start, stop), self.where, start)
-            return self._settle(rows, start, stop)
+            try:
+                rows = fill_missing(self._read(start, stop), self.where, start)
+                rows = self._settle(rows, start, stop)
+            except Exception as error:
+                self._check_files(cause=error)  # which may be why
+                raise
+            self._check_files()  # afterwards: it can be written while it is read
+            return rows
 
     def _make_empty(self):
         """Return no rows, which not every library has slices for."""
@@ -53,6 +64,31 @@ class ContainerStore(Store):
         check_read(self, rows, start, stop)
         check_type(self, rows.dtype, start, stop)
         return np.ascontiguousarray(rows, self.dtype)
+
+    @property
+    def identity(self) -> Identity:
+        return self._run or self._opened
+
+    def by(self, how: str) -> "ContainerStore":
+        if self._run is not None or not self._opened.states:
+            return self
+        store = object.__new__(type(self))
+        vars(store).update(vars(self))
+        with _lock:
+            self._check_files()
+            store._run = self._begin()
+        return store
+
+    def _begin(self) -> Identity:
+        """Return what the files are now, which they have to stay."""
+        return self._opened.read_again()
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        """Raise if the files are not those that were opened."""
+        try:
+            self.identity.check(values=self._run is not None, held=self._held)
+        except ValueError as error:
+            raise error from cause
 
     def _read(self, start: int, stop: int):
         raise NotImplementedError

@@ -2,7 +2,9 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -22,8 +24,11 @@ from skmmap._filters import (
     read_dataset,
     register_codecs,
 )
-from skmmap._groups import find_array
+from skmmap._groups import find_array, find_named
+from skmmap._hdf_files import check_raw, find_address, find_files
+from skmmap._identity import Identity
 from skmmap._lazy import fill_missing
+from skmmap._zarr_files import Metadata, find_root, read_folder
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
@@ -89,11 +94,10 @@ class HdfStore(GridStore):
     _plugin_paths = ()  # of the process that has sent these rows
 
     def __init__(self, path, key=None):
-        self.path, self.key = Path(os.path.abspath(path)), key
+        self.path = Path(os.path.abspath(path))
         self._file = self._dataset = None
         with self._open_file() as file:
-            dataset = find_array(file, key, self.path.name)
-            self.key = dataset.name
+            self.key, dataset = find_named(file, key, self.path.name)
             self._describe(dataset)
             self.fills = find_fills(dataset, self.where)
 
@@ -102,12 +106,31 @@ class HdfStore(GridStore):
         """Return the store of an open dataset, which stays its owner's."""
         store = cls.__new__(cls)
         file = dataset.file
-        store.path, store.key = Path(os.path.abspath(str(file.filename))), dataset.name
+        store.path, store.key = find_address(dataset)
         store._file, store._dataset = None, dataset
         # A file in memory may bear the name of one on disk.
         store.on_disk = file.driver != "core" and store.path.is_file()
+        store._held = (str(store.path),)
         store._describe(dataset)
         return store
+
+    def _describe(self, dataset) -> None:
+        super()._describe(dataset)
+        self._files = find_files(dataset)
+        if self.on_disk:
+            is_writer = dataset.file.mode != "r"
+            paths = self.path, *self._files
+            self._opened = Identity.read(paths, is_writer=is_writer)
+            check_raw(dataset, self._files)
+
+    def _check_same(self, dataset):
+        if (files := find_files(dataset)) != self._files:
+            raise ValueError(
+                f"{self.where!r} is a link that has changed: it led to "
+                f"{self._files[0]!r}, and leads to {files[0]!r}. Open it again."
+            )
+        check_raw(dataset, files)
+        return super()._check_same(dataset)
 
     @property
     def where(self) -> str:
@@ -140,12 +163,19 @@ class HdfStore(GridStore):
         if self._dataset is None:
             self._file = self._open_file()
             self._dataset = self._check_same(self._file[self.key])
+            self._held = str(self.path), os.path.abspath(self._dataset.file.filename)
 
     def close(self) -> None:
         super().close()
         if self._file is not None:
             self._file.close()
         self._file = self._dataset = None
+        self._held = ()
+
+    def sync(self) -> None:
+        if self._opened.is_writer and self._dataset:
+            self._dataset.file.flush()
+        super().sync()
 
     def _open_file(self):
         return import_library("h5py", "HDF5 files", "hdf5", self.path).File(self.path)
@@ -156,8 +186,10 @@ class HdfStore(GridStore):
                 f"Rows of {self.where!r} cannot be pickled: the dataset is in memory "
                 "only. Write it to a file, and open that."
             )
-        paths = list_plugin_paths()
-        return vars(self) | {"_file": None, "_dataset": None, "_plugin_paths": paths}
+        run = self._run or self._begin()
+        state = {"_file": None, "_dataset": None, "_held": ()}
+        state["_plugin_paths"] = list_plugin_paths()
+        return vars(self) | state | {"_opened": run, "_run": run}
 
 
 class ZarrStore(GridStore):
@@ -182,15 +214,56 @@ class ZarrStore(GridStore):
         return store
 
     def _set_array(self, array) -> None:
-        self._array, self._root, self._key = array, _find_root(array.store), array.path
+        self._array, self._root, self._key = array, find_root(array.store), array.path
         self.on_disk = self._root is not None
         name = Path(self._root).name if self.on_disk else type(array.store).__name__
         self.where = f"{name}:/{array.path}" if array.path else name
         self._codecs = find_codecs(array)
+        self._metadata = Metadata(self._folder) if self.on_disk else None
         self._describe(array)
+        self._opened = self._read_identity(array.store)
+
+    @property
+    def _folder(self) -> str:
+        return os.path.join(self._root, self._key)
+
+    def _read_identity(self, store) -> Identity:
+        if self.on_disk:
+            return Identity.read([self._folder], (self._metadata.read(),))
+        names = {cls.__name__ for cls in type(store).__mro__}
+        if "ZipStore" not in names:
+            return Identity(is_known=bool(names & _IN_MEMORY))
+        is_writer = not getattr(store, "read_only", getattr(store, "mode", "") == "r")
+        zipped = Identity.read([store.path], is_writer=is_writer)
+        # It is open, and nobody can change a part of it.
+        self._held, self._run = tuple(zipped.states), zipped
+        return zipped
+
+    def _begin(self) -> Identity:
+        if not self.on_disk:
+            return self._opened.read_again()
+        now = Identity.read([self._folder])
+        return replace(now, facts=(*self._opened.facts, read_folder(self._folder)))
+
+    def finish(self) -> None:
+        is_run = self.on_disk and self._run is not None
+        if is_run and read_folder(self._folder) != self._run.facts[1]:
+            self._raise_written()
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        if not self.on_disk:
+            super()._check_files(cause)
+        elif self._metadata.read() != self._opened.facts[0]:
+            self._raise_written(cause)
+
+    def _raise_written(self, cause: Exception | None = None) -> NoReturn:
+        raise ValueError(
+            f"{self._folder!r} was written again since it was opened. Open it again."
+        ) from cause
 
     def _read(self, start, stop):
         if self._array is None:
+            self.finish()  # whether they are still those that were pickled
             zarr = import_library("zarr", "zarr arrays", "zarr", self._root)
             array = zarr.open_array(self._root, path=self._key, mode="r")
             self._array = self._check_same(array)
@@ -210,15 +283,21 @@ class ZarrStore(GridStore):
         self._array = None
 
     def __reduce__(self):
+        run = self._run or self._begin()
         if self._root is not None or self._array is None:
-            return _restore, (type(self), vars(self) | {"_array": None})
+            state = {"_array": None, "_opened": run, "_run": run}
+            return _restore, (type(self), vars(self) | state)
         try:
-            return _load_zarr, (pickle.dumps(self._array),)
+            return _load_zarr, (pickle.dumps(self._array), run)
         except Exception as error:
             raise TypeError(
                 f"Rows of {self.where!r} cannot be pickled: {error}. Save the array "
                 "to a folder with zarr.save(path, array), and open that."
             ) from error
+
+
+# Stores whose content is pickled; what others lead to, nobody knows.
+_IN_MEMORY = {"MemoryStore", "GpuMemoryStore", "KVStore", "dict"}
 
 
 def _restore(cls, state: dict):
@@ -228,12 +307,8 @@ def _restore(cls, state: dict):
     return store
 
 
-def _load_zarr(array: bytes) -> ZarrStore:
-    return ZarrStore.of(pickle.loads(array))
-
-
-def _find_root(store) -> str | None:
-    """Return the folder of a zarr store, None if it is in none."""
-    if type(store).__name__ in ("LocalStore", "DirectoryStore", "NestedDirectoryStore"):
-        return os.path.abspath(getattr(store, "root", None) or store.path)
-    return None
+def _load_zarr(array: bytes, run: Identity) -> ZarrStore:
+    run.check(values=True)
+    store = ZarrStore.of(pickle.loads(array))
+    store._run = run
+    return store

@@ -11,12 +11,22 @@ def find_array(group, key, where: str):
 
     That is an array, or a group that holds a sparse matrix.
     """
+    return find_named(group, key, where)[1]
+
+
+def find_named(group, key, where: str) -> tuple:
+    """Return the same with its full name, by which links lead to it.
+
+    What it calls itself is its name in the file in which it lies.
+    """
     found = group if key is None else group.get(key)
+    name = f"/{(key or '').strip('/')}"
     if _is_found(found):
-        return found
+        return name, found
     arrays = list_arrays(group if found is None else found)
     if found is not None and len(arrays) == 1:
-        return arrays[0][1]
+        inside, array = arrays[0]
+        return f"{name.rstrip('/')}/{inside}", array
     if not arrays:
         raise ValueError(f"{where!r} holds no dataset.")
     listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])

@@ -135,6 +135,7 @@ def iter_results(work: Work, schedule, n_jobs, share=None) -> Iterator[tuple]:
             yield from work.iter_taken(schedule)
         else:
             yield from _iter_on(jobs, work, schedule, share)
+    work.table.finish()
 
 
 def _iter_on(jobs: Jobs, work: Work, schedule, share) -> Iterator[tuple]:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._csr_check import check_slice, to_csr
+from skmmap._identity import Identity
 from skmmap._messages import describe_rows
 from skmmap._stores import SparseStore, Store, check_read, is_mapped
 
@@ -20,6 +21,7 @@ class LazyStore(Store):
     """Rows of anything that has a shape, and slices to an array."""
 
     is_parallel, is_bound = False, True
+    identity = Identity(is_known=False)  # nobody knows what is behind it
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
@@ -108,6 +110,7 @@ class LazyCsrStore(SparseStore):
     """Rows of anything whose slices are sparse, as CSR."""
 
     is_parallel, is_bound, on_disk = False, True, True
+    identity, _arrays = Identity(is_known=False), ()
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"

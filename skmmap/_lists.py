@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from skmmap._containers import is_container
-from skmmap._maps import find_memmap
+from skmmap._identity import find_memmap
 from skmmap._paths import is_path, names_rows
 from skmmap._rows import Rows
 from skmmap._stores import ListStore, Store

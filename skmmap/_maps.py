@@ -8,6 +8,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 from numbers import Integral
@@ -16,6 +17,13 @@ from typing import NoReturn
 
 import numpy as np
 
+from skmmap._identity import (
+    FileState,
+    Identity,
+    find_memmap,
+    read_open_state,
+    read_state,
+)
 from skmmap._messages import describe_rows
 from skmmap._npy_header import MAGIC, read_header
 from skmmap._regular import check_regular, open_regular
@@ -46,6 +54,8 @@ WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
 # read so many pieces from here.
 _CACHED_NBYTES, _NEAR = 2**22, 8
 _COMPARED = 10  # rows of a map that is given, with its file
+# Rows that are written to private pages are noted by blocks of so many bytes.
+_NOTED_NBYTES = 2**14
 
 
 class MapStore(Store):
@@ -57,8 +67,10 @@ class MapStore(Store):
     """
 
     how = "map"
-    _file = None  # the device and number of the file that is mapped
-    _only = None  # those of the only file that a run may read
+    _file: FileState | None = None  # of the file that is mapped
+    # What the file was when a run began, or these rows were pickled: nobody is to have
+    # written to it since.
+    _run: Identity | None = None
     # Where rows have been let go of; what was read ahead is looked at afterwards, and
     # let go of the next times.
     _lows = (0, 0, 0)
@@ -73,6 +85,8 @@ class MapStore(Store):
         self._strides = _find_strides(self.shape, self.dtype.itemsize, order)
         self._is_plain = self._find_plain()
         self._held, self._ref = None, _nothing
+        self._opened = Identity.read([self.path], is_writer=mode == "r+")
+        self._written = set()  # blocks of rows, to private pages
         if mode == "c":
             # What is written to private pages is nowhere else.
             self.hold()
@@ -89,6 +103,8 @@ class MapStore(Store):
         store = cls(path, array.dtype, array.shape, mode=mode)
         store._strides = array.strides
         store._is_plain = store._find_plain()
+        if memmap.mode != "r":
+            store._opened = replace(store._opened, is_writer=True)
         # The offset of a view is its parent's: only the addresses tell.
         store.offset = memmap.offset + _address(array) - _address(memmap)
         return store if store._shows(array) else None
@@ -127,11 +143,10 @@ class MapStore(Store):
         self._check_open()
         rows = self._ref()
         if rows is None:
-            rows = self._view(self._open("c" if self.mode == "c" else "r"))
+            memmap, self._file = self._open("c" if self.mode == "c" else "r")
+            rows = self._view(memmap)
             rows.flags.writeable = False
-            self._file, self._lows = _identify(self.path), (0, 0, 0)
-            if self._only not in (None, self._file):
-                self._raise_replaced(0, self.n_rows)
+            self._lows = 0, 0, 0
             # NumPy makes it the base of its views, so it lives as long as they do.
             self._ref = weakref.ref(rows)
         return rows
@@ -150,20 +165,27 @@ class MapStore(Store):
         itemsize = self.dtype.itemsize
         return self._strides == _find_strides(self.shape, itemsize, "C")
 
+    @property
+    def identity(self) -> Identity:
+        return self._run or self._opened
+
     def by(self, how: str) -> "MapStore":
-        if self.mode == "c":
-            return self  # private pages are nowhere else
         self._check_open()
         store = object.__new__(MapStore)  # copy() would make one for another process
         vars(store).update(vars(self))
-        if how == "map" == self.how and self._ref() is not None:
-            store._only = self._file  # which may have lost its name meanwhile
-            return store
-        self._check_file(self.offset + self._extent[1])
-        store._held, store._ref, store._only = None, _nothing, _identify(self.path)
-        # Other layouts are for the map to unravel.
-        store.how = how if self._is_plain else "map"
+        # Other layouts are for the map to unravel; private pages are nowhere else.
+        store.how = how if self._is_plain and self.mode != "c" else "map"
+        is_mapped = store.how == "map" == self.how and self._ref() is not None
+        if not is_mapped:
+            store._held, store._ref = None, _nothing
+            with open_regular(str(self.path)) as file:
+                self._check_file(file, self.offset + self._extent[1])
+        store._run = self._run or self._begin()
         return store
+
+    def _begin(self) -> Identity:
+        """Return what the file is now, which it has to stay."""
+        return self._opened.read_again()
 
     def read(self, start: int, stop: int) -> np.ndarray:
         if self.how != "map":
@@ -186,20 +208,18 @@ class MapStore(Store):
         self._check_open()
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
-        with open_regular(self.path) as file:
+        with open_regular(str(self.path)) as file:
             if self.how == "uncached" and _ADVISE is not None:
                 # Or the system would read on, and keep what nobody lets go of.
                 _ADVISE(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
-            is_same = self._only in (None, _identify_open(file))
-            if not is_same or file.read(len(self._header)) != self._header:
-                self._raise_replaced(start, stop)
+            header = file.read(len(self._header))
             file.seek(begin)
-            while done < len(target):
-                n_read = file.readinto(target[done:])
-                if not n_read:
-                    size = os.fstat(file.fileno()).st_size
-                    self._raise_truncated(size, start, stop)
+            while done < len(target) and (n_read := file.readinto(target[done:])):
                 done += n_read
+            # Afterwards: it can be written again while it is read.
+            self._check_state(read_open_state(file), header, start, stop)
+            if done < len(target):
+                self._raise_truncated(begin + done, start, stop)
             if self.how == "uncached" and _ADVISE is not None:
                 _leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
 
@@ -213,6 +233,14 @@ class MapStore(Store):
         if size < self._find_end(stop):
             self._raise_truncated(size, start, stop)
 
+    def verify(self) -> None:
+        if self._run is None or self.how != "map" or self._ref() is None:
+            return
+        now = read_state(self.path)
+        # A map shows the file that is mapped, when another one has its name.
+        if now is not None and now.is_file(self._file):
+            self._check_state(now, self._header, 0, self.n_rows)
+
     def _find_end(self, stop: int) -> int:
         """Return the byte at which the rows before ``stop`` end."""
         if self._is_plain:
@@ -223,12 +251,6 @@ class MapStore(Store):
         raise ValueError(
             f"{str(self.path)!r} is truncated: {describe_rows(start, stop)} end at "
             f"byte {self._find_end(stop):,} of it, and it has {size:,}. Write it again."
-        )
-
-    def _raise_replaced(self, start: int, stop: int) -> NoReturn:
-        raise ValueError(
-            f"{str(self.path)!r} was replaced while it was read: "
-            f"{describe_rows(start, stop)} are of another file. Run it again."
         )
 
     def _let_go(self, start: int) -> None:
@@ -292,6 +314,7 @@ class MapStore(Store):
                 self.check(int(rows[i]), int(rows[j - 1]) + 1)
                 self._let_go(int(rows[i]))
                 np.take(held, rows[i:j], axis=0, out=out[i:j], mode="clip")
+        self.verify()
         return out
 
     def write(self, rows, values) -> None:
@@ -302,12 +325,19 @@ class MapStore(Store):
                 "memory."
             )
         # Only for this: what is read is mapped so that nobody can write to the file.
-        memmap = self.rows.base if self.mode == "c" else self._open("r+")
+        memmap = self.rows.base if self.mode == "c" else self._open("r+")[0]
         self._view(memmap)[rows] = values
+        if self.mode == "c":
+            self._written.update(np.unique(np.asarray(rows) // self._noted).tolist())
+
+    @property
+    def _noted(self) -> int:
+        """Rows of a block that is noted as written to."""
+        return max(1, _NOTED_NBYTES // max(1, self.row_nbytes))
 
     def holds(self, array: np.ndarray) -> bool:
-        memmap = find_memmap(array)
-        return memmap is not None and str(memmap.filename) == str(self.path)
+        name = getattr(find_memmap(array), "filename", None)
+        return name is not None and self._opened.covers(name)
 
     def hold(self) -> None:
         self._held = self.rows
@@ -328,45 +358,74 @@ class MapStore(Store):
         low, _ = self._extent
         return np.ndarray(self.shape, self.dtype, memmap, -low, self._strides)
 
-    def _open(self, mode: str) -> np.ndarray:
+    def _open(self, mode: str) -> tuple[np.ndarray, FileState]:
+        """Return a map of the rows' bytes, and what the system says of the file."""
         low, high = self._extent
-        self._check_file(self.offset + high)
-        if low == high:
-            return np.empty(0, np.uint8)
-        start, shape = self.offset + low, (high - low,)
-        try:
-            return np.memmap(str(self.path), np.uint8, mode, start, shape)
-        except ValueError:
-            self._check_file(self.offset + high)  # it was cut since
-            raise
+        # By text: NumPy names a map by nothing else.
+        path = str(self.path)
+        with open(path, "r+b") if mode == "r+" else open_regular(path) as file:
+            state = self._check_file(file, self.offset + high)
+            if low == high:
+                return np.empty(0, np.uint8), state
+            start, shape = self.offset + low, (high - low,)
+            try:
+                return np.memmap(file, np.uint8, mode, start, shape), state
+            except ValueError:
+                self._check_file(file, self.offset + high)  # it was cut since
+                raise
 
-    def _check_file(self, needed: int) -> None:
-        """Raise unless the file is as it was when its address was taken."""
-        with open_regular(self.path) as file:
-            header, size = file.read(len(self._header)), os.fstat(file.fileno()).st_size
-        if header != self._header:
+    def _check_file(self, file, needed: int) -> FileState:
+        """Return what the system says of an open file that is as it was, or raise."""
+        header, state = file.read(len(self._header)), read_open_state(file)
+        file.seek(0)
+        if state.nbytes < needed and state.is_file(self._find_state()):
+            raise ValueError(
+                f"{str(self.path)!r} is truncated: shape {self.shape} of {self.dtype} "
+                f"needs {needed:,} bytes, and the file has {state.nbytes:,}. Write it "
+                "again."
+            )
+        self._check_state(state, header)
+        return state
+
+    def _check_state(self, state, header: bytes, start=0, stop=None) -> None:
+        """Raise unless a file is what it was when it was opened, or a run began."""
+        is_file = state.is_file(self._find_state())
+        if is_file and stop is not None and state.nbytes < self._find_end(stop):
+            self._raise_truncated(state.nbytes, start, stop)
+        if is_file and header != self._header:
             raise ValueError(
                 f"{str(self.path)!r} was written again since it was opened, with "
                 "another shape or type. Open it again."
             )
-        if size < needed:
-            raise ValueError(
-                f"{str(self.path)!r} is truncated: shape {self.shape} of {self.dtype} "
-                f"needs {needed:,} bytes, and the file has {size:,}. Write it again."
-            )
+        self.identity.check_state(self.path, state, values=self._run is not None)
+
+    def _find_state(self) -> FileState:
+        return self.identity.states[str(self.path)]
 
     def __getstate__(self):
+        run = self._run or self._begin()
+        state = {"_held": None, "_ref": _nothing, "_file": None, "_written": set()}
+        # As it was before it was read: the same rows are the same pickle. When it was
+        # written is for joblib.Memory too, which asks the pickle if data are new.
+        state |= {"_lows": (0, 0, 0), "how": self.how, "_opened": run, "_run": run}
         if self.mode == "c":
-            raise TypeError(
-                f"Rows of {str(self.path)!r} with mode='c' cannot be pickled: what was "
-                "written to them is in this process only. Open them with mode='r'."
-            )
-        # The time is for joblib.Memory, which asks the pickle whether data are new.
-        changed = self.path.stat().st_mtime_ns if self.path.exists() else None
-        run = {"_held": None, "_ref": _nothing, "_file": None, "_only": None}
-        # As it was before it was read: the same rows are the same pickle.
-        run |= {"_lows": (0, 0, 0), "how": self.how}
-        return vars(self) | run | {"_changed": changed}
+            state["_sent"] = [*self._iter_written()]
+        return vars(self) | state
+
+    def _iter_written(self):
+        """Yield the blocks of rows that were written to private pages, as bytes."""
+        for block in sorted(self._written):
+            start = block * self._noted
+            yield start, self.rows[start : start + self._noted].tobytes()
+
+    def __setstate__(self, state: dict):
+        sent = state.pop("_sent", ())
+        vars(self).update(state)
+        if self.mode == "c":
+            self.hold()
+        for start, data in sent:
+            rows = np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
+            self.write(np.arange(start, start + len(rows)), rows)
 
 
 def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
@@ -383,17 +442,6 @@ def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
         _ADVISE(file, first, behind - first, os.POSIX_FADV_DONTNEED)
     if is_last:
         _ADVISE(file, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _identify(path) -> tuple[int, int]:
-    """Return what tells a file from another one of the same name."""
-    with open_regular(path) as file:
-        return _identify_open(file)
-
-
-def _identify_open(file) -> tuple[int, int]:
-    status = os.fstat(file.fileno())
-    return status.st_dev, status.st_ino
 
 
 def _is_mapped_from(memmap: np.memmap, path) -> bool:
@@ -432,15 +480,6 @@ def _find_extent(shape, strides, itemsize: int) -> tuple[int, int]:
     reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
     low = sum(step for step in reach if step < 0)
     return low, sum(step for step in reach if step > 0) + itemsize
-
-
-def find_memmap(array) -> np.memmap | None:
-    """Return the map itself that ``array`` is a view of, None if it is of none."""
-    found = None
-    while isinstance(array, np.ndarray):
-        found = array if isinstance(array, np.memmap) else found
-        array = array.base
-    return found
 
 
 def _address(array: np.ndarray) -> int:

@@ -473,6 +473,8 @@ class RowMethods:
         schedule = make_schedule(self, table.X)
 
         def key() -> str:
+            for source in table.sources if resume else ():
+                source.store.sync()
             # Of what is read, however it is brought.
             given = table.map(lambda source: source.by("map"))
             rows = given.X, given.by_row, table.whole, reading.dtype

@@ -55,7 +55,7 @@ def open_output(out, table, *, resume: bool, key):
     if out is None:
         return Output(n_rows, keep_index=table.X.store.has_index, order=order)
     if isinstance(out, np.ndarray):
-        _check_apart(table.holds(out), "the array")
+        _check_apart(table.shares(out), "the array")
         return ArrayOutput(out, n_rows, order)
     if not is_path(out):
         raise TypeError(
@@ -69,11 +69,14 @@ def open_output(out, table, *, resume: bool, key):
                 f"resume=True is for '.npy' files; out={str(out)!r} is a folder "
                 "for a sparse result, which is written in one run."
             )
+        _check_apart(table.identity.covers(out), "the folder")
         return FolderOutput(out.absolute(), order)
     path = check_path(out, "out")
-    _check_apart(_reads(table, path), "the file")
+    _check_apart(table.identity.covers(path), "the file")
+    if resume:
+        _check_known(table)
     # Rows in memory would all be looked at for it.
-    name = key() if resume or table.X.store.on_disk else ""
+    name = key() if resume or table.is_addressed else ""
     if resume and not name:
         raise ValueError(
             "resume=True needs an estimator and rows that can be pickled, to be told "
@@ -91,10 +94,15 @@ def find_key(*parts) -> str:
         return ""
 
 
-def _reads(table, path: Path) -> bool:
-    """Whether rows are read from the file at ``path``."""
-    read = {*table.files, getattr(table.X.store, "path", "")}
-    return os.path.realpath(path) in {os.path.realpath(name) for name in read if name}
+def _check_known(table) -> None:
+    """Raise unless it can be told whether the rows are those of a run before."""
+    for source in table.sources:
+        if not source.store.identity.is_known:
+            raise ValueError(
+                f"resume=True needs rows that can be told from others, and what is "
+                f"behind {source.store.where} may change unnoticed. Write them to a "
+                "file with skmmap.convert(X, 'X.npy'), and give that."
+            )
 
 
 def _check_apart(is_read: bool, what: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skmmap._identity import Identity
 from skmmap._lists import is_shards
 from skmmap._open import open_source
 from skmmap._paths import is_path, names_rows
@@ -132,6 +133,21 @@ class Table:
             memory.holds(array) for memory in self._memory.values()
         )
 
+    def shares(self, array: np.ndarray) -> bool:
+        """Whether who writes to ``array`` changes what is read."""
+        return any(source.store.shares(array) for source in self.sources)
+
+    def finish(self) -> None:
+        """Raise if the rows are no longer those that a run began with."""
+        for source in self.sources:
+            source.store.finish()
+
+    @property
+    def identity(self) -> Identity:
+        """What all rows and other arrays come from."""
+        others = Identity.of_arrays(self.whole.values())
+        return sum((source.store.identity for source in self.sources), others)
+
     def in_file_order(self) -> "Table":
         """Return the table with its rows in the order in which those of X lie."""
         order = self.X.find_file_order()
@@ -194,6 +210,8 @@ class Table:
                         source.check(chunk.start, chunk.stop)
                     yield chunk
                     del chunk
+                for source in looked_at:
+                    source.store.verify()
                 # Or two buffers would be there while the next one is asked for.
                 del buffer, rows, looked_at, check
 
@@ -302,6 +320,7 @@ def _put_in_places(source, out, places, first: int, start: int, stop: int) -> No
     if same and rows.flags.c_contiguous and rows.ndim > 1 and rows.size:
         out, rows = _as_items(out), _as_items(rows)
     out[places] = rows
+    source.store.verify()
 
 
 def _collect(source: Source, buffer: Buffer, rows: dict) -> None:

@@ -145,6 +145,8 @@ class Source:
             return _guard(self._read(range(self.n_rows)), self.cast)
         out = np.empty(self.shape, self.dtype)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        if self.n_rows > step:  # all pieces are of what the file is now
+            self = self.by("map")
         order = self.find_file_order()
         for start in range(0, self.n_rows, step):
             piece = range(start, min(start + step, self.n_rows))
@@ -153,6 +155,7 @@ class Source:
             else:
                 positions = at(order, piece)
                 out[positions] = self._gather(at(self.selection, positions))
+            self.store.verify()
         return out
 
     def write(self, values) -> None:

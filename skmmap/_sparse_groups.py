@@ -8,7 +8,8 @@ from skmmap._csr import VALUES, CsrStore
 from skmmap._external import import_library
 from skmmap._filters import check_codec
 from skmmap._grids import GridStore, HdfStore, ZarrStore
-from skmmap._groups import PARTS, find_array, find_layout
+from skmmap._groups import PARTS, find_array, find_layout, find_named
+from skmmap._identity import Identity
 from skmmap._stores import Store
 
 
@@ -32,22 +33,22 @@ class CsrGroupStore(CsrStore):
         return None if None in parts else sum(parts)
 
     @property
-    def _parts(self) -> tuple:
-        return self._data, self._indices, self._indptr
+    def identity(self) -> Identity:
+        return sum((part.identity for part in self._parts), Identity())
 
 
 def open_hdf(path, key=None) -> Store:
     """Return the store of an array, or a matrix, in an HDF5 file."""
     path = Path(os.path.abspath(path))
     with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
-        node = find_array(file, key, path.name)
-        return _open_node(node, lambda array: HdfStore(path, array.name))
+        name, node = find_named(file, key, path.name)
+        return _open_node(node, lambda _, name: HdfStore(path, name), name)
 
 
 def open_hdf_node(node, key=None) -> Store:
     """Return the store of an array, or a matrix, in a file that is open."""
     where = Path(str(node.file.filename)).name
-    return _open_node(find_array(node, key, where), HdfStore.of)
+    return _open_node(find_array(node, key, where), _open_hdf_array)
 
 
 def open_zarr(path, key=None) -> Store:
@@ -61,7 +62,7 @@ def open_zarr(path, key=None) -> Store:
     return _open_node(node, _open_stored)
 
 
-def _open_stored(array) -> ZarrStore:
+def _open_stored(array, name: str) -> ZarrStore:
     """Return the store of an array as its attributes say."""
     store = ZarrStore.of(array)
     store.fills = find_fills(array, store.where)
@@ -71,7 +72,7 @@ def _open_stored(array) -> ZarrStore:
 def open_zarr_node(node, key=None) -> Store:
     """Return the store of an array, or a matrix, in a group that is open."""
     found = find_array(node, key, node.path or "the zarr group")
-    return _open_node(found, ZarrStore.of)
+    return _open_node(found, _open_zarr_array)
 
 
 def open_backed(matrix) -> Store:
@@ -80,11 +81,19 @@ def open_backed(matrix) -> Store:
     return open_hdf_node(group) if hasattr(group, "file") else open_zarr_node(group)
 
 
-def _open_node(node, open_array) -> Store:
+def _open_hdf_array(array, name: str) -> HdfStore:
+    return HdfStore.of(array)
+
+
+def _open_zarr_array(array, name: str) -> ZarrStore:
+    return ZarrStore.of(array)
+
+
+def _open_node(node, open_array, name: str = "") -> Store:
     """Return the store of an array, or of the matrix in a group of arrays."""
     if hasattr(node, "shape"):
-        return open_array(node)
-    parts = [open_array(node[part]) for part in PARTS]
+        return open_array(node, name)
+    parts = [open_array(node[part], f"{name.rstrip('/')}/{part}") for part in PARTS]
     where = parts[0].where.removesuffix(f"/{PARTS[0]}")
     shape = _check_layout(node, where)
     _check_sizes(*parts, shape, where)

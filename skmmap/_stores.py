@@ -5,6 +5,7 @@ what lies on a disk is read in sequence: never with a seek for each row.
 """
 
 import sys
+from collections.abc import Iterable
 from copy import copy
 from math import prod
 
@@ -12,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._csr_check import check_slice, to_csr
+from skmmap._identity import Identity, find_memmap
 from skmmap._messages import describe_rows
 
 # What is skipped between two rows costs less than a seek up to here, and a block is
@@ -99,13 +101,31 @@ class Store:
         """Bytes of the rows in each file that can be read as well as mapped."""
         return {}
 
+    @property
+    def identity(self) -> Identity:
+        """What the rows come from, and how that was when it was opened."""
+        return Identity()
+
     def by(self, how: str) -> "Store":
-        """Return the store with its files mapped or read, as ``how`` says."""
+        """Return the store for a run, its files mapped or read, as ``how`` says.
+
+        From now on it is an error if somebody writes to them.
+        """
         return self
 
     def marking(self) -> "Store":
         """Return the store whose missing strings are told from empty ones."""
         return self
+
+    def verify(self) -> None:
+        """Raise if rows that were looked at are not those that a run began with."""
+
+    def finish(self) -> None:
+        """Raise as `verify` does, after a pass; it can take a moment."""
+
+    def sync(self) -> None:
+        """Have what was written by this process reach the files."""
+        self.identity.sync()
 
     def read(self, start: int, stop: int):
         """Return neighbouring rows, as a view where that is possible."""
@@ -114,6 +134,7 @@ class Store:
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put neighbouring rows into an array of their shape."""
         out[...] = self.read(start, stop)
+        self.verify()
 
     def check(self, start: int, stop: int) -> None:
         """Raise if neighbouring rows are no longer there to be looked at."""
@@ -130,6 +151,7 @@ class Store:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         for block, at, place in blocks:
             _pick_into(out[place], self.read(*block), at)
+        self.verify()
         return out
 
     def _iter_blocks(self, rows: np.ndarray):
@@ -161,6 +183,17 @@ class Store:
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of these rows."""
         return False
+
+    def shares(self, array: np.ndarray) -> bool:
+        """Whether who writes to ``array`` may change rows; it can take a moment."""
+        name = getattr(find_memmap(array), "filename", None)
+        is_mapped = name is not None and self.identity.covers(name)
+        return is_mapped or self.holds(array) or _share(array, self._arrays)
+
+    @property
+    def _arrays(self) -> Iterable:
+        """The arrays of this process in which rows are."""
+        return ()
 
     def hold(self) -> None:
         """Keep open what is opened for each read otherwise."""
@@ -208,6 +241,10 @@ class ArrayStore(Store):
             super().write(rows, values)
         self._array[rows] = values
 
+    @property
+    def identity(self) -> Identity:
+        return Identity.of_arrays([self.rows])
+
     def holds(self, array: np.ndarray) -> bool:
         return np.may_share_memory(array, self.rows)
 
@@ -247,8 +284,15 @@ class SparseStore(Store):
 
     @property
     def nbytes(self) -> int:
-        parts = self.rows.data, self.rows.indices, self.rows.indptr
-        return sum(part.nbytes for part in parts)
+        return sum(part.nbytes for part in self._arrays)
+
+    @property
+    def _arrays(self) -> tuple:
+        return self.rows.data, self.rows.indices, self.rows.indptr
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.of_arrays(self._arrays)
 
     def read(self, start: int, stop: int):
         check_slice(self.rows, start, stop, self.where)
@@ -291,6 +335,16 @@ class FrameStore(Store):
             return int(self.rows.memory_usage().sum())
         return int(self.rows.estimated_size())
 
+    @property
+    def _arrays(self) -> list:
+        # Others are copied, by polars too.
+        columns = self.rows.items() if self.has_index else ()
+        return [c.to_numpy() for _, c in columns if isinstance(c.dtype, np.dtype)]
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.of_arrays(self._arrays)
+
     def read(self, start: int, stop: int):
         if self.has_index:
             # A copy: scikit-learn makes pandas' arrays writable where it needs to.
@@ -328,6 +382,14 @@ class ListStore(Store):
     @property
     def row_nbytes(self) -> int:
         return 8 * self.row_values
+
+    @property
+    def _arrays(self) -> Iterable:
+        return (row for row in self.rows if isinstance(row, np.ndarray))
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.of_arrays(self._arrays)
 
     def read(self, start: int, stop: int):
         return list(self.rows[start:stop])
@@ -382,6 +444,19 @@ class PartStore(Store):
     def files(self) -> dict:
         return self._store.files
 
+    @property
+    def identity(self) -> Identity:
+        return self._store.identity
+
+    def verify(self) -> None:
+        self._store.verify()
+
+    def finish(self) -> None:
+        self._store.finish()
+
+    def sync(self) -> None:
+        self._store.sync()
+
     def by(self, how: str) -> "Store":
         part = copy(self)
         part._store = self._store.by(how)
@@ -400,6 +475,9 @@ class PartStore(Store):
 
     def holds(self, array: np.ndarray) -> bool:
         return self._store.holds(array)
+
+    def shares(self, array: np.ndarray) -> bool:
+        return self._store.shares(array)
 
     def hold(self) -> None:
         self._store.hold()
@@ -508,6 +586,22 @@ class ShardStore(Store):
     def files(self) -> dict:
         return {path: n for shard in self._shards for path, n in shard.files.items()}
 
+    @property
+    def identity(self) -> Identity:
+        return sum((shard.identity for shard in self._shards), Identity())
+
+    def verify(self) -> None:
+        for shard in self._shards:
+            shard.verify()
+
+    def finish(self) -> None:
+        for shard in self._shards:
+            shard.finish()
+
+    def sync(self) -> None:
+        for shard in self._shards:
+            shard.sync()
+
     def by(self, how: str) -> "Store":
         return ShardStore([shard.by(how) for shard in self._shards])
 
@@ -561,6 +655,9 @@ class ShardStore(Store):
     def holds(self, array: np.ndarray) -> bool:
         return any(shard.holds(array) for shard in self._shards)
 
+    def shares(self, array: np.ndarray) -> bool:
+        return any(shard.shares(array) for shard in self._shards)
+
     def hold(self) -> None:
         for shard in self._shards:
             shard.hold()
@@ -570,13 +667,13 @@ class ShardStore(Store):
             shard.close()
 
 
+def _share(array: np.ndarray, others: Iterable) -> bool:
+    return any(np.may_share_memory(array, other) for other in others)
+
+
 def is_mapped(array) -> bool:
     """Whether ``array`` is, or is a view of, a memory map."""
-    while array is not None:
-        if isinstance(array, np.memmap):
-            return True
-        array = getattr(array, "base", None)
-    return False
+    return find_memmap(array) is not None
 
 
 def is_frame(value) -> bool:

@@ -200,6 +200,7 @@ class Training:
 
         ``waited`` are the seconds of it that were spent waiting for rows.
         """
+        self.table.finish()
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self.score(estimator)
         mean_loss = np.nan if loss is None else float(loss.mean())

@@ -467,9 +467,10 @@ def test_a_file_that_is_cut_before_it_is_mapped(files, monkeypatch):
     """Between the look at its size and the map, NumPy would name no file."""
     rows, check = open_rows(files[0]), MapStore._check_file
 
-    def cut(store, needed):
-        check(store, needed)
+    def cut(store, file, needed):
+        state = check(store, file, needed)
         os.truncate(store.path, 1_000)
+        return state
 
     monkeypatch.setattr(MapStore, "_check_file", cut)
     with pytest.raises(ValueError, match=r"is truncated: .* has 1,000. Write it again"):
@@ -490,9 +491,8 @@ def test_a_file_that_is_replaced_is_an_error(tmp_path, read):
             return self
 
     wrapper = in_file_order(Replaces(), chunk_size=2_000, read=read, memory_limit=10**6)
-    with pytest.raises(
-        ValueError, match=r"X\.npy' was replaced while it was read: rows "
-    ):
+    text = r"X\.npy' was replaced since it was opened\. Open it again\."
+    with pytest.raises(ValueError, match=text):
         wrapper.fit(path)
     path.unlink()
     with pytest.raises(FileNotFoundError, match=r"X\.npy"):
@@ -513,7 +513,7 @@ def test_a_file_that_is_replaced_is_not_mapped_in_the_middle(tmp_path):
     assert held.by("map").read(0, 5).all()  # as long as somebody looks at it
     del view
     for store in stores:
-        with pytest.raises(ValueError, match="was replaced while it was read"):
+        with pytest.raises(ValueError, match="was replaced since it was opened"):
             store.read(5, 10)
     assert not open_rows(path)._source.store.by("map").read(0, 5).any()
 
@@ -545,7 +545,7 @@ def test_a_file_that_is_written_again_is_an_error(tmp_path, read):
     with pytest.raises(
         ValueError,
         # As long as np.save has just begun, there are none.
-        match=r"X\.npy' (was replaced while it was read: row|is truncated: rows)",
+        match=r"X\.npy' (was written again since it was opened|is truncated: rows)",
     ):
         in_file_order(Writes(), read=read, **SMALL).fit(path)
 

@@ -1,0 +1,191 @@
+"""Is this the same data? What tells the files of a source from all others."""
+
+import errno
+import os
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+# Files get their times from a clock that moves on so often (Linux: up to 10 ms); of
+# file systems that count seconds, FAT counts every other one.
+_TICK, _COARSE_TICK = 12_000_000, 2_000_000_000
+_SECOND = 10**9
+
+
+class FileState(NamedTuple):
+    """What the system says of a file; times are in nanoseconds."""
+
+    device: int
+    inode: int
+    nbytes: int
+    modified: int
+    # Of inode or values. It cannot be set back as the other one can, but a second name
+    # sets it too: it is for fingerprints, which may differ for nothing.
+    changed: int
+
+    def is_file(self, other: "FileState") -> bool:
+        """Whether it is the same file, whatever was written to it.
+
+        Where the devices differ it is seen from another machine, or was moved: names,
+        sizes and times still tell.
+        """
+        return self.device != other.device or self.inode == other.inode
+
+    def is_same(self, other: "FileState") -> bool:
+        """Whether nothing was written to it either."""
+        return self.is_file(other) and self[2:4] == other[2:4]
+
+
+def read_state(path) -> FileState | None:
+    """Return what the system says of the file at ``path``, None if there is none."""
+    try:
+        return _to_state(os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def read_open_state(file) -> FileState:
+    """Return what the system says of an open file."""
+    return _to_state(os.fstat(file.fileno()))
+
+
+def _to_state(status: os.stat_result) -> FileState:
+    return FileState(
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The files that rows come from, and how they were when the rows were found there.
+
+    ``facts`` are what is known of the content besides. Somebody who ``is_writer`` may
+    change values at any time: they are not compared then. What is not ``is_known``
+    completely, such as the sources of lazy containers, can only be trusted.
+    """
+
+    states: dict = field(default_factory=dict)
+    facts: tuple = ()
+    is_writer: bool = False
+    is_known: bool = True
+
+    @classmethod
+    def read(cls, paths: Iterable, facts: tuple = (), **options) -> "Identity":
+        """Return the identity of these files as they are now."""
+        paths = [os.path.abspath(path) for path in paths]
+        return cls({path: read_state(path) for path in paths}, facts, **options)
+
+    @classmethod
+    def of_arrays(cls, arrays: Iterable) -> "Identity":
+        """Return the files of which arrays are views, as far as they are named."""
+        maps = map(find_memmap, arrays)
+        names = {getattr(memmap, "filename", None) for memmap in maps}
+        return cls({os.path.abspath(name): None for name in names if name})
+
+    def __add__(self, other: "Identity") -> "Identity":
+        return Identity(
+            self.states | other.states,
+            self.facts + other.facts,
+            self.is_writer or other.is_writer,
+            self.is_known and other.is_known,
+        )
+
+    def read_again(self) -> "Identity":
+        """Return what it is now; files that are others by now stay what they were.
+
+        Whatever is written to them from now on can be told from it by its time.
+        """
+        for path in self.states:
+            await_tick(path)
+        states = {}
+        for path, before in self.states.items():
+            now = read_state(path)
+            is_other = now is None or (before and not now.is_file(before))
+            states[path] = before if is_other else now
+        return replace(self, states=states)
+
+    def check(self, *, values: bool, held: Iterable = ()) -> None:
+        """Raise if a file is another one; with ``values`` also if it was written to.
+
+        Of files that are ``held``, the old ones are read when they were replaced.
+        """
+        for path, before in self.states.items():
+            now = read_state(path)
+            is_other = now is None or (before is not None and not now.is_file(before))
+            if not (is_other and path in held):
+                self.check_state(path, now, values=values)
+
+    def check_state(self, path, now: FileState | None, *, values: bool = True) -> None:
+        """Raise if a file is not what it was."""
+        before = self.states[str(path)]
+        if now is None and before is not None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        if before is None or now is None:
+            is_file = is_same = before is now
+        else:
+            is_file, is_same = now.is_file(before), now.is_same(before)
+        if is_file and (is_same or self.is_writer or not values):
+            return
+        how = "written again" if is_file or before is None else "replaced"
+        raise ValueError(f"{str(path)!r} was {how} since it was opened. Open it again.")
+
+    def covers(self, path) -> bool:
+        """Whether ``path`` names one of the files, or is in one of the folders."""
+        return any(_is_at(path, place) for place in self.states)
+
+    def sync(self) -> None:
+        """Have what was written through maps reach the files.
+
+        Until then further values change no time (on tmpfs they never do).
+        """
+        for path in self.states:
+            if os.path.isfile(path):
+                with open(path, "rb") as file:
+                    _sync(file.fileno())
+
+
+def _sync(file: int) -> None:
+    try:
+        os.fsync(file)
+    except OSError:  # some systems want it to be open for writing
+        return
+
+
+def await_tick(path) -> bool:
+    """Wait until the clock that a file has its time from moves on; return if it took.
+
+    Or it could be written to once more, and bear the same time.
+    """
+    state = read_state(path)
+    if state is None:
+        return False
+    tick = _TICK if state.modified % _SECOND else _COARSE_TICK
+    left = state.modified + tick - time.time_ns()
+    if not 0 < left <= tick:
+        return False
+    time.sleep(left / _SECOND)
+    return True
+
+
+def _is_at(path, place) -> bool:
+    real, place = Path(os.path.realpath(path)), Path(os.path.realpath(place))
+    if real == place or (place.is_dir() and real.is_relative_to(place)):
+        return True
+    return real.exists() and place.exists() and os.path.samefile(real, place)
+
+
+def find_memmap(array) -> np.memmap | None:
+    """Return the map itself that ``array`` is a view of, None if it is of none."""
+    found = None
+    while isinstance(array, np.ndarray):
+        found = array if isinstance(array, np.memmap) else found
+        array = array.base
+    return found

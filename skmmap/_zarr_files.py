@@ -1,0 +1,68 @@
+"""In which files a zarr array lies, and whether these are what they were."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from skmmap._identity import await_tick, read_state
+
+_METADATA = "zarr.json", ".zarray"
+_NOTES = *_METADATA, ".zattrs", ".zmetadata"
+
+
+class Metadata:
+    """What says how the values in a folder are stored, read when it is a new file."""
+
+    def __init__(self, folder: str):
+        self._folder, self._state, self._said = folder, None, None
+
+    def read(self) -> str | None:
+        """Return all of it but what somebody noted, None if there is none."""
+        paths = (os.path.join(self._folder, name) for name in _METADATA)
+        found = ((path, state) for path in paths if (state := read_state(path)))
+        path, state = next(found, (None, None))
+        if state is not None and state != self._state:
+            said = json.loads(Path(path).read_bytes())
+            said.pop("attributes", None)
+            self._said = json.dumps(said, sort_keys=True)
+        self._state = state
+        return None if state is None else self._said
+
+    def __reduce__(self):
+        return Metadata, (self._folder,)
+
+
+def read_folder(folder: str) -> int:
+    """Return a number that tells the files in a folder from any others.
+
+    It takes a look at each of them, which is little beside reading them, and nothing is
+    kept of any.
+    """
+    total, newest = 0, None
+    for path, status in _iter_files(folder):
+        said = path, status.st_ino, status.st_size, status.st_mtime_ns
+        digest = hashlib.blake2b(repr(said).encode(), digest_size=16).digest()
+        total = (total + int.from_bytes(digest)) % 2**128  # in whatever order they come
+        if newest is None or status.st_mtime_ns > newest[0]:
+            newest = status.st_mtime_ns, path
+    if newest is not None and await_tick(newest[1]):
+        return read_folder(folder)
+    return total
+
+
+def _iter_files(folder: str):
+    """Yield the path and status of each file with values, at any depth."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _iter_files(entry.path)
+            elif entry.name not in _NOTES:
+                yield entry.path, entry.stat()
+
+
+def find_root(store) -> str | None:
+    """Return the folder of a zarr store, None if it is in none."""
+    if type(store).__name__ in ("LocalStore", "DirectoryStore", "NestedDirectoryStore"):
+        return os.path.abspath(getattr(store, "root", None) or store.path)
+    return None
