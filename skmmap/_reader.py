@@ -15,7 +15,7 @@ from scipy import sparse
 from skmmap._identity import Identity
 from skmmap._lists import is_shards
 from skmmap._open import open_source
-from skmmap._paths import is_path, names_rows
+from skmmap._paths import NPY, find_suffix, is_path, to_path
 from skmmap._read_path import Reading
 from skmmap._readahead import Load, Memory, bring
 from skmmap._schedule import Buffer, FileOrder
@@ -387,8 +387,8 @@ def _check_weights(source, n_rows: int):
 
 def _is_source(value) -> bool:
     """Whether ``value`` is a path, or a list of shards, and not itself a parameter."""
-    if isinstance(value, str | bytes):
-        return names_rows(value)
+    if isinstance(value, str | bytes):  # which may be a text for the estimator
+        return find_suffix(to_path(value)) in NPY
     return is_path(value) or is_shards(value, is_text=True)
 
 
