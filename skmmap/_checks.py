@@ -31,6 +31,7 @@ from skmmap._targets import (
     open_target,
     open_target_as_it_is,
     scan_labels,
+    warn_of_empty,
 )
 
 _SHUFFLES = "auto", "blocks", "chunks"
@@ -274,6 +275,7 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
     labels = scan_labels(y, per_column=per_column)
     if known is None:
         known, given = labels.classes, {"classes": labels.classes}
+        warn_of_empty(labels)
     elif labels.counts is None:
         check_finite(y, "y")
     else:
@@ -300,6 +302,7 @@ def _find_labels_of_others(estimator, fitted, y, given: dict):
         labels = labels.among(given["classes"])
     elif fitted is None and len(labels.classes):
         given = {"classes": labels.classes}
+        warn_of_empty(labels)
     return given, labels
 
 

@@ -74,18 +74,23 @@ def _forget_names(estimator):
     """Return the estimator without names, its arrays shared."""
     # A copy of the copy module's would be by __getstate__, which may write files.
     bare = object.__new__(type(estimator))
-    vars(bare).update(vars(estimator))
+    vars(bare).update({key: _strip(value) for key, value in vars(estimator).items()})
     vars(bare).pop(_NAMES, None)
     # By names, results that are frames have their columns.
     if hasattr(estimator, "get_feature_names_out"):
         bare.get_feature_names_out = estimator.get_feature_names_out
-    for name in _MEMBERS:
-        members = vars(bare).get(name)
-        if isinstance(members, list):
-            setattr(bare, name, [_forget_names(member) for member in members])
-        elif hasattr(members, _NAMES):
-            setattr(bare, name, _forget_names(members))
     return bare
+
+
+def _strip(value):
+    """Return a member, or a list of them or of steps, without names."""
+    if isinstance(value, BaseEstimator):
+        return _forget_names(value) if hasattr(value, _NAMES) else value
+    if isinstance(value, list) and value and isinstance(value[0], BaseEstimator):
+        return list(map(_strip, value))
+    if isinstance(value, list) and value and isinstance(value[0], tuple):
+        return [tuple(map(_strip, step)) for step in value]
+    return value
 
 
 @contextmanager

@@ -198,6 +198,19 @@ def scan_labels(y, *, per_column: bool, may_miss: bool = False) -> Labels:
     return Labels(classes, counts, max(tally.sortedness for tally in tallies))
 
 
+def warn_of_empty(labels: Labels) -> None:
+    """Warn of empty strings, which are what a file has where a label is missing."""
+    several = isinstance(labels.classes, list)
+    for classes in labels.classes if several else [labels.classes]:
+        if classes.dtype.kind == "U" and "" in classes[:1]:
+            warn(
+                "y has empty strings, which become a class of their own. In files that "
+                "skmmap.convert writes, they stand for labels that are missing. Leave "
+                "these rows out, or name all labels, '' too, with classes=[...].",
+                UserWarning,
+            )
+
+
 class _Tally:
     """Counts labels, in all and in each of up to a hundred segments of the file."""
 

@@ -1,6 +1,7 @@
 """Columns of lists of one length, and strings that are missing, in every door."""
 
 import pickle
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import raises
 from sklearn.linear_model import SGDClassifier
+from sklearn.multioutput import MultiOutputClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
 
@@ -231,7 +233,27 @@ def test_a_missing_label_is_refused(tmp_path, write):
             X[[0, 2, 3, 5, 5, 0, 0, 1, 2, 3, 4, 5]],
             open_rows([y[[0, 2]], y[[3, 5, 5, 0]], y]),
         )
-    model.fit(X[[0, 2, 3, 5]], y[[0, 2, 3, 5]])
-    assert model.classes_.tolist() == ["", "Oslo", "Paris", "Rome"]
+    known = ["", "Oslo", "Paris", "Rome"]
+    model.fit(X[[0, 2, 3, 5]], y[[0, 2, 3, 5]], classes=known)
+    assert model.classes_.tolist() == known
     with raises(ValueError, text.format(1)):
         model.score(X, y)
+
+
+def test_a_missing_label_in_a_written_file_is_warned_of(tmp_path):
+    source = write_csv(None, tmp_path / "t.csv")
+    y = convert(source, tmp_path / "y.npy", columns="city")
+    X, model = np.arange(12.0).reshape(6, 2), ChunkedFit(SGDClassifier(random_state=0))
+    text = (
+        "y has empty strings, which become a class of their own. In files that "
+        "skmmap.convert writes, they stand for labels that are missing. Leave these "
+        "rows out, or name all labels, '' too, with classes=[...]."
+    )
+    for several in (y, np.asarray(y)):
+        with pytest.warns(UserWarning, match=re.escape(text)):
+            model.fit(X, several)
+        model.fit(X, several, classes=["", "Oslo", "Paris", "Rome"])
+    model.fit(X[[0, 2, 5]], y[[0, 2, 5]])
+    two = ChunkedFit(MultiOutputClassifier(SGDClassifier(random_state=0)))
+    with pytest.warns(UserWarning, match=re.escape(text)):
+        two.fit(X, np.c_[FILLED, FILLED[::-1]])

@@ -1,5 +1,6 @@
 """Names of columns are kept and checked as scikit-learn does it with frames."""
 
+import pickle
 import warnings
 
 import numpy as np
@@ -9,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import make_rows, name_of, partial_fit_estimators
 from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
@@ -102,6 +106,31 @@ def test_names_that_do_not_match_are_refused_as_by_scikit_learn(path):
                 call(make_table(columns=columns))
             assert str(said.value) == str(expected.value)
     assert model.feature_names_in_.tolist() == COLUMNS
+
+
+@pytest.mark.parametrize(
+    "trained",
+    [
+        make_pipeline(StandardScaler(), SGDClassifier(random_state=0)),
+        RandomForestClassifier(5, random_state=0),
+        GridSearchCV(make_pipeline(GaussianNB()), {}, cv=2),
+        MultiOutputClassifier(SGDClassifier(random_state=0)),
+    ],
+    ids=name_of,
+)
+def test_names_of_trained_estimators_are_checked_once(path, trained):
+    is_multi = isinstance(trained, MultiOutputClassifier)
+    y = np.c_[Y, Y] if is_multi else Y
+    trained = clone(trained).fit(pd.DataFrame(X, columns=COLUMNS), y)
+    before = pickle.dumps(trained)
+    model = ChunkedFit(trained, chunk_size=7)
+    expected = trained.predict(pd.DataFrame(X, columns=COLUMNS))
+    np.testing.assert_array_equal(model.predict(path), expected)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        np.testing.assert_array_equal(model.predict(X), expected)
+    assert find_messages(caught) == [UNNAMED.format(name_of(trained))]
+    assert pickle.dumps(trained) == before
 
 
 def test_names_stay_in_partial_fit(path):
