@@ -9,7 +9,8 @@ import numpy as np
 _CHANGES = "scale_factor", "add_offset", "_Unsigned"
 _MISSING = "_FillValue", "missing_value"
 # What netCDF writes where nothing is, without an attribute that says so:
-# https://docs.unidata.ucar.edu/netcdf-c/current/netcdf_8h.html. Bytes have none.
+# https://docs.unidata.ucar.edu/netcdf-c/current/netcdf_8h.html. Those of bytes are
+# left out: images have all values (github.com/Unidata/netcdf4-python/issues/209).
 _DEFAULTS = {
     "f4": 9.969209968386869e36,
     "f8": 9.969209968386869e36,

@@ -23,21 +23,21 @@ class LazyStore(Store):
     is_parallel, is_bound = False, True
     identity = Identity(is_known=False)  # nobody knows what is behind it
 
-    def __init__(self, rows):
+    def __init__(self, rows, first=None):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
         self.shape, self.on_disk = tuple(rows.shape), _is_elsewhere(rows)
-        self.dtype = self._find_dtype()
+        self.dtype = self._find_dtype(rows[0:1] if first is None else first)
 
-    def _find_dtype(self) -> np.dtype:
+    def _find_dtype(self, first) -> np.dtype:
         """Return the type of the first row."""
         said = getattr(self.rows, "dtype", None)
         if not self.n_rows and isinstance(said, np.dtype):
             return said
-        found = self._slice(0, min(1, self.n_rows)).dtype
-        return choose_type(said, found)
+        return choose_type(said, self._take(first, 0, min(1, self.n_rows)).dtype)
 
-    def _slice(self, start: int, stop: int) -> np.ndarray:
-        rows = fill_missing(self.rows[start:stop], self.where, start)
+    def _take(self, rows, start: int, stop: int) -> np.ndarray:
+        """Return a slice as an array, if it is of the rows that were asked for."""
+        rows = fill_missing(rows, self.where, start)
         rows = np.asarray(rows)
         check_read(self, rows, start, stop)
         return rows
@@ -48,7 +48,7 @@ class LazyStore(Store):
     def read(self, start: int, stop: int) -> np.ndarray:
         if start >= stop:  # which not every container has slices for
             return np.empty((0, *self.shape[1:]), self.dtype)
-        rows = self._slice(start, stop)
+        rows = self._take(self.rows[start:stop], start, stop)
         check_type(self, rows.dtype, start, stop)
         return rows.astype(self.dtype, copy=False)
 
@@ -164,9 +164,10 @@ def to_rows(rows, where: str):
 
 def open_lazy(rows) -> Store:
     """Return the store of an object with a shape and slices, as its first row is."""
-    if rows.shape[0] and is_sparse(rows[0:1]):
+    first = rows[0:1] if rows.shape[0] else None
+    if first is not None and is_sparse(first):
         return LazyCsrStore(rows)
-    return LazyStore(rows)
+    return LazyStore(rows, first)
 
 
 def check_loaded(value, name: str) -> None:

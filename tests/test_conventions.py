@@ -132,7 +132,7 @@ def test_files_of_netcdf4_are_what_netcdf4_returns(dtype, tmp_path):
     assert np.array_equal(rows.read(0, 3), returned[:3])
     if np.dtype(dtype).kind == "f":
         assert np.isnan(rows.read(3, 5)).all() == returned[3:].mask.all()
-    elif dtype == "i1":  # netCDF has no default for bytes, which netCDF4 masks anyway
+    elif dtype == "i1":  # as xarray: of bytes, all values are values
         assert np.array_equal(rows.read(), returned.data)
     else:
         with pytest.raises(ValueError, match="a missing value in row 3"):
