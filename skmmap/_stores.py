@@ -249,7 +249,10 @@ class ArrayStore(Store):
         return np.may_share_memory(array, self.rows)
 
     def __reduce__(self):
-        return ArrayStore, (self._array, self.mode)
+        # joblib would send the file of a map, which has not what was written to private
+        # pages, or may be another one by now.
+        array = np.array(self._array) if self.on_disk else self._array
+        return ArrayStore, (array, self.mode)
 
 
 def check_read(store: Store, rows, start: int, stop: int) -> None:

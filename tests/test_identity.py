@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import shutil
 
 import dask.array as da
 import h5py
@@ -11,9 +12,19 @@ import numpy as np
 import pytest
 from helpers import in_file_order, raises
 from sklearn.base import BaseEstimator
-from sources import N_ROWS, WAYS, WRITTEN, make_rows, open_kind, write
+from sources import (
+    N_ROWS,
+    WAYS,
+    WRITTEN,
+    make_rows,
+    open_kind,
+    write,
+    write_links,
+    write_raw_data,
+)
 
 from skmmap import open_rows
+from skmmap._rows import find_source
 
 # Files in Fortran order are slow, which is said.
 pytestmark = pytest.mark.filterwarnings("ignore:X is stored column by column")
@@ -309,3 +320,175 @@ def test_what_cannot_be_told_from_others_is_not_resumed(kind, tmp_path):
     with raises(ValueError, text):
         fitted().predict(X, out=out, resume=True)
     assert set(fitted().predict(X, out=out)) == {1.0}
+
+
+# What workers get
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_private_values_go_along_to_workers(n_jobs, folder, workers_started):
+    """What was written to a map with mode="c" is in no file."""
+    write("npy", folder, 1)
+    X = open_rows(folder / "X.npy", mode="c")
+    X[5:8] = make_rows(7)[5:8]
+    X[59] = [9, 59]
+    expected = make_rows(1)
+    expected[5:8, 0], expected[59, 0] = 7, 9
+    given = np.load(folder / "X.npy", mmap_mode="c")
+    given[:] = expected
+    others = open_rows(given), open_rows([given[:30], given[30:]])
+    for rows in (X, X[:], X[::-1][::-1], open_rows([X[:30], X[30:]]), *others):
+        jobs = joblib.Parallel(n_jobs)
+        (found,) = jobs([joblib.delayed(np.array)(rows)])
+        np.testing.assert_array_equal(found, expected)
+        model = fitted(n_jobs=n_jobs)
+        np.testing.assert_array_equal(model.predict(rows), expected[:, 0])
+    np.testing.assert_array_equal(model.predict(given), expected[:, 0])
+    np.testing.assert_array_equal(np.load(folder / "X.npy"), make_rows(1))
+
+
+def test_a_private_map_is_sent_as_what_was_written(tmp_path):
+    np.save(tmp_path / "X.npy", np.zeros((100_000, 10)))
+    X = open_rows(tmp_path / "X.npy", mode="c")
+    assert len(pickle.dumps(X)) < 2_000
+    X[70_000] = 1
+    assert len(pickle.dumps(X)) < 20_000  # the rows around it, and no more
+    again = pickle.loads(pickle.dumps(X))
+    again[3] = 2
+    assert len(pickle.dumps(again)) < 40_000
+    assert np.array(again).sum() == 30
+
+
+VIEWS = {
+    "map": lambda X: X,
+    "rows": lambda X: X[100:200],
+    "steps": lambda X: X[::3],
+    "backwards": lambda X: X[::-1],
+    "columns": lambda X: X[:, 2:4],
+    "array": np.asarray,
+    "other shape": lambda X: X.reshape(-1, 2, 2),
+    "transposed": lambda X: X.T,
+    "bytes": lambda X: X.view(np.uint8),
+}
+
+
+@pytest.mark.parametrize("order", "CF")
+@pytest.mark.parametrize("view", VIEWS)
+def test_rows_of_a_map_are_sent_as_an_address(view, order, tmp_path):
+    values = np.arange(80_000.0).reshape(-1, 4)
+    np.save(tmp_path / "X.npy", np.asarray(values, order=order))
+    if order == "F" and view in ("other shape", "bytes"):
+        return  # which NumPy makes copies for, or refuses
+    X = VIEWS[view](np.load(tmp_path / "X.npy", mmap_mode="r"))
+    for rows in (r := open_rows(X), r[1:], r[::7], open_rows([r, r[1:9]])):
+        content = pickle.dumps(rows)
+        assert len(content) < 3_000
+        np.testing.assert_array_equal(np.array(pickle.loads(content)), np.array(rows))
+
+
+# What readers hand out
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize("how", READS)
+def test_no_memory_is_handed_out_that_was_not_filled(kind, how, folder, monkeypatch):
+    write(kind, folder, 1)
+    X, empty = make_rows(1), np.empty
+
+    def poison(*args, **kwargs):
+        out = empty(*args, **kwargs)
+        if out.size and not out.dtype.hasobject:
+            out.reshape(-1).view(np.uint8)[:] = 0xAB
+        return out
+
+    monkeypatch.setattr(np, "empty", poison)
+    store = find_source(open_rows_of(kind, folder)).by(how)
+    dense = to_dense if store.store.is_sparse else np.asarray
+    for start, stop in [(0, N_ROWS), (0, 0), (3, 4), (12, 41), (24, 40), (59, 60)]:
+        np.testing.assert_array_equal(dense(store.read(start, stop)), X[start:stop])
+        if store.store.is_array:
+            out = poison((stop - start, 2))
+            store.read_into(start, stop, out)
+            np.testing.assert_array_equal(out, X[start:stop])
+    for rows in ([0], [3, 3, 59], [1, 20, 21, 22, 40], list(range(0, 60, 7)), []):
+        picked = store.select(np.array(rows, dtype=np.int64))
+        np.testing.assert_array_equal(dense(picked.load()), X[rows])
+
+
+def to_dense(rows):
+    return rows.toarray()
+
+
+@pytest.mark.parametrize("how", READS)
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_fewer_rows_than_there_were_are_an_error(kind, how, folder):
+    """Of other files under the names, which end earlier."""
+    write(kind, folder, 1)
+    source = find_source(open_rows_of(kind, folder)).by(how)
+    short = folder.with_name("short")
+    short.mkdir()
+    WRITTEN[kind][0](short, make_rows(2, 43))
+    for path in short.iterdir():
+        if path.is_dir():
+            shutil.rmtree(folder / path.name)
+            shutil.move(path, folder / path.name)
+        else:
+            os.replace(path, folder / path.name)
+    read, error = try_to(lambda: source.read(0, N_ROWS))
+    assert error is not None or kind in SHOWN_AS_IT_WAS
+    if error is None:
+        np.testing.assert_array_equal(read, make_rows(1))
+
+
+# Of which this process has a map, or a handle of the library's.
+SHOWN_AS_IT_WAS = "private", "zarr zip", "map", "view with steps", "transposed"
+
+
+# Links of HDF5
+
+
+def test_links_read_what_they_name(tmp_path):
+    X = make_rows(1)
+    write_links(tmp_path, X)
+    for key in ("away", "group", "group/data", "twice"):
+        rows = open_rows(tmp_path / "X.h5", key=key)
+        with h5py.File(tmp_path / "X.h5") as file:
+            of_open = open_rows(file[key])
+            sent = [pickle.loads(pickle.dumps(r)) for r in (rows, of_open)]
+            for found in (rows, of_open, *sent):
+                np.testing.assert_array_equal(np.array(found), X)
+    with rows:
+        np.testing.assert_array_equal(rows.read(), X)
+
+
+def test_a_link_that_leads_elsewhere_by_now(tmp_path):
+    write_links(tmp_path, make_rows(1))
+    rows = open_rows(tmp_path / "X.h5", key="away")
+    (tmp_path / "other.h5").rename(tmp_path / "third.h5")
+    with h5py.File(tmp_path / "X.h5", "r+") as file:
+        del file["away"]
+        file["away"] = h5py.ExternalLink("third.h5", "/deep/data")
+    text = (
+        f"'X.h5:/away' is a link that has changed: it led to "
+        f"{str(tmp_path / 'other.h5')!r}, and leads to {str(tmp_path / 'third.h5')!r}. "
+        "Open it again."
+    )
+    (tmp_path / "other.h5").touch()
+    with pytest.raises(ValueError, match=re.escape(text) + "|" + CHANGED):
+        rows.read()
+
+
+def test_raw_data_that_end_too_early(tmp_path):
+    """HDF5 reads zeros there, without a word."""
+    write_raw_data(tmp_path, make_rows(1))
+    rows = open_rows(tmp_path / "X.h5")
+    os.truncate(tmp_path / "data.npy", 500)
+    text = (
+        f"{str(tmp_path / 'data.npy')!r} is truncated: /X of "
+        f"{str(tmp_path / 'X.h5')!r} needs 960 bytes of it, and it has 500. Write it "
+        "again."
+    )
+    with raises(ValueError, text):
+        rows.read()
+    with raises(ValueError, text):
+        open_rows(tmp_path / "X.h5")
