@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
-from skmmap._arrow import ParquetStore, TableStore
+from skmmap._arrow import TableStore
 from skmmap._dask import DaskStore, open_dask, open_xarray, refuse_frame
 from skmmap._grids import HdfStore, ZarrStore
+from skmmap._parquet import ParquetStore
 from skmmap._paths import find_format, find_parts, is_path, to_path
 from skmmap._regular import check_regular
 from skmmap._sparse_groups import (

@@ -37,6 +37,7 @@ HOUSE = [
     "_list_columns",
     "_arrow_files",
     "_arrow",
+    "_parquet",
     "_dask",
     "_containers",
     "_source",

@@ -79,7 +79,8 @@ def test_parts_in_fit_and_info(tmp_path):
     for source in (folder, str(folder), folder / "part.*.parquet"):
         model = ChunkedFit(StandardScaler(), chunk_size=25).fit(source)
         np.testing.assert_allclose(model.mean_, X.mean(axis=0))
-        np.testing.assert_array_equal(model.transform(source), model.transform(X))
+        expected = StandardScaler().fit_transform(X)
+        np.testing.assert_allclose(model.transform(source), expected)
         size = sum(path.stat().st_size for path in folder.iterdir())
         said = describe(source)
         assert said.startswith(
