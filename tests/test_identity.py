@@ -9,8 +9,10 @@ import dask.array as da
 import h5py
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import in_file_order, raises
+from scipy import sparse
 from sklearn.base import BaseEstimator
 from sources import (
     N_ROWS,
@@ -20,10 +22,12 @@ from sources import (
     open_kind,
     write,
     write_links,
+    write_parquet,
     write_raw_data,
 )
 
-from skmmap import open_rows
+from skmmap import NpyWriter, convert, open_rows
+from skmmap._identity import FileState, await_tick
 from skmmap._rows import find_source
 
 # Files in Fortran order are slow, which is said.
@@ -492,3 +496,141 @@ def test_raw_data_that_end_too_early(tmp_path):
         rows.read()
     with raises(ValueError, text):
         open_rows(tmp_path / "X.h5")
+
+
+# What is written to
+
+
+def csr_of_map(X):
+    return sparse.csr_matrix((X.reshape(-1), np.tile([0, 1], N_ROWS), ENDS))
+
+
+ENDS = np.arange(0, 2 * N_ROWS + 1, 2)
+HOLDERS = {
+    "map": lambda X: X,
+    "list of rows": list,
+    "frame": lambda X: pd.DataFrame(X, columns=["a", "b"], copy=False),
+    "sparse matrix": csr_of_map,
+    "rows": open_rows,
+    "selection": lambda X: open_rows(X)[::-1],
+    "part": lambda X: open_rows([open_rows(X)[:20], open_rows(X)[20:]]),
+}
+
+
+@pytest.mark.parametrize("mode", ["r", "c", "r+"])
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_out_is_no_file_of_a_map_inside(holder, mode, tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, make_rows(1))
+    X = HOLDERS[holder](np.load(path, mmap_mode=mode))
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="is the file that X is read from"):
+        fitted().predict(X, out=path)
+    out = np.load(path, mmap_mode="r+")[:, 0]
+    with pytest.raises(ValueError, match="is the array that X is read from"):
+        fitted().predict(X, out=out)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["add", "whole"])
+def test_nor_of_what_goes_along(name, folder):
+    path = write("npy", folder, 1) / "X.npy"
+    add = np.load(path, mmap_mode="r")
+    add = add if name == "add" else add[:1]  # has no value for each row
+    with pytest.raises(ValueError, match="is the file that X is read from"):
+        fitted().predict(make_rows(1), add=add, out=path)
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_an_array_that_is_written_to_is_no_part_of_x(holder):
+    values = make_rows(1)
+    X, before = HOLDERS[holder](values), values.copy()
+    with pytest.raises(ValueError, match="is the array that X is read from"):
+        fitted().predict(X, out=values[:, 0])
+    np.testing.assert_array_equal(values, before)
+
+
+def test_a_folder_for_results_is_in_no_source(folder):
+    write("zarr 3", folder, 1)
+    with pytest.raises(ValueError, match="is the folder that X is read from"):
+        fitted().predict(folder / "X.zarr", out=folder / "X.zarr" / "y")
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_convert_writes_to_none_of_the_files(kind, folder, tmp_path):
+    write(kind, folder, 1)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for i, path in enumerate(files):
+        link = tmp_path / f"{i}.npy"
+        link.symlink_to(path)
+        for place in [link, path] if path.suffix == ".npy" else [link]:
+            if kind == "CSR":
+                continue  # sparse rows are refused
+            with pytest.raises(ValueError, match="is a file of src, too"):
+                convert(open_kind(kind, folder), place)
+    if kind != "CSR":
+        rows = convert(open_kind(kind, folder), tmp_path / "copy.npy")
+        np.testing.assert_array_equal(rows, make_rows(1))
+
+
+@pytest.mark.parametrize("kind", ["npy", "hdf", "zarr 3", "parquet"])
+def test_what_is_converted_is_of_one_file(kind, folder, tmp_path, monkeypatch):
+    write(kind, folder, 1)
+    monkeypatch.setattr("skmmap._convert._BATCH_NBYTES", 160)
+    rows, seen = open_rows_of(kind, folder), []
+    source, append = find_source(rows), NpyWriter.append
+
+    def write_meanwhile(writer, batch):
+        append(writer, batch)
+        seen.append(len(batch))
+        if len(seen) == 1:
+            WAYS["again"](kind, folder, 2)
+
+    monkeypatch.setattr(NpyWriter, "append", write_meanwhile)
+    monkeypatch.setattr(type(source.store), "block_rows", 10)
+    with pytest.raises(ValueError, match=CHANGED):
+        convert(rows, tmp_path / "copy.npy")
+    assert not (tmp_path / "copy.npy").exists()
+
+
+# What the system says of files
+
+
+def test_the_clock_of_files_is_waited_for(tmp_path, monkeypatch):
+    path, slept = tmp_path / "X", []
+    path.write_bytes(b"1")
+    monkeypatch.setattr("time.sleep", slept.append)
+    now = 10**18 + 500_000_000
+    monkeypatch.setattr("time.time_ns", lambda: now)
+    for age, expected in {
+        5_000_001: 0.007,
+        13_000_001: None,
+        1_500_000_001: None,
+        500_000_000: 1.5,  # of a file system that counts seconds
+        2_500_000_000: None,
+        -(10**10): None,  # of a machine whose clock is ahead
+    }.items():
+        os.utime(path, ns=(now - age, now - age))
+        slept.clear()
+        assert await_tick(path) == (expected is not None)
+        np.testing.assert_allclose(slept, [expected] if expected else [], atol=1e-6)
+
+
+def test_inodes_are_of_one_device():
+    """Another machine may see others, and names, sizes and times tell there."""
+    state = FileState(1, 2, 3, 4, 5)
+    assert state.is_same(state._replace(changed=6))
+    assert state.is_same(state._replace(device=7, inode=8))
+    assert not state.is_same(state._replace(inode=8))
+    assert not state.is_same(state._replace(device=7, inode=8, modified=9))
+    assert not state.is_same(state._replace(nbytes=9))
+
+
+def test_a_file_that_is_gone(tmp_path):
+    np.save(tmp_path / "X.npy", make_rows(1))
+    write_parquet(tmp_path, make_rows(1))
+    content = pickle.dumps([open_rows(tmp_path / n) for n in ("X.npy", "X.parquet")])
+    for name, rows in zip(("X.npy", "X.parquet"), pickle.loads(content), strict=True):
+        (tmp_path / name).unlink()
+        with pytest.raises(FileNotFoundError, match=name):
+            rows.read()
