@@ -100,7 +100,8 @@ def open_rows(
     mode : {"r", "r+", "w+", "c"}, default="r"
         As in ``np.memmap``: read-only; ``rows[key] = values`` writes to the file; a
         new file of `dtype` and `shape` is written; or values are written to memory
-        only. Modes other than "r" are for ``.npy`` and raw files and for arrays.
+        only. Modes other than "r" are for ``.npy`` and raw files and for arrays. With
+        "r+", somebody may write to the file while a run reads it.
 
     dtype : dtype, default=None
         Type of the values of a raw file, or of a new file.

@@ -63,8 +63,11 @@ class Rows:
 
     A file is mapped only as long as somebody holds rows that were read; no file is
     open between. Pickled are the address and the selection, never the data of a
-    file; it is opened again where it is needed. There is no arithmetic: operators and
-    ufuncs refuse `Rows`, so that nothing is loaded by accident.
+    file, and of ``mode="c"`` what was written. The file is opened again where it is
+    needed, and it is an error if somebody has written to it since it was pickled; in
+    this process, if it was replaced, or is written to while a run reads it. There is
+    no arithmetic: operators and ufuncs refuse `Rows`, so that nothing is loaded by
+    accident.
 
     Examples
     --------

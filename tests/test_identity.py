@@ -444,6 +444,18 @@ def test_fewer_rows_than_there_were_are_an_error(kind, how, folder):
         np.testing.assert_array_equal(read, make_rows(1))
 
 
+@pytest.mark.parametrize("kind", ["parquet", "ipc", "ipc lz4"])
+def test_row_groups_that_do_not_fill_what_was_asked_for(kind, folder, monkeypatch):
+    write(kind, folder, 1)
+    rows = open_rows_of(kind, folder)
+    store = find_source(rows).store
+    read = store._read_group
+    monkeypatch.setattr(store, "_read_group", lambda number: read(number).slice(1))
+    text = f"{store.where!r} has 55 of rows 0 to 59. Open it again."
+    with raises(ValueError, text):
+        rows.read()
+
+
 # Of which this process has a map, or a handle of the library's.
 SHOWN_AS_IT_WAS = "private", "zarr zip", "map", "view with steps", "transposed"
 
