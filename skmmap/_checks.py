@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
+from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -21,7 +22,7 @@ from skmmap._delegate import (
 )
 from skmmap._open import open_source
 from skmmap._origin import is_sklearns
-from skmmap._own_fit import find_learner, takes_target_as_it_is
+from skmmap._own_fit import MLP, find_learner, takes_target_as_it_is
 from skmmap._read_path import READS, Reading
 from skmmap._reader import Table, open_table
 from skmmap._targets import (
@@ -57,6 +58,19 @@ def check_estimator(estimator) -> None:
         raise TypeError(
             "ChunkedFit would train the model inside of FrozenEstimator, which is to "
             "stay as it is. Wrap the model itself to train it further."
+        )
+    if isinstance(estimator, SelectFromModel) and estimator.prefit:
+        raise ValueError(
+            "SelectFromModel(prefit=True) trains nothing, and fit of ChunkedFit trains "
+            "a clone, which does not have what its estimator has learned. Call its own "
+            "fit with some rows, and then ChunkedFit(selector).transform(X)."
+        )
+    _, learner = find_learner(estimator)
+    if isinstance(learner, MLP) and learner.solver == "lbfgs":
+        raise ValueError(
+            f"{type(learner).__name__} with solver='lbfgs' needs all rows in each "
+            "step, and ChunkedFit gives it one chunk after the other. Use "
+            "solver='adam' or 'sgd'."
         )
     if not callable(getattr(estimator, "partial_fit", None)):
         tags = find_tags(estimator)

@@ -4,7 +4,7 @@ from numbers import Integral
 
 from skmmap._merge_fit import find_merge_jobs
 from skmmap._messages import say_size
-from skmmap._own_fit import find_learner
+from skmmap._own_fit import find_learner, find_unheard
 from skmmap._plan import Plan
 from skmmap._schedule import BlockOrder, ChunkOrder
 from skmmap._seeds import find_own_seed
@@ -27,6 +27,7 @@ def explain(wrapper, plan: Plan) -> str:
         "jobs": _say_jobs(wrapper, plan),
         "from the estimator": _say_taken(wrapper, plan),
         "changed for partial_fit": _say_changed(wrapper, plan),
+        "without effect": _say_unheard(wrapper),
         "seed": _say_seed(wrapper, plan),
     }
     lines += [f"  {name:<24}{said}" for name, said in sections.items() if said]
@@ -188,6 +189,12 @@ def _say_seed(wrapper, plan: Plan) -> str:
             return "none, since nothing is drawn"
         return "drawn by fit, and recorded in random_state_"
     return "drawn by fit from random_state, and recorded in random_state_"
+
+
+def _say_unheard(wrapper) -> str:
+    found = find_unheard(wrapper.estimator)
+    said = ", ".join(f"{name}={value!r}" for name, value in found.items())
+    return f"{said}: partial_fit does not look at it" if said else ""
 
 
 def _say_changed(wrapper, plan: Plan) -> str:

@@ -6,6 +6,7 @@ scikit-learn's estimators, and what is assumed of others.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import signature
 from math import prod
 from numbers import Integral
 from typing import Any
@@ -214,6 +215,7 @@ def find_replacements(
         changed["eta0"] = learner.eta0  # which is reduced on the way
     if isinstance(learner, LatentDirichletAllocation):
         changed["total_samples"] = n_rows
+        changed["learning_method"] = "online"  # all that partial_fit can do
     if is_mixed and isinstance(learner, BernoulliRBM):
         changed["batch_size"] = chunk_rows  # it draws as many rows to compare with
     return {prefix + name: value for name, value in changed.items()}
@@ -224,6 +226,35 @@ def find_net_replacements(estimator) -> dict:
     prefix, learner = find_learner(estimator)
     changed = find_net_changes(learner) if is_net(learner) else {}
     return {prefix + name: value for name, value in changed.items()}
+
+
+def find_unheard(estimator) -> dict:
+    """Return parameters that were set, and that nothing but ``fit`` looks at."""
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    prefix, learner = find_learner(estimator)
+    parts = {prefix: learner, "": estimator}
+    found = {}
+    for start, part in parts.items():
+        for name in _FIT_ONLY.get(_name_class(part), ()):
+            value = params[start + name]
+            if value != signature(type(part)).parameters[name].default:
+                found[start + name] = value
+    return found
+
+
+def _name_class(estimator) -> str:
+    kinds = filter(is_sklearn_class, type(estimator).__mro__)
+    return next(kinds, object).__name__
+
+
+_FIT_ONLY = {
+    "BernoulliRBM": ("verbose",),
+    "LatentDirichletAllocation": ("verbose",),
+    "MiniBatchDictionaryLearning": ("callback", "verbose"),
+    "MiniBatchKMeans": ("compute_labels",),
+    "MiniBatchNMF": ("verbose",),
+    "OneVsRestClassifier": ("verbose",),
+}
 
 
 def replace_parameters(estimator, changed: dict) -> dict:

@@ -285,7 +285,8 @@ def test_what_partial_fit_needs_otherwise():
         "n_iter_no_change": np.inf,
     }
     assert replacements(MLPRegressor()) == {"n_iter_no_change": np.inf}
-    assert replacements(LatentDirichletAllocation()) == {"total_samples": 60}
+    online = {"total_samples": 60, "learning_method": "online"}
+    assert replacements(LatentDirichletAllocation()) == online
     assert replacements(BernoulliRBM()) == {}
     assert replacements(BernoulliRBM(), is_mixed=True) == {"batch_size": 20}
     nested = MultiOutputClassifier(OneVsRestClassifier(SGDClassifier()))
