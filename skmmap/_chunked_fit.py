@@ -25,7 +25,7 @@ from skmmap._methods import RowMethods
 from skmmap._names import check_names, hidden_names, keep_names
 from skmmap._open import open_source
 from skmmap._output import Output
-from skmmap._own_fit import replace_parameters
+from skmmap._own_fit import is_loop, replace_parameters, takes_target_as_it_is
 from skmmap._parallel import Jobs
 from skmmap._plan import (
     Plan,
@@ -290,7 +290,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
 
         sample_weight : array-like of shape (n_rows,) or float, default=None
             Weights, or a path to a ``.npy`` file with them. Chunks in which all are
-            zero are left out, since ``partial_fit`` refuses them.
+            zero are left out, since ``partial_fit`` refuses them; third parties get
+            them where the loop by hand is written out.
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur. By default, those that occur in y.
@@ -482,6 +483,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
             watch,
             self._make_score(plan, learner),
             0 if self.max_epochs == "auto" else rule.least_epochs,
+            is_loop(self) and takes_target_as_it_is(self.estimator),
         )
         if fitted is not None:
             check_names(fitted, table.X)

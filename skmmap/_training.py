@@ -82,7 +82,8 @@ class Training:
 
     ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
-    that have not converged are warned about.
+    that have not converged are warned about. Chunks in which no row weighs anything are
+    left out, unless the estimator ``takes_weightless`` ones.
     """
 
     learner: Learner
@@ -96,6 +97,7 @@ class Training:
     watch: Watch = field(default_factory=Watch)
     score: Callable[[Any], float] | None = None
     warns_after: int = 0
+    takes_weightless: bool = False
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
@@ -180,7 +182,7 @@ class Training:
                 if chunk is None:
                     break
                 with self.tasks.chunk(chunk, self.learned_attributes) as learning:
-                    if not _is_weightless(chunk):
+                    if self._counts(chunk):
                         self._kept.is_at_end = False
                         self._learn(number, chunk, learning)
                         self.has_learned = True
@@ -229,10 +231,13 @@ class Training:
         buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
         with closing(self.table.iter_buffers(buffers)) as chunks:
             for chunk in chunks:
-                if first and not _is_weightless(chunk):
+                if first and self._counts(chunk):
                     chunk, first = chunk.with_params(first), {}
                 yield chunk
                 del chunk
+
+    def _counts(self, chunk: Chunk) -> bool:
+        return self.takes_weightless or not _is_weightless(chunk)
 
     def _iter_learned(self, number: int) -> Iterator[Chunk]:
         """Yield again what was learned before chunk ``number`` of this epoch."""
@@ -240,7 +245,7 @@ class Training:
             stop = number if epoch == self.epoch else None
             with closing(self._iter_chunks(epoch)) as chunks:
                 for chunk in islice(chunks, stop):
-                    if not _is_weightless(chunk):
+                    if self._counts(chunk):
                         yield chunk
 
 

@@ -395,6 +395,17 @@ def test_weights_come_as_they_are(weight):
         ChunkedFit(SGDRegressor()).fit(X, y, sample_weight=weight)
 
 
+def test_chunks_that_weigh_nothing_are_left_out_but_of_the_loop():
+    """``fit`` would not see where a chunk ends; the loop hands each of them on."""
+    weight = np.where(np.arange(60) < 25, 0.0, 1.0)
+    check_calls(Log(), X, y, sample_weight=weight)
+    check_calls(make(LogClasses, ClassifierMixin), X, y, sample_weight=weight)
+    for params in {"max_epochs": 1}, {"shuffle": False}:
+        wrapper = ChunkedFit(make(Log, ClusterMixin), chunk_size=25, **params)
+        wrapper.fit(X, y, sample_weight=weight)
+        assert [len(rows) for rows, *_ in wrapper.calls_] == [25, 10]
+
+
 def test_weights_in_a_column_are_multiplied_by_those_of_labels():
     given = np.arange(60.0)[:, None]
     wrapper = in_file_order(make(LogClasses, ClassifierMixin), chunk_size=25)
