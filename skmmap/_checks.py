@@ -168,11 +168,16 @@ def check_class_weight(estimator, class_weight) -> None:
         )
 
 
-def route(wrapper, caller: str, callee: str, params: dict) -> dict:
-    """Return the parameters of ``caller`` that go to the estimator's ``callee``."""
+def route(
+    wrapper, caller: str, callee: str, params: dict, *, is_routed: bool = True
+) -> dict:
+    """Return the parameters of ``caller`` that go to the estimator's ``callee``.
+
+    Without ``is_routed`` they all go there, since nobody can ask for them.
+    """
     if params.get("sample_weight", 0) is None:
         del params["sample_weight"]
-    if get_config()["enable_metadata_routing"]:
+    if is_routed and get_config()["enable_metadata_routing"]:
         return dict(process_routing(wrapper, caller, **params)["estimator"][callee])
     method = getattr(wrapper.estimator, callee)
     for name in params:

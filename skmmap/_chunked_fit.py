@@ -6,6 +6,12 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
+from skmmap._attributes import (
+    find_reason_hidden,
+    note_start,
+    set_attributes,
+    summarize,
+)
 from skmmap._checks import check_parameters, route
 from skmmap._delegate import (
     available_with,
@@ -13,7 +19,9 @@ from skmmap._delegate import (
     find_tags,
     find_target_passing,
     find_trained,
+    guesses_labels,
     is_learned,
+    note_where,
     shows_sample_weight,
 )
 from skmmap._explain import explain
@@ -24,6 +32,7 @@ from skmmap._merge_fit import find_merge_jobs, run_parts
 from skmmap._methods import RowMethods
 from skmmap._names import check_names, hidden_names, keep_names
 from skmmap._open import open_source
+from skmmap._other_methods import OtherMethods
 from skmmap._output import Output
 from skmmap._own_fit import is_loop, replace_parameters, takes_target_as_it_is
 from skmmap._parallel import Jobs
@@ -55,14 +64,23 @@ _ROUTED = (
 )
 
 
-class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstimator):
+class ChunkedFit(
+    OtherMethods,
+    RowMethods,
+    CallbackSupportMixin,
+    MetaEstimatorMixin,
+    BaseEstimator,
+):
     """Fit and apply an estimator on arrays that stay on disk, chunk by chunk.
 
     ``ChunkedFit(model).fit(X, y)`` trains a clone of ``model`` with its
     ``partial_fit`` on chunks of rows, so that X and y can be memory-mapped files
     much larger than memory. It makes the epochs that ``model.fit`` would make, mixes
-    the rows where that would, and stops when that would. Every method of ``model``
-    that takes rows is there, and goes through them chunk by chunk as well.
+    the rows where that would, and stops when that would. Those of ``predict``,
+    ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``,
+    ``inverse_transform``, ``score_samples``, ``score`` and ``perplexity`` that
+    ``model`` has are there, and go through the rows chunk by chunk as well;
+    `apply_method` calls any other one that way.
 
     Use it for any estimator that has ``partial_fit``, when X does not fit in memory
     or a second copy of it would not; and for any that is trained already, to apply it
@@ -169,8 +187,11 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         Rows in each chunk.
 
     coef_, classes_, cluster_centers_, ... :
-        Every learned attribute of `estimator_`, except ``labels_``, which would
-        describe the last chunk alone.
+        Every learned attribute of `estimator_`, which say what they say after its
+        own ``fit``. What would describe the last chunk alone, or take a further pass
+        over X, is not there (``labels_``, ``inertia_``, ``reconstruction_err_``,
+        ``bound_``), and the error says what to call instead. With ``shuffle=False``
+        and a number for `max_epochs`, they are what the loop leaves.
 
     See Also
     --------
@@ -463,6 +484,8 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         if caller == "fit":
             plan.changed.update(find_start(self, plan))
         learner = self._make_learner(plan, fitted)
+        if given.get("classes") is None and guesses_labels(self.estimator):
+            learner.drops = ("classes",)
         rule, watch = make_rule(self, plan, lambda: learner.form)
         table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
         training = Training(
@@ -487,6 +510,7 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         )
         if fitted is not None:
             check_names(fitted, table.X)
+        counted = note_start(learner.estimator)
         before = {} if fitted is None else replace_parameters(fitted, plan.changed)
         # Callbacks hear of chunks in turn, and what has learned before goes on.
         is_free = learner.make and not plan.start and type(training.tasks) is Tasks
@@ -498,11 +522,17 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         finally:
             replace_parameters(learner.estimator, before)
         if fitted is None and plan.changed:
-            given = self.estimator.get_params()
-            own = {name: given[name] for name in plan.changed}
+            params = self.estimator.get_params()
+            own = {name: params[name] for name in plan.changed}
             replace_parameters(learner.estimator, own)
         if fitted is None:
             keep_names(learned["estimator_"], table.X)
+        if not is_loop(self):
+            has_own = given.get("validation", (None,))[0] is None
+            held_out = plan.validation if has_own else None
+            n_held_out = 0 if held_out is None else held_out.X.n_rows
+            run = summarize(training, caller == "fit", n_held_out, counted)
+            set_attributes(learner.estimator, run)
         if plan.seed is not None or fitted is None:
             learned["random_state_"] = plan.seed
         vars(self).update(learned)
@@ -598,9 +628,24 @@ class ChunkedFit(RowMethods, CallbackSupportMixin, MetaEstimatorMixin, BaseEstim
         # Only learned names: forwarding more would answer scikit-learn's questions
         # about what the wrapper has with what the estimator has.
         if is_learned(name) and (trained := find_trained(self)) is not None:
+            reason = self._find_reason_hidden(trained, name)
+            if reason is not None:
+                raise AttributeError(reason, name=name, obj=self)
             return trained if name == "estimator_" else getattr(trained, name)
-        return super().__getattribute__(name)  # raises the error that led here
+        try:
+            return super().__getattribute__(name)  # raises the error that led here
+        except AttributeError as error:
+            note_where(error, self, name)
+            raise
+
+    def _find_reason_hidden(self, trained, name: str) -> str | None:
+        """Return why a learned attribute is not shown, None if it is."""
+        # A trained estimator that was given was trained on all rows at once.
+        is_own = "estimator_" in vars(self)
+        return find_reason_hidden(trained, name) if is_own else None
 
     def __dir__(self):
-        learned = filter(is_learned, dir(find_trained(self)))
-        return [*super().__dir__(), *learned]
+        trained = find_trained(self)
+        learned = filter(is_learned, dir(trained))
+        shown = [n for n in learned if self._find_reason_hidden(trained, n) is None]
+        return [*super().__dir__(), *shown]

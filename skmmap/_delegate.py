@@ -13,9 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from skmmap._own_fit import find_learner
 
-# What ``partial_fit`` leaves here describes the last chunk alone.
-_LAST_CHUNK_ONLY = frozenset({"labels_"})
-
 # Those that learn from X alone, and take a y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
 
@@ -82,17 +79,35 @@ def available_with(name: str):
 
 
 def is_learned(name: str) -> bool:
-    """Whether ``name`` is that of a learned attribute that describes all rows.
+    """Whether ``name`` is that of a learned attribute.
 
-    >>> [is_learned(name) for name in ("coef_", "coef", "_x_", "__a__", "labels_")]
-    [True, False, False, False, False]
+    >>> [is_learned(name) for name in ("coef_", "coef", "_x_", "__a__")]
+    [True, False, False, False]
     """
-    return (
-        name.endswith("_")
-        and not name.startswith("_")
-        and not name.endswith("__")
-        and name not in _LAST_CHUNK_ONLY
-    )
+    return name.endswith("_") and not name.startswith("_") and not name.endswith("__")
+
+
+def note_where(error: AttributeError, wrapper, name: str) -> None:
+    """Note on the error where a public name is, if the trained estimator has it."""
+    if name.startswith("_") or hasattr(type(wrapper), name):
+        return
+    estimator = find_trained(wrapper)
+    kind = type(estimator)
+    if not (hasattr(kind, name) or name in getattr(estimator, "__dict__", ())):
+        return
+    call = f"model.estimator_.{name}."
+    if takes_rows(getattr(kind, name, None)):
+        call = f"model.apply_method({name!r}, X) calls it chunk by chunk."
+    error.add_note(f"{kind.__name__} has it: {call}")
+
+
+def takes_rows(function) -> bool:
+    """Whether a method of a class has to be given something, which may be rows."""
+    if not callable(function):
+        return False
+    _, first, *_ = [*_find_parameters(function).values(), None, None]
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return first is not None and first.kind in kinds and first.default is first.empty
 
 
 def _find_parameters(method):
@@ -175,7 +190,10 @@ def takes_labels(estimator) -> bool:
     """Whether ``partial_fit`` has to be told all classes."""
     if isinstance(estimator, SelectFromModel):
         return takes_labels(estimator.estimator)
-    if not takes(estimator.partial_fit, "classes"):
+    says = _says_classes(estimator)
+    if says is None:
+        return _is_classifier(estimator)
+    if not says:
         return False
     tags = find_tags(estimator)
     # Wrappers have ``classes`` in their signature whatever they wrap.
@@ -184,6 +202,32 @@ def takes_labels(estimator) -> bool:
         or tags.estimator_type == "classifier"
         or (tags.estimator_type is None and tags.transformer_tags is None)
     )
+
+
+def guesses_labels(estimator) -> bool:
+    """Whether nothing says that ``partial_fit`` takes classes but its kind."""
+    if isinstance(estimator, SelectFromModel):
+        return guesses_labels(estimator.estimator)
+    return _says_classes(estimator) is None and _is_classifier(estimator)
+
+
+def _says_classes(estimator) -> bool | None:
+    """Whether ``partial_fit`` takes ``classes``; None if no signature says it.
+
+    One that takes any keyword hands them on, most likely to that of a base class.
+    """
+    bases = [vars(kind).get("partial_fit") for kind in type(estimator).__mro__]
+    for method in [estimator.partial_fit, *filter(callable, bases)]:
+        if takes(method, "classes"):
+            return True
+        if not takes_any(method):
+            return False
+    return None
+
+
+def _is_classifier(estimator) -> bool:
+    tags = find_tags(estimator)
+    return tags is not None and tags.estimator_type == "classifier"
 
 
 class shows_sample_weight:

@@ -19,6 +19,16 @@ from skmmap._source import Source
 from skmmap._targets import open_target, open_target_as_it_is
 
 _WHERE = {"out": UNUSED, "resume": UNUSED}
+# Those that return a row for each row, and take ``out``.
+KNOWN = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "transform",
+    "inverse_transform",
+    "score_samples",
+)
 
 
 class RowMethods:
@@ -342,7 +352,7 @@ class RowMethods:
         )
 
     @available_with("fit_predict")
-    def fit_predict(self, X, y=None, **params):
+    def fit_predict(self, X, y=None, *, out=None, resume=False, **params):
         """Fit to all rows, then predict them.
 
         Parameters
@@ -352,6 +362,15 @@ class RowMethods:
 
         y : array-like of shape (n_rows,), default=None
             Targets, which clusterers and outlier detectors ignore.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one has left, if it
+            had trained the same estimator on the same data. `fit` itself runs anew.
 
         **params : dict
             Parameters of `fit`.
@@ -365,12 +384,12 @@ class RowMethods:
         -----
         Reads: what `fit` reads, then X once.
         Allocates: what `fit` and `predict` allocate.
-        Equals: ``fit(X, y).predict(X)``.
+        Equals: ``fit(X, y).predict(X, out=out)``.
         """
-        return self.fit(X, y, **params).predict(X)
+        return self.fit(X, y, **params).predict(X, out=out, resume=resume)
 
     @available_with("fit_transform")
-    def fit_transform(self, X, y=None, **params):
+    def fit_transform(self, X, y=None, *, out=None, resume=False, **params):
         """Fit to all rows, then transform them.
 
         Parameters
@@ -380,6 +399,15 @@ class RowMethods:
 
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
             Targets.
+
+        out : str, path-like or ndarray, default=None
+            Where the result goes: a ``.npy`` file, which appears when it is whole; a
+            folder (a name without a suffix) for a sparse result; or an array or
+            writable map of its shape, which is filled. None for an array in memory.
+
+        resume : bool, default=False
+            Whether to go on with the file that a run before this one has left, if it
+            had trained the same estimator on the same data. `fit` itself runs anew.
 
         **params : dict
             Parameters of `fit`.
@@ -393,9 +421,9 @@ class RowMethods:
         -----
         Reads: what `fit` reads, then X once.
         Allocates: what `fit` and `transform` allocate.
-        Equals: ``fit(X, y).transform(X)``.
+        Equals: ``fit(X, y).transform(X, out=out)``.
         """
-        return self.fit(X, y, **params).transform(X)
+        return self.fit(X, y, **params).transform(X, out=out, resume=resume)
 
     @available_with("get_feature_names_out")
     def get_feature_names_out(self, input_features=None):
@@ -455,6 +483,7 @@ class RowMethods:
         resume: bool = False,
         take=keep_result,
         estimator=None,
+        is_routed=True,
     ):
         """Return the result of ``method`` for all rows of X, put where it is to be.
 
@@ -463,7 +492,7 @@ class RowMethods:
         fitted = self._find_fitted()
         check_n_jobs(self.n_jobs)
         if params:
-            params = route(self, method, method, params)
+            params = route(self, method, method, params, is_routed=is_routed)
         X = open_source(X, "X")
         if estimator is None:
             is_back = method == "inverse_transform"

@@ -1,6 +1,6 @@
 """Joins the results of chunks into what one call on all rows would have returned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy import sparse
@@ -45,8 +45,9 @@ class Output:
         """Nothing is left anywhere."""
 
     def _open(self, first):
-        if isinstance(first, list) and first and isinstance(first[0], np.ndarray):
-            return _Outputs([Output(self._n_rows, order=self._order) for _ in first])
+        if is_several(first):
+            outputs = [Output(self._n_rows, order=self._order) for _ in first]
+            return _Outputs(outputs, type(first))
         if sparse.issparse(first) and first.format == "csr":
             return _Csr(self._n_rows, first, self._order)
         if sparse.issparse(first):
@@ -62,7 +63,19 @@ class Output:
         return _Array(self._n_rows, self._order)
 
 
+def is_several(result) -> bool:
+    """Whether a result is a list or tuple of arrays, each with a row for each row."""
+    is_list = type(result) in (list, tuple) and len(result) > 0
+    return is_list and all(isinstance(part, np.ndarray) for part in result)
+
+
 def check_rows(result, start: int, stop: int) -> None:
+    if isinstance(result, Iterator):
+        raise TypeError(
+            f"The estimator returned a {type(result).__name__} for "
+            f"{describe_rows(start, stop)}, whose items cannot be joined. Call the "
+            "method of model.estimator_ on rows that fit in memory."
+        )
     shape = np.shape(result) if not hasattr(result, "shape") else result.shape
     n_rows = shape[0] if shape else 0
     if n_rows != stop - start:
@@ -170,14 +183,14 @@ class _Parts:
 
 
 class _Outputs:
-    """A list of outputs, as multi-output estimators return."""
+    """A list or tuple of outputs, as multi-output estimators return."""
 
-    def __init__(self, outputs: list):
-        self._outputs = outputs
+    def __init__(self, outputs: list, kind=list):
+        self._outputs, self._kind = outputs, kind
 
     def add(self, start: int, stop: int, result) -> None:
         for output, part in zip(self._outputs, result, strict=True):
             output.add(start, stop, part)
 
     def result(self):
-        return [output.result() for output in self._outputs]
+        return self._kind(output.result() for output in self._outputs)

@@ -26,7 +26,7 @@ from skmmap._messages import describe_rows, say_size
 from skmmap._npy import NpyWriter
 from skmmap._npy_header import make_header, read_header
 from skmmap._open import open_rows
-from skmmap._output import Output, check_rows
+from skmmap._output import Output, check_rows, is_several
 from skmmap._paths import is_path, to_path
 from skmmap._selection import at
 from skmmap._stores import is_frame
@@ -367,9 +367,8 @@ class FolderOutput:
 
 def _check_result(result, start: int, stop: int) -> np.ndarray:
     """Return the result for some rows as an array, if it is one."""
-    is_list = isinstance(result, list) and result and isinstance(result[0], np.ndarray)
-    if is_list or sparse.issparse(result) or is_frame(result):
-        kind, todo = "list of several outputs", "Leave out=None"
+    if is_several(result) or sparse.issparse(result) or is_frame(result):
+        kind, todo = f"{type(result).__name__} of several outputs", "Leave out=None"
         if sparse.issparse(result):
             kind, todo = "sparse matrix", "Give out the name of a folder"
         elif is_frame(result):

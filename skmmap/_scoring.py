@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.cluster import KMeans
 from sklearn.decomposition import LatentDirichletAllocation
@@ -152,13 +153,42 @@ def _bound(work: Work, schedule, n_jobs) -> float:
 
     A document without words contributes nothing, so its score is that term.
     """
+    topics = _find_topics(work, n_jobs)
+    scores = _iter_taken(work, schedule, n_jobs, keep_result)
+    return math.fsum(score - topics for score in scores) + topics
+
+
+def _find_topics(work: Work, n_jobs) -> float:
+    """Return the term of the topics: the score of a document without words."""
     row = work.table.X.read(0, 1)
     empty = Table(
         open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
     )
     ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)], n_jobs)
-    scores = _iter_taken(work, schedule, n_jobs, keep_result)
-    return math.fsum(score - topics for score in scores) + topics
+    return topics
+
+
+def compute_perplexity(
+    estimator, table: Table, schedule, form, n_jobs, *, sub_sampling: bool
+) -> float:
+    """Return the ``perplexity`` of LatentDirichletAllocation on all rows.
+
+    It is the bound for each word, of which documents have terms that add up.
+    """
+    work = Work(estimator, "score", table, form, len(schedule))
+    topics = _find_topics(work, n_jobs)
+    taken = [*_iter_taken(work, schedule, n_jobs, _take_words)]
+    documents = math.fsum(score - topics for score, _ in taken)
+    words = np.float64(math.fsum(n_words for _, n_words in taken))
+    # Of a sample both are counted as those of all documents.
+    share = estimator.total_samples / table.X.n_rows if sub_sampling else 1.0
+    return np.exp(-(share * documents + topics) / (share * words))
+
+
+def _take_words(chunk, score) -> tuple:
+    """Return the score of a chunk, and how many words are in it."""
+    X = chunk.X if sparse.issparse(chunk.X) else np.asarray(chunk.X)
+    return score, float(X.sum(dtype=np.float64))
 
 
 def _iter_taken(work: Work, schedule, n_jobs, take):

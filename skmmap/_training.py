@@ -34,7 +34,8 @@ class Learner:
 
     ``make`` returns it untrained, and is None if ``estimator`` is trained already.
     When it refuses a chunk, a new one starts over in the next form, so that a refused
-    try leaves no trace.
+    try leaves no trace. ``drops`` names parameters that nobody gave, and that are left
+    out where they are refused.
     """
 
     estimator: Any
@@ -42,6 +43,8 @@ class Learner:
     form: Form
     pass_target: Callable[[Any], dict]
     refusal: str | None = None
+    drops: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
         """Hand one chunk to ``partial_fit``, inside the context ``learning``.
@@ -61,6 +64,11 @@ class Learner:
 
     def _adapt(self, error: Exception, chunk: Chunk) -> None:
         """Start over in the next form; raise ``error`` again if there is none."""
+        refused = [name for name in self.drops if f"'{name}'" in str(error)]
+        if isinstance(error, TypeError) and refused and self.make is not None:
+            self.drops, self.dropped = (), self.drops
+            self.estimator = self.make()
+            return
         form = self.form.after(error, chunk.X)
         if form is None or self.make is None:
             note_refusal(error, self.refusal)
@@ -71,7 +79,8 @@ class Learner:
 
     def _partial_fit(self, chunk: Chunk) -> None:
         X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
-        params = {key: self.form.unlock(value) for key, value in chunk.params.items()}
+        given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
+        params = {key: self.form.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
         self.estimator.partial_fit(X, *args, **kwargs, **params)
 
@@ -101,6 +110,7 @@ class Training:
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
+    losses: list = field(default_factory=list, init=False)  # of each epoch, if known
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     is_partial: bool = field(default=False, init=False)
     _heard: list = field(default_factory=list, init=False)
@@ -210,6 +220,7 @@ class Training:
         row = (n_rows, seconds, waited, bound_by, mean_loss, score)
         for column, value in zip(self.history.values(), row, strict=True):
             column.append(value)
+        self.losses.append(loss)
         self.report.tell_result(self.epoch, loss=mean_loss, score=score)
         self.report.tell_time(self.epoch, seconds, waited, bound_by)
         return self.rule.after_epoch(estimator, loss, score)

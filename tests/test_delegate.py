@@ -1,10 +1,12 @@
 """Which questions about an estimator are answered, and how."""
 
 import inspect
+from functools import wraps
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
@@ -12,6 +14,7 @@ from skmmap import ChunkedFit
 from skmmap._delegate import (
     find_tags,
     find_target_passing,
+    guesses_labels,
     requires_target,
     takes,
     takes_labels,
@@ -78,6 +81,168 @@ def test_compiled_methods_need_not_tell_their_signature():
 )
 def test_who_has_to_be_told_the_classes(estimator, expected):
     assert takes_labels(estimator) == expected
+
+
+def _plain(method):
+    """A decorator that does not say what it wraps."""
+
+    def wrapper(*args, **kwargs):
+        return method(*args, **kwargs)
+
+    return wrapper
+
+
+def _wrapped(method):
+    @wraps(method)
+    def wrapper(self, *args, **kwargs):
+        return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+class Inner(BaseEstimator):
+    """Counts labels, of which it has to be told all at first, or must not be told."""
+
+    def learn(self, y, classes=None):
+        if classes is not None:
+            self.classes_ = np.asarray(classes)
+        self.learned_ = getattr(self, "learned_", 0) + len(y)
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.classes_[0])
+
+
+class Keywords(ClassifierMixin, Inner):
+    def partial_fit(self, X, y, **kwargs):
+        return self.learn(y, **kwargs)
+
+
+class Anything(ClassifierMixin, Inner):
+    def partial_fit(self, *args, **kwargs):
+        return self.learn(args[1], **kwargs)
+
+
+class Decorated(ClassifierMixin, Inner):
+    @_plain
+    def partial_fit(self, X, y, classes=None):
+        return self.learn(y, classes)
+
+
+class Wrapped(ClassifierMixin, Inner):
+    @_wrapped
+    def partial_fit(self, X, y, classes=None):
+        return self.learn(y, classes)
+
+
+class KeywordOnly(ClassifierMixin, Inner):
+    def partial_fit(self, X, y, *, classes=None):
+        return self.learn(y, classes)
+
+
+class Inherited(SGDClassifier):
+    pass
+
+
+class Forwarding(SGDClassifier):
+    def partial_fit(self, X, y, **kwargs):
+        return super().partial_fit(X, y, **kwargs)
+
+
+class ForwardingTwice(Forwarding):
+    @_plain
+    def partial_fit(self, X, y, *args, **kwargs):
+        return super().partial_fit(X, y, *args, **kwargs)
+
+
+class Weighing(SGDClassifier):
+    def partial_fit(self, X, y, sample_weight=None, **kwargs):
+        return super().partial_fit(X, y, sample_weight=sample_weight, **kwargs)
+
+
+class ForwardingWrapped(SGDClassifier):
+    @_wrapped
+    def partial_fit(self, X, y, **kwargs):
+        return super().partial_fit(X, y, **kwargs)
+
+
+class Knowing(SGDClassifier):
+    """Has to be told no classes: it knows them."""
+
+    def partial_fit(self, X, y):
+        return super().partial_fit(X, y, classes=[0, 1, 2])
+
+
+class KnowingForwarded(Knowing):
+    def partial_fit(self, X, y, **kwargs):
+        return super().partial_fit(X, y, **kwargs)
+
+
+class Refusing(ClassifierMixin, Inner):
+    """Takes any keyword and hands it to what does not know it."""
+
+    def partial_fit(self, X, y, **kwargs):
+        self.learned_ = getattr(self, "learned_", 0)
+        return self._step(X, y, **kwargs)
+
+    def _step(self, X, y, rate=1):
+        self.learned_ += len(y) * rate
+        return self
+
+
+class Regressing(RegressorMixin, Inner):
+    def partial_fit(self, X, y, **kwargs):
+        assert "classes" not in kwargs
+        return self
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "guessed"),
+    [
+        (Keywords, True, True),
+        (Anything, True, True),
+        (Decorated, True, True),
+        (Refusing, True, True),
+        (Wrapped, True, False),
+        (KeywordOnly, True, False),
+        (Inherited, True, False),
+        (Forwarding, True, False),
+        (ForwardingTwice, True, False),
+        (ForwardingWrapped, True, False),
+        (Weighing, True, False),
+        (Knowing, False, False),
+        (KnowingForwarded, False, False),
+        (Regressing, False, False),
+    ],
+)
+def test_classes_in_every_spelling(kind, told, guessed):
+    assert takes_labels(kind()) == told
+    assert guesses_labels(kind()) == guessed
+    selecting = SelectFromModel(kind())
+    assert (takes_labels(selecting), guesses_labels(selecting)) == (told, guessed)
+    X, y = np.random.default_rng(0).random((30, 2)), np.arange(30) % 3
+    y[:10] = np.arange(10) % 2  # the first chunk has not all of them
+    model = ChunkedFit(kind(), chunk_size=10, shuffle=False, max_epochs=1).fit(X, y)
+    if told and kind is not Refusing:
+        assert model.classes_.tolist() == [0, 1, 2]
+    if issubclass(kind, Inner) and kind is not Regressing:
+        assert model.learned_ == 30
+
+
+def test_classes_that_were_given_are_not_left_out():
+    X, y = np.zeros((30, 2)), np.arange(30) % 3
+    with pytest.raises(TypeError, match="unexpected keyword argument 'classes'"):
+        ChunkedFit(Refusing()).fit(X, y, classes=[0, 1, 2])
+
+
+class Failing(ClassifierMixin, Inner):
+    def partial_fit(self, X, y, **kwargs):
+        raise TypeError("something else, with or without 'classes'")
+
+
+def test_an_error_for_another_reason_is_raised():
+    with pytest.raises(TypeError, match="something else"):
+        ChunkedFit(Failing()).fit(np.zeros((4, 2)), [0, 1, 0, 1])
 
 
 def test_tags():

@@ -109,6 +109,9 @@ def test_complete_epochs_are_kept(after, n_epochs, n_chunks, shuffle, before):
     assert all(len(column) == n_epochs for column in model.history_.values())
     assert model.history_["rows"] == [100] * n_epochs
     assert model.random_state_ == 0
+    if not shuffle:
+        # With a number of epochs it is the loop, which is left as it is.
+        expected.estimator_.n_iter_ = n_epochs
     # The parameters are the user's again.
     assert state_of(model.estimator_) == state_of(expected.estimator_)
     np.testing.assert_array_equal(model.predict(X), expected.predict(X))
@@ -166,6 +169,8 @@ def test_the_best_epoch_on_held_out_rows_is_kept(after):
     assert np.argmax(expected.history_["score"]) < 2  # or the last one would do
     after(Linear, 14)
     interrupt(model, 3, **given)
+    # With a number of epochs it is the loop, which is left as it is.
+    expected.estimator_.n_iter_, expected.estimator_.t_ = 3, 301.0
     assert state_of(model.estimator_) == state_of(expected.estimator_)
     assert model.history_["score"] == expected.history_["score"]
 
