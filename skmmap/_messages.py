@@ -45,29 +45,43 @@ def say_size(n_bytes: float) -> str:
     return f"{n_bytes:.0f} bytes"
 
 
-def find_bad_row(rows) -> int | None:
-    """Return the first row that holds NaN or infinity, None if none does."""
-    if not (isinstance(rows, np.ndarray) and rows.dtype.kind == "f"):
-        return None
-    bad = ~np.isfinite(rows.reshape(len(rows), -1)).all(axis=1)
-    return int(np.argmax(bad)) if bad.any() else None
+def find_bad_rows(rows, error: Exception) -> tuple[np.ndarray, str]:
+    """Return the rows that hold what the error says, and what that is.
+
+    Where it says infinity alone, NaN may be what the estimator takes.
+    """
+    is_infinity = "infinity" in str(error) and "NaN" not in str(error)
+    kind = "infinity" if is_infinity else "NaN or infinity"
+    is_array = isinstance(rows, np.ndarray) and rows.dtype.kind == "f"
+    if not (is_array and isinstance(error, ValueError)):
+        return np.zeros(0, dtype=int), kind
+    flat = rows.reshape(len(rows), -1)
+    bad = np.isinf(flat) if is_infinity else ~np.isfinite(flat)
+    return np.flatnonzero(bad.any(axis=1)), kind
 
 
-def add_rows_note(error: Exception, doing: str, source, chunk, where: str) -> None:
-    """Note on ``error`` which rows of X the estimator was given when it raised."""
+def add_rows_note(
+    error: Exception, doing: str, source, chunk, where: str, *, is_in_order: bool = True
+) -> None:
+    """Note on ``error`` which rows of X the estimator was given when it raised.
+
+    ``is_in_order`` says whether chunks come in the order in which the rows lie. Only
+    then, and where rows are not mixed, there can be no other bad row before.
+    """
     if chunk.start == chunk.stop:
         return
-    bad = find_bad_row(chunk.X) if isinstance(error, ValueError) else None
+    bad, kind = find_bad_rows(chunk.X, error)
+    which = "the first row" if is_in_order and source.order is None else "a row"
     if chunk.find_rows is None:
         rows = source.describe(chunk.start, chunk.stop)
-        bad = bad if bad is None else chunk.start + bad
+        bad = chunk.start + bad
     else:
-        lie = chunk.find_rows()
+        lie, which = chunk.find_rows(), "a row"
         among = source.describe(int(lie.min()), int(lie.max()) + 1)
         rows = f"{len(lie):,} rows mixed from among {among}"
-        bad = bad if bad is None else int(lie[bad])
+        bad = lie[bad]
     note = f"while {doing} {rows} {where}"
-    if bad is not None:
-        row = source.describe(bad, bad + 1)
-        note += f"; the first row with NaN or infinity is {row}"
+    if len(bad):
+        first = int(bad.min())
+        note += f"; {which} with {kind} is {source.describe(first, first + 1)}"
     error.add_note(note)

@@ -233,7 +233,14 @@ class Training:
         except Exception as error:
             number, total = self.schedule.numbers[number], self.schedule.n_chunks
             where = f"(chunk {number + 1} of {total}, epoch {self.epoch + 1})"
-            add_rows_note(error, "fitting", self.table.X, chunk, where)
+            add_rows_note(
+                error,
+                "fitting",
+                self.table.X,
+                chunk,
+                where,
+                is_in_order=type(self.schedule) is FileOrder,
+            )
             raise
 
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:

@@ -912,15 +912,15 @@ def test_rows_of_a_bad_chunk_are_named():
     with pytest.raises(ValueError, match="infinity") as caught:
         in_file_order(SGDClassifier(), chunk_size=20, max_epochs=2).fit(X, y)
     assert caught.value.__notes__ == [
-        "while fitting rows 40 to 59 (chunk 3 of 5, epoch 1); the first row with NaN "
-        "or infinity is row 53"
+        "while fitting rows 40 to 59 (chunk 3 of 5, epoch 1); the first row with "
+        "infinity is row 53"
     ]
     wrapper = ChunkedFit(SGDClassifier(), chunk_size=20).fit(X[:40], y[:40])
     with pytest.raises(ValueError, match="infinity") as caught:
         wrapper.predict(X)
     assert caught.value.__notes__ == [
-        "while predicting rows 40 to 59 (chunk 3 of 5); the first row with NaN or "
-        "infinity is row 53"
+        "while predicting rows 40 to 59 (chunk 3 of 5); the first row with infinity "
+        "is row 53"
     ]
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from copy import deepcopy
 
 import numpy as np
@@ -202,7 +203,36 @@ def test_a_bad_row_among_mixed_ones_is_named():
         )
     (note,) = caught.value.__notes__
     assert note.startswith("while fitting 20 rows mixed from among rows ")
-    assert note.endswith("; the first row with NaN or infinity is row 123")
+    assert note.endswith("; a row with NaN or infinity is row 123")
+
+
+@pytest.mark.parametrize("shuffle", ["blocks", "chunks", False])
+def test_a_row_is_called_the_first_only_if_it_is(shuffle):
+    rows = numbered(200)
+    rows[10::7, 1] = np.nan
+    model = ChunkedFit(
+        SGDClassifier(random_state=0), chunk_size=20, shuffle=shuffle, random_state=2
+    )
+    with pytest.raises(ValueError, match="contains NaN") as caught:
+        model.fit(rows, np.arange(200) % 2)
+    (note,) = caught.value.__notes__
+    if shuffle is False:
+        assert note.endswith("; the first row with NaN or infinity is row 10")
+        return
+    found = re.search("; a row with NaN or infinity is row ([0-9,]+)$", note)
+    row = int(found[1])
+    assert np.isnan(rows[row, 1])
+    assert row != 10  # or nothing would be shown by this seed
+
+
+def test_where_nan_is_taken_infinity_is_named():
+    rows = numbered(200)
+    rows[:100:3, 1], rows[150, 1] = np.nan, np.inf
+    rows[145, 1] = np.nan
+    with pytest.raises(ValueError, match="contains infinity") as caught:
+        ChunkedFit(StandardScaler(), chunk_size=20).fit(rows)
+    (note,) = caught.value.__notes__
+    assert note.endswith("; the first row with infinity is row 150")
 
 
 def test_no_view_of_a_mixed_buffer_is_kept():

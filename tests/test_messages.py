@@ -513,23 +513,25 @@ SELECTED = np.array([7, 2, 5, 0, 3])
 
 
 @pytest.mark.parametrize(
-    ("key", "chunk", "bad"),
+    ("key", "chunk", "which", "bad"),
     [
         (
             SELECTED,
             "rows 2 to 3 of the selection, in file order (among rows 3 to 5 of X.npy)",
+            "a row",
             "row 2 of the selection (row 5 of X.npy)",
         ),
         (
             slice(1, None),
             "rows 4 to 5 of the selection (among rows 5 to 6 of X.npy)",
+            "the first row",
             "row 4 of the selection (row 5 of X.npy)",
         ),
-        (slice(None), "rows 4 to 5", "row 5"),
+        (slice(None), "rows 4 to 5", "the first row", "row 5"),
     ],
 )
 @pytest.mark.parametrize("doing", ["fitting", "predicting"])
-def test_the_rows_of_a_selection_are_named(key, chunk, bad, doing, tmp_path):
+def test_the_rows_of_a_selection_are_named(key, chunk, which, bad, doing, tmp_path):
     broken = X.copy()
     model = in_file_order(SGDClassifier(), chunk_size=2).fit(X, y)
     broken[5] = np.nan
@@ -542,7 +544,7 @@ def test_the_rows_of_a_selection_are_named(key, chunk, bad, doing, tmp_path):
     epoch = ", epoch 1" if doing == "fitting" else ""
     where = f"(chunk {number} of {n_chunks}{epoch})"
     assert caught.value.__notes__ == [
-        f"while {doing} {chunk} {where}; the first row with NaN or infinity is {bad}"
+        f"while {doing} {chunk} {where}; {which} with NaN or infinity is {bad}"
     ]
 
 
