@@ -34,11 +34,12 @@ from skmmap._names import check_names, hidden_names, keep_names
 from skmmap._open import open_source
 from skmmap._other_methods import OtherMethods
 from skmmap._output import Output
-from skmmap._own_fit import is_loop, replace_parameters, takes_target_as_it_is
+from skmmap._own_fit import get_parameters, is_loop, takes_target_as_it_is
 from skmmap._parallel import Jobs
 from skmmap._plan import (
     Plan,
     find_start,
+    make_estimator,
     make_learner,
     make_plan,
     make_rule,
@@ -401,9 +402,11 @@ class ChunkedFit(
         Reads: y once for its labels, then X and y once.
         Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
         the estimator needs.
-        Equals: with ``shuffle=False``, calling ``partial_fit`` on the same slices by
-        hand, bit for bit. As there, the chunks before an error stay learned; rows that
-        cannot be read may be one some chunks before they are due.
+        Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
+        ``partial_fit`` on the same slices by hand, bit for bit; else, where the
+        estimator learns from sums or extremes, `fit` on all rows so far. As by hand,
+        the chunks before an error stay learned; rows that cannot be read may be one
+        some chunks before they are due.
         """
         return self._learn(
             "partial_fit",
@@ -511,20 +514,20 @@ class ChunkedFit(
         if fitted is not None:
             check_names(fitted, table.X)
         counted = note_start(learner.estimator)
-        before = {} if fitted is None else replace_parameters(fitted, plan.changed)
         # Callbacks hear of chunks in turn, and what has learned before goes on.
         is_free = learner.make and not plan.start and type(training.tasks) is Tasks
         jobs = find_merge_jobs(self, plan) if is_free and caller == "fit" else Jobs()
+        if fitted is not None:
+            learner.begin(plan.changed)
         try:
             is_parallel = jobs.number > 1
             with hidden_names(fitted, table.X):
                 learned = run_parts(training, jobs) if is_parallel else training.run()
-        finally:
-            replace_parameters(learner.estimator, before)
-        if fitted is None and plan.changed:
-            params = self.estimator.get_params()
-            own = {name: params[name] for name in plan.changed}
-            replace_parameters(learner.estimator, own)
+        except BaseException:
+            if fitted is not None:  # and has learned the chunks before
+                learner.finish()
+            raise
+        learner.finish()
         if fitted is None:
             keep_names(learned["estimator_"], table.X)
         if not is_loop(self):
@@ -555,9 +558,12 @@ class ChunkedFit(
         dense, X = plan.form.dense, plan.table.X
         if fitted is None:
             make = partial(make_learner, self, plan)
+            whole = make_estimator(self, plan.seed, {}) if plan.changed else None
+            own = get_parameters(whole, plan.changed)
             tags = find_tags(self.estimator)
             flat = False if tags and tags.input_tags.three_d_array else None
-            return Learner(make(), make, Form(flat=flat, dense=dense), pass_target)
+            form = Form(flat=flat, dense=dense)
+            return Learner(make(), make, form, pass_target, plan.corrections, own)
         # A model that was loaded with mmap_mode cannot be trained in place.
         own_arrays(fitted, is_mapped)
         form = self._find_form()._replace(dense=dense)
@@ -565,7 +571,10 @@ class ChunkedFit(
             # Images for a model of as many features: a fitted model is not asked.
             flat = getattr(fitted, "n_features_in_", None) == X.row_values
             form = form._replace(flat=flat)
-        return Learner(fitted, None, form, pass_target)
+        corrections = plan.corrections
+        if corrections.is_like(known := vars(self).get("_corrections")):
+            corrections = known
+        return Learner(fitted, None, form, pass_target, corrections)
 
     def _make_score(self, plan: Plan, learner: Learner):
         """Return the score of an estimator on the rows that are held out, if any."""

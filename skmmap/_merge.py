@@ -58,9 +58,8 @@ def merge(estimator, other):
         If they are of two classes, or of one that nobody has registered.
 
     ValueError
-        If they have seen different features or classes, or if adding them up would
-        not be exact: so for a ``StandardScaler`` that has no mean of some column, of
-        which all values were missing.
+        If they have seen different features or classes, or if the function that is
+        registered says that adding them up would not be exact.
 
     sklearn.exceptions.NotFittedError
         If one of them is not fitted.
@@ -71,7 +70,8 @@ def merge(estimator, other):
     Allocates: a few arrays of the size of the learned attributes.
     Equals: ``estimator.partial_fit`` on the rows of `other`: exactly for counts,
     minima and maxima, to rounding (1e-12 for float64, unless a mean is a million times
-    the standard deviation) for means and variances.
+    the standard deviation) for means and variances. A column of which all values were
+    missing in one of them takes nothing from it, where ``partial_fit`` makes it NaN.
 
     References
     ----------
@@ -148,7 +148,7 @@ def can_merge(estimator) -> bool:
     return type(estimator) in _add_up.registry
 
 
-def _merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
+def merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
     """Return mean and variance of both groups of rows; ``var_1`` may be None.
 
     Numbers of rows are for each mean. What has no rows keeps what the first group has.
@@ -172,7 +172,7 @@ def _(estimator: GaussianNB, other: GaussianNB):
     n_1, n_2 = (
         part.class_count_[:, None].astype(np.float64) for part in (estimator, other)
     )
-    theta, var = _merge_moments(
+    theta, var = merge_moments(
         n_1,
         estimator.theta_,
         estimator.var_ - smoothing,
@@ -232,14 +232,10 @@ def _update_probabilities(estimator):
 def _(estimator: StandardScaler, other: StandardScaler):
     n_1, n_2 = (np.asarray(part.n_samples_seen_) for part in (estimator, other))
     if estimator.mean_ is not None:
-        # What partial_fit makes of a chunk in which a column is missing depends on
-        # those before: neither mean nor variance may come back.
-        if np.isnan(estimator.mean_ + other.mean_).any():
-            return NotImplemented
         counts = (np.full(estimator.mean_.shape, n, np.float64) for n in (n_1, n_2))
         first = next(counts), estimator.mean_, estimator.var_
         second = next(counts), other.mean_, other.var_
-        estimator.mean_, estimator.var_ = _merge_moments(*first, *second)
+        estimator.mean_, estimator.var_ = merge_moments(*first, *second)
     total = n_1 + n_2
     # One number for all columns, unless some of their values are missing.
     is_alike = total.ndim and total.max() == total.min()
@@ -261,8 +257,8 @@ def _find_scale(scaler: StandardScaler) -> np.ndarray:
 @_add_up.register
 def _(estimator: MinMaxScaler, other: MinMaxScaler):
     low, high = estimator.feature_range
-    data_min = np.minimum(estimator.data_min_, other.data_min_)
-    data_max = np.maximum(estimator.data_max_, other.data_max_)
+    data_min = np.fmin(estimator.data_min_, other.data_min_)
+    data_max = np.fmax(estimator.data_max_, other.data_max_)
     dtype = data_min.dtype.type
     estimator.data_min_, estimator.data_max_ = data_min, data_max
     estimator.data_range_ = data_max - data_min
@@ -275,7 +271,7 @@ def _(estimator: MinMaxScaler, other: MinMaxScaler):
 
 @_add_up.register
 def _(estimator: MaxAbsScaler, other: MaxAbsScaler):
-    estimator.max_abs_ = np.maximum(estimator.max_abs_, other.max_abs_)
+    estimator.max_abs_ = np.fmax(estimator.max_abs_, other.max_abs_)
     estimator.scale_ = _without_zeros(estimator.max_abs_)
     estimator.n_samples_seen_ += other.n_samples_seen_
     return estimator

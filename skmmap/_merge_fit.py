@@ -8,6 +8,9 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+import numpy as np
+
+from skmmap._corrections import Corrections
 from skmmap._delegate import find_target_passing
 from skmmap._handover import Form
 from skmmap._inference import choose_jobs
@@ -42,37 +45,51 @@ class Part:
     form: Form
     table: Table
     first: dict
+    corrections: Corrections
 
     def __call__(self, span, is_over) -> tuple:
-        """Return the estimator, None if no row counts; its form, and its history."""
+        """Return what was learned, with None for the estimator if no row counts."""
         make = partial(deepcopy, self.estimator)
         with self.table.lend() as table:
-            training = replace(self, table=table).train(make(), make, span, is_over)
+            own = replace(self, table=table, corrections=self.corrections.fresh())
+            training = own.train(make(), make, span, is_over)
         trained = training.learner.estimator if training.has_learned else None
-        return trained, training.learner.form, training.history
+        learner = training.learner
+        return trained, learner.form, learner.corrections, training.history
 
     def train(self, estimator, make, span, is_over) -> Training:
         """Give the rows of a span to an estimator."""
         _, schedule = span
-        learner = Learner(estimator, make, self.form, find_target_passing(estimator))
+        pass_target = find_target_passing(estimator)
+        learner = Learner(estimator, make, self.form, pass_target, self.corrections)
         report = Report(0, schedule.n_rows, 1, self.table.row_nbytes)
         tasks = PartTasks(is_over)
         training = Training(learner, self.table, schedule, 1, self.first, tasks, report)
         training.run()
         return training
 
-    def add(self, merged, estimator, form: Form, span):
+    def add(self, merged, estimator, form: Form, corrections: Corrections, span):
         """Return what is merged so far, and one more estimator; either may be None.
 
         Where they do not add up exactly, its rows are learned in turn.
         """
         if merged is None or estimator is None:
+            self.corrections.add(corrections)
             return estimator if merged is None else merged
-        both = add_up(merged, estimator)
+        both = NotImplemented
+        if not self.corrections.is_off or not (lacks(merged) or lacks(estimator)):
+            both = add_up(merged, estimator)
         if both is NotImplemented:
             further = replace(self, form=form, first={})
-            both = further.train(merged, None, span, Event()).learner.estimator
+            return further.train(merged, None, span, Event()).learner.estimator
+        self.corrections.add(corrections)
         return both
+
+
+def lacks(estimator) -> bool:
+    """Whether a column had no value yet, of which each loop makes something else."""
+    columns = [v for v in vars(estimator).values() if isinstance(v, np.ndarray)]
+    return any(np.isnan(v).any() for v in columns if v.dtype.kind == "f")
 
 
 def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
@@ -94,14 +111,16 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     began, waited, done, merged = time.perf_counter(), 0.0, 0, None
     learner, schedule = training.learner, training.schedule
     table = training.table.divide(jobs.number)
-    part = Part(learner.estimator, learner.form, table, training.first)
+    part = Part(
+        learner.estimator, learner.form, table, training.first, learner.corrections
+    )
     n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
     spans = cut(schedule, min(n_parts, _MOST_PARTS))
     with closing(iter_done(part, spans, jobs)) as results:
-        for span, (estimator, learner.form, history) in zip(
+        for span, (estimator, learner.form, corrections, history) in zip(
             spans, results, strict=True
         ):
-            merged = part.add(merged, estimator, learner.form, span)
+            merged = part.add(merged, estimator, learner.form, corrections, span)
             done += history["rows"][0]
             waited += history["read_seconds"][0] / jobs.number
             training.report.tell(0, done)

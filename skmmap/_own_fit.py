@@ -4,7 +4,7 @@
 scikit-learn's estimators, and what is assumed of others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from inspect import signature
 from math import prod
@@ -261,9 +261,15 @@ def replace_parameters(estimator, changed: dict) -> dict:
     """Set parameters, of trained members too; return what they were."""
     if not changed:
         return {}
-    before = {name: estimator.get_params()[name] for name in changed}
+    before = get_parameters(estimator, changed)
     _set_parameters(estimator, changed)
     return before
+
+
+def get_parameters(estimator, names: Iterable[str]) -> dict:
+    """Return some parameters of an estimator, which may have none."""
+    given = estimator.get_params() if names else {}
+    return {name: given[name] for name in names}
 
 
 def _set_parameters(estimator, changed: dict) -> None:

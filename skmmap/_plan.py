@@ -29,6 +29,7 @@ from skmmap._chunk_size import (
     find_chunk_rows,
     parse_size,
 )
+from skmmap._corrections import Corrections
 from skmmap._delegate import is_told
 from skmmap._first_centers import (
     draw_centers,
@@ -95,6 +96,7 @@ class Plan:
     changed: dict
     seed: int | None  # None where nothing is drawn by it
     form: Form
+    corrections: Corrections
     validation: Table | None = None
     start: Start = field(default_factory=Start)
 
@@ -174,6 +176,8 @@ def make_plan(
         chunk_rows=schedule.chunk_size,
         is_mixed=isinstance(schedule, BlockOrder),
     )
+    corrections = Corrections() if is_loop(wrapper) else Corrections.of(estimator)
+    changed |= corrections.find_changes(estimator)
     return Plan(
         table,
         schedule,
@@ -184,6 +188,7 @@ def make_plan(
         changed,
         seed,
         Form(dense=dense),
+        corrections,
         held_out,
         start,
     )

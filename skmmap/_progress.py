@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from copy import deepcopy
 
 from skmmap._rows import show_rows
 
@@ -91,7 +90,8 @@ class Tasks:
 class CallbackTasks(Tasks):
     """The tree of a fit in scikit-learn's terms: fit, its epochs, their chunks.
 
-    ``snapshot`` is a function that returns the learned attributes at that moment.
+    ``snapshot`` is a function that returns copies of the learned attributes at that
+    moment, so that what a callback keeps is not trained further.
     """
 
     def __init__(self, wrapper, table, n_epochs: int, n_chunks: int):
@@ -135,11 +135,10 @@ class CallbackTasks(Tasks):
         self._end(leaf, data, snapshot)
 
     def _end(self, context, data, snapshot) -> None:
-        # Deep copies, so that what a callback keeps is not trained further.
         self.stopped = context.call_on_fit_task_end(
             estimator=self._wrapper,
             **data,
-            reconstruction_attributes=lambda: deepcopy(snapshot()),
+            reconstruction_attributes=snapshot,
         )
 
 

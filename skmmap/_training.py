@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from skmmap._corrections import Corrections
 from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._interrupt import Kept, hearing_interrupts
 from skmmap._messages import add_rows_note, warn
+from skmmap._own_fit import replace_parameters
 from skmmap._progress import Report, Tasks
 from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
@@ -34,14 +37,16 @@ class Learner:
 
     ``make`` returns it untrained, and is None if ``estimator`` is trained already.
     When it refuses a chunk, a new one starts over in the next form, so that a refused
-    try leaves no trace. ``drops`` names parameters that nobody gave, and that are left
-    out where they are refused.
+    try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
+    names parameters that nobody gave, and that are left out where they are refused.
     """
 
     estimator: Any
     make: Callable[[], Any] | None
     form: Form
     pass_target: Callable[[Any], dict]
+    corrections: Corrections = field(default_factory=Corrections)
+    own: dict = field(default_factory=dict)
     refusal: str | None = None
     drops: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -68,6 +73,7 @@ class Learner:
         if isinstance(error, TypeError) and refused and self.make is not None:
             self.drops, self.dropped = (), self.drops
             self.estimator = self.make()
+            self.corrections = self.corrections.fresh()
             return
         form = self.form.after(error, chunk.X)
         if form is None or self.make is None:
@@ -76,13 +82,32 @@ class Learner:
         if form.flat and not self.form.flat:
             self.refusal = describe_error(error)
         self.form, self.estimator = form, self.make()
+        self.corrections = self.corrections.fresh()
 
     def _partial_fit(self, chunk: Chunk) -> None:
         X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
         given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
         params = {key: self.form.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
-        self.estimator.partial_fit(X, *args, **kwargs, **params)
+        with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
+            self.estimator.partial_fit(X, *args, **kwargs, **params)
+
+    def skip(self, chunk: Chunk) -> None:
+        """Note a chunk without weight, which ``partial_fit`` would refuse."""
+        self.corrections.skip(self.estimator, chunk.X)
+
+    def begin(self, changed: dict) -> None:
+        """Prepare a trained estimator to be trained further."""
+        self.own = replace_parameters(self.estimator, changed)
+        self.corrections.begin(self.estimator)
+
+    def finish(self) -> None:
+        """Leave the estimator as its ``fit`` would."""
+        self.corrections.finish(self.estimator, self.own)
+
+    def copy_finished(self):
+        """Return a copy of the estimator as it would be if training ended now."""
+        return self.corrections.finish_copy(self.estimator, self.own)
 
 
 @dataclass
@@ -126,7 +151,7 @@ class Training:
         ``interrupt`` is to be raised; without any, it is raised here.
         """
         try:
-            task = self.tasks.fit(self.learned_attributes)
+            task = self.tasks.fit(self.copy_learned)
             with hearing_interrupts() as self._heard, task:
                 self._run_epochs()
                 self.learner.estimator = self.rule.choose(self.learner.estimator)
@@ -157,11 +182,17 @@ class Training:
             "chunk_size_": self.schedule.chunk_size,
             "history_": self.history,
             "_form": self.learner.form,
+            "_corrections": self.learner.corrections,
         }
+
+    def copy_learned(self) -> dict:
+        """Return copies of these, which are not trained further, of a finished fit."""
+        learned = self.learned_attributes() | {"estimator_": None}
+        return deepcopy(learned) | {"estimator_": self.learner.copy_finished()}
 
     def _run_epochs(self) -> None:
         for self.epoch in range(self.n_epochs):  # noqa: B020
-            with self.tasks.epoch(self.learned_attributes):
+            with self.tasks.epoch(self.copy_learned):
                 is_over = self._run_epoch()
             is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
             seconds = self.history["seconds"][-1]
@@ -191,8 +222,10 @@ class Training:
                 waited += time.perf_counter() - asked
                 if chunk is None:
                     break
-                with self.tasks.chunk(chunk, self.learned_attributes) as learning:
-                    if self._counts(chunk):
+                with self.tasks.chunk(chunk, self.copy_learned) as learning:
+                    if not self._counts(chunk):
+                        self.learner.skip(chunk)
+                    else:
                         self._kept.is_at_end = False
                         self._learn(number, chunk, learning)
                         self.has_learned = True
@@ -214,7 +247,7 @@ class Training:
         """
         self.table.finish()
         estimator, loss = self.learner.estimator, self.watch.loss
-        score = np.nan if self.score is None else self.score(estimator)
+        score = np.nan if self.score is None else self._score()
         mean_loss = np.nan if loss is None else float(loss.mean())
         bound_by = "reading" if waited > seconds / 2 else "estimator"
         row = (n_rows, seconds, waited, bound_by, mean_loss, score)
@@ -224,6 +257,11 @@ class Training:
         self.report.tell_result(self.epoch, loss=mean_loss, score=score)
         self.report.tell_time(self.epoch, seconds, waited, bound_by)
         return self.rule.after_epoch(estimator, loss, score)
+
+    def _score(self) -> float:
+        learner = self.learner
+        is_final = learner.corrections.is_empty
+        return self.score(learner.estimator if is_final else learner.copy_finished())
 
     def _learn(self, number: int, chunk: Chunk, learning) -> None:
         try:

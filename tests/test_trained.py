@@ -6,7 +6,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import METHODS, Duck, hand_loop, name_of, raises, state_of
+from helpers import METHODS, Duck, hand_loop, in_file_order, name_of, raises, state_of
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import Birch, KMeans
@@ -195,7 +195,7 @@ def test_fit_starts_anew():
 def test_partial_fit_goes_on_with_a_copy(estimator):
     trained = train(estimator)
     before, expected = state_of(trained), deepcopy(trained)
-    model = ChunkedFit(trained, shuffle=False, chunk_size=30)
+    model = in_file_order(trained, chunk_size=30)
     for _ in range(2):
         assert model.partial_fit(X, Y) is model
         for start in range(0, 90, 30):
@@ -209,7 +209,7 @@ def test_a_failed_partial_fit_leaves_it_as_it_was_given():
     trained = train(SGDRegressor(random_state=0))
     before, bad = state_of(trained), X.copy()
     bad[50] = np.nan
-    model = ChunkedFit(trained, shuffle=False, chunk_size=30)
+    model = in_file_order(trained, chunk_size=30)
     with pytest.raises(ValueError, match="NaN"):
         model.partial_fit(bad, Y)
     assert "estimator_" not in vars(model)

@@ -1,0 +1,293 @@
+"""What ``fit`` takes from all rows, or does once, is the same in chunks of any size.
+
+The oracle is the estimator's own ``fit`` on the whole.
+"""
+
+import inspect
+import pickle
+import re
+import warnings
+
+import numpy as np
+import pytest
+from helpers import (
+    find_classes,
+    hand_loop,
+    in_file_order,
+    name_of,
+    partial_fit_estimators,
+    state_of,
+)
+from helpers import make_rows as make_few_rows
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.cluster import AgglomerativeClustering, Birch
+from sklearn.naive_bayes import CategoricalNB, GaussianNB
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.utils import get_tags
+
+from skmmap import ChunkedFit
+from skmmap._own_fit import iter_fitted
+
+N_ROWS = 300
+RNG = np.random.default_rng(0)
+LABELS = np.repeat([0, 1, 2], N_ROWS // 3)  # sorted
+WEIGHTS = np.r_[RNG.random(N_ROWS - 30), np.zeros(30)]
+
+# Estimators that learn by steps, so that other batches or another order of the same
+# rows lead elsewhere; `tests/test_epochs.py` and `docs/parity.md` compare their scores.
+BY_STEPS = {
+    *("BernoulliRBM", "LatentDirichletAllocation", "MLPClassifier", "MLPRegressor"),
+    *("MiniBatchDictionaryLearning", "MiniBatchKMeans", "MiniBatchNMF"),
+    *("PassiveAggressiveClassifier", "PassiveAggressiveRegressor", "Perceptron"),
+    *("SGDClassifier", "SGDOneClassSVM", "SGDRegressor", "SelectFromModel"),
+    *("MultiOutputRegressor", "IncrementalPCA"),
+}
+INNER = {"MultiOutputClassifier", "OneVsOneClassifier", "OneVsRestClassifier"}
+
+
+def find_exact() -> list:
+    """Return what learns from sums, minima, maxima, or row by row in file order."""
+    found = [
+        estimator.set_params(estimator=GaussianNB(var_smoothing=0.1))
+        if name_of(estimator) in INNER
+        else estimator
+        for estimator in partial_fit_estimators()
+        if name_of(estimator) not in BY_STEPS
+    ]
+    more = [
+        GaussianNB(var_smoothing=0.1),
+        GaussianNB(var_smoothing=0),
+        CategoricalNB(min_categories=5),
+        Birch(threshold=0.3, n_clusters=3),
+        Birch(threshold=0.3, n_clusters=AgglomerativeClustering(2)),
+        StandardScaler(with_mean=False),
+        StandardScaler(with_std=False),
+        StandardScaler(with_mean=False, with_std=False),
+        MinMaxScaler(feature_range=(-2, 5), clip=True),
+    ]
+    return found + more
+
+
+def make_rows(estimator, *, missing: bool = False):
+    """Return rows that lie sorted by label, and whose columns drift along the file."""
+    if name_of(estimator) == "HashingVectorizer":
+        return make_few_rows(estimator)
+    y = LABELS
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(N_ROWS, 5)) * [1, 0.01, 3, 1, 2] + y[:, None] * [5, 0, 1, 0, 9]
+    if not isinstance(estimator, Birch | GaussianNB):
+        X = X - X.min(axis=0)
+    if isinstance(estimator, CategoricalNB):
+        X = np.floor(X / 3)
+    X[:, 3] = 2.0
+    if missing:
+        X[:60, 0] = X[120:190, 1] = X[-33:, 2] = np.nan
+        X[:, 4] = np.nan
+    if name_of(estimator) == "MultiOutputClassifier":
+        y = np.column_stack([y, y[::-1]])
+    has_target = hasattr(estimator, "predict") and not isinstance(estimator, Birch)
+    return X, y if has_target else None
+
+
+def assert_same_learned(model, expected, rtol=1e-9):
+    """Compare all learned attributes, of the learners inside as well."""
+    hidden = {"labels_"}  # of one chunk, which the wrapper does not show
+    for found, other in zip(iter_fitted(model), iter_fitted(expected), strict=True):
+        learned = {name for name in vars(other) if name.endswith("_")} - hidden
+        assert learned <= vars(found).keys()
+        for name in learned - {"estimators_", "root_", "dummy_leaf_"}:
+            assert_close(vars(found)[name], vars(other)[name], rtol, name)
+        assert str(found.get_params()) == str(other.get_params())
+
+
+def assert_close(found, expected, rtol, name):
+    if isinstance(expected, list):
+        for pair in zip(found, expected, strict=True):
+            assert_close(*pair, rtol, name)
+    elif isinstance(expected, np.ndarray | np.generic | float | int):
+        assert np.asarray(found).dtype == np.asarray(expected).dtype, name
+        largest = np.max(np.abs(expected), initial=0, where=np.isfinite(expected))
+        np.testing.assert_allclose(found, expected, rtol, rtol * largest, err_msg=name)
+
+
+def fit_whole(estimator, X, y, params):
+    given = () if y is None else (y,)
+    with np.errstate(invalid="ignore"):  # columns without any value
+        return clone(estimator).fit(X, *given, **params)
+
+
+def takes_weights(estimator) -> bool:
+    return "sample_weight" in inspect.signature(estimator.fit).parameters
+
+
+def test_every_estimator_is_here():
+    names = {name_of(estimator) for estimator in partial_fit_estimators()}
+    assert names == BY_STEPS & names | {
+        name_of(estimator) for estimator in find_exact()
+    }
+
+
+def find_cases() -> list:
+    """Return each estimator with each kind of rows that it takes."""
+    cases = []
+    for estimator in find_exact():
+        tags, params = get_tags(estimator), estimator.get_params()
+        # Without mean and variance it counts rows, of which it gets those with weight.
+        counts = not (params.get("with_mean", True) or params.get("with_std", True))
+        weighs = takes_weights(estimator) and not counts
+        missing = tags.input_tags.allow_nan
+        kinds = [""] + ["weighted"] * weighs + ["missing"] * missing
+        kinds += ["missing, weighted"] * (weighs and missing)
+        cases += [(estimator, kind) for kind in kinds]
+    return [pytest.param(*case, id=f"{case[0]}-{case[1]}") for case in cases]
+
+
+# NumPy says so of the extremes of a chunk.
+in_spite_of_nan = pytest.mark.filterwarnings("ignore:All-NaN slice:RuntimeWarning")
+
+
+@in_spite_of_nan
+@pytest.mark.parametrize(("estimator", "kind"), find_cases())
+def test_all_that_is_learned_is_as_by_fit(estimator, kind):
+    X, y = make_rows(estimator, missing="missing" in kind)
+    params = {"sample_weight": WEIGHTS} if "weighted" in kind else {}
+    expected = fit_whole(estimator, X, y, params)
+    for chunk_size, n_jobs in ("auto", None), (1, None), (23, None), (23, 2), (150, 2):
+        model = ChunkedFit(estimator, chunk_size=chunk_size, n_jobs=n_jobs)
+        assert_same_learned(model.fit(X, y, **params).estimator_, expected)
+
+
+@in_spite_of_nan
+@pytest.mark.parametrize(("estimator", "kind"), find_cases())
+def test_several_calls_of_partial_fit_are_one_fit(estimator, kind):
+    X, y = make_rows(estimator, missing="missing" in kind)
+    params = {"sample_weight": WEIGHTS} if "weighted" in kind else {}
+    expected = fit_whole(estimator, X, y, params)
+    model = ChunkedFit(estimator, chunk_size=23)
+    classes = find_classes(estimator, y)
+    first = {} if classes is None else {"classes": classes}
+    for rows in slice(70), slice(70, 80), slice(80, None):
+        given = {} if y is None else {"y": y[rows]}
+        given |= {name: values[rows] for name, values in params.items()}
+        if not isinstance(estimator, Birch):  # whose pickles cannot be trained further
+            model = pickle.loads(pickle.dumps(model))
+        model.partial_fit(X[rows], **given, **first)
+        first = {}
+    assert_same_learned(model.estimator_, expected)
+
+
+@in_spite_of_nan
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(("estimator", "kind"), find_cases())
+def test_the_loop_that_is_written_out_is_left_as_it_is(estimator, kind, n_jobs):
+    X, y = make_rows(estimator, missing="missing" in kind)
+    params = {"sample_weight": 0.5 + WEIGHTS} if "weighted" in kind else {}
+    with np.errstate(invalid="ignore"):
+        model = in_file_order(estimator, chunk_size=23, n_jobs=n_jobs)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            model.fit(X, y, **params)
+        expected = hand_loop(estimator, X, y, 23, **params)
+    if n_jobs is None:
+        assert state_of(model.estimator_) == state_of(expected)
+    else:
+        assert_same_learned(model.estimator_, expected)
+
+
+def test_sparse_rows_without_a_value():
+    X = sparse.random_array((300, 4), density=0.4, rng=0, format="lil")
+    X[100:160, 2] = X[:50, 1] = np.nan
+    X = X.tocsr()
+    for scaler in StandardScaler(with_mean=False), MaxAbsScaler():
+        expected = clone(scaler).fit(X)
+        for n_jobs in None, 2:
+            model = ChunkedFit(scaler, chunk_size=23, n_jobs=n_jobs).fit(X)
+            assert_same_learned(model.estimator_, expected)
+
+
+def test_near_constant_features_and_sorted_labels():
+    """The last chunk varies a thousandth of what all rows do."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3)) * 1e-6
+    y = np.repeat([0, 1, 2], 200)
+    X[:, 0] += y * 1e-5
+    X[:400, 1] += rng.normal(size=400)
+    expected = GaussianNB().fit(X, y)
+    model = ChunkedFit(GaussianNB(), chunk_size=50).fit(X, y)
+    np.testing.assert_allclose(model.epsilon_, expected.epsilon_, 1e-9)
+    assert model.score(X, y) == expected.score(X, y)
+
+
+def test_clusters_are_found_once():
+    calls = []
+
+    class Counts(AgglomerativeClustering):
+        def fit_predict(self, X, y=None):
+            calls.append(len(X))
+            return super().fit_predict(X)
+
+    given = Counts(2)
+    X, _ = make_rows(Birch())
+    model = ChunkedFit(Birch(n_clusters=given, threshold=0.3), chunk_size=23).fit(X)
+    assert calls == [len(model.subcluster_centers_)]
+    assert not hasattr(given, "labels_")  # it is the user's
+    assert hasattr(model.estimator_.n_clusters, "labels_")
+
+
+class Keeps:
+    """Keeps the models that a callback is shown."""
+
+    def __init__(self):
+        self.models = []
+
+    def setup(self, estimator, context):
+        """Nothing to do."""
+
+    teardown = on_fit_task_begin = setup
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        self.models.append(fitted_estimator)
+
+
+def test_a_callback_is_shown_what_fit_would_make_of_the_rows_so_far():
+    X, y = make_rows(GaussianNB())
+    keeps, model = Keeps(), GaussianNB(var_smoothing=0.1)
+    ChunkedFit(model, chunk_size=150).set_callbacks(keeps).fit(X, y)
+    chunk, _, epoch, fit = keeps.models
+    first = clone(model).partial_fit(X[:150], y[:150], np.unique(y))
+    assert_same_learned(chunk.estimator_, first)
+    for whole in epoch, fit:
+        assert_same_learned(whole.estimator_, clone(model).fit(X, y))
+
+
+def test_held_out_rows_are_scored_by_the_finished_model():
+    X, y = make_rows(GaussianNB())
+    model = ChunkedFit(GaussianNB(var_smoothing=0.5), chunk_size=23)
+    model.fit(X, y, X_val=X, y_val=y)
+    assert model.history_["score"] == [model.score(X, y)]
+    least = ChunkedFit(GaussianNB(var_smoothing=1e-9), chunk_size=23).fit(X, y)
+    assert least.score(X, y) > model.score(X, y)
+
+
+def test_a_failed_partial_fit_leaves_a_finished_model():
+    X, y = make_rows(GaussianNB())
+    bad = X.copy()
+    bad[200] = np.nan
+    model = ChunkedFit(GaussianNB(var_smoothing=0.1), chunk_size=50).fit(X, y)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(bad, y)
+    twice = np.r_[X, X[:200]], np.r_[y, y[:200]]
+    assert_same_learned(model.estimator_, clone(model.estimator).fit(*twice))
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [GaussianNB(var_smoothing=-1), Birch(n_clusters="few"), Birch(compute_labels=3)],
+)
+def test_what_fit_refuses_is_refused(estimator):
+    X, y = make_rows(estimator)
+    with pytest.raises(ValueError, match="must be") as expected:
+        clone(estimator).fit(X, y)
+    with pytest.raises(ValueError, match=re.escape(str(expected.value))):
+        ChunkedFit(estimator, chunk_size=23).fit(X, y)
