@@ -3,8 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from copy import copy
+
+from sklearn.callback import with_callbacks
 
 from skmmap._rows import show_rows
+
+_CALLBACKS = "_skl_callbacks"  # where set_callbacks puts them
 
 
 class Report:
@@ -77,6 +82,10 @@ class Tasks:
 
     stopped = False
 
+    def train(self, run: Callable, find_estimator: Callable) -> None:
+        """Run a training, which the estimator's own callbacks hear of as one fit."""
+        run()
+
     def fit(self, snapshot):
         return nullcontext()
 
@@ -100,6 +109,21 @@ class CallbackTasks(Tasks):
         weights = table.by_row.get("sample_weight")
         self._data = _describe(show_rows(table.X), y, weights and show_rows(weights))
         self._root = wrapper._init_callback_context(max_subtasks=n_epochs)
+
+    def train(self, run: Callable, find_estimator: Callable) -> None:
+        # What its partial_fit would set up and tear down for each chunk: `silenced`.
+        @with_callbacks
+        def tell(stand_in):
+            context = stand_in._init_callback_context()
+            estimator = find_estimator()
+            context.call_on_fit_task_begin(estimator=estimator, **self._data)
+            run()
+            estimator, own = find_estimator(), {"reconstruction_attributes": {}}
+            context.call_on_fit_task_end(estimator=estimator, **self._data, **own)
+
+        has_callbacks = hasattr(find_estimator(), _CALLBACKS)
+        # A copy, since each chunk's own context would replace that of the estimator.
+        tell(copy(find_estimator())) if has_callbacks else run()
 
     @contextmanager
     def fit(self, snapshot):
@@ -145,10 +169,21 @@ class CallbackTasks(Tasks):
 def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks:
     """Return the tasks of this fit: quiet ones where no callback would hear them."""
     listens = [wrapper, estimator]
-    names = ("_skl_callbacks", "_parent_callback_ctx")
+    names = (_CALLBACKS, "_parent_callback_ctx")
     if any(hasattr(obj, name) for obj in listens for name in names):
         return CallbackTasks(wrapper, table, n_epochs, n_chunks)
     return Tasks()
+
+
+@contextmanager
+def silenced(estimator) -> Iterator[None]:
+    """Hide the estimator's own callbacks, which are told of one fit, from a chunk."""
+    own = vars(estimator).pop(_CALLBACKS, None) if hasattr(estimator, _CALLBACKS) else 0
+    try:
+        yield
+    finally:
+        if own:
+            setattr(estimator, _CALLBACKS, own)
 
 
 def _propagate(leaf, estimator):

@@ -16,7 +16,7 @@ from skmmap._handover import Form, describe_error, note_refusal
 from skmmap._interrupt import Kept, hearing_interrupts
 from skmmap._messages import add_rows_note, warn
 from skmmap._own_fit import replace_parameters
-from skmmap._progress import Report, Tasks
+from skmmap._progress import Report, Tasks, silenced
 from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
 from skmmap._stopping import Rule, Watch
@@ -58,13 +58,14 @@ class Learner:
         """
         while True:
             try:
-                with learning(self.estimator):
+                with silenced(self.estimator), learning(self.estimator):
                     self._partial_fit(chunk)
                 break
             except Exception as error:
                 self._adapt(error, chunk)
-            for before in learned():
-                self._partial_fit(before)
+            with silenced(self.estimator):
+                for before in learned():
+                    self._partial_fit(before)
         self.form = self.form.settled(chunk.X)
 
     def _adapt(self, error: Exception, chunk: Chunk) -> None:
@@ -153,8 +154,7 @@ class Training:
         try:
             task = self.tasks.fit(self.copy_learned)
             with hearing_interrupts() as self._heard, task:
-                self._run_epochs()
-                self.learner.estimator = self.rule.choose(self.learner.estimator)
+                self.tasks.train(self._train, lambda: self.learner.estimator)
         except KeyboardInterrupt as error:
             if not self._kept.n_epochs:
                 raise
@@ -163,6 +163,10 @@ class Training:
         finally:
             own_arrays(self.learner.estimator, self.table.holds)
         return self.learned_attributes()
+
+    def _train(self) -> None:
+        self._run_epochs()
+        self.learner.estimator = self.rule.choose(self.learner.estimator)
 
     def _go_back(self) -> None:
         """Return to the end of the last epoch that is complete."""

@@ -189,8 +189,8 @@ def test_counting_estimators_do_not_change_with_the_order(estimator):
 
 
 def test_what_order_does_not_matter_to_is_read_in_file_order(on_disk):
-    naive = ChunkedFit(GaussianNB(), chunk_size=100).fit(on_disk(X), Y)
-    by_hand = in_file_order(GaussianNB(), chunk_size=100).fit(X, Y)
+    naive = ChunkedFit(StandardScaler(), chunk_size=100).fit(on_disk(X), Y)
+    by_hand = in_file_order(StandardScaler(), chunk_size=100).fit(X, Y)
     assert state_of(naive.estimator_) == state_of(by_hand.estimator_)
 
 
@@ -787,10 +787,15 @@ def test_a_generator_of_another_kind_seeds_nothing():
     assert isinstance(wrapper.random_state_, int)
 
 
+class NeverTrained(SGDClassifier):
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        raise AssertionError("trained")
+
+
 def test_bad_targets_to_score_are_refused_before_training():
     y_val = np.where(np.arange(100) == 3, np.nan, 1.0)
     with pytest.raises(ValueError, match="y_val contains NaN"):
-        ChunkedFit(Seen(fails_at=0)).fit(X, Y, X_val=X[:100], y_val=y_val)
+        ChunkedFit(NeverTrained()).fit(X, Y, X_val=X[:100], y_val=y_val)
 
 
 def test_labels_of_y_val_are_those_of_y():
@@ -800,4 +805,4 @@ def test_labels_of_y_val_are_those_of_y():
         "y_val contains the label 7 (first in row 3), which is not in "
         f"classes={np.unique(Y).tolist()}.",
     ):
-        ChunkedFit(Seen(fails_at=0)).fit(X, Y, X_val=X[:100], y_val=y_val)
+        ChunkedFit(NeverTrained()).fit(X, Y, X_val=X[:100], y_val=y_val)

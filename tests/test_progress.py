@@ -172,3 +172,46 @@ def test_times_are_said_as_a_person_would():
         "1 min 1 s",
         "1 h 1 min",
     ]
+
+
+class Hooks:
+    """Counts what it is told, in turn."""
+
+    def __init__(self):
+        self.calls = []
+
+    def setup(self, estimator, context):
+        self.calls.append("setup")
+
+    def on_fit_task_begin(self, estimator, context):
+        self.calls.append("begin")
+
+    def on_fit_task_end(self, estimator, context):
+        self.calls.append("end")
+
+    def teardown(self, estimator, context):
+        self.calls.append("teardown")
+
+
+@pytest.mark.parametrize("params", [{}, {"shuffle": False, "max_epochs": 2}])
+@pytest.mark.parametrize("chunk_size", [10, 1000])
+def test_callbacks_of_the_estimator_are_told_of_one_fit(chunk_size, params):
+    hooks, expected = Hooks(), Hooks()
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    StandardScaler().set_callbacks(expected).fit(X)
+    scaler = StandardScaler().set_callbacks(hooks)
+    model = ChunkedFit(scaler, chunk_size=chunk_size, **params).fit(X)
+    assert hooks.calls == expected.calls == ["setup", "begin", "end", "teardown"]
+    assert model.estimator_._skl_callbacks == [hooks]
+    model.partial_fit(X)
+    assert hooks.calls == 2 * expected.calls
+
+
+def test_callbacks_of_the_estimator_are_torn_down_after_an_error():
+    hooks = Hooks()
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    X[30] = np.inf
+    model = ChunkedFit(StandardScaler().set_callbacks(hooks), chunk_size=10)
+    with pytest.raises(ValueError, match="infinity"):
+        model.fit(X)
+    assert hooks.calls == ["setup", "begin", "teardown"]
