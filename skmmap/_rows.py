@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import say_size
+from skmmap._reads import can_read, find_extreme, read_columns
 from skmmap._selection import resolve
 from skmmap._sizes import find_memory_nbytes, say_disk_size
 from skmmap._source import Source
@@ -18,8 +19,9 @@ class Rows:
     ``train_test_split``, cross-validation and searches, and wherever `ChunkedFit`
     takes X, y or weights. ``rows[key]`` for a slice, a mask or an array of row
     numbers is again `Rows`: an address and a selection, with nothing read. A single
-    row, ``rows[i]``, is read, of a matrix or a frame as one of one row.
-    ``np.asarray(rows)`` loads them all.
+    row, ``rows[i]``, is read, of a matrix or a frame as one of one row, and so are
+    columns, ``rows[:, j]``, without the others. ``np.asarray(rows)`` and
+    ``rows.copy()`` load them all.
 
     Parameters
     ----------
@@ -130,10 +132,20 @@ class Rows:
         return self._source.n_rows
 
     def __getitem__(self, key):
+        if isinstance(key, tuple) and can_read(self._source, key[0], key[1:]):
+            return self._read_columns(*key)
         picked = resolve(key, len(self))
         if isinstance(picked, int):
             return self._read_row(picked)
         return Rows(self._source.select(picked))
+
+    def _read_columns(self, key, *columns):
+        """Read some columns, of one row as of an array."""
+        picked = resolve(key, len(self))
+        is_row = isinstance(picked, int)
+        picked = range(picked, picked + 1) if is_row else picked
+        read = read_columns(self._source.select(picked), columns)
+        return read[0] if is_row and self._source.store.is_array else read
 
     def _read_row(self, row: int):
         rows = self._source.select(range(row, row + 1)).load()
@@ -198,6 +210,87 @@ class Rows:
         """
         picked = range(len(self._source.selection))[start:stop]
         return self._source.read(picked.start, max(picked.start, picked.stop))
+
+    def copy(self):
+        """Return these rows as an array in memory, which can be written to.
+
+        Returns
+        -------
+        rows : ndarray or csr_array
+            The rows, all of them.
+
+        Notes
+        -----
+        Reads: these rows, in the order in which they lie in the file.
+        Allocates: all of them.
+        Equals: ``np.array(rows)``; rows of a sparse matrix stay sparse.
+        """
+        if self._source.store.is_array:
+            return np.array(self._source.load())
+        return self._source.load().copy()
+
+    def min(self, axis=None, out=None):
+        """Return the smallest value.
+
+        Parameters
+        ----------
+        axis : None
+            There is the smallest of all values only.
+
+        out : None
+            For ``np.min``, which gives it.
+
+        Returns
+        -------
+        value : scalar
+            The smallest value, NaN if there is any.
+
+        Notes
+        -----
+        Reads: these rows, in the order in which they lie in the file.
+        Allocates: 16 megabytes of them at a time.
+        Equals: ``np.asarray(rows).min()``.
+        """
+        return self._find_extreme(np.min, axis, out)
+
+    def max(self, axis=None, out=None):
+        """Return the largest value.
+
+        Parameters
+        ----------
+        axis : None
+            There is the largest of all values only.
+
+        out : None
+            For ``np.max``, which gives it.
+
+        Returns
+        -------
+        value : scalar
+            The largest value, NaN if there is any.
+
+        Notes
+        -----
+        Reads: these rows, in the order in which they lie in the file.
+        Allocates: 16 megabytes of them at a time.
+        Equals: ``np.asarray(rows).max()``.
+        """
+        return self._find_extreme(np.max, axis, out)
+
+    def _find_extreme(self, find, axis, out):
+        if axis is not None or out is not None or not self._source.store.is_array:
+            raise TypeError(
+                f"Rows have the {find.__name__} of all values of an array only; load "
+                f"them for any other: np.asarray(rows).{find.__name__}(axis)."
+            )
+        return find_extreme(self._source, find)
+
+    def __sub__(self, other):
+        # Targets less predictions are residuals, which take as much as predictions.
+        return np.asarray(self) - other if self.ndim == 1 else NotImplemented
+
+    def __rsub__(self, other):
+        return other - np.asarray(self) if self.ndim == 1 else NotImplemented
 
     def close(self):
         """Let go of the file; these rows and their selections cannot be read again.

@@ -42,6 +42,7 @@ HOUSE = [
     "_containers",
     "_source",
     "_sizes",
+    "_reads",
     "_rows",
     "_lists",
     "_open",
