@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import Birch
 from sklearn.naive_bayes import CategoricalNB, GaussianNB
+from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from skmmap._own_fit import SGD, find_learner, iter_fitted, replace_parameters
@@ -24,6 +25,7 @@ from skmmap._statistics import (
     Correction,
     MaxAbsColumns,
     MinMaxColumns,
+    Samples,
     Smoothing,
     StandardColumns,
 )
@@ -36,6 +38,7 @@ _TABLE = (
     (CategoricalNB, Categories),
     (Birch, Clusters),
     (SGD, SgdState),
+    (BernoulliRBM, Samples),
 )
 
 

@@ -218,3 +218,16 @@ class Clusters(Correction):
     def finish(self, learner) -> None:
         if learner.n_clusters is not None:
             learner.partial_fit()
+
+
+class Samples(Correction):
+    """The rows of a chunk are compared with as many drawn ones, whatever their number.
+
+    ``partial_fit`` always draws as many as the first batch had, and divides by the rows
+    of the chunk: a single row at the end would weigh as much as a batch of drawn ones.
+    """
+
+    def before(self, learner, X, weights) -> None:
+        drawn = vars(learner).get("h_samples_")
+        if drawn is not None and len(drawn) != X.shape[0]:
+            learner.h_samples_ = np.resize(drawn, (X.shape[0], drawn.shape[1]))

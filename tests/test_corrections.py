@@ -23,6 +23,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.cluster import AgglomerativeClustering, Birch
 from sklearn.naive_bayes import CategoricalNB, GaussianNB
+from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 
@@ -291,3 +292,24 @@ def test_what_fit_refuses_is_refused(estimator):
         clone(estimator).fit(X, y)
     with pytest.raises(ValueError, match=re.escape(str(expected.value))):
         ChunkedFit(estimator, chunk_size=23).fit(X, y)
+
+
+def test_one_row_too_many_does_not_ruin_a_boltzmann_machine():
+    rng = np.random.default_rng(0)
+    kinds = rng.random((4, 16)) < 0.5
+
+    def draw(n_rows):
+        rows = kinds[rng.integers(0, 4, n_rows)]
+        return np.where(rng.random(rows.shape) < 0.05, ~rows, rows).astype(float)
+
+    X, held_out = draw(1001), draw(1000)
+    rbm = BernoulliRBM(4, learning_rate=0.05, n_iter=10, random_state=0)
+    for chunk_size in (10, 100, 500):
+        scores = [
+            ChunkedFit(rbm, chunk_size=chunk_size)
+            .fit(X[:n_rows])
+            .score_samples(held_out)
+            .mean()
+            for n_rows in (1000, 1001)
+        ]
+        assert scores[1] > 1.2 * scores[0]  # both are negative
