@@ -17,6 +17,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from skmmap._allocate import BUFFER, allocate, counting_files
 from skmmap._identity import (
     FileState,
     Identity,
@@ -189,7 +190,8 @@ class MapStore(Store):
 
     def read(self, start: int, stop: int) -> np.ndarray:
         if self.how != "map":
-            out = np.empty((max(0, stop - start), *self.shape[1:]), self.dtype)
+            shape = max(0, stop - start), *self.shape[1:]
+            out = allocate(shape, self.dtype, BUFFER)
             self.read_into(start, stop, out)
             return out
         rows = self.rows
@@ -306,7 +308,7 @@ class MapStore(Store):
         if held is None or not held.flags.c_contiguous:
             return super().take(rows)
         # A map reads what is touched: blocks would add nothing but calls.
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        out = allocate((len(rows), *self.shape[1:]), self.dtype, BUFFER)
         window = max(1, WINDOW_NBYTES // max(1, self.row_extent))
         cuts = np.flatnonzero(np.diff(rows // window)) + 1
         for i, j in pairwise([0, *cuts.tolist(), len(rows)]):
@@ -363,6 +365,10 @@ class MapStore(Store):
         low, high = self._extent
         # By text: NumPy names a map by nothing else.
         path = str(self.path)
+        with counting_files(path):
+            return self._map(path, mode, low, high)
+
+    def _map(self, path: str, mode: str, low: int, high: int) -> tuple:
         with open(path, "r+b") if mode == "r+" else open_regular(path) as file:
             state = self._check_file(file, self.offset + high)
             if low == high:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from scipy import sparse
 
+from skmmap._allocate import RESULT, allocate
 from skmmap._messages import describe_rows
 from skmmap._selection import at
 from skmmap._stores import FrameStore, concat_frames, is_frame
@@ -94,7 +95,8 @@ class _Array:
     def add(self, start: int, stop: int, result) -> None:
         result = np.asarray(result)
         if self._rows is None:
-            self._rows = np.empty((self._n_rows, *result.shape[1:]), result.dtype)
+            shape = self._n_rows, *result.shape[1:]
+            self._rows = allocate(shape, result.dtype, RESULT)
         if result.shape[1:] != self._rows.shape[1:]:
             raise ValueError(
                 f"The estimator returned the shape {result.shape} for "

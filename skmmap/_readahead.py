@@ -14,6 +14,8 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from skmmap._allocate import BUFFER, explaining
+
 _IN_PAGES = 2**20  # from so many bytes on, memory is taken and given back in pages
 _KEPT = 4  # as many as are in use at once, and one more
 
@@ -60,7 +62,8 @@ def _take_memory(nbytes: int) -> np.ndarray:
     if nbytes < _IN_PAGES:
         return np.empty(max(1, nbytes), np.uint8)
     # Aligned to pages, and given back to the system as soon as nobody has it.
-    return np.frombuffer(mmap.mmap(-1, nbytes, **_PRIVATE), np.uint8)
+    with explaining(nbytes, BUFFER):
+        return np.frombuffer(mmap.mmap(-1, nbytes, **_PRIVATE), np.uint8)
 
 
 # Shared memory, which it would be otherwise, is counted and limited apart.

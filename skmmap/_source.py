@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmmap._allocate import LOADED, allocate
 from skmmap._messages import describe_rows
 from skmmap._selection import Runs, at, find_order, pack, pick, unpack
 from skmmap._stores import ArrayStore, ColumnStore, DenseStore, PartStore, Store
@@ -143,7 +144,7 @@ class Source:
         """Return all rows in memory."""
         if not self.store.is_array:
             return _guard(self._read(range(self.n_rows)), self.cast)
-        out = np.empty(self.shape, self.dtype)
+        out = allocate(self.shape, self.dtype, LOADED)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         if self.n_rows > step:  # all pieces are of what the file is now
             self = self.by("map")

@@ -229,5 +229,6 @@ class Samples(Correction):
 
     def before(self, learner, X, weights) -> None:
         drawn = vars(learner).get("h_samples_")
-        if drawn is not None and len(drawn) != X.shape[0]:
-            learner.h_samples_ = np.resize(drawn, (X.shape[0], drawn.shape[1]))
+        n_rows = np.shape(X)[0]
+        if drawn is not None and len(drawn) != n_rows:
+            learner.h_samples_ = np.resize(drawn, (n_rows, drawn.shape[1]))

@@ -12,6 +12,7 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
+from skmmap._allocate import BUFFER, allocate
 from skmmap._csr_check import check_slice, to_csr
 from skmmap._identity import Identity, find_memmap
 from skmmap._messages import describe_rows
@@ -148,7 +149,7 @@ class Store:
         if not self.is_array:
             picked = [self.pick(self.read(*block), at) for block, at, _ in blocks]
             return self.join(picked or [self.read(0, 0)])
-        out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        out = allocate((len(rows), *self.shape[1:]), self.dtype, BUFFER)
         for block, at, place in blocks:
             _pick_into(out[place], self.read(*block), at)
         self.verify()

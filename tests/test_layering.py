@@ -8,6 +8,7 @@ import skmmap
 HOUSE = [
     "_version",
     "_messages",
+    "_allocate",
     "_regular",
     "_origin",
     "_paths",

@@ -1,0 +1,57 @@
+"""Memory and open files: where there are none left, what for, and what to do."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+
+import numpy as np
+
+from skmmap._messages import say_size
+
+BUFFER = "a buffer of rows", "Lower memory_limit or chunk_size."
+LOADED = (
+    "all rows",
+    "Load fewer, such as rows.read(start, stop) or np.asarray(rows[::9]).",
+)
+RESULT = "the result", "Give out='y.npy', which puts it into a file."
+
+_NONE_LEFT = errno.EMFILE, errno.ENFILE
+
+
+def allocate(shape, dtype, use: tuple[str, str]) -> np.ndarray:
+    """Return an array of any content; ``use`` says what for, and what to do without."""
+    with explaining(
+        prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize, use
+    ):
+        return np.empty(shape, dtype)
+
+
+@contextmanager
+def explaining(nbytes: int, use: tuple[str, str]) -> Iterator[None]:
+    """Say what so many bytes were for, where they cannot be had."""
+    try:
+        yield
+    except (MemoryError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+            raise
+        what, todo = use
+        raise MemoryError(
+            f"There is no memory for {what}: {say_size(nbytes)}. {todo}"
+        ) from error
+
+
+@contextmanager
+def counting_files(path) -> Iterator[None]:
+    """Say what to do where too many files are open, as each map holds one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NONE_LEFT:
+            raise
+        raise OSError(
+            error.errno,
+            "Too many files are open, and each map holds one. Use read='buffer', which "
+            "closes them again, or raise the limit (ulimit -n)",
+            str(path),
+        ) from error
