@@ -17,8 +17,8 @@ from sklearn.naive_bayes import CategoricalNB, GaussianNB
 from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
-from skmmap._own_fit import SGD, find_learner, iter_fitted, replace_parameters
-from skmmap._sgd_state import SgdState
+from skmmap._own_fit import MLP, SGD, find_learner, iter_fitted, replace_parameters
+from skmmap._sgd_state import LearningRate, SgdState
 from skmmap._statistics import (
     Categories,
     Clusters,
@@ -38,6 +38,7 @@ _TABLE = (
     (CategoricalNB, Categories),
     (Birch, Clusters),
     (SGD, SgdState),
+    (MLP, LearningRate),
     (BernoulliRBM, Samples),
 )
 
@@ -117,6 +118,12 @@ class Corrections:
     def is_like(self, other) -> bool:
         """Whether the members of the other ones can be used further."""
         return other is not None and other.make is self.make
+
+    def end_epoch(self, estimator) -> None:
+        """Do what ``fit`` does at the end of each epoch."""
+        if not self.is_empty:
+            for member, learner in self._iter_trained(estimator):
+                member.end_epoch(learner)
 
     def begin(self, estimator) -> None:
         """Prepare a trained estimator to be trained further."""

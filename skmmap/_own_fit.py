@@ -61,7 +61,8 @@ class OwnFit:
     the parameter that says it; it is True also where ``fit`` takes the batches as they
     lie although their order matters. ``stops`` says by what further epochs are seen to
     be of no use: the "loss" or score of each epoch, the "steps" of the parameters, or
-    the "perplexity". ``cuts`` is True where ``partial_fit`` cuts batches itself.
+    the "perplexity". ``cuts`` is True where ``partial_fit`` cuts batches itself, and
+    ``steps_evenly`` where a batch is a step of full length, however short it is.
     """
 
     epochs: str | None = None
@@ -69,15 +70,16 @@ class OwnFit:
     batch: str | None = None
     stops: str | None = None
     cuts: bool = False
+    steps_evenly: bool = False
 
 
 _TABLE = (
     (SGD, OwnFit("max_iter", "shuffle", stops="loss")),
-    (MLP, OwnFit("max_iter", "shuffle", stops="loss")),
+    (MLP, OwnFit("max_iter", "shuffle", stops="loss", steps_evenly=True)),
     ((MiniBatchKMeans,), OwnFit("max_iter", True, "batch_size", stops="steps")),
     (
         (MiniBatchDictionaryLearning,),
-        OwnFit("max_iter", "shuffle", "batch_size", stops="steps"),
+        OwnFit("max_iter", "shuffle", "batch_size", stops="steps", steps_evenly=True),
     ),
     ((MiniBatchNMF,), OwnFit("max_iter", True, "batch_size", stops="steps")),
     (
@@ -219,6 +221,23 @@ def find_replacements(
     if is_mixed and isinstance(learner, BernoulliRBM):
         changed["batch_size"] = chunk_rows  # it draws as many rows to compare with
     return {prefix + name: value for name, value in changed.items()}
+
+
+def find_even_batches(estimator, chunk_rows: int) -> dict:
+    """Return the ``batch_size`` of a network of which a chunk has no short tail.
+
+    Its ``partial_fit`` cuts each chunk into batches, and the last one counts as much as
+    the others however short it is; ``fit`` has one such batch in an epoch.
+    """
+    prefix, learner = find_learner(estimator)
+    if not isinstance(learner, MLP):
+        return {}
+    size = 200 if learner.batch_size == "auto" else learner.batch_size
+    if not isinstance(size, Integral) or not 1 <= size < chunk_rows:
+        return {}  # the estimator refuses it, or a chunk is a batch
+    if not 0 < chunk_rows % size < size / 2:
+        return {}
+    return {f"{prefix}batch_size": -(-chunk_rows // (chunk_rows // size + 1))}
 
 
 def find_net_replacements(estimator) -> dict:

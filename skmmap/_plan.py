@@ -50,6 +50,7 @@ from skmmap._own_fit import (
     find_batch_rows,
     find_cost,
     find_epochs,
+    find_even_batches,
     find_learner,
     find_net_replacements,
     find_own_fit,
@@ -162,6 +163,7 @@ def make_plan(
         dense=dense,
         batch_rows=find_batch_rows(estimator, facts, table.X.shape),
         cuts=facts.cuts,
+        evens_out=facts.steps_evenly and not is_loop(wrapper),
     )
     schedule = _shuffle(wrapper, how, schedule, table, labels, seed)
     _warn_if_sorted(wrapper, facts, schedule, labels)
@@ -176,6 +178,8 @@ def make_plan(
         chunk_rows=schedule.chunk_size,
         is_mixed=isinstance(schedule, BlockOrder),
     )
+    if not is_loop(wrapper):
+        changed |= find_even_batches(estimator, schedule.chunk_size)
     corrections = Corrections() if is_loop(wrapper) else Corrections.of(estimator)
     changed |= corrections.find_changes(estimator)
     return Plan(
@@ -336,11 +340,13 @@ def make_schedule(
     dense: bool = False,
     batch_rows: int | None = None,
     cuts: bool = False,
+    evens_out: bool = False,
 ) -> FileOrder:
     """Return the chunks in which X is read, each of ``min_rows`` at least.
 
     ``batch_rows`` are those of the estimator's own ``fit``; where it ``cuts`` batches
-    itself, a chunk of ``chunk_size="auto"`` has several of them.
+    itself, a chunk of ``chunk_size="auto"`` has several of them. Where that is not what
+    decides, and it ``evens_out``, a short tail makes all chunks a little shorter.
     """
     is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
     # Costs were measured with dense rows, and sparse ones go another way.
@@ -356,6 +362,8 @@ def make_schedule(
     )
     if not is_auto or batch_rows is None:
         rows = find_rows(wrapper.chunk_size)
+        if evens_out and rows < X.n_rows and 0 < X.n_rows % rows < rows / 2:
+            rows = -(-X.n_rows // -(-X.n_rows // rows))
     elif cuts:
         rows = batch_rows * max(1, find_rows("auto") // batch_rows)
     else:

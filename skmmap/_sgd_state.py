@@ -90,6 +90,31 @@ class SgdState(Correction):
         coef[...] = left
 
 
+class LearningRate(Correction):
+    """A network's rate that shrinks with the rows does so after each epoch.
+
+    ``partial_fit`` takes each call for one. The optimizer alone has the rate.
+    """
+
+    def __init__(self):
+        self._rate = None
+
+    @staticmethod
+    def is_needed(learner) -> bool:
+        return learner.solver == "sgd" and learner.learning_rate == "invscaling"
+
+    def before(self, learner, X, weights) -> None:
+        if hasattr(learner, "_optimizer"):
+            self._rate = learner._optimizer.learning_rate
+
+    def after(self, learner, X, weights) -> None:
+        rate = learner.learning_rate_init if self._rate is None else self._rate
+        learner._optimizer.learning_rate = rate
+
+    def end_epoch(self, learner) -> None:
+        learner._optimizer.iteration_ends(learner.t_)
+
+
 def _averages(learner) -> bool:
     """Whether weights are averaged; what is no number is refused by the estimator."""
     average = getattr(learner, "average", False)

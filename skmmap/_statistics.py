@@ -41,6 +41,9 @@ class Correction:
     def after(self, learner, X, weights) -> None:
         """Put right what the learner made of a chunk."""
 
+    def end_epoch(self, learner) -> None:
+        """Do what ``fit`` does at the end of an epoch, and ``partial_fit`` in each."""
+
     def skip(self, X) -> None:
         """Note rows that have no weight, which the learner is not given."""
 

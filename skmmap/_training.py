@@ -250,6 +250,7 @@ class Training:
         ``waited`` are the seconds of it that were spent waiting for rows.
         """
         self.table.finish()
+        self.learner.corrections.end_epoch(self.learner.estimator)
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self._score()
         mean_loss = np.nan if loss is None else float(loss.mean())

@@ -13,9 +13,11 @@ from helpers import hand_loop, in_file_order, state_of
 from scipy import sparse
 from sklearn import linear_model
 from sklearn.base import clone
+from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.linear_model import SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit
 from skmmap._own_fit import iter_fitted
@@ -167,6 +169,57 @@ def test_the_loop_that_is_written_out_is_left_as_it_is(params, y):
     model = in_file_order(estimator, chunk_size=30).fit(X, y)
     by_hand = hand_loop(estimator, X, y, 30)
     assert state_of(model.estimator_) == state_of(by_hand)
+
+
+NETWORK = MLPClassifier((10,), solver="sgd", tol=0, max_iter=8, random_state=0)
+NETWORK.set_params(learning_rate_init=0.1)
+
+
+unconverged = pytest.mark.filterwarnings("ignore:.*converged:UserWarning")
+
+
+@unconverged
+def test_a_rate_shrinks_after_each_epoch():
+    network = clone(NETWORK).set_params(learning_rate="invscaling", shuffle=False)
+    whole = clone(network).fit(WIDE, CLASSES[2])
+    for make in (lambda: network, lambda: MultiOutputClassifier(network)):
+        for chunk_size in 400, 1_000:
+            y = CLASSES[2] if make() is network else np.c_[CLASSES[2], CLASSES[3]]
+            model = ChunkedFit(make(), chunk_size=chunk_size, shuffle=False)
+            first = next(iter_fitted(model.fit(WIDE, y).estimator_))
+            assert first._optimizer.learning_rate == whole._optimizer.learning_rate
+            for coefs, expected in zip(first.coefs_, whole.coefs_, strict=True):
+                np.testing.assert_allclose(coefs, expected, 1e-9, 1e-9)
+
+
+@unconverged
+@pytest.mark.parametrize("batch_size", ["auto", 200, 50])
+@pytest.mark.parametrize("extra", [1, 7])
+def test_a_short_tail_of_a_chunk_ruins_no_network(batch_size, extra):
+    network = clone(NETWORK).set_params(batch_size=batch_size)
+    expected = clone(network).fit(WIDE, CLASSES[2]).score(WIDE, CLASSES[2])
+    model = ChunkedFit(network, chunk_size=200 + extra).fit(WIDE, CLASSES[2])
+    assert model.score(WIDE, CLASSES[2]) > expected - 0.03
+    assert model.estimator_.batch_size == batch_size
+
+
+def test_the_tails_of_the_loop_that_is_written_out_are_left_as_they_are():
+    network, rows = clone(NETWORK).set_params(batch_size=100), slice(402)
+    model = in_file_order(network, chunk_size=201).fit(WIDE[rows], CLASSES[2][rows])
+    by_hand = hand_loop(network, WIDE[rows], CLASSES[2][rows], 201)
+    assert state_of(model.coefs_) == state_of(by_hand.coefs_)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(999, 500), (1_000, 500), (1_001, 334), (1_300, 500)]
+)
+def test_a_short_tail_of_the_file_makes_all_chunks_shorter(n_rows, expected):
+    for model in NETWORK, MiniBatchDictionaryLearning(3, max_iter=1, random_state=0):
+        y = CLASSES[2][:n_rows] if model is NETWORK else None
+        wrapper = ChunkedFit(model, chunk_size=500, max_epochs=1)
+        assert wrapper.fit(WIDE[:n_rows], y).chunk_size_ == expected
+        in_turn = in_file_order(model, chunk_size=500).fit(WIDE[:n_rows], y)
+        assert in_turn.chunk_size_ == 500
 
 
 @pytest.mark.parametrize("params", [{"average": -1}, {"penalty": "l3"}, {"alpha": "x"}])
