@@ -1080,7 +1080,7 @@ def test_sparse_rows_that_are_made_dense_count_as_dense():
     rng = np.random.default_rng(0)
     where = np.repeat(np.arange(2_000), 4), rng.integers(0, 8_000, 8_000)
     X = sparse.csr_array((rng.random(8_000), where), shape=(2_000, 8_000))
-    wrapper = ChunkedFit(IncrementalPCA(2), memory_limit="32MB").fit(X[:200])
+    wrapper = in_file_order(IncrementalPCA(2), memory_limit="32MB").fit(X[:200])
     assert wrapper.chunk_size_ == 32_000_000 // 16 // (8 * 8_000)
     by_hand = IncrementalPCA(2)
     for rows in gen_batches(200, wrapper.chunk_size_, min_batch_size=2):
