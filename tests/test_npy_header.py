@@ -251,9 +251,13 @@ def _damage(content: bytes, rng) -> bytes:
     """Return a file with some bytes changed, left out, or put between."""
     data, n_header = bytearray(content), content.index(b"\n") + 1
     for _ in range(rng.integers(1, 4)):
-        where, kind = int(rng.integers(0, n_header)), rng.integers(0, 5)
+        where, kind = int(rng.integers(0, n_header)), rng.integers(0, 8)
         if kind == 0:
             data[where : where + 1] = rng.bytes(1)
+        elif kind > 4:  # which may say something else that is sound
+            digits = [i for i, byte in enumerate(data[:n_header]) if 48 <= byte < 58]
+            if digits:
+                data[digits[rng.integers(len(digits))]] = 48 + int(rng.integers(10))
         elif kind == 1:
             del data[where : where + int(rng.integers(1, 20))]
         elif kind == 2:
@@ -273,7 +277,7 @@ def _damage(content: bytes, rng) -> bytes:
             ]
             data[where : where + 1] = tokens[rng.integers(len(tokens))]
         else:
-            del data[int(rng.integers(0, len(data))) :]
+            del data[int(rng.integers(0, len(data) + 1)) :]
     return bytes(data)
 
 
@@ -303,7 +307,7 @@ def test_damaged_headers_are_rows_or_a_value_error(version, tmp_path):
             assert rows.nbytes <= len(damaged)
             n_taken += 1
     assert n_refused > 100
-    assert n_taken > 0
+    assert n_taken > 10
 
 
 @pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
