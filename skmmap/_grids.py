@@ -72,6 +72,11 @@ class GridStore(ContainerStore):
             rows = fill_missing(hide_fills(rows, self.fills), self.where, start)
         return super()._settle(rows, start, stop)
 
+    def set_fills(self, array) -> None:
+        """Take over what stands for missing values in a file that was named."""
+        if fills := find_fills(array, self.where):  # without any, rows hash alike
+            self.fills = fills
+
     def _check_same(self, array):
         if tuple(array.shape) == self.shape and to_native(array.dtype) == self.dtype:
             return array
@@ -99,7 +104,7 @@ class HdfStore(GridStore):
         with self._open_file() as file:
             self.key, dataset = find_named(file, key, self.path.name)
             self._describe(dataset)
-            self.fills = find_fills(dataset, self.where)
+            self.set_fills(dataset)
 
     @classmethod
     def of(cls, dataset) -> "HdfStore":

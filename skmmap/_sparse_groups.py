@@ -3,7 +3,6 @@
 import os
 from pathlib import Path
 
-from skmmap._conventions import find_fills
 from skmmap._csr import VALUES, CsrStore
 from skmmap._external import import_library
 from skmmap._filters import check_codec
@@ -65,7 +64,7 @@ def open_zarr(path, key=None) -> Store:
 def _open_stored(array, name: str) -> ZarrStore:
     """Return the store of an array as its attributes say."""
     store = ZarrStore.of(array)
-    store.fills = find_fills(array, store.where)
+    store.set_fills(array)
     return store
 
 

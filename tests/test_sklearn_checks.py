@@ -77,14 +77,6 @@ EXTRA_FOR_TRANSFORMERS = [
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
 ]
-EXTRA_EXPECTED = {
-    ("check_dataframe_column_names_consistency", "MultiOutputRegressor"): (
-        "its partial_fit forgets feature_names_in_ from the second call on"
-    ),
-    ("check_dataframe_column_names_consistency", "OneVsRestClassifier"): (
-        "its partial_fit does not record feature_names_in_"
-    ),
-}
 
 
 def extra_cases():
@@ -92,9 +84,7 @@ def extra_cases():
         name = name_of(wrapper.estimator)
         transforms = hasattr(wrapper, "transform")
         for check in EXTRA + transforms * EXTRA_FOR_TRANSFORMERS:
-            reason = EXTRA_EXPECTED.get((check, name))
-            marks = pytest.mark.xfail(reason=reason, strict=True) if reason else ()
-            yield pytest.param(wrapper, check, marks=marks, id=f"{name}-{check}")
+            yield pytest.param(wrapper, check, id=f"{name}-{check}")
 
 
 @pytest.mark.parametrize(("wrapper", "check"), list(extra_cases()))
@@ -106,4 +96,4 @@ def test_extra_check(wrapper, check):
 
 def test_no_exception_is_for_an_estimator_that_is_gone():
     names = {name_of(estimator) for estimator in partial_fit_estimators()}
-    assert set(EXPECTED) | {name for _, name in EXTRA_EXPECTED} <= names
+    assert set(EXPECTED) <= names
