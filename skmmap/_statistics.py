@@ -74,14 +74,14 @@ class _KeepColumns(Correction):
 
     def after(self, learner, X, weights) -> None:
         kept, self._kept = self._kept, {}
-        lost = self.find_lost(learner, kept)
+        lost = self.find_lost(learner, kept, X, weights)
         if lost is None or not lost.any():
             return
         for name in self.names:
             if kept[name] is not None:
                 setattr(learner, name, np.where(lost, kept[name], vars(learner)[name]))
 
-    def find_lost(self, learner, kept: dict) -> np.ndarray | None:
+    def find_lost(self, learner, kept: dict, X, weights) -> np.ndarray | None:
         """Return which columns had no value in the chunk."""
         return np.isnan(vars(learner)[self.names[0]])
 
@@ -110,12 +110,19 @@ class StandardColumns(_KeepColumns):
         super().before(learner, X, weights)
         self._seen = vars(learner).get("n_samples_seen_")
 
-    def find_lost(self, learner, kept: dict) -> np.ndarray | None:
+    def find_lost(self, learner, kept: dict, X, weights) -> np.ndarray | None:
         # A variance that overflows is NaN as well, and has to stay it.
         if self._seen is None or kept["mean_"] is None:
             return None
-        seen = np.equal(learner.n_samples_seen_, self._seen)
-        return np.broadcast_to(seen, kept["mean_"].shape)
+        shape = kept["mean_"].shape
+        if weights is None:
+            seen = np.equal(learner.n_samples_seen_, self._seen)
+            return np.broadcast_to(seen, shape)
+        # The weights of rows without a value are added up and taken away again, of
+        # which rounding leaves something.
+        added = np.subtract(learner.n_samples_seen_, self._seen)
+        little = np.broadcast_to(added <= 1e-4 * np.sum(weights), shape)
+        return _find_empty(X, weights, little) if little.any() else little
 
     def after(self, learner, X, weights) -> None:
         super().after(learner, X, weights)
@@ -129,6 +136,17 @@ class StandardColumns(_KeepColumns):
             for name in self.names:
                 column = np.where(is_first, vars(chunk)[name], vars(learner)[name])
                 setattr(learner, name, column)
+
+
+def _find_empty(X, weights, among: np.ndarray) -> np.ndarray:
+    """Return which columns, of some, have no value in rows that weigh something."""
+    columns, weigh = np.flatnonzero(among), np.flatnonzero(weights)
+    rows = X.tocsr() if sparse.issparse(X) else np.asarray(X)
+    values = rows[weigh][:, columns]
+    values = values.toarray() if sparse.issparse(values) else values.astype(float)
+    empty = np.zeros_like(among)
+    empty[columns] = np.isnan(values).all(axis=0)
+    return empty
 
 
 @dataclass

@@ -9,6 +9,7 @@ import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import (
     find_classes,
@@ -205,6 +206,22 @@ def test_sparse_rows_without_a_value():
         for n_jobs in None, 2:
             model = ChunkedFit(scaler, chunk_size=23, n_jobs=n_jobs).fit(X)
             assert_same_learned(model.estimator_, expected)
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array, pd.DataFrame])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_weights_that_do_not_add_up_to_nothing(dtype, form):
+    """Those of rows without a value are added and taken away, in the type of X."""
+    rng = np.random.default_rng(0)
+    X, w = rng.normal(size=(300, 3)).astype(dtype), rng.random(300)
+    X[100:150, 1] = X[200:249, 2] = np.nan
+    w[249], w[40:60] = 1e-3, 0  # the only value of a chunk weighs little
+    scaler, X = StandardScaler(with_mean=form is not sparse.csr_array), form(X)
+    expected = clone(scaler).fit(X, sample_weight=w)
+    found = ChunkedFit(scaler, chunk_size=50).fit(X, sample_weight=w)
+    for name in "mean_", "var_", "scale_", "n_samples_seen_":
+        one, other = getattr(found, name), getattr(expected, name)
+        np.testing.assert_allclose(one, other, rtol=1e-4 if dtype == "f4" else 1e-9)
 
 
 def test_near_constant_features_and_sorted_labels():
