@@ -1,5 +1,6 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
+from copy import deepcopy
 from functools import partial
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
@@ -630,6 +631,7 @@ class ChunkedFit(
         tags = find_tags(self.estimator)
         if tags is None:
             return super().__sklearn_tags__()
+        tags = deepcopy(tags)
         tags.array_api_support = False
         return tags
 

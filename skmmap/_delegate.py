@@ -179,9 +179,9 @@ def _has_default_target(estimator) -> bool:
 
 
 def find_tags(estimator):
-    """Return a copy of the estimator's tags, None if it has none."""
+    """Return the estimator's tags, None if it has none; they may be its own object."""
     try:
-        return deepcopy(get_tags(estimator))
+        return get_tags(estimator)
     except (AttributeError, TypeError):
         return None
 

@@ -128,11 +128,13 @@ def _find_group_memory(group: Path, limit: str, usage: str, cache: str) -> int |
     """Return the free bytes of one control group, None if it has no limit."""
     try:
         most = (group / limit).read_text().strip()
+        if most == "max":
+            return None
         used = int((group / usage).read_text())
         cached = _read_table(group / "memory.stat").get(cache, 0)
     except (OSError, ValueError):
         return None
-    return None if most == "max" else max(0, int(most) - used + cached)
+    return max(0, int(most) - used + cached)
 
 
 def _read_table(path) -> dict:

@@ -19,6 +19,13 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _collect_from_here_on():
+    """Leave what modules import out of collections, which take a second with it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def on_disk(tmp_path):
     """Save an array as .npy and return its map, by default read-only."""
