@@ -20,8 +20,8 @@ def is_shards(value, *, is_text: bool) -> bool:
     """
     if not isinstance(value, list | tuple) or not len(value):
         return False
-    if isinstance(value[0], str | bytes) and is_text:
-        return all(is_path(item) and _names_rows(item) for item in value)
+    if isinstance(value[0], str | bytes):  # NumPy's own texts, too
+        return not is_text or all(map(_names_rows, value))
     if isinstance(value[0], _NEVER):
         return False  # without a look at each of a million labels
     texts = () if is_text else (str, bytes)
@@ -32,7 +32,7 @@ _NEVER = int, float, complex, dict, list, tuple, np.generic
 
 
 def _names_rows(item) -> bool:
-    return isinstance(item, os.PathLike) or names_rows(item)
+    return is_path(item) and (isinstance(item, os.PathLike) or names_rows(item))
 
 
 def _is_source(item) -> bool:

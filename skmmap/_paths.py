@@ -37,6 +37,11 @@ def is_path(value) -> bool:
 def to_path(value) -> Path:
     """Return the path, with ``~`` for the home folder where no file has that name."""
     name = os.fsdecode(value)
+    if not name:  # of which pathlib makes the folder that the process is in
+        raise FileNotFoundError(
+            f"The path {value!r} is empty. Give the name of a file, or '.' for the "
+            "current folder."
+        )
     return Path(name if os.path.exists(name) else os.path.expanduser(name))
 
 
@@ -152,5 +157,7 @@ def _read_format(path: Path) -> str:
 
 def names_rows(text: str) -> bool:
     """Whether a text among others is the path of a file of rows, rather than text."""
+    if not text:  # a label or sentence that is missing
+        return False
     path = to_path(text)
     return bool(find_format(path)) or _has_any(path, _CSR_FILES)

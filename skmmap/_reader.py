@@ -1,5 +1,6 @@
 """Carries out a schedule over the sources: X, y and all that goes row by row."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,7 +16,7 @@ from scipy import sparse
 from skmmap._identity import Identity
 from skmmap._lists import is_shards
 from skmmap._open import open_source
-from skmmap._paths import NPY, find_suffix, is_path, to_path
+from skmmap._paths import NPY, find_suffix, is_path
 from skmmap._read_path import Reading
 from skmmap._readahead import Load, Memory, bring
 from skmmap._schedule import Buffer, FileOrder
@@ -388,7 +389,7 @@ def _check_weights(source, n_rows: int):
 def _is_source(value) -> bool:
     """Whether ``value`` is a path, or a list of shards, and not itself a parameter."""
     if isinstance(value, str | bytes):  # which may be a text for the estimator
-        return find_suffix(to_path(value)) in NPY
+        return find_suffix(os.fsdecode(value)) in NPY
     return is_path(value) or is_shards(value, is_text=True)
 
 

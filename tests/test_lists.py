@@ -2,6 +2,7 @@
 
 import os
 from contextlib import redirect_stdout
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
@@ -266,6 +267,34 @@ def test_texts_that_all_name_files_of_rows_have_to_be_there():
             sgd().fit(given, Y)
     with pytest.raises(FileNotFoundError):  # where text has no other meaning
         open_rows(["a", "b"])
+
+
+@pytest.mark.parametrize("text", [np.str_, np.bytes_])
+def test_texts_of_numpy_are_paths(text):
+    paths = list(np.array(halves(X), text))
+    assert type(paths[0]) is text
+    for door in ("open_rows", "convert", "fit", "predict"):
+        use = DOORS_OF_X[door]
+        np.testing.assert_array_equal(use(paths), use(X))
+    labels = list(np.array(["cat", "dog"])[Y])
+    assert sgd().fit(X, labels).classes_.tolist() == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("empty", ["", b"", np.str_("")])
+def test_an_empty_path_is_not_this_folder(empty):
+    put("a.parquet", X, write_parquet)
+    error = f"The path {empty!r} is empty. Give the name of a file, or '.' for the "
+    error += "current folder."
+    calls = [lambda: sgd().fit(X, empty), lambda: describe(empty)]
+    calls += [lambda: SCALER.transform(X, out=empty), lambda: convert(X, empty)]
+    calls += [lambda: open_rows([empty, "a.parquet"])]
+    for call in [*calls, *(partial(use, empty) for use in DOORS_OF_X.values())]:
+        with raises(FileNotFoundError, error):
+            call()
+    # Texts that mean something else may be empty, and "." is what it says.
+    assert not is_shards([empty, empty], is_text=True)
+    ChunkedFit(Remembering(), **THE_LOOP).fit(X, Y, note=empty, tag=Y)
+    assert open_rows(".").shape == X.shape
 
 
 def test_folders_of_rows_among_shards(folder):
