@@ -10,10 +10,11 @@ from skmmap._inference import Work, apply_method, keep_result
 from skmmap._names import check_names
 from skmmap._open import open_source
 from skmmap._origin import is_sklearns
+from skmmap._output_check import check_output
 from skmmap._output_file import find_key, open_output
 from skmmap._plan import make_estimator, make_schedule
 from skmmap._read_path import Reading
-from skmmap._reader import open_table
+from skmmap._reader import open_given, open_table
 from skmmap._scoring import compute_score
 from skmmap._source import Source
 from skmmap._targets import open_target, open_target_as_it_is
@@ -386,6 +387,7 @@ class RowMethods:
         Allocates: what `fit` and `predict` allocate.
         Equals: ``fit(X, y).predict(X, out=out)``.
         """
+        self._check_output(X, y, params, out, resume)
         return self.fit(X, y, **params).predict(X, out=out, resume=resume)
 
     @available_with("fit_transform")
@@ -423,6 +425,7 @@ class RowMethods:
         Allocates: what `fit` and `transform` allocate.
         Equals: ``fit(X, y).transform(X, out=out)``.
         """
+        self._check_output(X, y, params, out, resume)
         return self.fit(X, y, **params).transform(X, out=out, resume=resume)
 
     @available_with("get_feature_names_out")
@@ -473,6 +476,11 @@ class RowMethods:
                 # The user's own is not changed: what is set is a copy's.
                 self.estimator_ = copy_trained(self).set_output(transform=transform)
         return self
+
+    def _check_output(self, X, y, params: dict, out, resume: bool) -> None:
+        """Raise before training if the result could not be put where it is to be."""
+        if out is not None or resume:
+            check_output(out, open_given(X, y, params), resume=resume)
 
     def _apply(
         self,

@@ -27,10 +27,10 @@ from skmmap._npy import NpyWriter
 from skmmap._npy_header import make_header, read_header
 from skmmap._open import open_rows
 from skmmap._output import Output, check_rows, is_several
-from skmmap._paths import is_path, to_path
+from skmmap._output_check import check_known, check_output
 from skmmap._selection import at
 from skmmap._stores import is_frame
-from skmmap._unfinished import Unfinished, check_path, check_place
+from skmmap._unfinished import Unfinished
 from skmmap._version import __version__
 
 # Rows that lie apart go to their places through a map of so many pages at most.
@@ -47,34 +47,16 @@ def open_output(out, table, *, resume: bool, key):
     ``key`` returns the fingerprint of what is computed.
     """
     n_rows, order = table.X.n_rows, table.X.order
-    if resume and (out is None or isinstance(out, np.ndarray)):
-        raise ValueError(
-            "resume=True goes on with a file that a run before this one has begun; "
-            f"give out='y.npy'. Got out={'None' if out is None else 'an array'}."
-        )
+    out = check_output(out, table, resume=resume)
     if out is None:
         return Output(n_rows, keep_index=table.X.store.has_index, order=order)
     if isinstance(out, np.ndarray):
-        _check_apart(table.shares(out), "the array")
-        return ArrayOutput(out, n_rows, order)
-    if not is_path(out):
-        raise TypeError(
-            "out must be None, a path that ends in '.npy', a folder for a sparse "
-            f"result, or an array; got {type(out).__name__}."
-        )
-    out = to_path(out)
+        return ArrayOutput(out, order)
     if not out.suffix:
-        if resume:
-            raise ValueError(
-                f"resume=True is for '.npy' files; out={str(out)!r} is a folder "
-                "for a sparse result, which is written in one run."
-            )
-        _check_apart(table.identity.covers(out), "the folder")
-        return FolderOutput(out.absolute(), order)
-    path = check_path(out, "out")
-    _check_apart(table.identity.covers(path), "the file")
+        return FolderOutput(out)
     if resume:
-        _check_known(table)
+        for source in table.sources:
+            check_known(source)
     # Rows in memory would all be looked at for it.
     name = key() if resume or table.is_addressed else ""
     if resume and not name:
@@ -82,7 +64,7 @@ def open_output(out, table, *, resume: bool, key):
             "resume=True needs an estimator and rows that can be pickled, to be told "
             "from others. Give a path or open_rows(path) for X."
         )
-    return FileOutput(path, n_rows, order, key=name, resume=resume)
+    return FileOutput(out, n_rows, order, key=name, resume=resume)
 
 
 def find_key(*parts) -> str:
@@ -94,40 +76,12 @@ def find_key(*parts) -> str:
         return ""
 
 
-def _check_known(table) -> None:
-    """Raise unless it can be told whether the rows are those of a run before."""
-    for source in table.sources:
-        if not source.store.identity.is_known:
-            raise ValueError(
-                f"resume=True needs rows that can be told from others, and what is "
-                f"behind {source.store.where} may change unnoticed. Write them to a "
-                "file with skmmap.convert(X, 'X.npy'), and give that."
-            )
-
-
-def _check_apart(is_read: bool, what: str) -> None:
-    if is_read:
-        raise ValueError(
-            f"out is {what} that X is read from, which is never written to. Give "
-            "another one."
-        )
-
-
 class ArrayOutput:
     """Results that fill an array of the caller's."""
 
     share = None  # results have to come here
 
-    def __init__(self, array: np.ndarray, n_rows: int, order=None):
-        if not array.flags.writeable:
-            raise ValueError(
-                "out is an array that cannot be written to. Open the map with "
-                "mode='r+', or give another array."
-            )
-        if array.shape[:1] != (n_rows,):
-            raise ValueError(
-                f"out has the shape {array.shape}, and the result has {n_rows:,} rows."
-            )
+    def __init__(self, array: np.ndarray, order=None):
         self._array, self._order = array, order
 
     def choose(self, schedule) -> Iterable:
@@ -307,17 +261,7 @@ class FolderOutput:
 
     share = None  # the rows of one chunk say where those of the next one go
 
-    def __init__(self, path: Path, order=None):
-        check_place(path.with_name(path.name + ".npy"))
-        if path.exists():
-            raise FileExistsError(
-                f"out={str(path)!r} is there already. Delete it, or choose another."
-            )
-        if order is not None:
-            raise ValueError(
-                "Rows of X in another order than in the file go to a sparse result in "
-                "memory only. Sort the selection, or leave out=None."
-            )
+    def __init__(self, path: Path):
         self._path, self._writers, self._opened = path, {}, ExitStack()
         self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from skmmap._identity import Identity
 from skmmap._lists import is_shards
 from skmmap._open import open_source
 from skmmap._paths import NPY, find_suffix, is_path
@@ -21,6 +20,7 @@ from skmmap._read_path import Reading
 from skmmap._readahead import Load, Memory, bring
 from skmmap._schedule import Buffer, FileOrder
 from skmmap._source import Source, to_native
+from skmmap._stores import ArrayStore, Store
 from skmmap._targets import (
     ClassWeight,
     check_finite,
@@ -134,20 +134,21 @@ class Table:
             memory.holds(array) for memory in self._memory.values()
         )
 
-    def shares(self, array: np.ndarray) -> bool:
-        """Whether who writes to ``array`` changes what is read."""
-        return any(source.store.shares(array) for source in self.sources)
-
     def finish(self) -> None:
         """Raise if the rows are no longer those that a run began with."""
         for source in self.sources:
             source.store.finish()
 
     @property
-    def identity(self) -> Identity:
-        """What all rows and other arrays come from."""
-        others = Identity.of_arrays(self.whole.values())
-        return sum((source.store.identity for source in self.sources), others)
+    def stores(self) -> dict[str, Store]:
+        """What all rows and other arrays are read from, by the names of the user's."""
+        named = {"X": self.X, "y": self.y, **self.by_row}
+        stores = {
+            name: source.store for name, source in named.items() if source is not None
+        }
+        whole = self.whole.items()
+        arrays = {k: ArrayStore(v) for k, v in whole if isinstance(v, np.ndarray)}
+        return stores | arrays
 
     def in_file_order(self) -> "Table":
         """Return the table with its rows in the order in which those of X lie."""
@@ -374,6 +375,27 @@ def open_table(
         check_finite(table.by_row["sample_weight"], "sample_weight")
         check_has_weight(table.by_row["sample_weight"])
     return table
+
+
+# Parameters of `fit` that have rows of their own, or else a number or None.
+_OWN_ROWS = "y", "sample_weight", "X_val", "y_val", "sample_weight_val"
+_LABELS = "classes", "class_weight"
+
+
+def open_given(X, y, params: dict) -> Table:
+    """Return a table of all that `fit` is given, to be asked where it is read from.
+
+    Nothing else is checked, nor brought: the rows of X_val are others than those of X.
+    """
+    X, by_row, whole = open_source(X, "X"), {}, {}
+    for name, value in {"y": y, **params}.items():
+        is_rows = name in _OWN_ROWS and not isinstance(value, Number | None)
+        is_other = name not in (*_OWN_ROWS, *_LABELS)
+        if is_rows or (is_other and (_is_source(value) or _has_rows(value, X.n_rows))):
+            by_row[name] = open_source(value, name)
+        else:
+            whole[name] = value
+    return Table(X, by_row.pop("y", None), by_row, whole)
 
 
 def _check_weights(source, n_rows: int):

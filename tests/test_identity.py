@@ -553,7 +553,7 @@ def test_nor_of_what_goes_along(name, folder):
     path = write("npy", folder, 1) / "X.npy"
     add = np.load(path, mmap_mode="r")
     add = add if name == "add" else add[:1]  # has no value for each row
-    with pytest.raises(ValueError, match="is the file that X is read from"):
+    with pytest.raises(ValueError, match="is the file that add is read from"):
         fitted().predict(make_rows(1), add=add, out=path)
 
 

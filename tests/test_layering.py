@@ -71,6 +71,7 @@ HOUSE = [
     "_interrupt",
     "_training",
     "_output",
+    "_output_check",
     "_output_file",
     "_one_core",
     "_parallel",
