@@ -25,7 +25,7 @@ from skmmap._filters import (
     register_codecs,
 )
 from skmmap._groups import find_array, find_named
-from skmmap._hdf_files import check_raw, find_address, find_files
+from skmmap._hdf_files import check_raw, find_address, find_files, is_at
 from skmmap._identity import Identity
 from skmmap._lazy import fill_missing
 from skmmap._zarr_files import Metadata, find_root, read_folder
@@ -96,6 +96,7 @@ _OBJECTS = (
 class HdfStore(GridStore):
     """Rows of a dataset in an HDF5 file, which is open only while it is read."""
 
+    is_addressed = True
     _plugin_paths = ()  # of the process that has sent these rows
 
     def __init__(self, path, key=None):
@@ -113,20 +114,22 @@ class HdfStore(GridStore):
         file = dataset.file
         store.path, store.key = find_address(dataset)
         store._file, store._dataset = None, dataset
-        # A file in memory may bear the name of one on disk.
-        store.on_disk = file.driver != "core" and store.path.is_file()
+        store.is_addressed = is_at(file, store.path)
+        store.on_disk = store.is_addressed or file.driver == "sec2"
         store._held = (str(store.path),)
         store._describe(dataset)
         return store
 
     def _describe(self, dataset) -> None:
         super()._describe(dataset)
+        if not self.is_addressed:
+            self._opened = Identity(is_known=not self.on_disk)
+            return
         self._files = find_files(dataset)
-        if self.on_disk:
-            is_writer = dataset.file.mode != "r"
-            paths = self.path, *self._files
-            self._opened = Identity.read(paths, is_writer=is_writer)
-            check_raw(dataset, self._files)
+        is_writer = dataset.file.mode != "r"
+        paths = self.path, *self._files
+        self._opened = Identity.read(paths, is_writer=is_writer)
+        check_raw(dataset, self._files)
 
     def _check_same(self, dataset):
         if (files := find_files(dataset)) != self._files:
@@ -186,6 +189,11 @@ class HdfStore(GridStore):
         return import_library("h5py", "HDF5 files", "hdf5", self.path).File(self.path)
 
     def __getstate__(self):
+        if self.on_disk and not self.is_addressed:
+            raise TypeError(
+                f"Rows of {self.where!r} cannot be pickled: the file that is open is "
+                f"not the one at {str(self.path)!r}. Open it again, by its full path."
+            )
         if not self.on_disk or self.key is None:
             raise TypeError(
                 f"Rows of {self.where!r} cannot be pickled: the dataset is in memory "

@@ -14,6 +14,22 @@ def find_address(dataset) -> tuple[Path, str | None]:
     return Path(os.path.abspath(str(file.filename))), name
 
 
+def is_at(file, path) -> bool:
+    """Whether an open HDF5 file is the one at ``path``.
+
+    That may be another one by now, or a namesake: HDF5 keeps a name that is relative to
+    the folder which was the working directory when the file was opened.
+    """
+    if file.driver == "core":  # in memory, where it may bear any name
+        return False
+    if file.driver != "sec2":  # of others, the handle is no descriptor
+        return os.path.isfile(path)
+    try:
+        return os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def find_files(dataset) -> list[str]:
     """Return the files in which the values of an open HDF5 dataset lie."""
     path = os.path.abspath(str(dataset.file.filename))

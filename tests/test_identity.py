@@ -514,6 +514,56 @@ def test_raw_data_that_end_too_early(tmp_path):
         open_rows(tmp_path / "X.h5")
 
 
+# Files of HDF5 that are open, and are not what their names say
+
+
+def replace_open(folder):
+    os.replace(folder / "there" / "X.h5", folder / "X.h5")
+
+
+def go_to_a_namesake(folder):
+    os.chdir(folder / "there")
+
+
+def go_away(folder):
+    os.chdir(folder.parent)
+
+
+def save_parts(path, value):
+    with h5py.File(path, "w") as file:
+        X = file.create_group("sparse")
+        X.attrs.update({"encoding-type": "csr_matrix", "shape": (N_ROWS, 2)})
+        X["data"], X["indices"] = make_rows(value).ravel(), np.tile([0, 1], N_ROWS)
+        X["indptr"], file["dense"] = ENDS, make_rows(value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps files that are open")
+@pytest.mark.parametrize("key", ["dense", "sparse"])
+@pytest.mark.parametrize("move", [replace_open, go_to_a_namesake, go_away])
+def test_an_open_file_that_is_not_at_its_path(move, key, folder, monkeypatch):
+    (folder / "there").mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    save_parts("X.h5", 1)
+    save_parts("there/X.h5", 2)
+    with h5py.File("X.h5") as file:
+        move(folder)
+        rows = open_rows(file[key])
+        assert "0 bytes in memory" in repr(rows)
+        np.testing.assert_array_equal(load(rows), make_rows(1))
+        # Threads read it, since no other process can.
+        assert set(fitted(n_jobs=2).predict(file[key])) == {1.0}
+        part = "/data" if key == "sparse" else ""
+        text = (
+            f"Rows of 'X.h5:/{key}{part}' cannot be pickled: the file that is open is "
+            f"not the one at {os.path.abspath('X.h5')!r}. Open it again, by its full "
+            "path."
+        )
+        with raises(TypeError, text):
+            pickle.dumps(rows)
+        with pytest.raises(ValueError, match="resume=True needs rows that can be told"):
+            fitted().predict(rows, out="y.npy", resume=True)
+
+
 # What is written to
 
 
