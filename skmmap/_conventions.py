@@ -4,6 +4,9 @@ h5py and zarr return what is stored. netCDF4, xarray and HDF-EOS know more of it
 https://cfconventions.org/cf-conventions/cf-conventions.html#missing-data.
 """
 
+import binascii
+from base64 import b64decode
+
 import numpy as np
 
 _CHANGES = "scale_factor", "add_offset", "_Unsigned"
@@ -43,15 +46,39 @@ def find_fills(array, where: str) -> list:
             "is read as it is stored. Give the variable of netCDF4 or xarray: "
             "xarray.open_dataset(path)[name]."
         )
-    if array.dtype.kind not in "fiu":
+    if array.dtype.base.kind not in "fiu":
         return []
-    said = [np.ravel(array.attrs[name]) for name in _MISSING if name in array.attrs]
+    said = [np.ravel(value) for value in _iter_missing(array)]
     numbers = [
         value for values in said if values.dtype.kind in "fiu" for value in values
     ]
     default = _find_default(array)
     numbers += [] if default is None else [default]
     return [value for value in numbers if value == value]  # NaN is missing anyway
+
+
+def _iter_missing(array):
+    """Yield what attributes name, and what xarray writes instead of them to zarr.
+
+    In zarr's format 3 that is a text, in format 2 the fill value of zarr itself:
+    https://docs.xarray.dev/en/stable/internals/zarr-encoding-spec.html.
+    """
+    for name in _MISSING:
+        if name in array.attrs:
+            yield _decode(array.attrs[name], array.dtype)
+    zarr_format = getattr(getattr(array, "metadata", None), "zarr_format", None)
+    if zarr_format == 2 and "_ARRAY_DIMENSIONS" in array.attrs:
+        yield np.nan if array.fill_value is None else array.fill_value
+
+
+def _decode(value, dtype: np.dtype):
+    """Return the float that a text stands for, if it is one of xarray's."""
+    if not (isinstance(value, str) and dtype.kind == "f"):
+        return value
+    try:
+        return np.frombuffer(b64decode(value, validate=True), "<f8")
+    except (binascii.Error, ValueError):  # of another length
+        return value
 
 
 def _find_default(array):

@@ -136,6 +136,18 @@ def to_native(dtype) -> np.dtype:
     return plain.newbyteorder("=")
 
 
+def find_kind(array) -> tuple[tuple, np.dtype]:
+    """Return shape and type of what slices of an HDF5 dataset or zarr array are.
+
+    HDF5 has types that are arrays, which NumPy makes dimensions of.
+    """
+    dtype = to_native(array.dtype)
+    inside = np.empty(0, dtype) if dtype.subdtype else None
+    if inside is None:
+        return tuple(array.shape), dtype
+    return (*array.shape, *inside.shape[1:]), inside.dtype
+
+
 def import_library(name: str, reads: str, extra: str, path):
     """Return the library that reads such files, or say how to install it."""
     try:

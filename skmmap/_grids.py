@@ -13,9 +13,9 @@ from skmmap._external import (
     ContainerStore,
     cut_blocks,
     find_folder_nbytes,
+    find_kind,
     find_stored_nbytes,
     import_library,
-    to_native,
 )
 from skmmap._filters import (
     check_codec,
@@ -64,7 +64,7 @@ class GridStore(ContainerStore):
             raise ValueError(f"{self.where!r} has no rows: its shape is {array.shape}.")
         if array.dtype.hasobject:
             raise ValueError(_OBJECTS.format(where=self.where))
-        self.shape, self.dtype = tuple(array.shape), to_native(array.dtype)
+        self.shape, self.dtype = find_kind(array)
         self._chunk_rows = max(1, array.chunks[0]) if array.chunks else 1
 
     def _settle(self, rows, start: int, stop: int) -> np.ndarray:
@@ -78,7 +78,7 @@ class GridStore(ContainerStore):
             self.fills = fills
 
     def _check_same(self, array):
-        if tuple(array.shape) == self.shape and to_native(array.dtype) == self.dtype:
+        if find_kind(array) == (self.shape, self.dtype):
             return array
         raise ValueError(
             f"{self.where!r} has changed: it was {self.shape} of {self.dtype}, and is "

@@ -565,6 +565,11 @@ def check_dtype(dtype) -> np.dtype:
         raise ValueError(
             f"dtype must be a type of fixed size, without Python objects; got {dtype}."
         )
+    if dtype.subdtype is not None:
+        raise ValueError(
+            f"dtype must be the type of single values; got {dtype}. Give "
+            f"dtype={dtype.base.str!r}, and {dtype.shape} as the last numbers of shape."
+        )
     return dtype
 
 

@@ -23,10 +23,13 @@ def write_hdf(path, values=VALUES, root=(), **attributes):
     return path
 
 
-def write_zarr(path, values=VALUES, **attributes):
-    group = zarr.open_group(str(path), mode="w")
-    group["X"] = values
-    group["X"].attrs.update(attributes)
+def write_zarr(path, values=VALUES, zarr_format=3, fill_value=0, **attributes):
+    group = zarr.open_group(str(path), mode="w", zarr_format=zarr_format)
+    array = group.create_array(
+        "X", shape=values.shape, dtype=values.dtype, fill_value=fill_value
+    )
+    array[:] = values
+    array.attrs.update(attributes)
     return path
 
 
@@ -57,6 +60,38 @@ def test_missing_integers_are_refused(name, tmp_path):
     said = f"{where} has a missing value in row 10, and int32 has no NaN for it."
     with pytest.raises(ValueError, match=said):
         ChunkedFit(StandardScaler()).fit(rows)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i2"])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_zarr_as_xarray_writes_it(zarr_format, dtype, tmp_path):
+    """A float is written as a text, or as the fill value of zarr."""
+    xr = pytest.importorskip("xarray")
+    values = np.where(VALUES == 7, np.nan, VALUES)
+    encoding = {"X": {"_FillValue": -9.0 if dtype != "i2" else -9, "dtype": dtype}}
+    xr.Dataset({"X": (("row", "column"), values)}).to_zarr(
+        tmp_path / "a.zarr",
+        zarr_format=zarr_format,
+        consolidated=False,
+        encoding=encoding,
+    )
+    rows = open_rows(tmp_path / "a.zarr", key="X")
+    if dtype == "i2":
+        with pytest.raises(ValueError, match="has a missing value in row 2, and int16"):
+            rows.read()
+    else:
+        np.testing.assert_array_equal(rows.read(), values)
+    given = open_rows(zarr.open(str(tmp_path / "a.zarr"))["X"])
+    assert given.read()[2, 1] == -9
+
+
+@pytest.mark.parametrize("fill", [None, 31.0])
+def test_only_xarrays_fill_value_of_zarr_is_missing(fill, tmp_path):
+    path = write_zarr(tmp_path / "a.zarr", zarr_format=2, fill_value=fill)
+    assert np.array_equal(np.asarray(open_rows(path, key="X")), VALUES)
+    zarr.open(str(path))["X"].attrs["_ARRAY_DIMENSIONS"] = ["row", "column"]
+    expected = VALUES if fill is None else np.where(VALUES == 31, np.nan, VALUES)
+    np.testing.assert_array_equal(np.asarray(open_rows(path, key="X")), expected)
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -97,9 +132,12 @@ def test_a_dataset_that_is_given_is_what_its_slices_are(tmp_path):
     assert np.array_equal(np.asarray(open_rows(array)), VALUES)
 
 
-@pytest.mark.parametrize("value", [np.nan, "none", b"none"])
-def test_attributes_that_say_nothing(value, tmp_path):
-    path = write_hdf(tmp_path / "a.h5", _FillValue=value)
+@pytest.mark.parametrize("value", [np.nan, "none", "AAAA", "é", b"none"])
+@pytest.mark.parametrize("name", ["a.h5", "a.zarr"])
+def test_attributes_that_say_nothing(name, value, tmp_path):
+    if name == "a.zarr" and isinstance(value, bytes):
+        return  # which JSON has not
+    path = WRITERS[name](tmp_path / name, _FillValue=value)
     assert np.array_equal(np.asarray(open_rows(path)), VALUES)
 
 
@@ -137,3 +175,20 @@ def test_files_of_netcdf4_are_what_netcdf4_returns(dtype, tmp_path):
     else:
         with pytest.raises(ValueError, match="a missing value in row 3"):
             rows.read()
+
+
+@pytest.mark.parametrize("dtype", ["(3,)f4", "(3,)>i2", "(2, 1)f8"])
+def test_types_that_are_arrays_are_dimensions(tmp_path, dtype):
+    """As in slices of h5py."""
+    shape = (5, *np.dtype(dtype).shape)
+    values = np.arange(np.prod(shape)).reshape(shape)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("X", (5,), dtype)[...] = values
+        assert file["X"][:].shape == shape
+        given = open_rows(file["X"])
+        assert np.array_equal(given.read(), values)
+    rows = pickle.loads(pickle.dumps(open_rows(tmp_path / "a.h5")))
+    for found in (given, rows):
+        assert found.shape == shape
+        assert found.dtype == np.dtype(dtype).base.str[1:]
+    assert np.array_equal(rows.read(1, 3), values[1:3])

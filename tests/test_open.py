@@ -358,6 +358,13 @@ def refusals(folder):
             "dtype must be a type of fixed size, without Python objects; got object.",
         ),
         (
+            "raw.bin",
+            {"dtype": "(3,)f4"},
+            ValueError,
+            "dtype must be the type of single values; got ('<f4', (3,)). Give "
+            "dtype='<f4', and (3,) as the last numbers of shape.",
+        ),
+        (
             "empty",
             {},
             IsADirectoryError,
