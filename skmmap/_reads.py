@@ -15,8 +15,11 @@ _PIECE_NBYTES = 2**24  # that are read at a time
 def read_columns(source: Source, key: tuple):
     """Return ``rows[:, *key]`` in memory, without the rest of the rows.
 
-    A column of a sparse matrix is one of one column.
+    A column of a sparse matrix is one of one column; those of frames and lists are
+    arrays, as scikit-learn makes them.
     """
+    if not (source.store.is_array or source.store.is_sparse):
+        return _read_others(source, key)
     if source.store.is_sparse:
         (column,) = key
         column = [index(column)] if _is_integer(column) else column
@@ -31,6 +34,23 @@ def read_columns(source: Source, key: tuple):
     return out
 
 
+def _read_others(source: Source, key: tuple) -> np.ndarray:
+    """Return columns of frames, of the type that these have, or of lists."""
+    pieces = [rows for _, rows in _iter_pieces(source)] or [source.load()]
+    if isinstance(pieces[0], list):
+        rows = np.asarray(source.store.join(pieces)).reshape(source.shape)
+        return rows[(slice(None), *key)]
+    numbers = np.arange(source.shape[1])[key].tolist()
+    if numbers == []:  # polars knows no rows without a column
+        return np.empty((source.n_rows, 0))
+    return source.store.join([_pick(frame, numbers) for frame in pieces]).to_numpy()
+
+
+def _pick(frame, numbers):
+    """Return columns of a frame of pandas or polars by their numbers."""
+    return frame.iloc[:, numbers] if hasattr(frame, "iloc") else frame[:, numbers]
+
+
 def find_extreme(source: Source, find) -> np.generic:
     """Return the extreme of all values; ``find`` returns that of some, as np.max."""
     found = [find(rows) for _, rows in _iter_pieces(source)]
@@ -39,7 +59,7 @@ def find_extreme(source: Source, find) -> np.generic:
 
 def _iter_pieces(source: Source) -> Iterator[tuple]:
     """Yield rows with their positions, in the order in which they lie."""
-    order = None if source.store.is_sparse else source.find_file_order()
+    order = source.find_file_order() if source.store.is_array else None
     rows = source if order is None else source.reorder(order)
     step = max(1, _PIECE_NBYTES // max(1, source.row_nbytes))
     for start in range(0, source.n_rows, step):
@@ -53,8 +73,6 @@ def can_read(source: Source, first, key: tuple) -> bool:
 
     Arrays in several places of a key are paired, and may move the rows to the end.
     """
-    if not (source.store.is_array or source.store.is_sparse):
-        return False
     if len(key) >= source.ndim or any(part is None or part is ... for part in key):
         return False
     if all(map(_is_basic, key)):

@@ -20,8 +20,8 @@ class Rows:
     takes X, y or weights. ``rows[key]`` for a slice, a mask or an array of row
     numbers is again `Rows`: an address and a selection, with nothing read. A single
     row, ``rows[i]``, is read, of a matrix or a frame as one of one row, and so are
-    columns, ``rows[:, j]``, without the others. ``np.asarray(rows)`` and
-    ``rows.copy()`` load them all.
+    columns, ``rows[:, j]``, without the others, as an array. ``np.asarray(rows)`` and
+    ``rows.copy()`` load all.
 
     Parameters
     ----------
@@ -41,6 +41,9 @@ class Rows:
 
     size : int
         Number of values.
+
+    columns : ndarray of str
+        Names of the columns; there are none where the source has no names.
 
     nbytes : int
         Bytes of these rows in memory: as an array, or as the three arrays of a CSR
@@ -121,6 +124,16 @@ class Rows:
         return self._source.n_rows * int(np.prod(self.shape[1:], dtype=np.int64))
 
     @property
+    def columns(self):
+        names = self._source.store.names
+        if names is None:
+            raise AttributeError(
+                f"Rows of {self._source.store.where} have no names of columns; select "
+                "columns by their numbers."
+            )
+        return np.array(names, dtype=object)
+
+    @property
     def nbytes(self):
         return self._source.nbytes
 
@@ -145,7 +158,7 @@ class Rows:
         is_row = isinstance(picked, int)
         picked = range(picked, picked + 1) if is_row else picked
         read = read_columns(self._source.select(picked), columns)
-        return read[0] if is_row and self._source.store.is_array else read
+        return read[0] if is_row and not self._source.store.is_sparse else read
 
     def _read_row(self, row: int):
         rows = self._source.select(range(row, row + 1)).load()
@@ -216,18 +229,19 @@ class Rows:
 
         Returns
         -------
-        rows : ndarray or csr_array
+        rows : ndarray, csr_array or pandas frame
             The rows, all of them.
 
         Notes
         -----
         Reads: these rows, in the order in which they lie in the file.
         Allocates: all of them.
-        Equals: ``np.array(rows)``; rows of a sparse matrix stay sparse.
+        Equals: ``np.array(rows)``; rows of a sparse matrix stay sparse, and those of
+        a pandas frame one.
         """
-        if self._source.store.is_array:
-            return np.array(self._source.load())
-        return self._source.load().copy()
+        rows = self._source.load()
+        stays = sparse.issparse(rows) or hasattr(rows, "iloc")
+        return rows.copy() if stays else np.array(rows)
 
     def min(self, axis=None, out=None):
         """Return the smallest value.

@@ -2,6 +2,8 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from sklearn.calibration import CalibrationDisplay
 from sklearn.inspection import (
@@ -146,3 +148,31 @@ def test_with_weights(classifier, on_disk):
     expected = _depend(classifier, array, None, sample_weight=weights)
     got = _depend(classifier, rows, None, sample_weight=lazy)
     np.testing.assert_allclose(got[-1], expected[-1], rtol=1e-12)
+
+
+FRAMES = {
+    "pandas": lambda: pd.DataFrame(X, columns=["a", "b"]),
+    "polars": lambda: pl.DataFrame(X, schema=["a", "b"]),
+    "list": X.tolist,
+    "parquet": lambda: pd.DataFrame(X, columns=["a", "b"]).to_parquet("X.parquet"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names:UserWarning")
+@pytest.mark.parametrize("kind", FRAMES)
+def test_frames_and_lists(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    made = FRAMES[kind]()
+    rows = open_rows("X.parquet" if made is None else made)
+    model, few = ChunkedFit(GaussianNB()).fit(rows, LABELS), slice(0, 300, 10)
+    assert_same(_depend, model, (X[few], None), (rows[few], None))
+    if kind == "list":
+        return
+    display = PartialDependenceDisplay.from_estimator(
+        model, rows[few], ["b"], grid_resolution=3
+    )
+    assert display.axes_[0, 0].get_xlabel() == "b"
+    display = DecisionBoundaryDisplay.from_estimator(
+        model, rows[few], grid_resolution=3
+    )
+    assert display.ax_.get_xlabel() == "a"

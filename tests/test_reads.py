@@ -4,6 +4,8 @@ import itertools
 import tracemalloc
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from helpers import raises
 from scipy import sparse
@@ -95,13 +97,35 @@ def test_more_dimensions(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "list"])
-def test_frames_and_lists_have_columns_of_their_own(kind, tmp_path):
-    text = (
-        "Rows are selected by row, or by one key for columns beside a slice or a row; "
-        "select others of the array that is read: np.asarray(rows[key])[:, columns]."
-    )
-    with raises(IndexError, text):
-        make_rows(kind, tmp_path)[:, 1]
+def test_columns_of_frames_and_lists_are_arrays(kind, tmp_path):
+    whole = make_rows(kind, tmp_path)
+    picked = np.random.default_rng(0).permutation(20)[:9]
+    shards = open_rows([whole[:7], whole[7:]])
+    for rows, array in [(whole, ARRAY), (whole[picked], ARRAY[picked])]:
+        for first, columns in itertools.product(ROWS[:5], COLUMNS):
+            got = rows[first, columns]
+            np.testing.assert_array_equal(got, array[first, columns])
+            assert np.shape(got) == array[first, columns].shape
+    np.testing.assert_array_equal(shards[::-1][:, [2, 0]], ARRAY[::-1, [2, 0]])
+    assert whole[:, 1].dtype == (np.int64 if kind == "list" else np.int32)
+
+
+@pytest.mark.parametrize("library", [pd, pl])
+def test_columns_of_a_frame_have_their_own_type(library):
+    rows = open_rows(library.DataFrame({"a": [1, 2], "b": [1.5, 2], "c": ["x", "yy"]}))
+    assert [rows[:, j].dtype.kind for j in range(3)] == ["i", "f", "O"]
+    assert rows[:, [0, 1]].tolist() == [[1, 1.5], [2, 2]]
+    assert rows[:, 2].tolist() == ["x", "yy"]
+    assert rows.columns.tolist() == ["a", "b", "c"]
+    copy = rows.copy()
+    assert np.asarray(copy).tolist() == [[1, 1.5, "x"], [2, 2.0, "yy"]]
+    assert hasattr(copy, "iloc") == (library is pd)
+
+
+def test_rows_without_names_have_no_columns(tmp_path):
+    text = "Rows of a.npy have no names of columns; select columns by their numbers."
+    with raises(AttributeError, text):
+        make_rows("npy", tmp_path).columns  # noqa: B018
 
 
 def test_errors_are_those_of_numpy(tmp_path):
