@@ -88,12 +88,28 @@ def find_common(types: dict, nulls: set, where: str) -> np.dtype:
 
 
 def to_values(column):
-    """Return a column, or an array, without dictionary and extension."""
+    """Return a column, or an array, without dictionary, extension and views.
+
+    polars writes strings as views, for which Arrow has almost no functions.
+    """
     type_ = column.type
     if hasattr(type_, "storage_type"):
         return to_values(column.cast(type_.storage_type))
-    is_dictionary = str(type_).startswith("dictionary<")
-    return column.cast(type_.value_type) if is_dictionary else column
+    if str(type_) == "string_view":
+        return column.cast("large_string")
+    if not str(type_).startswith("dictionary<"):
+        return column
+    if str(type_.value_type) == "string_view":
+        return _decode_views(column)
+    return column.cast(type_.value_type)
+
+
+def _decode_views(column):
+    """Return the strings that a dictionary of views stands for."""
+    if not hasattr(column, "chunks"):
+        return column.dictionary.cast("large_string").take(column.indices)
+    decoded = [_decode_views(chunk) for chunk in column.chunks]
+    return sys.modules["pyarrow"].chunked_array(decoded, "large_string")
 
 
 def find_width(values) -> int:

@@ -4,6 +4,7 @@ import pickle
 import re
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -193,6 +194,34 @@ def test_a_model_learns_from_lists(tmp_path):
 
 CITIES = ["Paris", None, "Rome", "", None, "Oslo"]
 FILLED = np.array(["Paris", "", "Rome", "", "", "Oslo"])
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", None])
+def test_strings_of_polars(tmp_path, compression):
+    """It writes views, also in lists and as what categories stand for."""
+    texts = pl.DataFrame(
+        {
+            "text": CITIES,
+            "category": pl.Series(CITIES, dtype=pl.Categorical),
+            "enum": pl.Series(CITIES, dtype=pl.Enum(["Rome", "Oslo", "", "Paris"])),
+            "list": [["a", "bcd"], [None, "ef"], ["", "ü"]] * 2,
+        }
+    )
+    source = tmp_path / "t.arrow"
+    texts.write_ipc(source, compression=compression or "uncompressed")
+    table = pa.ipc.open_file(source).read_all()
+    assert "string_view" in str(table.schema)
+    source = source if compression else table
+    for name in ("text", "category", "enum"):
+        rows = open_rows(source, columns=name)
+        assert rows.dtype == FILLED.dtype
+        np.testing.assert_array_equal(np.asarray(rows), FILLED)
+        np.testing.assert_array_equal(rows.read(1, 3), FILLED[1:3])
+    lists = np.asarray(open_rows(source, columns="list"))
+    assert lists.tolist() == [["a", "bcd"], ["", "ef"], ["", "ü"]] * 2
+    y = open_rows(source, columns="category")
+    with pytest.raises(ValueError, match="y has no value in row 1, and a missing str"):
+        ChunkedFit(SGDClassifier()).fit(np.ones((6, 2)), y)
 
 
 def write_csv(table, path):
