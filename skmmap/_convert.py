@@ -121,10 +121,10 @@ def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
     if is_csv(src):
         src = to_path(src)
         _refuse_options({"key": key}, repr(str(src)))
-        _refuse_same(Identity.read([src]), paths[0])
+        _refuse_same(paths[0], is_same=Identity.read([src]).covers(paths[0]))
         return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
     rows = _open_dense(src, options)
-    _refuse_same(find_source(rows).store.identity, paths[0])
+    _refuse_same(paths[0], is_same=find_source(rows).store.is_at(paths[0]))
     return _write_rows(rows, paths[0], dtype, progress)
 
 
@@ -144,8 +144,8 @@ def _refuse_options(options: dict, what: str) -> None:
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
 
 
-def _refuse_same(src: Identity, dst: Path) -> None:
-    if src.covers(dst):
+def _refuse_same(dst: Path, *, is_same: bool) -> None:
+    if is_same:
         raise ValueError(
             f"dst={str(dst)!r} is a file of src, too. Write to another path; "
             "then replace the file with os.replace."

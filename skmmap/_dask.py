@@ -6,8 +6,8 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._external import ContainerStore, cut_blocks, to_native
-from skmmap._identity import Identity
 from skmmap._lazy import (
+    UnknownStore,
     check_type,
     choose_type,
     fill_missing,
@@ -18,7 +18,7 @@ from skmmap._lazy import (
 from skmmap._stores import SparseStore, Store, check_read
 
 
-class DaskStore(ContainerStore):
+class DaskStore(UnknownStore, ContainerStore):
     """Rows of a dask array, computed block by block, of which the last one is kept.
 
     They are of the type that the first block has.
@@ -26,7 +26,6 @@ class DaskStore(ContainerStore):
 
     where = "a dask array"
     is_addressed = False
-    _opened = Identity(is_known=False)  # nobody knows what is behind it
     memory_nbytes = 0
     _last = None, None  # the number of a block, and its rows
 
@@ -38,6 +37,13 @@ class DaskStore(ContainerStore):
         self.shape, dtype = array.shape, array.dtype if first is None else first.dtype
         self.dtype = choose_type(to_native(array.dtype), to_native(dtype))
         self._last = (None, None) if first is None else (0, first)
+
+    @property
+    def _object(self):
+        return self._array
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        """Leave it to dask, which knows when they were opened."""
 
     def find_disk_nbytes(self) -> None:
         return None

@@ -84,11 +84,11 @@ class Identity:
         return cls({path: read_state(path) for path in paths}, facts, **options)
 
     @classmethod
-    def of_arrays(cls, arrays: Iterable) -> "Identity":
+    def of_arrays(cls, arrays: Iterable, **options) -> "Identity":
         """Return the files of which arrays are views, as far as they are named."""
         maps = map(find_memmap, arrays)
         names = {getattr(memmap, "filename", None) for memmap in maps}
-        return cls({os.path.abspath(name): None for name in names if name})
+        return cls({os.path.abspath(name): None for name in names if name}, **options)
 
     def __add__(self, other: "Identity") -> "Identity":
         return Identity(
@@ -183,9 +183,14 @@ def _is_at(path, place) -> bool:
 
 
 def find_memmap(array) -> np.memmap | None:
-    """Return the map itself that ``array`` is a view of, None if it is of none."""
+    """Return the map itself that ``array`` is a view of, None if it is of none.
+
+    Between two arrays there can be other objects: NumPy puts one under what
+    ``sliding_window_view`` and ``as_strided`` return.
+    """
     found = None
-    while isinstance(array, np.ndarray):
+    while array is not None:
         found = array if isinstance(array, np.memmap) else found
-        array = array.base
+        is_buffer = isinstance(array, memoryview)
+        array = array.obj if is_buffer else getattr(array, "base", None)
     return found

@@ -4,24 +4,64 @@ What counts is what slices are. The type that a container says can be the stored
 before values are scaled or made unsigned, and what is missing can be under a mask.
 """
 
+import os
 from math import prod
 
 import numpy as np
 from scipy import sparse
 
+from skmmap._behind import find_behind
 from skmmap._csr_check import check_slice, to_csr
-from skmmap._identity import Identity
+from skmmap._identity import Identity, find_memmap
+from skmmap._maps import open_npy
 from skmmap._messages import describe_rows
 from skmmap._stores import SparseStore, Store, check_read, is_mapped
 
 _SAMPLED = 1_000  # rows, for the number of values that sparse rows have
 
 
-class LazyStore(Store):
+class UnknownStore(Store):
+    """Rows of an object of which nobody knows all that is behind it."""
+
+    @property
+    def _object(self):
+        return self.rows
+
+    @property
+    def _arrays(self) -> list[np.ndarray]:
+        return find_behind(self._object)[0]
+
+    @property
+    def identity(self) -> Identity:
+        arrays, names = find_behind(self._object)
+        known = Identity.of_arrays(arrays)
+        states = known.states | {os.path.abspath(name): None for name in names}
+        return Identity(states, is_known=False)
+
+    def is_at(self, path) -> bool:
+        return super().is_at(path) or any(_is_copy(a, path) for a in self._arrays)
+
+
+def _is_copy(array: np.ndarray, path) -> bool:
+    """Whether an array is the copy of a map of this file, as far as a few rows tell.
+
+    Such a copy, which dask makes of what it is given, is of the type of maps, and has
+    forgotten the file.
+    """
+    if not isinstance(array, np.memmap) or find_memmap(array).filename is not None:
+        return False
+    try:
+        store = open_npy(path, "out")
+    except (OSError, ValueError):
+        return False
+    is_alike = (store.shape, store.dtype) == (array.shape, array.dtype)
+    return is_alike and store.shows(array)
+
+
+class LazyStore(UnknownStore):
     """Rows of anything that has a shape, and slices to an array."""
 
     is_parallel, is_bound = False, True
-    identity = Identity(is_known=False)  # nobody knows what is behind it
 
     def __init__(self, rows, first=None):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
@@ -106,11 +146,10 @@ def is_masked(array) -> bool:
     return np.ma.getmask(array) is not np.ma.nomask
 
 
-class LazyCsrStore(SparseStore):
+class LazyCsrStore(UnknownStore, SparseStore):
     """Rows of anything whose slices are sparse, as CSR."""
 
     is_parallel, is_bound, on_disk = False, True, True
-    identity, _arrays = Identity(is_known=False), ()
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"

@@ -108,9 +108,9 @@ class MapStore(Store):
             store._opened = replace(store._opened, is_writer=True)
         # The offset of a view is its parent's: only the addresses tell.
         store.offset = memmap.offset + _address(array) - _address(memmap)
-        return store if store._shows(array) else None
+        return store if store.shows(array) else None
 
-    def _shows(self, array: np.ndarray) -> bool:
+    def shows(self, array: np.ndarray) -> bool:
         """Whether the file is the one of the map, as far as a few rows tell."""
         try:
             rows = np.linspace(0, len(array) - 1, _COMPARED).astype(int).tolist()
@@ -155,6 +155,10 @@ class MapStore(Store):
     @property
     def is_addressed(self) -> bool:
         return self.mode != "c"
+
+    def find_disk_nbytes(self) -> int:
+        low, high = self._extent  # of windows, the same bytes are in several rows
+        return min(self.nbytes, high - low)
 
     @property
     def files(self) -> dict:

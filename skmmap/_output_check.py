@@ -32,7 +32,7 @@ def check_output(out, table: Table, *, resume: bool):
     is_folder = not to_path(out).suffix
     path = to_path(out).absolute() if is_folder else check_path(out, "out")
     what = "folder" if is_folder else "file"
-    _check_apart(table, what, lambda store: store.identity.covers(path))
+    _check_apart(table, what, lambda store: store.is_at(path))
     return _check_folder(path, table.X) if is_folder else path
 
 

@@ -191,6 +191,10 @@ class Store:
         is_mapped = name is not None and self.identity.covers(name)
         return is_mapped or self.holds(array) or _share(array, self._arrays)
 
+    def is_at(self, path) -> bool:
+        """Whether ``path`` names a file that rows come from, or is in such a folder."""
+        return self.identity.covers(path)
+
     @property
     def _arrays(self) -> Iterable:
         """The arrays of this process in which rows are."""
@@ -483,6 +487,9 @@ class PartStore(Store):
     def shares(self, array: np.ndarray) -> bool:
         return self._store.shares(array)
 
+    def is_at(self, path) -> bool:
+        return self._store.is_at(path)
+
     def hold(self) -> None:
         self._store.hold()
 
@@ -661,6 +668,9 @@ class ShardStore(Store):
 
     def shares(self, array: np.ndarray) -> bool:
         return any(shard.shares(array) for shard in self._shards)
+
+    def is_at(self, path) -> bool:
+        return any(shard.is_at(path) for shard in self._shards)
 
     def hold(self) -> None:
         for shard in self._shards:

@@ -5,13 +5,16 @@ import pickle
 import re
 import shutil
 
+import dask
 import dask.array as da
 import h5py
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from helpers import in_file_order, raises
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import sparse
 from sklearn.base import BaseEstimator
 from sources import (
@@ -377,6 +380,8 @@ VIEWS = {
     "other shape": lambda X: X.reshape(-1, 2, 2),
     "transposed": lambda X: X.T,
     "bytes": lambda X: X.view(np.uint8),
+    "windows": lambda X: sliding_window_view(X, 3, axis=0),
+    "memory": lambda X: np.asarray(memoryview(X)),
 }
 
 
@@ -388,6 +393,7 @@ def test_rows_of_a_map_are_sent_as_an_address(view, order, tmp_path):
     if order == "F" and view in ("other shape", "bytes"):
         return  # which NumPy makes copies for, or refuses
     X = VIEWS[view](np.load(tmp_path / "X.npy", mmap_mode="r"))
+    assert "MB on disk" not in repr(open_rows(X))
     for rows in (r := open_rows(X), r[1:], r[::7], open_rows([r, r[1:9]])):
         content = pickle.dumps(rows)
         assert len(content) < 3_000
@@ -580,22 +586,51 @@ HOLDERS = {
     "rows": open_rows,
     "selection": lambda X: open_rows(X)[::-1],
     "part": lambda X: open_rows([open_rows(X)[:20], open_rows(X)[20:]]),
+    "masked array": lambda X: np.ma.array(X, mask=np.zeros(X.shape, bool), copy=False),
+    "windows": lambda X: sliding_window_view(X, 2, axis=1)[:, 0],
+    "xarray": lambda X: xr.DataArray(X[::-1]),
+    "something lazy": lambda X: Lazy(X),
+    "parts of something lazy": lambda X: open_rows(
+        [open_rows(Lazy(X))[:20], open_rows(Lazy(X))[20:]]
+    ),
 }
+# Which copy what they are given.
+COPIERS = {
+    "dask": lambda X: da.from_array(X, chunks=(20, 2)),
+    "dask in xarray": lambda X: xr.DataArray(X).chunk(dim_0=20),
+}
+ALL_HOLDERS = HOLDERS | COPIERS
 
 
 @pytest.mark.parametrize("mode", ["r", "c", "r+"])
-@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("holder", ALL_HOLDERS)
 def test_out_is_no_file_of_a_map_inside(holder, mode, tmp_path):
     path = tmp_path / "X.npy"
     np.save(path, make_rows(1))
-    X = HOLDERS[holder](np.load(path, mmap_mode=mode))
+    X = ALL_HOLDERS[holder](np.load(path, mmap_mode=mode))
     before = path.read_bytes()
+    if holder not in ("masked array", "sparse matrix"):  # which are refused as such
+        with pytest.raises(ValueError, match="is a file of src, too"):
+            convert(X, path)
     with pytest.raises(ValueError, match="is the file that X is read from"):
         fitted().predict(X, out=path)
     out = np.load(path, mmap_mode="r+")[:, 0]
-    with pytest.raises(ValueError, match="is the array that X is read from"):
-        fitted().predict(X, out=out)
+    if holder not in COPIERS:
+        with pytest.raises(ValueError, match="is the array that X is read from"):
+            fitted().predict(X, out=out)
     assert path.read_bytes() == before
+
+
+def test_nor_a_file_that_is_named_inside(tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, make_rows(1))
+    load = dask.delayed(np.load)(str(path), mmap_mode="r")
+    X = da.from_delayed(load, (N_ROWS, 2), float)
+    with pytest.raises(ValueError, match="is the file that X is read from"):
+        fitted().predict(X, out=path)
+    other = tmp_path / "other.npy"
+    np.save(other, make_rows(1))  # the same values, which nobody reads there
+    assert set(fitted().predict(X, out=other)) == {1.0}
 
 
 @pytest.mark.parametrize("name", ["add", "whole"])
