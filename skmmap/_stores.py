@@ -16,6 +16,11 @@ from skmmap._allocate import BUFFER, allocate
 from skmmap._csr_check import check_slice, to_csr
 from skmmap._identity import Identity, find_memmap
 from skmmap._messages import describe_rows
+from skmmap._object_sizes import (
+    find_array_nbytes,
+    find_frame_nbytes,
+    find_list_nbytes,
+)
 
 # What is skipped between two rows costs less than a seek up to here, and a block is
 # large enough for any disk while it still fits in a processor's cache.
@@ -233,6 +238,10 @@ class ArrayStore(Store):
         return max(self.row_nbytes, abs(self.rows.strides[0]))
 
     @property
+    def memory_nbytes(self) -> int:
+        return 0 if self.on_disk else find_array_nbytes(self.rows)
+
+    @property
     def is_slow_layout(self) -> bool:
         return self.on_disk and self.n_rows > 1 and self.rows.flags.fnc
 
@@ -340,7 +349,7 @@ class FrameStore(Store):
     @property
     def memory_nbytes(self) -> int:
         if self.has_index:
-            return int(self.rows.memory_usage().sum())
+            return find_frame_nbytes(self.rows)
         return int(self.rows.estimated_size())
 
     @property
@@ -390,6 +399,10 @@ class ListStore(Store):
     @property
     def row_nbytes(self) -> int:
         return 8 * self.row_values
+
+    @property
+    def memory_nbytes(self) -> int:
+        return find_list_nbytes(self.rows, self.row_values)
 
     @property
     def _arrays(self) -> Iterable:

@@ -22,6 +22,7 @@ HOUSE = [
     "_schedule",
     "_selection",
     "_csr_check",
+    "_object_sizes",
     "_stores",
     "_npy_header",
     "_maps",

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import re
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ import zarr
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
-from skmmap import ChunkedFit, open_rows
+from skmmap import ChunkedFit, _object_sizes, open_rows
 
 N_ROWS, N_COLUMNS = 2_000, 20
 # Compresses well, so that files and arrays differ.
@@ -192,6 +193,43 @@ def test_bytes_in_memory():
         text = repr(open_rows(source))
         assert find_said(text, "in memory") == pytest.approx(nbytes, 0.01), text
         assert find_said(text, "on disk") == 0
+
+
+TEXTS = [f"{i:0100d}" for i in range(2_000)]
+OBJECTS = {
+    "frame": lambda texts: pd.DataFrame({"a": 1.0, "b": pd.Series(texts, dtype="O")}),
+    "string frame": lambda texts: pd.DataFrame({"a": pd.array(texts, "string")}),
+    "index": lambda texts: pd.DataFrame({"a": 1}, index=texts),
+    "categories": lambda texts: pd.DataFrame({"a": pd.Categorical(texts)}),
+    "polars": lambda texts: pl.DataFrame({"a": texts}),
+    "pairs": lambda texts: [(1, text) for text in texts],
+    "dicts": lambda texts: tuple({text: 1.0} for text in texts),
+    "arrays": lambda texts: [np.array([ord(c) for c in text]) for text in texts],
+    "views": lambda texts: list(np.random.default_rng(0).random((len(texts), 30))),
+    "array": lambda texts: np.array(texts, dtype=object),
+    "matrix": lambda texts: np.array(texts, dtype=object).reshape(2, -1).T,
+}
+
+
+@pytest.mark.parametrize("kind", OBJECTS)
+def test_bytes_of_objects_in_memory(kind, monkeypatch):
+    tracemalloc.start()
+    source = OBJECTS[kind]([text[1:] for text in TEXTS])  # texts of its own
+    nbytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    nbytes = max(nbytes, 100 * len(TEXTS))  # of Arrow's nothing is traced
+    for most in (10**6, 100):  # all of them, and a sample
+        monkeypatch.setattr(_object_sizes, "_LOOKED_AT", most)
+        said = find_said(repr(open_rows(source)), "in memory")
+        assert nbytes / 1.5 < said < 1.5 * nbytes
+    half = find_said(repr(open_rows(source)[: len(source) // 2]), "in memory")
+    assert half == pytest.approx(said / 2, rel=0.1)
+
+
+def test_rows_of_a_map_take_no_memory_but_their_own(tmp_path):
+    np.save(tmp_path / "X.npy", np.ones((10, 10_000)))
+    source = list(np.load(tmp_path / "X.npy", mmap_mode="r"))
+    assert find_said(repr(open_rows(source)), "in memory") < 5_000
 
 
 def test_what_is_computed_has_a_size_when_it_is_read():
