@@ -313,8 +313,9 @@ class ChunkedFit(
 
         sample_weight : array-like of shape (n_rows,) or float, default=None
             Weights, or a path to a ``.npy`` file with them. Chunks in which all are
-            zero are left out, since ``partial_fit`` refuses them; third parties get
-            them where the loop by hand is written out.
+            zero are left out, since ``partial_fit`` refuses them, unless the
+            estimator's ``fit`` counts their rows, as gradient descent does; third
+            parties get them where the loop by hand is written out.
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur. By default, those that occur in y.

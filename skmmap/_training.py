@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -21,6 +22,12 @@ from skmmap._reader import Chunk, Table
 from skmmap._schedule import FileOrder
 from skmmap._stopping import Rule, Watch
 from skmmap._views import own_arrays
+from skmmap._weightless import (
+    counts_weightless,
+    drop_dust,
+    is_weightless,
+    weigh_least,
+)
 
 _KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
 
@@ -88,10 +95,19 @@ class Learner:
     def _partial_fit(self, chunk: Chunk) -> None:
         X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
         given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
+        is_least = self.weighs_least and is_weightless(given)
+        given = weigh_least(given) if is_least else given
         params = {key: self.form.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
         with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
             self.estimator.partial_fit(X, *args, **kwargs, **params)
+        if is_least:
+            drop_dust(self.estimator)
+
+    @cached_property
+    def weighs_least(self) -> bool:
+        """Whether rows without weight are learned as ``fit`` learns them."""
+        return not self.corrections.is_off and counts_weightless(self.estimator)
 
     def skip(self, chunk: Chunk) -> None:
         """Note a chunk without weight, which ``partial_fit`` would refuse."""
@@ -118,7 +134,7 @@ class Training:
     ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
     that have not converged are warned about. Chunks in which no row weighs anything are
-    left out, unless the estimator ``takes_weightless`` ones.
+    left out, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
     """
 
     learner: Learner
@@ -298,7 +314,8 @@ class Training:
                 del chunk
 
     def _counts(self, chunk: Chunk) -> bool:
-        return self.takes_weightless or not _is_weightless(chunk)
+        takes_all = self.takes_weightless or self.learner.weighs_least
+        return takes_all or not is_weightless(chunk.params)
 
     def _iter_learned(self, number: int) -> Iterator[Chunk]:
         """Yield again what was learned before chunk ``number`` of this epoch."""
@@ -308,9 +325,3 @@ class Training:
                 for chunk in islice(chunks, stop):
                     if self._counts(chunk):
                         yield chunk
-
-
-def _is_weightless(chunk: Chunk) -> bool:
-    """Whether no row counts: ``partial_fit`` refuses that, ``fit`` would not see it."""
-    weights = chunk.params.get("sample_weight")
-    return isinstance(weights, np.ndarray) and not weights.any()

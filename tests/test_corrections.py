@@ -134,11 +134,8 @@ def find_cases() -> list:
     """Return each estimator with each kind of rows that it takes."""
     cases = []
     for estimator in find_exact():
-        tags, params = get_tags(estimator), estimator.get_params()
-        # Without mean and variance it counts rows, of which it gets those with weight.
-        counts = not (params.get("with_mean", True) or params.get("with_std", True))
-        weighs = takes_weights(estimator) and not counts
-        missing = tags.input_tags.allow_nan
+        weighs = takes_weights(estimator)
+        missing = get_tags(estimator).input_tags.allow_nan
         kinds = [""] + ["weighted"] * weighs + ["missing"] * missing
         kinds += ["missing, weighted"] * (weighs and missing)
         cases += [(estimator, kind) for kind in kinds]

@@ -68,6 +68,7 @@ HOUSE = [
     "_statistics",
     "_sgd_state",
     "_corrections",
+    "_weightless",
     "_losses",
     "_stopping",
     "_interrupt",
