@@ -123,12 +123,21 @@ def set_attributes(estimator, run: Run) -> None:
                 set_own(learner, run, number)
     if isinstance(estimator, MLP) and run.is_fit and run.scores is not None:
         _set_scores(estimator, run.scores)
-    if isinstance(estimator, MultiOutputClassifier):
-        estimator.classes_ = [member.classes_ for member in estimator.estimators_]
+    known = find_classes_of_members(estimator)
+    if known is not None:
+        estimator.classes_ = known
     if isinstance(estimator, _NAMELESS):
         names = getattr(estimator.estimators_[0], "feature_names_in_", None)
         if names is not None:
             estimator.feature_names_in_ = names
+
+
+def find_classes_of_members(estimator) -> list | None:
+    """Return the classes of each output; third parties may not say which they know."""
+    if not isinstance(estimator, MultiOutputClassifier):
+        return None
+    found = [getattr(member, "classes_", None) for member in estimator.estimators_]
+    return None if any(classes is None for classes in found) else found
 
 
 def _set_sgd(learner, run: Run, number: int) -> None:

@@ -11,6 +11,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
+from skmmap._attributes import find_classes_of_members
 from skmmap._chunk_size import parse_size
 from skmmap._delegate import (
     find_tags,
@@ -287,7 +288,7 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
         return given, None
     tags = find_tags(estimator)
     per_column = tags is None or not tags.target_tags.single_output
-    known = _find_known(fitted) if classes is None else classes
+    known = find_known(fitted) if classes is None else classes
     if known is None and fitted is not None:
         check_finite(y, "y")
         return given, None
@@ -334,10 +335,10 @@ def _check_takes_classes(estimator, classes) -> None:
         )
 
 
-def _find_known(fitted):
+def find_known(fitted):
     """Return the classes that a trained estimator knows, None if it does not say."""
     if isinstance(fitted, MultiOutputClassifier):
-        return [estimator.classes_ for estimator in fitted.estimators_]
+        return find_classes_of_members(fitted)
     return getattr(fitted, "classes_", None)
 
 

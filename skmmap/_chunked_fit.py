@@ -23,6 +23,7 @@ from skmmap._delegate import (
     guesses_labels,
     is_learned,
     note_where,
+    requires_labels,
     shows_sample_weight,
 )
 from skmmap._explain import explain
@@ -540,6 +541,8 @@ class ChunkedFit(
             set_attributes(learner.estimator, run)
         if plan.seed is not None or fitted is None:
             learned["random_state_"] = plan.seed
+        if requires_labels(self.estimator):
+            learned["_classes"] = plan.table.whole.get("classes")
         vars(self).update(learned)
         if training.interrupt is not None:
             n_epochs, is_partial = self.n_epochs_, training.is_partial

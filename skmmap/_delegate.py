@@ -193,8 +193,8 @@ def takes_labels(estimator) -> bool:
     says = _says_classes(estimator)
     if says is None:
         return _is_classifier(estimator)
-    if not says:
-        return False
+    if not says or requires_labels(estimator):
+        return says
     tags = find_tags(estimator)
     # Wrappers have ``classes`` in their signature whatever they wrap.
     return (
@@ -202,6 +202,13 @@ def takes_labels(estimator) -> bool:
         or tags.estimator_type == "classifier"
         or (tags.estimator_type is None and tags.transformer_tags is None)
     )
+
+
+def requires_labels(estimator) -> bool:
+    """Whether each call to ``partial_fit`` has to name all classes."""
+    parts = [estimator, find_learner(estimator)[1]]
+    found = [_find_parameters(part.partial_fit).get("classes") for part in parts]
+    return any(p is not None and p.default is p.empty for p in found)
 
 
 def guesses_labels(estimator) -> bool:

@@ -20,6 +20,7 @@ from sklearn.utils import check_array
 from skmmap._checks import (
     check_class_weight,
     find_first_params,
+    find_known,
     find_reading,
     open_training,
     open_validation,
@@ -30,7 +31,7 @@ from skmmap._chunk_size import (
     parse_size,
 )
 from skmmap._corrections import Corrections
-from skmmap._delegate import is_told
+from skmmap._delegate import is_told, requires_labels
 from skmmap._first_centers import (
     draw_centers,
     draw_dictionary,
@@ -144,6 +145,9 @@ def make_plan(
     known = first.get("classes", None if labels is None else labels.classes)
     weights, is_own = _weigh_classes(estimator, class_weight, labels, is_fit)
     changed = {"class_weight": weights} if is_own else {}
+    if requires_labels(estimator):
+        given = first or _find_labels_before(wrapper, fitted, labels)
+        table, first = replace(table, whole=table.whole | given), {}
     if weights and not is_own:
         may_miss = takes_target_as_it_is(estimator)
         weight = ClassWeight(known, weights, may_miss=may_miss)
@@ -196,6 +200,16 @@ def make_plan(
         held_out,
         start,
     )
+
+
+def _find_labels_before(wrapper, fitted, labels: Labels | None) -> dict:
+    """Return the classes that were named last, or that are known from elsewhere."""
+    known = vars(wrapper).get("_classes")
+    if known is None and fitted is not None:
+        known = find_known(fitted)
+    if known is None and labels is not None:
+        known = labels.classes
+    return {} if known is None else {"classes": known}
 
 
 def _find_epochs(wrapper, facts: OwnFit) -> int:

@@ -91,6 +91,55 @@ def test_who_judges_y_is_who_gets_it():
         assert not takes_target_as_it_is(SelectFromModel(wrap(Log())))
 
 
+# --- Which labels --------------------------------------------------------------------
+
+
+class Asks(ClassifierMixin, BaseEstimator):
+    """Has to be told all classes in each call, and keeps what it was told."""
+
+    def partial_fit(self, X, y, classes):
+        self.told_ = [*getattr(self, "told_", []), np.asarray(classes).tolist()]
+        return self
+
+    fit = partial_fit
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+class AsksTransformer(TransformerMixin, Asks):
+    pass
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, SelectFromModel])
+@pytest.mark.parametrize("make", [Asks, AsksTransformer])
+@pytest.mark.parametrize("how", [{}, {"shuffle": False, "max_epochs": 1}])
+def test_who_has_to_be_told_the_classes_is_told_in_each_call(wrap, make, how):
+    X, y = np.ones((30, 2)), np.arange(30) % 3
+    model = ChunkedFit(wrap(make()), chunk_size=10, **how).fit(X, y)
+    model.partial_fit(X[:5], y[:5] * 0)
+    model.partial_fit(X[:5], y[:5], classes=[0, 1, 2, 3])
+    learner = getattr(model.estimator_, "estimator_", model.estimator_)
+    assert learner.told_ == [[0, 1, 2]] * 4 + [[0, 1, 2, 3]]
+
+
+def test_members_that_have_to_be_told_the_classes():
+    y = np.c_[np.arange(30) % 3, np.arange(30) % 2]
+    model = ChunkedFit(MultiOutputClassifier(Asks()), chunk_size=10)
+    model.fit(np.ones((30, 2)), y, classes=[[0, 1, 2], [0, 1]])
+    model.partial_fit(np.ones((5, 2)), y[:5])
+    told = [member.told_ for member in model.estimator_.estimators_]
+    assert told == [[[0, 1, 2]] * 4, [[0, 1]] * 4]
+
+
+def test_a_trained_one_is_told_what_it_knows():
+    X, y = np.ones((4, 2)), np.array([0, 1, 0, 1])
+    trained = Asks().partial_fit(X, y, [0, 1, 5])
+    assert ChunkedFit(trained).partial_fit(X, y).told_ == [[0, 1, 5], [0, 1]]
+    trained.classes_ = np.array([0, 1, 5])
+    assert ChunkedFit(trained).partial_fit(X, y).told_ == [[0, 1, 5]] * 2
+
+
 # --- In which order ------------------------------------------------------------------
 
 
