@@ -26,10 +26,13 @@ from skmmap._origin import is_sklearns
 from skmmap._own_fit import MLP, find_learner, takes_target_as_it_is
 from skmmap._read_path import READS, Reading
 from skmmap._reader import Table, open_table
+from skmmap._source import Source
+from skmmap._stores import ArrayStore, is_series
 from skmmap._targets import (
     Labels,
     check_finite,
     check_labels,
+    is_tabular,
     open_target,
     open_target_as_it_is,
     scan_labels,
@@ -206,7 +209,8 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
 
 def _open_target(estimator, y):
     """Return y as the estimator takes it, None for None."""
-    if takes_target_as_it_is(estimator) and is_told(estimator, y):
+    is_given = is_told(estimator, y) or is_series(y)
+    if is_given and takes_target_as_it_is(estimator):
         return open_target_as_it_is(y)
     if requires_target(estimator) or takes_labels(estimator):
         tags = find_tags(estimator)
@@ -310,6 +314,8 @@ def _find_labels_of_others(estimator, fitted, y, given: dict):
 
     NaN, None, or a label beside those that were ``given`` may say that there is none.
     """
+    if is_tabular(y) and takes_labels(estimator):
+        y = Source(ArrayStore(np.asarray(y.load())))
     has_columns = y.ndim == 1 or (y.ndim == 2 and not y.store.is_sparse)
     if not (takes_labels(estimator) and y.store.is_array and has_columns):
         return given, None

@@ -246,7 +246,7 @@ def _find_target(chunk):
 
 
 def _to_columns(y):
-    return y.astype(np.float64).reshape(len(y), -1)
+    return np.asarray(y).astype(np.float64).reshape(len(y), -1)
 
 
 def _find_weights(chunk):

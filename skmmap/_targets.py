@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from skmmap._messages import warn
 from skmmap._open import open_source
 from skmmap._source import Source
-from skmmap._stores import MISSING, ArrayStore
+from skmmap._stores import MISSING, ArrayStore, FrameStore, is_series
 
 # The scan holds this much of y at a time.
 _PIECE_NBYTES = 2**23
@@ -41,13 +41,16 @@ def open_target(y, *, single_output: bool):
 def open_target_as_it_is(y):
     """Return y as a source for the code of a third party, None for None.
 
-    An array where it can be one that says the same: NumPy would make text of NaN
-    among labels of text, and has no rows of several lengths.
+    A series or frame stays one: an array has neither their NA nor their types. Else an
+    array where it can be one that says the same: NumPy would make text of NaN among
+    labels of text, and has no rows of several lengths.
     """
     if y is None:
         return None
+    if is_series(y) and hasattr(y, "shape"):  # or else it is refused
+        return Source(FrameStore(y))
     source = open_source(y, "y")
-    if source.store.is_array or source.store.is_sparse:
+    if is_tabular(source) or source.store.is_array or source.store.is_sparse:
         return source
     try:
         array = np.asarray(y)
@@ -57,6 +60,11 @@ def open_target_as_it_is(y):
         is_text = all(isinstance(label, str | bytes) for label in y)
         array = array if is_text else np.array(y, dtype=object)
     return Source(ArrayStore(array))
+
+
+def is_tabular(source: Source) -> bool:
+    """Whether the rows are those of a series or a frame."""
+    return isinstance(source.store, FrameStore)
 
 
 def open_array(value, name: str) -> Source:
@@ -165,6 +173,7 @@ class ClassWeight:
 
     def weigh(self, y: np.ndarray) -> np.ndarray:
         """Return the weight of each row of y."""
+        y = np.asarray(y)  # third parties may get a series
         if not self._may_miss:
             return self._weights[np.searchsorted(self._labels, y)]
         labels, weights = y.reshape(len(y)), np.ones(len(y))

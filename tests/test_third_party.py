@@ -510,6 +510,64 @@ def test_polars_series_stay_series():
         assert joined.name == "t"
 
 
+SERIES = {
+    "Int64 with NA": pd.Series([1, None, 2] * 20, dtype="Int64", name="label"),
+    "categories": pd.Series(["a", "b", "a"] * 20, dtype="category"),
+    "frame": pd.DataFrame({"one": range(60), "two": [1.5, None] * 30}),
+    "polars": pl.Series("label", [1, None, 2] * 20),
+    "polars frame": pl.DataFrame({"one": range(60), "two": ["a", None] * 30}),
+}
+
+
+@pytest.mark.parametrize("kind", SERIES)
+def test_y_of_a_series_or_a_frame_stays_one(kind):
+    target = SERIES[kind]
+    for kind in Log, type("Transformer", (TransformerMixin, Log), {}):
+        check_calls(kind(), X, target)
+    mixed = ChunkedFit(Log(), chunk_size=25, random_state=0).fit(X, target)
+    for rows, found, _ in mixed.calls_:
+        numbers = [np.flatnonzero((row == X).all(axis=1)).item() for row in rows]
+        whole = target.iloc[numbers] if hasattr(target, "iloc") else target[numbers]
+        assert same(found, whole)
+
+
+@pytest.mark.parametrize(
+    ("target", "classes"),
+    [
+        (SERIES["Int64 with NA"], [1, 2]),
+        (SERIES["categories"], ["a", "b"]),
+        (SERIES["polars"], [1, 2]),
+        (pd.DataFrame({"label": [3, 1] * 30}), [1, 3]),
+    ],
+)
+def test_labels_of_a_series_are_found(target, classes):
+    class Told(ClassifierMixin, Log):
+        def partial_fit(self, X, y, sample_weight=None, classes=None):
+            self.classes_ = classes if classes is not None else self.classes_
+            return super().partial_fit(X, y, sample_weight)
+
+        def predict(self, X):
+            return np.full(len(X), self.classes_[0])
+
+    weights = dict(zip(classes, (5.0, 7.0), strict=True))
+    model = in_file_order(Told(), chunk_size=25).fit(X, target, class_weight=weights)
+    assert list(model.classes_) == classes
+    labels = [weights.get(label, 1.0) for label in np.asarray(target).ravel().tolist()]
+    found = np.concatenate([weight for *_, weight in model.calls_])
+    assert found.tolist() == labels
+
+
+def test_r2_of_a_series():
+    class Mean(RegressorMixin, Log):
+        def predict(self, X):
+            return np.full(len(X), 3.0)
+
+    for target in pd.Series(range(60)), pd.Series([2, 4] * 30, dtype="Int64"):
+        model = in_file_order(Mean(), chunk_size=25).fit(X, target)
+        expected = model.estimator_.score(X, target)
+        assert model.score(X, target) == pytest.approx(expected)
+
+
 class Picky(Log):
     def partial_fit(self, X, y=None):
         if np.ndim(X) != 2:
