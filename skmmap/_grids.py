@@ -2,7 +2,9 @@
 
 import os
 import pickle
+from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,10 +27,12 @@ from skmmap._filters import (
     register_codecs,
 )
 from skmmap._groups import find_array, find_named
-from skmmap._hdf_files import check_raw, find_address, find_files, is_at
+from skmmap._hdf_files import Layout, find_address, is_at, list_near
+from skmmap._hdf_links import follow_links
 from skmmap._identity import Identity
 from skmmap._lazy import fill_missing
-from skmmap._zarr_files import Metadata, find_root, read_folder
+from skmmap._regular import check_regular
+from skmmap._zarr_files import Metadata, check_chunks, find_root, read_folder
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
@@ -97,6 +101,7 @@ class HdfStore(GridStore):
     """Rows of a dataset in an HDF5 file, which is open only while it is read."""
 
     is_addressed = True
+    _links = ()  # files that links lead through
     _plugin_paths = ()  # of the process that has sent these rows
 
     def __init__(self, path, key=None):
@@ -104,6 +109,7 @@ class HdfStore(GridStore):
         self._file = self._dataset = None
         with self._open_file() as file:
             self.key, dataset = find_named(file, key, self.path.name)
+            self._links = follow_links(file, self.key)
             self._describe(dataset)
             self.set_fills(dataset)
 
@@ -125,20 +131,36 @@ class HdfStore(GridStore):
         if not self.is_addressed:
             self._opened = Identity(is_known=not self.on_disk)
             return
-        self._files = find_files(dataset)
+        self._layout = Layout(dataset, self._links)
+        self._layout.check()
         is_writer = dataset.file.mode != "r"
-        paths = self.path, *self._files
+        paths = self.path, *self._layout.paths
         self._opened = Identity.read(paths, is_writer=is_writer)
-        check_raw(dataset, self._files)
 
-    def _check_same(self, dataset):
-        if (files := find_files(dataset)) != self._files:
-            raise ValueError(
-                f"{self.where!r} is a link that has changed: it led to "
-                f"{self._files[0]!r}, and leads to {files[0]!r}. Open it again."
-            )
-        check_raw(dataset, files)
-        return super()._check_same(dataset)
+    def _begin(self) -> Identity:
+        # What a file leads to, its time does not tell before the run.
+        if self._layout.is_far and self._dataset is None:
+            with self._open_file() as file:
+                links = follow_links(file, self.key)
+                now = Layout(self._find_dataset(file), links)
+            self._check_places(self._layout.paths, now.paths)
+        return super()._begin()
+
+    def _find_dataset(self, file):
+        """Return the dataset in the file, if it is where and what it was."""
+        self._layout.check()
+        dataset = file[self.key]
+        self._check_places(self._layout.near, list_near(dataset))
+        return self._check_same(dataset)
+
+    def _check_places(self, before: list, now: list) -> None:
+        for old, new in zip_longest(before, now):
+            if old != new:
+                was, leads = (repr(path) if path else "nothing" for path in (old, new))
+                raise ValueError(
+                    f"{self.where!r} is a link that has changed: it led to {was}, and "
+                    f"leads to {leads}. Open it again."
+                )
 
     @property
     def where(self) -> str:
@@ -150,7 +172,7 @@ class HdfStore(GridStore):
                 raise ValueError(f"The rows of {self.where!r} are closed.")
             return self._decode(self._dataset, start, stop)
         with self._open_file() as file:
-            return self._decode(self._check_same(file[self.key]), start, stop)
+            return self._decode(self._find_dataset(file), start, stop)
 
     def _decode(self, dataset, start, stop):
         return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
@@ -162,15 +184,15 @@ class HdfStore(GridStore):
             return find_stored_nbytes(self._dataset)
         try:
             with self._open_file() as file:
-                return find_stored_nbytes(file[self.key])
-        except (OSError, KeyError):
+                return find_stored_nbytes(self._find_dataset(file))
+        except (OSError, KeyError, ValueError):
             return 0  # it is not there any more
 
     def hold(self) -> None:
         super().hold()
         if self._dataset is None:
             self._file = self._open_file()
-            self._dataset = self._check_same(self._file[self.key])
+            self._dataset = self._find_dataset(self._file)
             self._held = str(self.path), os.path.abspath(self._dataset.file.filename)
 
     def close(self) -> None:
@@ -186,7 +208,10 @@ class HdfStore(GridStore):
         super().sync()
 
     def _open_file(self):
-        return import_library("h5py", "HDF5 files", "hdf5", self.path).File(self.path)
+        h5py = import_library("h5py", "HDF5 files", "hdf5", self.path)
+        with suppress(FileNotFoundError):  # which it says itself
+            check_regular(self.path)
+        return h5py.File(self.path)
 
     def __getstate__(self):
         if self.on_disk and not self.is_addressed:
@@ -280,6 +305,8 @@ class ZarrStore(GridStore):
             zarr = import_library("zarr", "zarr arrays", "zarr", self._root)
             array = zarr.open_array(self._root, path=self._key, mode="r")
             self._array = self._check_same(array)
+        if self.on_disk:
+            check_chunks(self._array, self._folder, start, stop)
         return self._array[start:stop]
 
     @property

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from skmmap._hdf_links import get_node, list_nodes
+
 PARTS = "data", "indices", "indptr"
 _LISTED = 10
 
@@ -19,7 +21,7 @@ def find_named(group, key, where: str) -> tuple:
 
     What it calls itself is its name in the file in which it lies.
     """
-    found = group if key is None else group.get(key)
+    found = group if key is None else get_node(group, key)
     name = f"/{(key or '').strip('/')}"
     if _is_found(found):
         return name, found
@@ -53,8 +55,7 @@ def list_arrays(group) -> list:
     if hasattr(group, "members"):
         nodes = list(group.members(max_depth=None))
     else:
-        nodes = []
-        group.visititems(lambda name, node: nodes.append((name, node)))
+        nodes = list_nodes(group)
     inside = {f"{name}/{part}" for name, node in nodes for part in _iter_parts(node)}
     found = [(n, node) for n, node in nodes if _is_found(node) and n not in inside]
     return sorted(found, key=lambda item: item[0])
@@ -68,7 +69,7 @@ def is_sparse_group(node) -> bool:
     """Whether a group holds the three arrays of a sparse matrix."""
     if node is None or hasattr(node, "shape"):
         return False
-    return all(part in node for part in PARTS)
+    return all(get_node(node, part) is not None for part in PARTS)
 
 
 def find_layout(group) -> tuple[str, tuple]:
@@ -83,9 +84,10 @@ def find_layout(group) -> tuple[str, tuple]:
     said = {name: _decode(group.attrs.get(name)) for name in _ATTRIBUTES}
     layout = said["encoding-type"] or said["h5sparse_format"] or ""
     shape = said["shape"] if said["shape"] is not None else said["h5sparse_shape"]
-    if shape is None and "shape" in group:
-        shape = group["shape"][:]
-        if "barcodes" in group:
+    stored = get_node(group, "shape") if shape is None else None
+    if stored is not None:
+        shape = stored[:]
+        if get_node(group, "barcodes") is not None:
             layout, shape = "csr", shape[::-1]
     layout = layout.partition("_")[0] if isinstance(layout, str) else ""
     shape = () if shape is None else tuple(int(n) for n in np.ravel(shape))

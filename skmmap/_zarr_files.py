@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 from skmmap._identity import await_tick, read_state
+from skmmap._regular import check_regular
 
 _METADATA = "zarr.json", ".zarray"
 _NOTES = *_METADATA, ".zattrs", ".zmetadata"
@@ -23,6 +26,7 @@ class Metadata:
         found = ((path, state) for path in paths if (state := read_state(path)))
         path, state = next(found, (None, None))
         if state is not None and state != self._state:
+            check_regular(path)
             said = json.loads(Path(path).read_bytes())
             said.pop("attributes", None)
             self._said = json.dumps(said, sort_keys=True)
@@ -58,7 +62,18 @@ def _iter_files(folder: str):
             if entry.is_dir():
                 yield from _iter_files(entry.path)
             elif entry.name not in _NOTES:
-                yield entry.path, entry.stat()
+                yield entry.path, check_regular(entry.path)
+
+
+def check_chunks(array, folder: str, start: int, stop: int) -> None:
+    """Raise if a file with values of these rows is no regular one: zarr would wait."""
+    sizes = array.shards or array.chunks
+    ends = (stop, *array.shape[1:])
+    starts = (start // sizes[0], *(0 for _ in ends[1:]))
+    places = (range(i, -(-n // k)) for i, n, k in zip(starts, ends, sizes, strict=True))
+    for place in product(*places):
+        with suppress(FileNotFoundError):  # all of it are fill values
+            check_regular(os.path.join(folder, array.metadata.encode_chunk_key(place)))
 
 
 def find_root(store) -> str | None:

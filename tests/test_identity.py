@@ -520,6 +520,160 @@ def test_raw_data_that_end_too_early(tmp_path):
         open_rows(tmp_path / "X.h5")
 
 
+# What HDF5 files lead to, at the end of all references
+
+
+def write_middle(kind, folder, end="s.h5"):
+    """Let a virtual dataset lead to the rows through another file."""
+    with h5py.File(folder / "m.h5", "w") as file:
+        if kind == "virtual":
+            file.create_virtual_dataset("x", lead_to(end))
+        elif kind == "here":
+            file.create_virtual_dataset("inner", lead_to(end))
+            file.create_virtual_dataset("x", lead_to(".", "inner"))
+        elif kind == "links":
+            file["group"] = h5py.ExternalLink(end, "/")
+            file["x"] = h5py.SoftLink("group/x")
+        elif kind == "raw":
+            raw = [(folder / end, 0, h5py.h5f.UNLIMITED)]
+            file.create_dataset("x", (N_ROWS, 2), float, external=raw)
+    with h5py.File(folder / "X.h5", "w") as file:
+        file.create_virtual_dataset("X", lead_to("m.h5"))
+
+
+def lead_to(path, name="x", n_rows=N_ROWS):
+    layout = h5py.VirtualLayout((n_rows, 2), float)
+    layout[:] = h5py.VirtualSource(path, name, (n_rows, 2))
+    return layout
+
+
+def write_end(kind, folder, value):
+    """Write the rows that are at the end of it, and return their file."""
+    if kind == "raw":
+        make_rows(value).tofile(folder / "s.h5")
+        return folder / "s.h5"
+    with h5py.File(folder / "new.h5", "w") as file:
+        file["x"] = make_rows(value)
+    # HDF5 does not write to a file itself that the process has open.
+    return shutil.copyfile(folder / "new.h5", folder / "s.h5")
+
+
+@pytest.mark.parametrize("kind", ["virtual", "here", "links", "raw"])
+def test_rows_at_the_end_of_references(kind, tmp_path):
+    write_middle(kind, tmp_path)
+    end = write_end(kind, tmp_path, 1)
+    rows = open_rows(tmp_path / "X.h5")
+    content, first = pickle.dumps(rows), joblib.hash(rows)
+    assert first == joblib.hash(open_rows(tmp_path / "X.h5"))
+    np.testing.assert_array_equal(pickle.loads(content).read(), make_rows(1))
+    HAPPENS.append(lambda: write_end(kind, tmp_path, 2))
+    with pytest.raises(ValueError, match=f"{end.name}' {CHANGED}"):
+        fitted(memory_limit=10_000).predict(rows)
+    with pytest.raises(ValueError, match=f"{end.name}' {CHANGED}"):
+        pickle.loads(content).read()
+    assert joblib.hash(open_rows(tmp_path / "X.h5")) != first
+    if kind == "raw":
+        os.truncate(end, 500)
+        middle = str(tmp_path / "m.h5")
+        text = f"{str(end)!r} is truncated: /x of {middle!r} needs 960 bytes"
+        with pytest.raises(ValueError, match=re.escape(text)):
+            rows.read()
+        return
+    end.unlink()
+    with pytest.raises(FileNotFoundError, match=end.name):
+        rows.read()
+
+
+@pytest.mark.parametrize("kind", ["virtual", "links"])
+def test_references_that_lead_elsewhere_at_the_next_run(kind, tmp_path):
+    write_middle(kind, tmp_path)
+    write_end(kind, tmp_path, 1)
+    rows = open_rows(tmp_path / "X.h5")
+    shutil.copy(tmp_path / "s.h5", tmp_path / "t.h5")
+    write_middle(kind, tmp_path, end="t.h5")
+    text = (
+        f"'X.h5:/X' is a link that has changed: it led to {str(tmp_path / 's.h5')!r}, "
+        f"and leads to {str(tmp_path / 't.h5')!r}. Open it again."
+    )
+    with raises(ValueError, text):
+        fitted().predict(rows)
+    with raises(ValueError, text):
+        pickle.dumps(rows)
+
+
+def test_links_through_a_file_that_leads_elsewhere(tmp_path):
+    """To another dataset of the same file, which only the file between tells."""
+    for name, value in (("m.h5", 1), ("top.h5", 0)):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["x"] = h5py.ExternalLink("s.h5" if value else "m.h5", "/x")
+    with h5py.File(tmp_path / "s.h5", "w") as file:
+        file["x"], file["y"] = make_rows(1), make_rows(2)
+    first = joblib.hash(open_rows(tmp_path / "top.h5", key="x"))
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("s.h5", "/y")
+    assert joblib.hash(open_rows(tmp_path / "top.h5", key="x")) != first
+
+
+def write_series(file, path: str, name: str) -> None:
+    """Make rows of all files, or datasets, whose name has a number: h5py cannot."""
+    h5s, unlimited = h5py.h5s, h5py.h5s.UNLIMITED
+    space = h5s.create_simple((15, 2), (unlimited, 2))
+    space.select_hyperslab((0, 0), (unlimited, 1), stride=(5, 2), block=(5, 2))
+    made = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    made.set_layout(h5py.h5d.VIRTUAL)
+    made.set_virtual(space, path.encode(), name.encode(), h5s.create_simple((5, 2)))
+    whole = h5s.create_simple((0, 2), (unlimited, 2))
+    h5py.h5d.create(file.id, b"X", h5py.h5t.IEEE_F64LE, whole, made)
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("p%b.h5", "x"), (".", "x%b"), ("p0.h5", "/x%b")]
+)
+def test_a_series_of_sources(path, name, tmp_path):
+    """Of which there are as many as are found, each of them with sources again."""
+    for i in range(3):
+        with h5py.File(tmp_path / f"s{i}.h5", "w") as file:
+            file["x"] = make_rows(i, 5)
+    with h5py.File(tmp_path / "X.h5", "w") as top:
+        write_series(top, path, name)
+    for i in range(3):
+        place = "X.h5" if path == "." else path.replace("%b", str(i))
+        with h5py.File(tmp_path / place, "a") as file:
+            layout = lead_to(f"s{i}.h5", n_rows=5)
+            file.create_virtual_dataset(name.replace("%b", str(i)), layout)
+    rows = open_rows(tmp_path / "X.h5", key="X")
+    assert rows.read()[:, 0].tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    known = {os.path.basename(path) for path in find_source(rows).store.identity.states}
+    assert known >= {"X.h5", "s0.h5", "s1.h5", "s2.h5"}
+
+
+MISSING = {
+    "a file": "{end!r} is missing: /x of {middle!r} has rows of it",
+    "a dataset": "{end!r} has no dataset 'x': /x of {middle!r} has rows of it",
+}
+
+
+@pytest.mark.parametrize("what", MISSING)
+@pytest.mark.parametrize("is_named", [True, False])
+def test_sources_that_are_missing(what, is_named, tmp_path):
+    """HDF5 reads its fill value there, which is no value unless somebody said so."""
+    write_middle("virtual", tmp_path)
+    if what == "a dataset":
+        h5py.File(tmp_path / "s.h5", "w").close()
+    if is_named:
+        with h5py.File(tmp_path / "m.h5", "w") as file:
+            file.create_virtual_dataset("x", lead_to("s.h5"), fillvalue=np.nan)
+        assert np.isnan(open_rows(tmp_path / "X.h5").read()).all()
+        return
+    places = {"end": str(tmp_path / "s.h5"), "middle": str(tmp_path / "m.h5")}
+    text = MISSING[what].format(**places) + (
+        ", which HDF5 reads as 0.0. Bring it back, or write the virtual dataset with "
+        "fillvalue=np.nan."
+    )
+    with raises(ValueError, text):
+        open_rows(tmp_path / "X.h5")
+
+
 # Files of HDF5 that are open, and are not what their names say
 
 

@@ -30,6 +30,7 @@ HOUSE = [
     "_csr",
     "_external",
     "_filters",
+    "_hdf_links",
     "_groups",
     "_conventions",
     "_hdf_files",

@@ -1,6 +1,7 @@
 """Only regular files are opened: pipes, sockets and devices are an error at once."""
 
 import os
+import pickle
 import shutil
 import socket
 import threading
@@ -40,7 +41,7 @@ def make(kind: str, path) -> None:
 @pytest.fixture
 def in_time():
     """End the waiting of whoever opens a pipe, so that the test fails."""
-    opened = threading.Event()
+    opened, helpers = threading.Event(), []
 
     def help_out(folder):
         if not opened.wait(20):
@@ -49,10 +50,13 @@ def in_time():
                     os.close(os.open(path, os.O_RDWR | os.O_NONBLOCK))
 
     def start(folder):
-        threading.Thread(target=help_out, args=(folder,), daemon=True).start()
+        helpers.append(threading.Thread(target=help_out, args=(folder,), daemon=True))
+        helpers[-1].start()
 
     yield start
     opened.set()
+    for helper in helpers:
+        helper.join()
 
 
 def model():
@@ -142,6 +146,107 @@ def test_metadata_of_zarr(name, depth, tmp_path, in_time):
         open_rows(path)
     with pytest.raises(ValueError, match="is a named pipe"):
         describe(path)
+
+
+CHUNKS = {
+    "format 2": ("1.0", {"zarr_format": 2}),
+    "format 3": ("c/1/0", {}),
+    "shards": ("c/0/0", {"shards": (6, 2)}),
+    "inside": ("inner/a/c/1/0", {"name": "inner/a"}),
+}
+
+
+@pytest.mark.parametrize("kind", CHUNKS)
+def test_chunks_of_zarr(kind, tmp_path, in_time):
+    zarr = pytest.importorskip("zarr")
+    in_time(tmp_path)
+    place, options = CHUNKS[kind]
+    options = {"shape": X.shape, "dtype": float, "chunks": (3, 2)} | options
+    array = zarr.create_array(tmp_path / "X.zarr", **options)
+    array[:] = X
+    rows, place = open_rows(tmp_path / "X.zarr"), tmp_path / "X.zarr" / place
+    sent = pickle.dumps(rows)
+    place.unlink()
+    os.mkfifo(place)
+    if kind != "shards":
+        assert np.array_equal(rows.read(0, 3), X[:3])  # which are in another file
+    text = f"{str(place)!r} {TEXT.format('a named pipe')}"
+    for read in (rows.read, open_rows(array).read, lambda: model().fit(rows, y)):
+        with raises(ValueError, text):
+            read()
+    with pytest.raises(ValueError, match="is a named pipe"):
+        pickle.loads(sent).read()
+
+
+def lead(file, name):
+    h5py = pytest.importorskip("h5py")
+    if name == "virtual":
+        layout = h5py.VirtualLayout(X.shape, float)
+        layout[:] = h5py.VirtualSource("end.h5", "x", X.shape)
+        file.create_virtual_dataset("x", layout)
+    elif name == "raw":
+        file.create_dataset("x", X.shape, float, external=[("end.h5", 0, X.nbytes)])
+    elif name == "link":
+        file["x"] = h5py.ExternalLink("end.h5", "/x")
+    elif name == "soft":
+        file["group/away"] = h5py.ExternalLink("end.h5", "/")
+        file["x"] = h5py.SoftLink("/group/away/x")
+    elif name == "matrix":
+        file["x/indices"] = file["x/indptr"] = np.arange(3)
+        file["x/data"] = h5py.ExternalLink("end.h5", "/x")
+    else:
+        file["x"] = h5py.ExternalLink("middle.h5", "/x")
+
+
+REFERENCES = "virtual", "raw", "link", "soft", "matrix", "link link", "link virtual"
+
+
+@pytest.fixture
+def a_pipe(empty_folder):
+    """Have a pipe at end.h5 that is open for writing: HDF5 does not wait for it."""
+    os.mkfifo("end.h5")
+    end = os.open("end.h5", os.O_RDWR | os.O_NONBLOCK)
+    yield f"{str(empty_folder / 'end.h5')!r} {TEXT.format('a named pipe')}"
+    os.close(end)
+
+
+@pytest.mark.parametrize("kind", REFERENCES)
+def test_what_hdf5_files_lead_to(kind, a_pipe):
+    h5py = pytest.importorskip("h5py")
+    first, _, then = kind.partition(" ")
+    with h5py.File("X.h5", "w") as file:
+        lead(file, "middle" if then else first)
+    with h5py.File("middle.h5", "w") as file:
+        lead(file, then or "link")
+    with raises(ValueError, a_pipe):
+        open_rows("X.h5", key="x")
+    with raises(ValueError, a_pipe):
+        model().fit("X.h5", y)
+    with h5py.File("X.h5") as file, raises(ValueError, a_pipe):
+        open_rows(file)
+
+
+@pytest.mark.parametrize("kind", ["virtual", "raw", "link"])
+def test_what_becomes_a_pipe_while_hdf5_files_lead_there(kind, a_pipe):
+    h5py = pytest.importorskip("h5py")
+    os.rename("end.h5", "pipe")
+    with h5py.File("X.h5", "w") as file:
+        lead(file, kind)
+    if kind == "raw":
+        X.tofile("end.h5")
+    else:
+        with h5py.File("end.h5", "w") as file:
+            file["x"] = X
+    rows = open_rows("X.h5", key="x")
+    sent = pickle.loads(pickle.dumps(rows))
+    assert np.array_equal(rows.read(), X)
+    for name in ("end.h5", "X.h5"):
+        os.link("pipe", "another name")
+        os.replace("another name", name)
+        for read in (rows.read, sent.read):
+            with pytest.raises(ValueError, match="was replaced since it") as caught:
+                read()
+            assert str(caught.value.__cause__) == a_pipe.replace("end.h5", name)
 
 
 def test_a_pipe_instead_of_indptr_makes_no_csr_folder(empty_folder, in_time):

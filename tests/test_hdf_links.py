@@ -1,0 +1,108 @@
+"""Links in HDF5 files lead to what h5py finds there, and each dataset counts once."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+from helpers import raises
+
+from skmmap import open_rows
+from skmmap._hdf_links import find_place, list_nodes, list_places
+from skmmap._info import describe
+
+X = np.arange(12.0).reshape(6, 2)
+
+
+@pytest.fixture(autouse=True)
+def _files(empty_folder):
+    with h5py.File("data.h5", "w") as file:
+        file["deep/x"] = X
+        file["deep/again"] = h5py.SoftLink("/deep/x")
+        file["all"] = h5py.ExternalLink("data.h5", "/")
+
+
+LINKS = {
+    "x": h5py.ExternalLink("data.h5", "/deep/x"),
+    "group": h5py.ExternalLink("data.h5", "deep"),
+    "file": h5py.ExternalLink("data.h5", "/"),
+    "soft": h5py.ExternalLink("data.h5", "/deep/again"),
+    "through": h5py.ExternalLink("data.h5", "/all/all/deep/again"),
+}
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_dataset_that_only_a_link_leads_to(kind):
+    with h5py.File("top.h5", "w") as file:
+        file["here"] = LINKS[kind]
+        file["twice"] = LINKS[kind]
+        file["nowhere"] = h5py.ExternalLink("none.h5", "/x")
+        file["no file of HDF5"] = h5py.ExternalLink("text", "/x")
+        file["nothing"] = h5py.SoftLink("/none")
+        file["circle"] = h5py.SoftLink("/circle")
+        file["type"] = np.dtype(float)
+        file["back"] = h5py.ExternalLink("top.h5", "/")
+    with open("text", "w") as text:
+        text.write("of no format")
+    rows = open_rows("top.h5")
+    assert rows._source.store.key.startswith("/here")
+    assert np.array_equal(rows.read(), X)
+    with h5py.File("top.h5") as file:
+        assert np.array_equal(open_rows(file).read(), X)
+    assert "6 x 2" in str(describe("top.h5"))
+
+
+def test_datasets_that_links_lead_to_are_listed():
+    with h5py.File("top.h5", "w") as file:
+        file["y"], file["a"] = np.arange(6), h5py.SoftLink("/y")
+        file["group/a"] = h5py.SoftLink("/y")
+        file["linked"] = h5py.ExternalLink("data.h5", "/deep")
+    text = (
+        "'top.h5' holds 2 datasets; name one with key='linked/x': linked/x (6 x 2), "
+        "y (6)."
+    )
+    with raises(ValueError, text):
+        open_rows("top.h5")
+    assert open_rows("top.h5", key="group").shape == (6,)
+    with h5py.File("top.h5") as file:
+        names = {"y", "group", "linked", "linked/x"}
+        assert {name for name, _ in list_nodes(file)} == names
+
+
+def test_links_of_which_there_are_too_many():
+    """Which would double the way with each of them."""
+    with h5py.File("top.h5", "w") as file:
+        for i in range(60):
+            file[f"{i}"] = h5py.SoftLink(f"/{i + 1}/{i + 1}")
+        file["60"] = h5py.ExternalLink("top.h5", "/")
+        file["x"] = X
+    assert open_rows("top.h5", key="./x").shape == X.shape
+    with pytest.raises(RuntimeError, match="too many links"):  # as h5py says
+        open_rows("top.h5", key="0/x")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a name like /no/data.h5 is of no drive")
+def test_where_hdf5_looks(empty_folder, monkeypatch):
+    for folder in ("there", "first", "there/folder.h5"):
+        os.mkdir(folder)
+    os.rename("data.h5", "there/data.h5")
+    with h5py.File("there/real.h5", "w") as file:
+        file["x"] = h5py.ExternalLink("data.h5", "/deep/x")
+        file["away"] = h5py.ExternalLink("/of another machine/data.h5", "/deep/x")
+        file["folder"] = h5py.ExternalLink("folder.h5", "/deep/x")
+    os.symlink("there/real.h5", "link.h5")
+    with h5py.File("link.h5") as file:
+        there = str(empty_folder / "there/data.h5")
+        assert find_place(list_places("data.h5", file)) == there
+        assert find_place(list_places("/no/data.h5", file)) == there
+        assert file["x"].file.filename == file["away"].file.filename
+    assert open_rows("link.h5", key="away").shape == X.shape
+    with pytest.raises(IsADirectoryError, match=r"folder.h5' is a folder"):
+        open_rows("there/real.h5", key="folder")
+    with h5py.File("first/data.h5", "w") as file:
+        file["deep/x"] = X[:2]
+    monkeypatch.setenv("HDF5_EXT_PREFIX", f"{empty_folder / 'first'}")
+    rows = open_rows("link.h5", key="x")
+    with h5py.File("link.h5") as file:
+        assert rows.shape == file["x"].shape == (2, 2)
+    assert str(empty_folder / "first/data.h5") in rows._source.store.identity.states
