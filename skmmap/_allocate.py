@@ -14,8 +14,10 @@ LOADED = (
     "all rows",
     "Load fewer, such as rows.read(start, stop) or np.asarray(rows[::9]).",
 )
+MAP_TODO = "Raise the limit (ulimit -v), or use ChunkedFit(read='buffer')."
 RESULT = "the result", "Give out='y.npy', which puts it into a file."
 
+_NO_MEMORY = "There is no memory for"
 _NONE_LEFT = errno.EMFILE, errno.ENFILE
 
 
@@ -29,21 +31,23 @@ def allocate(shape, dtype, use: tuple[str, str]) -> np.ndarray:
 
 @contextmanager
 def explaining(nbytes: int, use: tuple[str, str]) -> Iterator[None]:
-    """Say what so many bytes were for, where they cannot be had."""
+    """Say what so many bytes were for, where they cannot be had.
+
+    What was said inside, of a part of them, is left as it is.
+    """
     try:
         yield
     except (MemoryError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+        is_other = isinstance(error, OSError) and error.errno != errno.ENOMEM
+        if is_other or str(error).startswith(_NO_MEMORY):
             raise
         what, todo = use
-        raise MemoryError(
-            f"There is no memory for {what}: {say_size(nbytes)}. {todo}"
-        ) from error
+        raise MemoryError(f"{_NO_MEMORY} {what}: {say_size(nbytes)}. {todo}") from error
 
 
 @contextmanager
 def counting_files(path) -> Iterator[None]:
-    """Say what to do where too many files are open, as each map holds one."""
+    """Say what to do where too many files are open."""
     try:
         yield
     except OSError as error:
@@ -51,7 +55,8 @@ def counting_files(path) -> Iterator[None]:
             raise
         raise OSError(
             error.errno,
-            "Too many files are open, and each map holds one. Use read='buffer', which "
-            "closes them again, or raise the limit (ulimit -n)",
+            "Too many files are open, and maps and rows that are held keep theirs. "
+            "Raise the limit (ulimit -n), do without 'with rows:', or use "
+            "ChunkedFit(read='buffer'), which closes them again",
             str(path),
         ) from error

@@ -1,5 +1,7 @@
 """Checks what can be known before the first row is used."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
@@ -237,11 +239,8 @@ def open_validation(
             "on it."
         )
     weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    try:
+    with noting_validation():
         given = open_training(estimator, X, y, weights, reading)
-    except (TypeError, ValueError) as error:
-        error.add_note("This is about X_val, y_val and sample_weight_val.")
-        raise
     if given.X.shape[1:] != table.X.shape[1:]:
         raise ValueError(
             f"X_val has rows of shape {given.X.shape[1:]}, and X of "
@@ -253,6 +252,16 @@ def open_validation(
         if classes is not None:
             check_labels(given.y, classes, "y_val")
     return given.to_score()
+
+
+@contextmanager
+def noting_validation() -> Iterator[None]:
+    """Note on an error that it is about the rows that the user gave to score on."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note("This is about X_val, y_val and sample_weight_val.")
+        raise
 
 
 def _check_rows(X, estimator) -> None:

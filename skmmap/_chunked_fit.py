@@ -1,5 +1,6 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
+from contextlib import nullcontext
 from copy import deepcopy
 from functools import partial
 
@@ -13,7 +14,7 @@ from skmmap._attributes import (
     set_attributes,
     summarize,
 )
-from skmmap._checks import check_parameters, route
+from skmmap._checks import check_parameters, noting_validation, route
 from skmmap._delegate import (
     available_with,
     copy_trained,
@@ -492,6 +493,7 @@ class ChunkedFit(
         learner = self._make_learner(plan, fitted)
         if given.get("classes") is None and guesses_labels(self.estimator):
             learner.drops = ("classes",)
+        has_own = given.get("validation", (None,))[0] is not None
         rule, watch = make_rule(self, plan, lambda: learner.form)
         table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
         training = Training(
@@ -510,7 +512,7 @@ class ChunkedFit(
             ),
             rule,
             watch,
-            self._make_score(plan, learner),
+            self._make_score(plan, learner, is_given=has_own),
             0 if self.max_epochs == "auto" else rule.least_epochs,
             is_loop(self) and takes_target_as_it_is(self.estimator),
         )
@@ -534,8 +536,7 @@ class ChunkedFit(
         if fitted is None:
             keep_names(learned["estimator_"], table.X)
         if not is_loop(self):
-            has_own = given.get("validation", (None,))[0] is None
-            held_out = plan.validation if has_own else None
+            held_out = None if has_own else plan.validation
             n_held_out = 0 if held_out is None else held_out.X.n_rows
             run = summarize(training, caller == "fit", n_held_out, counted)
             set_attributes(learner.estimator, run)
@@ -581,8 +582,11 @@ class ChunkedFit(
             corrections = known
         return Learner(fitted, None, form, pass_target, corrections)
 
-    def _make_score(self, plan: Plan, learner: Learner):
-        """Return the score of an estimator on the rows that are held out, if any."""
+    def _make_score(self, plan: Plan, learner: Learner, *, is_given: bool):
+        """Return the score of an estimator on the rows that are held out, if any.
+
+        ``is_given`` says that these are the user's own.
+        """
         table = plan.validation
         if table is None:
             return None
@@ -600,7 +604,9 @@ class ChunkedFit(
                 return call
 
             form = learner.form
-            return compute_score(estimator, table, schedule, form, chunked, self.n_jobs)
+            rest = table, schedule, form, chunked, self.n_jobs
+            with noting_validation() if is_given else nullcontext():
+                return compute_score(estimator, *rest)
 
         return score
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from skmmap._allocate import counting_files
 from skmmap._conventions import find_fills, hide_fills
 from skmmap._external import (
     ContainerStore,
@@ -211,7 +212,8 @@ class HdfStore(GridStore):
         h5py = import_library("h5py", "HDF5 files", "hdf5", self.path)
         with suppress(FileNotFoundError):  # which it says itself
             check_regular(self.path)
-        return h5py.File(self.path)
+        with counting_files(self.path):
+            return h5py.File(self.path)
 
     def __getstate__(self):
         if self.on_disk and not self.is_addressed:

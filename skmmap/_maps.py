@@ -17,7 +17,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from skmmap._allocate import BUFFER, allocate, counting_files
+from skmmap._allocate import (
+    BUFFER,
+    MAP_TODO,
+    allocate,
+    counting_files,
+    explaining,
+)
 from skmmap._identity import (
     FileState,
     Identity,
@@ -379,7 +385,8 @@ class MapStore(Store):
                 return np.empty(0, np.uint8), state
             start, shape = self.offset + low, (high - low,)
             try:
-                return np.memmap(file, np.uint8, mode, start, shape), state
+                with explaining(high - low, (f"a map of {path}", MAP_TODO)):
+                    return np.memmap(file, np.uint8, mode, start, shape), state
             except ValueError:
                 self._check_file(file, self.offset + high)  # it was cut since
                 raise

@@ -1,8 +1,10 @@
 """How the rows of files are brought: shown by a map, or read into memory."""
 
+import mmap
 import os
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,7 +94,8 @@ class Reading(NamedTuple):
 def find_free_memory() -> int | None:
     """Return the bytes that this process may fill with pages of files, if known.
 
-    What the cache holds counts as free, on the machine and in every control group.
+    What the cache holds counts as free, on the machine and in every control group. The
+    addresses that ``ulimit -v`` leaves are a limit too.
     """
     if sys.platform != "linux":
         try:
@@ -102,9 +105,18 @@ def find_free_memory() -> int | None:
     try:
         free = [_read_table("/proc/meminfo")["MemAvailable"] * 1024]
         free += _iter_group_memory(Path("/proc/self/cgroup").read_text())
+        free += _iter_addresses()
     except (OSError, KeyError, ValueError):
         return None
     return min(free)
+
+
+def _iter_addresses(folder="/proc/self") -> Iterator[int]:
+    """Yield the bytes that may still be mapped, where their number is limited."""
+    limits = Path(folder, "limits").read_text()
+    if limit := re.search(r"^Max address space +(\d+)", limits, re.MULTILINE):
+        n_pages = int(Path(folder, "statm").read_text().split()[0])
+        yield max(0, int(limit[1]) - n_pages * mmap.PAGESIZE)
 
 
 def _iter_group_memory(groups: str, root="/sys/fs/cgroup"):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from skmmap._allocate import BUFFER, explaining
 from skmmap._lists import is_shards
 from skmmap._open import open_source
 from skmmap._paths import NPY, find_suffix, is_path
@@ -291,7 +292,8 @@ def _cut(source: Source, blocks: list, nbytes: int, do: Callable) -> Iterator[Ca
 
 def _note_rows(source: Source, do: Callable, start: int, stop: int) -> None:
     try:
-        do(start, stop)
+        with explaining((stop - start) * source.row_nbytes, BUFFER):
+            do(start, stop)
     except Exception as error:
         error.add_note(f"while reading {source.describe(start, stop)}")
         raise
@@ -327,11 +329,12 @@ def _put_in_places(source, out, places, first: int, start: int, stop: int) -> No
 
 def _collect(source: Source, buffer: Buffer, rows: dict) -> None:
     """Put the rows of a buffer that are in no array under their source's key."""
-    read = [source.read(start, stop) for start, stop in buffer.blocks]
-    if buffer.places is None:
-        (rows[id(source)],) = read
-    else:
-        rows[id(source)] = source.store.pick(source.store.join(read), buffer.order)
+    with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
+        read = [source.read(start, stop) for start, stop in buffer.blocks]
+        if buffer.places is None:
+            (rows[id(source)],) = read
+        else:
+            rows[id(source)] = source.store.pick(source.store.join(read), buffer.order)
 
 
 def _lock_array(array: np.ndarray) -> np.ndarray:

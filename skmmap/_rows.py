@@ -5,6 +5,7 @@ from html import escape
 import numpy as np
 from scipy import sparse
 
+from skmmap._allocate import LOADED, explaining
 from skmmap._messages import say_size
 from skmmap._reads import can_read, find_extreme, read_columns
 from skmmap._selection import resolve
@@ -222,7 +223,8 @@ class Rows:
         Equals: ``np.asarray(rows[start:stop])``.
         """
         picked = range(len(self._source.selection))[start:stop]
-        return self._source.read(picked.start, max(picked.start, picked.stop))
+        with explaining(len(picked) * self._source.row_nbytes, LOADED):
+            return self._source.read(picked.start, max(picked.start, picked.stop))
 
     def copy(self):
         """Return these rows as an array in memory, which can be written to.
@@ -319,7 +321,11 @@ class Rows:
         self._source.store.close()
 
     def __enter__(self):
-        self._source.store.hold()
+        try:
+            self._source.store.hold()
+        except BaseException:
+            self.close()  # those of several files that are open already
+            raise
         return self
 
     def __exit__(self, *error):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmmap._allocate import LOADED, allocate
+from skmmap._allocate import LOADED, allocate, explaining
 from skmmap._messages import describe_rows
 from skmmap._selection import Runs, at, find_order, pack, pick, unpack
 from skmmap._stores import ArrayStore, ColumnStore, DenseStore, PartStore, Store
@@ -143,7 +143,8 @@ class Source:
     def load(self):
         """Return all rows in memory."""
         if not self.store.is_array:
-            return _guard(self._read(range(self.n_rows)), self.cast)
+            with explaining(self.nbytes, LOADED):
+                return _guard(self._read(range(self.n_rows)), self.cast)
         out = allocate(self.shape, self.dtype, LOADED)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         if self.n_rows > step:  # all pieces are of what the file is now

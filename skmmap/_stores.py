@@ -593,9 +593,15 @@ class ShardStore(Store):
         return None if None in parts else sum(parts)
 
     def read(self, start: int, stop: int):
+        shards = list(self._iter_shards(start, stop))
+        if self.is_array and len(shards) > 1:
+            # Not all views first: each of a map keeps a file open.
+            out = allocate((stop - start, *self.shape[1:]), self.dtype, BUFFER)
+            self.read_into(start, stop, out)
+            return out
         parts = [
             shard.read(max(start - before, 0), min(stop - before, shard.n_rows))
-            for shard, before in self._iter_shards(start, stop)
+            for shard, before in shards
         ]
         return self.join(parts or [self._shards[0].read(0, 0)])
 

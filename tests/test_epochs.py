@@ -407,6 +407,18 @@ def test_one_pass_is_scored_too():
     assert wrapper.history_["score"] == [wrapper.score(X[:100], Y[:100])]
 
 
+def test_an_error_of_rows_to_score_says_that_these_are_meant():
+    held_out = X[:50].copy()
+    held_out[7, 0] = np.nan
+    model = ChunkedFit(GaussianNB(), chunk_size=20)
+    with pytest.raises(ValueError, match="contains NaN") as caught:
+        model.fit(X, Y, X_val=held_out, y_val=Y[:50])
+    rows, about = caught.value.__notes__
+    assert rows.startswith("while scoring rows 0 to 19 ")
+    assert rows.endswith("the first row with NaN or infinity is row 7")
+    assert about == "This is about X_val, y_val and sample_weight_val."
+
+
 def test_rows_to_score_are_checked():
     model = ChunkedFit(SGDClassifier())
     with raises(ValueError, "X_val is provided, but y_val was not provided."):
