@@ -20,6 +20,7 @@ import zarr
 from helpers import raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from processes import run_fresh
 
 from skmmap._containers import (
     DaskStore,
@@ -845,8 +846,7 @@ def test_a_pass_takes_the_memory_of_a_row_group(tmp_path, name):
         write_parquet(path, table, 50_000)
     else:
         write_ipc(path, table, 50_000, "lz4" if name.startswith("lz4") else None)
-    command = [sys.executable, "-c", PASS, str(path)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    done = run_fresh(PASS, path)
     peak, allocated, total = map(float, done.stdout.split())
     assert total == pytest.approx(rows.sum())
     # A row group is 4 MB. Arrow's reader needs more than that while it decodes, and

@@ -3,7 +3,6 @@
 import builtins
 import gzip
 import os
-import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -19,6 +18,7 @@ import zarr
 from helpers import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import run_fresh
 from scipy import sparse
 
 from skmmap import Rows, _convert, _csv, _samples, _unfinished, convert, open_rows
@@ -769,12 +769,7 @@ def measure(call):
 
 
 def run(code):
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBE + textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_fresh(_PROBE + textwrap.dedent(code))
     assert done.returncode == 0, done.stderr
     return [float(number) for number in done.stdout.split()]
 

@@ -14,6 +14,7 @@ import pytest
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import run_fresh
 from scipy import sparse
 
 from skmmap import __main__, _convert, _info
@@ -285,8 +286,8 @@ def test_memory_is_a_few_blocks():
             thread.join()
             print(peak[0] - before)
     """
-    command = [sys.executable, "-c", textwrap.dedent(code)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = run_fresh(code)
+    assert done.returncode == 0, done.stderr
     assert all(float(number) < 60e6 for number in done.stdout.split())
 
 

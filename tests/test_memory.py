@@ -4,12 +4,11 @@ Allocations are counted by tracemalloc, resident memory by /proc: anonymous page
 what the process holds, file-backed ones are the mapped data and can be taken back.
 """
 
-import os
-import subprocess
 import sys
 import textwrap
 
 import pytest
+from processes import run_fresh
 
 pytestmark = pytest.mark.slow
 
@@ -66,20 +65,9 @@ def grown(call):
 """
 
 
-# glibc otherwise keeps freed arrays and gives them out again: by luck of the heap
-# nothing seems to grow, or what is free seems to be held.
-_GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-
-
 def run(code, *args):
     """Run code in a fresh process and return what it prints, as numbers."""
-    done = subprocess.run(
-        [sys.executable, "-c", _PROBES + textwrap.dedent(code), *map(str, args)],
-        env=os.environ | _GIVE_BACK,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_fresh(_PROBES + textwrap.dedent(code), *args)
     assert done.returncode == 0, done.stderr
     return [float(number) for number in done.stdout.split()]
 

@@ -6,7 +6,6 @@ import io
 import os
 import re
 import stat
-import subprocess
 import sys
 import textwrap
 import warnings
@@ -19,6 +18,7 @@ from helpers import raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from processes import run_fresh
 from scipy import sparse
 
 from skmmap import NpyWriter, _batches, _npy, _unfinished, save_rows
@@ -312,8 +312,7 @@ def test_a_closed_writer_says_nothing_when_it_goes(path):
 def run(code, *args):
     """Run code in a fresh process and return what ended it, and what it printed."""
     code = "import os, sys\nimport numpy as np\n" + textwrap.dedent(code)
-    command = [sys.executable, "-c", code, *map(str, args)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_fresh(code, *args)
     assert not done.stderr, done.stderr
     return done.returncode, done.stdout
 

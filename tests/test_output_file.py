@@ -3,15 +3,13 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from contextlib import nullcontext
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from helpers import in_file_order, raises
+from processes import run_fresh
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
@@ -320,12 +318,7 @@ def test_a_run_that_was_killed_is_resumed(path, out, resume):
     """
 
     def run(resume):
-        return subprocess.run(
-            [sys.executable, "-c", textwrap.dedent(code), path, out, str(resume)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_fresh(code, path, out, resume)
 
     assert run(False).returncode == -signal.SIGKILL
     (hidden,) = os.listdir(out.parent)
@@ -368,8 +361,7 @@ def test_what_several_jobs_have_done_is_kept(path, out):
         GaussianNB.predict = die
         wrapper.predict(sys.argv[1], out=sys.argv[2], resume=True)
     """
-    run = [sys.executable, "-c", textwrap.dedent(code), path, out]
-    assert subprocess.run(run, check=False).returncode == -signal.SIGKILL
+    assert run_fresh(code, path, out).returncode == -signal.SIGKILL
     (hidden,) = out.parent.iterdir()
     assert hidden.read_bytes()[-100:].count(b"\1") > 14
 

@@ -4,9 +4,7 @@ import ctypes
 import mmap
 import multiprocessing
 import os
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from helpers import Recorder, in_file_order, raises, state_of
 from joblib.externals.loky import get_reusable_executor
+from processes import run_fresh
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import cross_val_score
@@ -409,12 +408,7 @@ def test_a_path_that_does_not_exist_is_refused():
 
 def run(code, *arguments):
     """Run code in a process of its own, which SIGBUS would end."""
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_fresh(code, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
