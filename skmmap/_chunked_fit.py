@@ -107,7 +107,8 @@ class ChunkedFit(
         estimator: results do not depend on the machine.
         A tail that is too short for the estimator (``IncrementalPCA`` needs
         ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
-        before it.
+        before it, but for the loop that is written out with ``shuffle=False`` and a
+        number for `max_epochs`.
 
     max_epochs : int or "auto", default="auto"
         Passes over the data in `fit`, at most. ``"auto"`` is the estimator's

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from inspect import signature
 from math import prod
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -194,33 +194,61 @@ def find_cost(estimator) -> Cost | None:
     return None
 
 
-def find_replacements(
-    estimator, *, n_rows: int, chunk_rows: int, is_mixed: bool
-) -> dict:
-    """Return parameters that ``partial_fit`` needs otherwise than ``fit``.
+def find_limits(estimator) -> dict:
+    """Return parameters that every ``partial_fit`` has to be given otherwise.
 
-    It refuses ``early_stopping``, takes each chunk for an epoch, for the whole or for a
-    batch, and shuffles again what is mixed already.
+    It refuses ``early_stopping``, and a network that starts warm a chunk in which a
+    class is missing. It learns topics online, whatever it is told.
     """
     prefix, learner = find_learner(estimator)
     changed = {}
     if isinstance(learner, SGD + MLP) and getattr(learner, "early_stopping", False):
         changed["early_stopping"] = False
+    if isinstance(learner, MLP) and learner.warm_start:
+        changed["warm_start"] = False
+    if isinstance(learner, LatentDirichletAllocation):
+        changed["learning_method"] = "online"
+    return {prefix + name: value for name, value in changed.items()}
+
+
+def find_replacements(
+    estimator, *, n_rows: int, chunk_rows: int, is_mixed: bool
+) -> dict:
+    """Return parameters with which ``partial_fit`` does what ``fit`` does.
+
+    It takes each chunk for an epoch, for the whole or for a batch, and shuffles again
+    what is mixed already. The loop that is written out does so too.
+    """
+    prefix, learner = find_learner(estimator)
+    changed = {}
     if is_mixed and isinstance(learner, SGD + MLP) and learner.shuffle:
         changed["shuffle"] = False
     patience = getattr(learner, "n_iter_no_change", None)
     if isinstance(learner, MLP) and isinstance(patience, Integral) and patience > 0:
         changed["n_iter_no_change"] = np.inf
-    if isinstance(learner, MLP) and learner.warm_start:
-        changed["warm_start"] = False  # or a chunk without some class is refused
     if isinstance(learner, SGD) and learner.learning_rate == "adaptive":
         changed["eta0"] = learner.eta0  # which is reduced on the way
     if isinstance(learner, LatentDirichletAllocation):
         changed["total_samples"] = n_rows
-        changed["learning_method"] = "online"  # all that partial_fit can do
     if is_mixed and isinstance(learner, BernoulliRBM):
         changed["batch_size"] = chunk_rows  # it draws as many rows to compare with
+    if isinstance(learner, MiniBatchNMF):
+        changed |= _find_forget_factor(learner, n_rows, chunk_rows)
     return {prefix + name: value for name, value in changed.items()}
+
+
+def _find_forget_factor(nmf: MiniBatchNMF, n_rows: int, chunk_rows: int) -> dict:
+    """Return the factor of a chunk, where the parameter is that of all rows.
+
+    https://github.com/scikit-learn/scikit-learn/blob/1.9.0/sklearn/decomposition/_nmf.py
+    ``_check_params`` takes the share of a batch in the rows that it is given.
+    """
+    factor, batch = nmf.forget_factor, nmf.batch_size
+    if not (isinstance(factor, Real) and isinstance(batch, Integral) and batch > 0):
+        return {}  # refused by the estimator itself
+    chunk_rows = min(chunk_rows, n_rows)
+    exponent = chunk_rows / n_rows * chunk_rows / min(batch, chunk_rows)
+    return {} if exponent == 1 else {"forget_factor": factor**exponent}
 
 
 def find_even_batches(estimator, chunk_rows: int) -> dict:

@@ -55,6 +55,7 @@ from skmmap._own_fit import (
     find_learner,
     find_net_replacements,
     find_own_fit,
+    find_limits,
     find_replacements,
     is_loop,
     is_shuffled,
@@ -176,13 +177,14 @@ def make_plan(
         changed |= of_net
         if of_net:
             warn_of_callbacks(find_learner(estimator)[1], len(schedule))
-    changed |= find_replacements(
-        estimator,
-        n_rows=table.X.n_rows,
-        chunk_rows=schedule.chunk_size,
-        is_mixed=isinstance(schedule, BlockOrder),
-    )
+    changed |= find_limits(estimator)
     if not is_loop(wrapper):
+        changed |= find_replacements(
+            estimator,
+            n_rows=table.X.n_rows,
+            chunk_rows=schedule.chunk_size,
+            is_mixed=isinstance(schedule, BlockOrder),
+        )
         changed |= find_even_batches(estimator, schedule.chunk_size)
     corrections = Corrections() if is_loop(wrapper) else Corrections.of(estimator)
     changed |= corrections.find_changes(estimator)
@@ -356,7 +358,7 @@ def make_schedule(
     cuts: bool = False,
     evens_out: bool = False,
 ) -> FileOrder:
-    """Return the chunks in which X is read, each of ``min_rows`` at least.
+    """Return the chunks in which X is read, the first one of ``min_rows`` at least.
 
     ``batch_rows`` are those of the estimator's own ``fit``; where it ``cuts`` batches
     itself, a chunk of ``chunk_size="auto"`` has several of them. Where that is not what
@@ -395,7 +397,8 @@ def make_schedule(
             "faster: np.save(path, np.ascontiguousarray(X)) where X fits in memory.",
             EfficiencyWarning,
         )
-    return FileOrder(X.n_rows, rows, min_rows)
+    # The loop has its tail as it is: many estimators need so many rows but once.
+    return FileOrder(X.n_rows, rows, 1 if is_loop(wrapper) else min_rows)
 
 
 def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
@@ -421,6 +424,7 @@ def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
             sample=formed,
             n_rows=plan.table.X.n_rows,
             has_validation=plan.validation is not None,
+            is_loop=is_loop(wrapper),
         )
     except (TypeError, ValueError, ZeroDivisionError):
         # Of parameters that partial_fit refuses itself, and says which they are.

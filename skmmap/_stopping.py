@@ -248,15 +248,25 @@ class Watch:
 
 
 def find_rule(
-    estimator, facts: OwnFit, *, sample, n_rows: int, has_validation: bool
+    estimator,
+    facts: OwnFit,
+    *,
+    sample,
+    n_rows: int,
+    has_validation: bool,
+    is_loop: bool,
 ) -> Rule:
     """Return when to stop a run of several epochs.
 
-    ``sample`` returns X and y of some rows, in the form that the estimator takes.
+    ``sample`` returns X and y of some rows, in the form that the estimator takes. The
+    loop changes no learning rate, and does not stop where ``fit`` would change it.
     """
     _, learner = find_learner(estimator)
+    is_left = is_loop and getattr(learner, "learning_rate", None) == "adaptive"
     if has_validation and hasattr(learner, "n_iter_no_change"):
-        return ScoreRule(*_find_patience(learner))
+        return ScoreRule(*((None, 0) if is_left else _find_patience(learner)))
+    if is_left:
+        return Rule()
     if facts.stops == "loss":
         tol, patience = _find_patience(learner)
         if tol is None:

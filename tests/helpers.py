@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
-from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.utils import all_estimators, gen_batches
 
@@ -97,23 +96,18 @@ def in_file_order(estimator, **params):
     return ChunkedFit(estimator, **({"max_epochs": 1, "shuffle": False} | params))
 
 
-def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, min_rows=0, **by_row):
+def hand_loop(estimator, X, y, chunk_size, *, max_epochs=1, **by_row):
     """Train a clone on consecutive slices, as a careful user would by hand."""
     estimator = clone(estimator)
     classes = find_classes(estimator, y)
     first = {} if classes is None else {"classes": classes}
     n_rows = len(X) if isinstance(X, list) else X.shape[0]
-    if isinstance(estimator, LatentDirichletAllocation):
-        before = estimator.total_samples
-        estimator.set_params(total_samples=n_rows)
     for _ in range(max_epochs):
-        for rows in gen_batches(n_rows, chunk_size, min_batch_size=min_rows):
+        for rows in gen_batches(n_rows, chunk_size):
             sliced = {name: values[rows] for name, values in by_row.items()}
             target = () if y is None else (y[rows],)
             estimator.partial_fit(X[rows], *target, **sliced, **first)
             first = {}
-    if isinstance(estimator, LatentDirichletAllocation):
-        estimator.set_params(total_samples=before)
     return estimator
 
 

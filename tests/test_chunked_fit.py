@@ -26,7 +26,11 @@ from helpers import (
 from scipy import sparse
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.cluster import Birch, MiniBatchKMeans
-from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
+from sklearn.decomposition import (
+    IncrementalPCA,
+    LatentDirichletAllocation,
+    MiniBatchNMF,
+)
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
@@ -45,7 +49,6 @@ pytestmark = [
 ESTIMATORS = [
     pytest.param(e, id=name_of(e)) for e in partial_fit_estimators(max_iter=3)
 ]
-MIN_ROWS = {"IncrementalPCA": 3, "MiniBatchKMeans": 3}
 
 
 def map_rows(on_disk, X):
@@ -73,7 +76,6 @@ def test_fit_equals_the_hand_written_loop(estimator, chunk_size, max_epochs, on_
         y,
         chunk_size,
         max_epochs=max_epochs,
-        min_rows=MIN_ROWS.get(name_of(estimator), 0),
     )
     assert state_of(wrapper.estimator_) == state_of(by_hand)
     assert wrapper.n_epochs_ == max_epochs
@@ -523,17 +525,42 @@ def test_metadata_routing(on_disk):
 # --- Tails, seeds, epochs ------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "estimator", [IncrementalPCA(5), MiniBatchKMeans(5, n_init=1, random_state=0)]
-)
-def test_a_tail_too_short_for_the_estimator_joins_its_neighbour(estimator):
-    X, _ = make_rows(estimator)
-    X = X[:44]  # chunks of 20 leave a tail of 4
-    wrapper = in_file_order(estimator, chunk_size=20).fit(X)
+def test_a_tail_too_short_for_the_estimator_joins_its_neighbour():
+    estimator = IncrementalPCA(5)
+    X = make_rows(estimator)[0][:44]  # chunks of 20 leave a tail of 4
+    wrapper = ChunkedFit(estimator, chunk_size=20, shuffle=False).fit(X)
     by_hand = clone(estimator).partial_fit(X[:20]).partial_fit(X[20:])
-    assert state_of(wrapper.estimator_) == state_of(by_hand)
+    np.testing.assert_array_equal(wrapper.components_, by_hand.components_)
     alone = ChunkedFit(Recorder(), chunk_size=20).fit(X)
     assert [len(call["X"]) for call in alone.calls_] == [20, 20, 4]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "chunk_size", "max_epochs"),
+    [
+        (IncrementalPCA(5), 20, 1),  # whose tail has fewer rows than components
+        (MiniBatchKMeans(5, n_init=1, random_state=0), 20, 1),
+        (LatentDirichletAllocation(2, total_samples=500, random_state=0), 20, 1),
+        (MiniBatchNMF(2, forget_factor=0.5, random_state=0), 20, 1),
+        (SGDClassifier(learning_rate="adaptive", random_state=0), 20, 30),
+        (
+            MLPClassifier(
+                (2,), solver="sgd", learning_rate="adaptive", learning_rate_init=0.1
+            ).set_params(n_iter_no_change=2, tol=0.1, random_state=0),
+            5,
+            8,
+        ),
+    ],
+    ids=lambda value: name_of(value) if isinstance(value, BaseEstimator) else None,
+)
+def test_nothing_is_changed_in_the_loop(estimator, chunk_size, max_epochs):
+    X, y = (values[:44] for values in make_rows(SGDClassifier()))
+    wrapper = in_file_order(estimator, chunk_size=chunk_size, max_epochs=max_epochs)
+    by_hand = hand_loop(estimator, X, y, chunk_size, max_epochs=max_epochs)
+    assert state_of(wrapper.fit(X, y).estimator_) == state_of(by_hand)
+    optimizers = [vars(e).get("_optimizer") for e in (wrapper.estimator_, by_hand)]
+    rates = {o.learning_rate for o in optimizers if o is not None}
+    assert len(rates) <= 1
 
 
 def test_random_state_seeds_what_is_unseeded():

@@ -29,6 +29,7 @@ from skmmap._own_fit import (
     find_epochs,
     find_learner,
     find_own_fit,
+    find_limits,
     find_replacements,
     is_shuffled,
     iter_fitted,
@@ -268,7 +269,8 @@ def test_fitted_learners_are_found_through_all_that_wraps_them():
 
 
 def replacements(model, *, is_mixed=False) -> dict:
-    return find_replacements(model, n_rows=60, chunk_rows=20, is_mixed=is_mixed)
+    changed = find_replacements(model, n_rows=60, chunk_rows=20, is_mixed=is_mixed)
+    return find_limits(model) | changed
 
 
 def test_what_partial_fit_needs_otherwise():
@@ -287,6 +289,12 @@ def test_what_partial_fit_needs_otherwise():
     assert replacements(MLPRegressor()) == {"n_iter_no_change": np.inf}
     online = {"total_samples": 60, "learning_method": "online"}
     assert replacements(LatentDirichletAllocation()) == online
+    assert find_limits(LatentDirichletAllocation()) == {"learning_method": "online"}
+    forgets = MiniBatchNMF(forget_factor=0.5)  # as much in three chunks as in all rows
+    assert replacements(forgets) == {"forget_factor": 0.5 ** (1 / 3)}
+    # partial_fit forgets a share of it, of 5 in 20 rows.
+    few = replacements(forgets.set_params(batch_size=5))
+    assert few["forget_factor"] ** (5 / 20) == pytest.approx(0.5 ** (1 / 3))
     assert replacements(BernoulliRBM()) == {}
     assert replacements(BernoulliRBM(), is_mixed=True) == {"batch_size": 20}
     nested = MultiOutputClassifier(OneVsRestClassifier(SGDClassifier()))

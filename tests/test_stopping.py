@@ -41,7 +41,9 @@ LABELS = (NUMBERS > 0).astype(int)
 SIX = np.tile(np.arange(6), 50)
 
 
-def rule_of(model, *, n_rows=300, sample=None, has_validation=False) -> Rule:
+def rule_of(
+    model, *, n_rows=300, sample=None, has_validation=False, is_loop=False
+) -> Rule:
     """Return the rule that a fit of the model gets."""
     return find_rule(
         model,
@@ -49,6 +51,7 @@ def rule_of(model, *, n_rows=300, sample=None, has_validation=False) -> Rule:
         sample=sample,
         n_rows=n_rows,
         has_validation=has_validation,
+        is_loop=is_loop,
     )
 
 
@@ -233,6 +236,15 @@ def test_adaptive_rates_of_all_members_are_divided():
     expected = 4 * [1e-5] + 2 * [small] + 2 * [smaller]
     assert etas == [[eta, eta] for eta in expected]
     assert rule.is_met
+
+
+def test_the_loop_keeps_rates_and_is_not_stopped_where_they_would_change():
+    model = SGDClassifier(learning_rate="adaptive")
+    assert type(rule_of(model, is_loop=True)) is Rule
+    rule = rule_of(model, is_loop=True, has_validation=True)  # keeps the best one
+    assert count_epochs(rule, [0.5] * 20, model, is_score=True) is None
+    constant = rule_of(SGDClassifier(), is_loop=True)
+    assert type(constant) is type(rule_of(SGDClassifier()))
 
 
 def test_rates_that_are_not_adaptive_are_left_alone():
