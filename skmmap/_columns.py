@@ -70,9 +70,9 @@ def find_common(types: dict, nulls: set, where: str) -> np.dtype:
     if len(good) < len(dtypes):
         bad = [f"{name!r} ({types[name]})" for name in types if name not in good]
         more = f" and {len(bad) - _LISTED:,} more" if len(bad) > _LISTED else ""
-        choice = (
-            f"columns=[{say_names(good)}]" if good else "one of them: columns='name'"
-        )
+        of_text = [name for name, type_ in types.items() if is_string(type_)]
+        one = f"one of them: columns={(of_text or list(types))[0]!r}"
+        choice = f"columns=[{say_names(good)}]" if good else one
         raise TypeError(
             f"{where!r} has columns that are not numbers: {', '.join(bad[:_LISTED])}"
             f"{more}. Choose {choice}."

@@ -35,6 +35,7 @@ from skmmap._messages import describe_rows
 from skmmap._npy_header import MAGIC, read_header
 from skmmap._regular import check_regular, open_regular
 from skmmap._stores import Store
+from skmmap._unknown import SAMPLE_NBYTES, is_npz, say_unknown
 
 _ADVISE = getattr(os, "posix_fadvise", None)
 
@@ -532,16 +533,12 @@ def open_npy(path, name: str, mode: str = "r") -> MapStore:
 
 def _check_magic(file, path: Path, name: str) -> None:
     """Raise unless a file begins as ``.npy`` files do."""
-    magic = file.read(len(MAGIC))
+    first = file.read(SAMPLE_NBYTES)
     file.seek(0)
-    if magic[:2] == b"PK":
+    if first.startswith(b"PK") and is_npz(path):
         raise ValueError(NPZ.format(name=name, path=path))
-    if magic != MAGIC:
-        raise ValueError(
-            f"{name}={str(path)!r} is not a .npy file. Save the array once with "
-            "np.save(path, array); raw binary needs open_rows(path, dtype=..., "
-            "shape=...)."
-        )
+    if not first.startswith(MAGIC):
+        raise ValueError(say_unknown(path, first, name))
 
 
 NPZ = (

@@ -643,7 +643,7 @@ MIXED = pa.table(
             TypeError,
             ["city"],
             "'x.parquet' has columns that are not numbers: 'city' (string). Choose one "
-            "of them: columns='name'.",
+            "of them: columns='city'.",
         ),
         (
             TypeError,

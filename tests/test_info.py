@@ -324,8 +324,9 @@ def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
         "skmmap: no.npy: No such file or directory.",
         "skmmap: X.csv is a CSV file, whose rows have to be parsed. Convert it once: "
         "python -m skmmap convert SRC DST.",
-        "skmmap: source='bad.npy' is not a .npy file. Save the array once with "
-        "np.save(path, array); raw binary needs open_rows(path, dtype=..., shape=...).",
+        "skmmap: source='bad.npy' looks like text; supported are .npy, HDF5, zarr, "
+        "Parquet and Arrow files, and raw binary with dtype and shape. Load it, and "
+        "save the array once with np.save(path, array).",
     ]
     assert run("info", "X.npy") == 0
 

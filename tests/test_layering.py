@@ -12,6 +12,7 @@ HOUSE = [
     "_regular",
     "_origin",
     "_paths",
+    "_unknown",
     "_hidden",
     "_unfinished",
     "_behind",

@@ -404,8 +404,8 @@ def files(tmp_path):
         ),
         (
             "X.csv",
-            "X='{path}' is not a .npy file. Save the array once with np.save(path, "
-            "array); raw binary needs open_rows(path, dtype=..., shape=...).",
+            "X='{path}' is CSV, which must be parsed first: skmmap.convert("
+            '"{path}", "X.npy", columns=[…]). Its first line is \'1,2,3\'.',
         ),
         (
             "X.npz",

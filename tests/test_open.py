@@ -333,9 +333,9 @@ def refusals(folder):
             "raw.bin",
             {},
             ValueError,
-            "source='raw.bin' is not a .npy file. Save the array once with "
-            "np.save(path, array); raw binary needs open_rows(path, dtype=..., "
-            "shape=...).",
+            "source='raw.bin' looks like binary data; supported are .npy, HDF5, zarr, "
+            "Parquet and Arrow files, and raw binary with dtype and shape. If it is "
+            "raw, open_rows(path, dtype=..., shape=...).",
         ),
         (
             "raw.bin",
