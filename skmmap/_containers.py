@@ -8,6 +8,7 @@ from skmmap._dask import DaskStore, open_dask, open_xarray, refuse_frame
 from skmmap._grids import HdfStore, ZarrStore
 from skmmap._parquet import ParquetStore
 from skmmap._paths import find_format, find_parts, is_path, to_path
+from skmmap._refused import REFUSED, refuse
 from skmmap._regular import check_regular
 from skmmap._sparse_groups import (
     open_backed,
@@ -97,6 +98,7 @@ _KINDS = {
         for name in ("DataFrame", "Series", "Index")
     },
     ("xarray", "DataArray"): "xarray",
+    **dict.fromkeys(REFUSED, "refused"),
     ("pyarrow", "Table"): "table",
     ("pyarrow", "RecordBatch"): "table",
 }
@@ -113,6 +115,7 @@ _OPENERS = {
     "xarray": open_xarray,
     "parquet": _open_parquet,
     "table": TableStore,
+    "refused": refuse,
 }
 _OPTIONS = {
     "hdf file": "key",

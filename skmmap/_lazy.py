@@ -203,6 +203,11 @@ def to_rows(rows, where: str):
 
 def open_lazy(rows) -> Store:
     """Return the store of an object with a shape and slices, as its first row is."""
+    if not len(rows.shape):
+        raise ValueError(
+            f"A {type(rows).__name__} of the shape () has no rows. Give an array of at "
+            "least one dimension."
+        )
     first = rows[0:1] if rows.shape[0] else None
     if first is not None and is_sparse(first):
         return LazyCsrStore(rows)

@@ -221,7 +221,18 @@ def _open_object(value, name: str) -> Store:
             _check_array(value, name, type(value).__name__)
             return open_lazy(value)
         check_loaded(value, name)
-    return _open_array(np.asarray(value), name, "r", type(value).__name__)
+    return _open_array(_to_array(value, name), name, "r", type(value).__name__)
+
+
+def _to_array(value, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:  # which says nothing of what was given
+        raise ValueError(
+            f"{name} is of the type {type(value).__name__}, which does not become an "
+            f"array: {str(error).rstrip('.')}. Give what holds its rows: an array, a "
+            "frame, a matrix or a list."
+        ) from error
 
 
 def _refuse_others(value, mode: str, options: dict, taken=(), modes=("r",)) -> None:

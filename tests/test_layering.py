@@ -44,6 +44,7 @@ HOUSE = [
     "_arrow",
     "_parquet",
     "_dask",
+    "_refused",
     "_containers",
     "_source",
     "_sizes",
