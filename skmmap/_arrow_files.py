@@ -181,6 +181,17 @@ def check_schemas(paths, columns):
     return schemas[0]
 
 
+def read_columns(paths) -> tuple[int, dict]:
+    """Return the number of rows in files, and the types of their columns by name."""
+    paths = find_filled(paths)
+    schema, n_rows = check_schemas(paths, None), 0
+    names = choose_columns(schema, None, paths[0].name)
+    for path in paths:
+        with open_arrow(path) as file:
+            n_rows += sum(file.find_counts(names))
+    return n_rows, {name: to_value_type(schema.field(name).type) for name in names}
+
+
 def _say_type(schema, name: str) -> str:
     known = schema.names.count(name) == 1
     return str(to_value_type(schema.field(name).type)) if known else "missing"

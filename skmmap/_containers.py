@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from skmmap._arrow import TableStore
+from skmmap._arrow_files import read_columns
 from skmmap._dask import DaskStore, open_dask, open_xarray, refuse_frame
 from skmmap._grids import HdfStore, ZarrStore
 from skmmap._parquet import ParquetStore
@@ -58,6 +59,11 @@ def open_tables(values, columns=None) -> Store:
     """Return one store of several Parquet and Arrow files, and of folders of them."""
     paths = [file for value in values for file in _list_files(to_path(value))]
     return ParquetStore(paths, columns)
+
+
+def list_columns(values) -> tuple[int, dict]:
+    """Return the rows in such files, and the types of their columns by name."""
+    return read_columns([file for value in values for file in _list_files(value)])
 
 
 def _list_files(path: Path) -> list[Path]:

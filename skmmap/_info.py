@@ -1,12 +1,15 @@
 """What is in a file of rows, in words: ``python -m skmmap info``."""
 
 import reprlib
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from skmmap._columns import find_dtype, is_string, to_value_type
+from skmmap._containers import are_tables, list_columns
 from skmmap._convert import iter_batches
 from skmmap._csv import is_csv
 from skmmap._external import ContainerStore, import_library
@@ -35,7 +38,8 @@ def describe(path, *, key=None, columns=None) -> str:
         are listed where there are several.
 
     columns : str or list of str, default=None
-        Columns of a Parquet or Arrow file.
+        Columns of a Parquet or Arrow file. Without it, all columns are listed where
+        some are not numbers.
 
     Returns
     -------
@@ -76,11 +80,32 @@ def describe(path, *, key=None, columns=None) -> str:
         )
     names = [] if key is not None else _find_datasets(path)
     if len(names) > 1 and columns is None:
-        facts = _list_datasets(names)
+        facts = _list_named("datasets", f"--key {names[0][0]}", names)
     else:
-        facts = _find_facts(open_rows(path, key=key, columns=columns))
+        facts = _open_or_list(path, key, columns)
     facts.insert(min(2, len(facts)), ("size", say_size(_find_size(path))))
     return "\n".join(f"{name:<8} {value}" for name, value in facts)
+
+
+def _open_or_list(path: Path, key, columns) -> list[tuple]:
+    """Return what rows are, or the columns of a table of which no array is made."""
+    try:
+        return _find_facts(open_rows(path, key=key, columns=columns))
+    except TypeError:
+        paths = find_paths(path, "path") if is_pattern(path) else [path]
+        if columns is not None or not are_tables(paths):
+            raise
+    n_rows, types = list_columns(paths)
+    said = [(name, _say_column(type_)) for name, type_ in types.items()]
+    listed = _list_named("columns", f"--column {shlex.quote(said[0][0])}", said)
+    return [("rows", f"{n_rows:,}"), *listed]
+
+
+def _say_column(type_) -> str:
+    """Say the type of a column as NumPy does, or Arrow if that has none."""
+    if "list" in str(type_).partition("<")[0]:
+        return f"lists of {_say_column(to_value_type(type_.value_type))}"
+    return "text" if is_string(type_) else str(find_dtype(type_, False) or type_)
 
 
 def _find_facts(rows) -> list[tuple]:
@@ -150,11 +175,11 @@ def _say_node(node) -> str:
     return f"{_say_shape(node.shape)} {_say_type(node.dtype)}".strip()
 
 
-def _list_datasets(arrays: list) -> list[tuple]:
-    facts = [("datasets", f"{len(arrays):,}; one of them: --key {arrays[0][0]}")]
-    facts += arrays[:_SHOWN]
-    if len(arrays) > _SHOWN:
-        facts.append(("...", f"and {len(arrays) - _SHOWN:,} more"))
+def _list_named(what: str, option: str, named: list) -> list[tuple]:
+    """Say how many things have names, how to choose one of them, and the first ones."""
+    facts = [(what, f"{len(named):,}; one of them: {option}"), *named[:_SHOWN]]
+    if len(named) > _SHOWN:
+        facts.append(("...", f"and {len(named) - _SHOWN:,} more"))
     return facts
 
 

@@ -343,6 +343,40 @@ def test_info_takes_key_and_columns(capsys):
     assert "labels   2: 3 (1), 4 (1)\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("kind", ["file", "folder", "pattern", "arrow"])
+def test_columns_are_listed_where_there_is_no_array_of_all(kind, capsys):
+    columns = {"home city": ["Paris", "Rome"], "x": [0.5, 1], "n": [1, 2]}
+    columns["lists"] = [[1, 2], [3]]
+    table = pa.table(columns | {"at": pa.array([0, 1], pa.timestamp("ms"))})
+    if kind == "arrow":
+        with pa.ipc.new_file("t.arrow", table.schema) as file:
+            file.write_table(table)
+    elif kind == "file":
+        pq.write_table(table, "t.parquet")
+    else:
+        Path("t").mkdir()
+        for part in range(2):
+            pq.write_table(table.slice(part, 1), f"t/{part}.parquet")
+    path = {"file": "t.parquet", "arrow": "t.arrow", "folder": "t"}.get(kind, "t/*")
+    assert run("info", path) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said.pop(3).startswith("    size     ")
+    assert said == [
+        path,
+        "    rows     2",
+        "    columns  5; one of them: --column 'home city'",
+        "    home city text",
+        "    x        float64",
+        "    n        int64",
+        "    lists    lists of int64",
+        "    at       datetime64[ms]",
+    ]
+    assert run("info", path, "--column", "home city") == 0
+    assert "labels   2: 'Paris' (1), 'Rome' (1)\n" in capsys.readouterr().out
+    assert run("info", path, "--columns", "home city,x") == 1
+    assert "Choose columns=['x']" in capsys.readouterr().err
+
+
 def test_convert_says_what_was_written(capsys):
     Path("X.csv").write_text("a,b,y\n1,2,x\n3,4,y\n")
     assert run("convert", "X.csv", "X.npy", "--columns", "b,a", "--dtype", "f4") == 0
