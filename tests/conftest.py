@@ -63,7 +63,7 @@ def mapped_files():
     return lambda path: str(path) in _open_things()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def _workers():
     yield
     get_reusable_executor().shutdown(wait=True)
@@ -71,8 +71,8 @@ def _workers():
 
 @pytest.fixture
 def workers_started(_workers):
-    """Have joblib's worker processes ready; they wait until the module ends."""
-    joblib.Parallel(n_jobs=3)(joblib.delayed(abs)(number) for number in range(3))
+    """Have two of joblib's processes ready, which wait until all tests are over."""
+    joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in range(2))
 
 
 @pytest.fixture

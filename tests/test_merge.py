@@ -193,8 +193,10 @@ def path(tmp_path):
     return tmp_path / "X.npy"
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing"])
-@pytest.mark.parametrize("n_jobs", [2, 3, 5])
+@pytest.mark.parametrize(
+    ("backend", "n_jobs"),
+    [("threading", 2), ("threading", 5), ("loky", 2), ("multiprocessing", 3)],
+)
 def test_the_number_of_jobs_changes_no_bit(path, backend, n_jobs):
     wrapper = in_file_order(GaussianNB(), chunk_size=10, n_jobs=2)
     expected = vars(wrapper.fit(path, Y).estimator_)
