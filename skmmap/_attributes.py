@@ -19,6 +19,7 @@ from sklearn.decomposition import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
+from skmmap._delegate import find_tags
 from skmmap._own_fit import MLP, SGD, iter_fitted
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
@@ -46,9 +47,10 @@ _HIDDEN = (
 def find_reason_hidden(estimator, name: str) -> str | None:
     """Return why an estimator trained by chunks does not show an attribute.
 
-    None if it shows it.
+    None if it shows it. Labels of others than clusterers and outlier detectors may be
+    names of classes.
     """
-    if name == "labels_":
+    if name == "labels_" and _labels_rows(estimator):
         has_predict = hasattr(estimator, "predict")
         other = (
             "model.predict(X) labels all rows."
@@ -60,6 +62,13 @@ def find_reason_hidden(estimator, name: str) -> str | None:
         if name == hidden and isinstance(estimator, kind):
             return reason
     return None
+
+
+def _labels_rows(estimator) -> bool:
+    """Whether ``labels_`` has an entry for each row."""
+    tags = find_tags(estimator)
+    kinds = "clusterer", "outlier_detector"
+    return tags is not None and tags.estimator_type in kinds
 
 
 @dataclass(frozen=True)

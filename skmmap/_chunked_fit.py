@@ -663,8 +663,13 @@ class ChunkedFit(
     def _find_reason_hidden(self, trained, name: str) -> str | None:
         """Return why a learned attribute is not shown, None if it is."""
         # A trained estimator that was given was trained on all rows at once.
-        is_own = "estimator_" in vars(self)
-        return find_reason_hidden(trained, name) if is_own else None
+        if "estimator_" not in vars(self):
+            return None
+        corrections = vars(self).get("_corrections")
+        was_loop = corrections is not None and corrections.is_off
+        if was_loop and hasattr(trained, name):
+            return None
+        return find_reason_hidden(trained, name)
 
     def __dir__(self):
         trained = find_trained(self)

@@ -17,7 +17,7 @@ from helpers import (
     partial_fit_estimators,
     state_of,
 )
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, clone
 from sklearn.cluster import Birch, MiniBatchKMeans
 from sklearn.decomposition import LatentDirichletAllocation, MiniBatchNMF
 from sklearn.linear_model import SGDClassifier
@@ -303,13 +303,13 @@ def test_nothing_is_noted_of_what_is_nowhere():
     ("estimator", "name", "text"),
     [
         (
-            MiniBatchKMeans(3, n_init=1),
+            MiniBatchKMeans(3, n_init=1, random_state=0),
             "labels_",
             "labels_ would be those of the last chunk alone; model.predict(X) labels "
             "all rows.",
         ),
         (
-            MiniBatchKMeans(3, n_init=1, compute_labels=False),
+            MiniBatchKMeans(3, n_init=1, compute_labels=False, random_state=0),
             "inertia_",
             "inertia_ would be that of the last chunk alone; -model.score(X) computes "
             "it over all rows.",
@@ -321,7 +321,7 @@ def test_nothing_is_noted_of_what_is_nowhere():
             "all rows.",
         ),
         (
-            MiniBatchNMF(3, max_iter=2),
+            MiniBatchNMF(3, max_iter=2, random_state=0),
             "reconstruction_err_",
             "reconstruction_err_ takes another pass over X, which fit by chunks does "
             "not make; compare rows of X with "
@@ -337,16 +337,21 @@ def test_nothing_is_noted_of_what_is_nowhere():
 )
 def test_what_would_take_another_pass_is_hidden(estimator, name, text):
     X, _ = make_rows(estimator)
-    for wrap in (ChunkedFit, in_file_order):
-        model = wrap(estimator, chunk_size=CHUNK_ROWS).fit(X)
-        assert not hasattr(model, name)
-        assert name not in dir(model)
+    model = ChunkedFit(estimator, chunk_size=CHUNK_ROWS).fit(X)
+    by_hand = hand_loop(estimator, X, None, CHUNK_ROWS)
+    loop = in_file_order(estimator, chunk_size=CHUNK_ROWS).fit(X)
+    for hiding in (model,) if hasattr(by_hand, name) else (model, loop):
+        assert not hasattr(hiding, name)
+        assert name not in dir(hiding)
         with pytest.raises(AttributeError) as caught:
-            getattr(model, name)
+            getattr(hiding, name)
         assert str(caught.value) == text
+    if hasattr(by_hand, name):
+        assert name in dir(loop)
+        assert state_of(getattr(loop, name)) == state_of(getattr(by_hand, name))
 
 
-class Labelling(BaseEstimator):
+class Labelling(ClusterMixin, BaseEstimator):
     """A clusterer that only knows the labels of what it has learned last."""
 
     def partial_fit(self, X, y=None):
@@ -363,6 +368,20 @@ def test_labels_of_what_cannot_predict_stay_on_the_estimator():
         "those of the last chunk."
     )
     assert len(model.estimator_.labels_) == 2
+
+
+class Names(ClassifierMixin, BaseEstimator):
+    """A classifier whose labels are names of classes."""
+
+    def partial_fit(self, X, y, classes=None):
+        self.labels_ = getattr(self, "labels_", classes)
+        return self
+
+
+def test_labels_of_a_classifier_are_none_of_rows():
+    model = ChunkedFit(Names(), chunk_size=4).fit(np.zeros((10, 2)), np.arange(10) % 3)
+    assert model.labels_.tolist() == [0, 1, 2]
+    assert "labels_" in dir(model)
 
 
 @pytest.mark.parametrize(
