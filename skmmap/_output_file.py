@@ -20,6 +20,7 @@ import numpy as np
 import sklearn
 from scipy import sparse
 
+from skmmap._allocate import explaining
 from skmmap._batches import check_storable
 from skmmap._hidden import find_new_mode, open_hidden
 from skmmap._messages import describe_rows, say_size
@@ -227,7 +228,9 @@ class FileOutput:
             self._out.truncate(self._end)
             self._out.commit(self._header)
         self._is_over = True
-        return np.load(self._path, mmap_mode="r")
+        what = f"a map of {self._path}, which is written"
+        with explaining(self._end, (what, "Raise the limit (ulimit -v).")):
+            return np.load(self._path, mmap_mode="r")
 
     def close(self) -> None:
         """Leave nothing of a file that is not whole, or what can be gone on with."""

@@ -122,6 +122,24 @@ def test_a_map_that_cannot_be_had(use, path, monkeypatch):
     assert model.fit(path).n_samples_seen_ == len(X)
 
 
+def test_a_map_of_the_result_that_cannot_be_had(path, tmp_path, monkeypatch):
+    def refuse(*args, **options):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    model, out = (
+        ChunkedFit(StandardScaler(), read="buffer").fit(path),
+        tmp_path / "y.npy",
+    )
+    monkeypatch.setattr(np, "memmap", type("memmap", (np.memmap,), {"__new__": refuse}))
+    with raises(
+        MemoryError,
+        f"There is no memory for a map of {out}, which is written: 16.0 MB. Raise the "
+        "limit (ulimit -v).",
+    ):
+        model.transform(path, out=out)
+    assert np.load(out).shape == X.shape
+
+
 def test_the_limit_of_addresses_counts(tmp_path):
     (tmp_path / "statm").write_text("100 5 5 5 0 5 0\n")
     line = "Limit  Soft Limit  Hard Limit\nMax address space  {}  unlimited  bytes\n"
