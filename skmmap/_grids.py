@@ -33,7 +33,13 @@ from skmmap._hdf_links import follow_links
 from skmmap._identity import Identity
 from skmmap._lazy import fill_missing
 from skmmap._regular import check_regular
-from skmmap._zarr_files import Metadata, check_chunks, find_root, read_folder
+from skmmap._zarr_files import (
+    Metadata,
+    check_chunks,
+    find_root,
+    is_fixed,
+    read_folder,
+)
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks may take this much; wider ones are decoded in pieces.
@@ -193,7 +199,13 @@ class HdfStore(GridStore):
         super().hold()
         if self._dataset is None:
             self._file = self._open_file()
-            self._dataset = self._find_dataset(self._file)
+            try:
+                dataset = self._find_dataset(self._file)
+                self._check_files()
+            except BaseException:
+                self._file.close()
+                raise
+            self._dataset = dataset
             self._held = str(self.path), os.path.abspath(self._dataset.file.filename)
 
     def close(self) -> None:
@@ -262,6 +274,8 @@ class ZarrStore(GridStore):
         self._metadata = Metadata(self._folder) if self.on_disk else None
         self._describe(array)
         self._opened = self._read_identity(array.store)
+        if not is_fixed(array.store):
+            self._array = None  # opened again, by its full path
 
     @property
     def _folder(self) -> str:

@@ -78,6 +78,17 @@ def check_chunks(array, folder: str, start: int, stop: int) -> None:
 
 def find_root(store) -> str | None:
     """Return the folder of a zarr store, None if it is in none."""
+    place = _find_place(store)
+    return None if place is None else os.path.abspath(place)
+
+
+def is_fixed(store) -> bool:
+    """Whether a zarr store reads the same folder from any working directory."""
+    place = _find_place(store)
+    return place is None or os.path.isabs(place)
+
+
+def _find_place(store):
     if type(store).__name__ in ("LocalStore", "DirectoryStore", "NestedDirectoryStore"):
-        return os.path.abspath(getattr(store, "root", None) or store.path)
+        return getattr(store, "root", None) or store.path
     return None

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+import zarr
 from helpers import in_file_order, raises
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import sparse
@@ -722,6 +723,33 @@ def test_an_open_file_that_is_not_at_its_path(move, key, folder, monkeypatch):
             pickle.dumps(rows)
         with pytest.raises(ValueError, match="resume=True needs rows that can be told"):
             fitted().predict(rows, out="y.npy", resume=True)
+
+
+@pytest.mark.parametrize("kind", ["hdf", "hdf link"])
+def test_a_file_of_hdf5_that_was_replaced_before_it_is_held(kind, folder):
+    write(kind, folder, 1)
+    rows = open_rows_of(kind, folder)
+    WAYS["replaced"](kind, folder, 2)
+    with pytest.raises(ValueError, match=CHANGED), rows:
+        pass
+    with h5py.File(folder / "X.h5", "a"):  # it is not left open
+        pass
+
+
+@pytest.mark.parametrize("options", [{}, {"zarr_format": 2}, {"shards": (10, 2)}])
+def test_an_open_array_of_zarr_in_another_folder(options, folder, monkeypatch):
+    options = {"chunks": (5, 2), "shape": (N_ROWS, 2), "dtype": float} | options
+    for value, place in enumerate([folder / "there", folder]):
+        place.mkdir(parents=True, exist_ok=True)
+        monkeypatch.chdir(place)
+        zarr.create_array("X.zarr", **options)[:] = make_rows(value)
+    array = zarr.open_array("X.zarr", mode="r")
+    rows = open_rows(array)
+    monkeypatch.chdir("there")
+    np.testing.assert_array_equal(rows.read(), make_rows(1))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(rows)), make_rows(1))
+    # Which it reads itself now.
+    np.testing.assert_array_equal(open_rows(array).read(), array[:])
 
 
 # What is written to
