@@ -248,8 +248,9 @@ class RowMethods:
 
         Returns
         -------
-        X_original : array or sparse matrix of shape (n_rows, n_features)
-            Rows in the original space.
+        X_original : array or sparse matrix of shape (n_rows, n_features), or a list
+            Rows in the original space; those of a vectorizer are a list with the words
+            of each.
 
         Notes
         -----

@@ -12,6 +12,7 @@ from skmmap._plan import make_schedule
 from skmmap._reader import open_table
 from skmmap._scoring import compute_perplexity
 
+_ADDED_UP = "score", "perplexity"  # one number for all rows, which is known
 _TRAIN = "fit", "partial_fit", "set_"
 
 
@@ -55,8 +56,9 @@ class OtherMethods:
 
         Returns
         -------
-        result : array, sparse matrix, data frame, or a list or tuple of arrays
-            What the method returns, with a row for each row of X.
+        result : array, sparse matrix, data frame, list, or a tuple of arrays
+            What the method returns, with a row for each row of X; the one number of
+            ``score`` and ``perplexity`` where `ChunkedFit` has them.
 
         Notes
         -----
@@ -84,6 +86,9 @@ class OtherMethods:
         _check_method(estimator, name)
         if name in KNOWN:
             return getattr(self, name)(X, out=out, resume=resume, **params)
+        if name in _ADDED_UP and hasattr(self, name):
+            _check_no_output(name, out, resume)
+            return getattr(self, name)(X, **params)
         return self._apply(name, X, params, out, resume, is_routed=False)
 
     @available_if(_has_perplexity)
@@ -118,6 +123,14 @@ class OtherMethods:
         schedule, form = make_schedule(self, table.X), self._find_form()
         return compute_perplexity(
             estimator, table, schedule, form, self.n_jobs, sub_sampling=sub_sampling
+        )
+
+
+def _check_no_output(name: str, out, resume) -> None:
+    if out is not None or resume:
+        raise ValueError(
+            f"{name} is one number for all rows, which goes to no file. Leave out=None "
+            "and resume=False."
         )
 
 

@@ -1,6 +1,7 @@
 """Joins the results of chunks into what one call on all rows would have returned."""
 
 from collections.abc import Iterable, Iterator
+from numbers import Number
 
 import numpy as np
 from scipy import sparse
@@ -29,7 +30,7 @@ class Output:
     def add(self, start: int, stop: int, result) -> None:
         """Take the result for the rows from ``start`` to before ``stop``."""
         if self._joined is None:
-            self._joined = self._open(result)
+            self._joined = self._open(result, stop - start)
         if not isinstance(self._joined, _Outputs):
             check_rows(result, start, stop)
         self._joined.add(start, stop, result)
@@ -45,7 +46,9 @@ class Output:
     def close(self) -> None:
         """Nothing is left anywhere."""
 
-    def _open(self, first):
+    def _open(self, first, n_rows: int):
+        if is_list_of_rows(first, n_rows):
+            return _List(self._n_rows, self._order)
         if is_several(first):
             outputs = [Output(self._n_rows, order=self._order) for _ in first]
             return _Outputs(outputs, type(first))
@@ -64,26 +67,67 @@ class Output:
         return _Array(self._n_rows, self._order)
 
 
+def is_list_of_rows(result, n_rows: int) -> bool:
+    """Whether a result is a list with an array, or a list of any length, for each row.
+
+    Arrays that are as long as the chunk are outputs.
+    """
+    if type(result) is not list or len(result) != n_rows:
+        return False
+    if is_several(result):
+        return any(part.shape[:1] != (n_rows,) for part in result)
+    try:
+        np.shape(result)
+    except ValueError:  # of rows of several lengths
+        return True
+    return False
+
+
 def is_several(result) -> bool:
-    """Whether a result is a list or tuple of arrays, each with a row for each row."""
+    """Whether a result is a list or tuple of outputs, each with a row for each row."""
     is_list = type(result) in (list, tuple) and len(result) > 0
-    return is_list and all(isinstance(part, np.ndarray) for part in result)
+    return is_list and all(
+        isinstance(part, np.ndarray) or sparse.issparse(part) for part in result
+    )
 
 
-def check_rows(result, start: int, stop: int) -> None:
+_INSTEAD = "Call the method of model.estimator_ on rows that fit in memory."
+
+
+def check_rows(result, start: int, stop: int, what: str = "The estimator") -> None:
+    """Raise unless the result, or ``what`` of it, has a row for each row."""
+    rows = describe_rows(start, stop)
     if isinstance(result, Iterator):
         raise TypeError(
-            f"The estimator returned a {type(result).__name__} for "
-            f"{describe_rows(start, stop)}, whose items cannot be joined. Call the "
-            "method of model.estimator_ on rows that fit in memory."
+            f"{what} returned a {type(result).__name__} for {rows}, whose items cannot "
+            f"be joined. {_INSTEAD}"
         )
-    shape = np.shape(result) if not hasattr(result, "shape") else result.shape
-    n_rows = shape[0] if shape else 0
+    n_rows = _count_rows(result)
+    if n_rows is None:
+        raise ValueError(
+            f"{what} returned {_describe(result)} for {rows}, which are "
+            f"{stop - start:,}. Only results by row can be joined. {_INSTEAD}"
+        )
     if n_rows != stop - start:
         raise ValueError(
-            f"The estimator returned {n_rows:,} rows for {describe_rows(start, stop)}, "
-            f"which are {stop - start:,}. Only results by row can be joined."
+            f"{what} returned {n_rows:,} rows for {rows}, which are {stop - start:,}. "
+            f"Only results by row can be joined. {_INSTEAD}"
         )
+
+
+def _count_rows(result) -> int | None:
+    """Return how many rows a result has, None if it has none."""
+    if isinstance(result, list | tuple):
+        return len(result)
+    shape = np.shape(result) if not hasattr(result, "shape") else result.shape
+    return shape[0] if shape else None
+
+
+def _describe(result) -> str:
+    if result is None:
+        return "None"
+    is_number = isinstance(result, Number) or hasattr(result, "shape")
+    return "a single number" if is_number else f"one {type(result).__name__}"
 
 
 class _Array:
@@ -184,6 +228,23 @@ class _Parts:
         return joined
 
 
+class _List:
+    """Rows as they come, each an object of its own."""
+
+    def __init__(self, n_rows: int, order=None):
+        self._rows, self._order = [None] * n_rows, order
+
+    def add(self, start: int, stop: int, result) -> None:
+        places = range(start, stop)
+        if self._order is not None:
+            places = at(self._order, places).tolist()
+        for place, row in zip(places, result, strict=True):
+            self._rows[place] = row
+
+    def result(self):
+        return self._rows
+
+
 class _Outputs:
     """A list or tuple of outputs, as multi-output estimators return."""
 
@@ -191,8 +252,14 @@ class _Outputs:
         self._outputs, self._kind = outputs, kind
 
     def add(self, start: int, stop: int, result) -> None:
-        for output, part in zip(self._outputs, result, strict=True):
-            output.add(start, stop, part)
+        if not is_several(result) or len(result) != len(self._outputs):
+            raise ValueError(
+                f"The estimator returned {len(self._outputs):,} outputs for the rows "
+                f"before {describe_rows(start, stop)}, and something else for these."
+            )
+        for number, part in enumerate(result):
+            check_rows(part, start, stop, f"As item {number}, the estimator")
+            self._outputs[number].add(start, stop, part)
 
     def result(self):
         return self._kind(output.result() for output in self._outputs)

@@ -27,7 +27,7 @@ from skmmap._messages import describe_rows, say_size
 from skmmap._npy import NpyWriter
 from skmmap._npy_header import make_header, read_header
 from skmmap._open import open_rows
-from skmmap._output import Output, check_rows, is_several
+from skmmap._output import Output, check_rows, is_list_of_rows, is_several
 from skmmap._output_check import check_known, check_output
 from skmmap._selection import at
 from skmmap._stores import is_frame
@@ -314,6 +314,11 @@ class FolderOutput:
 
 def _check_result(result, start: int, stop: int) -> np.ndarray:
     """Return the result for some rows as an array, if it is one."""
+    if is_list_of_rows(result, stop - start):
+        raise TypeError(
+            "The result is a list with an item of its own length for each row, and "
+            "out takes arrays. Leave out=None."
+        )
     if is_several(result) or sparse.issparse(result) or is_frame(result):
         kind, todo = f"{type(result).__name__} of several outputs", "Leave out=None"
         if sparse.issparse(result):

@@ -5,12 +5,14 @@ import inspect
 import numpy as np
 import pytest
 from helpers import name_of, partial_fit_estimators, raises
+from joblib import parallel_config
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.cluster import Birch
 from sklearn.decomposition import IncrementalPCA, LatentDirichletAllocation
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import StandardScaler
@@ -23,6 +25,11 @@ from skmmap._other_methods import OtherMethods
 X = np.random.default_rng(0).random((50, 4))
 WORDS = np.random.default_rng(0).poisson(1.0, size=(50, 7))
 Y = np.arange(50) % 3
+
+INSTEAD = (
+    " Only results by row can be joined. Call the method of model.estimator_ on rows "
+    "that fit in memory."
+)
 
 # Methods that take rows, and what becomes of them: there, or by apply_method.
 BY_NAME = {"gibbs", "predict_joint_log_proba"}
@@ -105,6 +112,25 @@ class Odd(BaseEstimator):
     def count(self, X):
         return 7
 
+    def nothing(self, X):
+        return None
+
+    def named(self, X):
+        return {"X": X}
+
+    def path(self, X):
+        """As decision_path of forests."""
+        return sparse.csr_array(X), np.arange(3)
+
+    def sparse_and_dense(self, X):
+        return sparse.csr_array(X), X
+
+    def words(self, X):
+        return [np.arange(int(row[0] * 9)) for row in X]
+
+    def lists(self, X):
+        return [list(range(int(row[0] * 9))) for row in X]
+
     def first(self, X):
         return X[:1]
 
@@ -140,6 +166,60 @@ def test_a_tuple_of_results(odd):
     np.testing.assert_array_equal(first, X[:2, 0])
 
 
+def test_a_tuple_of_sparse_and_dense_results(odd):
+    first, second = odd.apply_method("sparse_and_dense", X)
+    np.testing.assert_array_equal(first.toarray(), X)
+    np.testing.assert_array_equal(second, X)
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize("name", ["words", "lists"])
+def test_a_list_with_an_item_for_each_row(odd, name, n_jobs, tmp_path):
+    odd.set_params(n_jobs=n_jobs)
+    expected = getattr(Odd(), name)(X)
+    with parallel_config(backend="threading"):
+        got = odd.apply_method(name, X)
+        turned = odd.apply_method(name, open_rows(X)[::-1])
+    assert list(map(list, got)) == list(map(list, expected))
+    assert {type(row) for row in got} == {type(expected[0])}
+    assert list(map(list, turned)) == list(map(list, expected[::-1]))
+    text = (
+        "The result is a list with an item of its own length for each row, and out "
+        "takes arrays. Leave out=None."
+    )
+    with raises(TypeError, text):
+        odd.apply_method(name, X, out=tmp_path / "words.npy")
+
+
+def test_words_of_texts():
+    texts = ["good day", "bad day", "day", "good good night"] * 5
+    words = CountVectorizer().fit(texts)
+    counts = words.transform(texts)
+    got = ChunkedFit(words, chunk_size=7).inverse_transform(counts)
+    assert list(map(list, got)) == list(map(list, words.inverse_transform(counts)))
+
+
+def test_the_path_through_a_forest_has_no_row_for_each():
+    forest = RandomForestRegressor(3, random_state=0).fit(X, Y)
+    with pytest.raises(ValueError, match="As item 1, the estimator returned 4 rows"):
+        ChunkedFit(forest, chunk_size=20).apply_method("decision_path", X)
+
+
+def test_numbers_of_all_rows_are_added_up():
+    model = ChunkedFit(GaussianNB(), chunk_size=7).fit(X, Y)
+    assert model.apply_method("score", X, y=Y) == model.score(X, Y)
+    topics = LatentDirichletAllocation(2, max_iter=1, random_state=0)
+    topics = ChunkedFit(topics, chunk_size=20).fit(WORDS)
+    assert topics.apply_method("perplexity", WORDS) == topics.perplexity(WORDS)
+    for how in {"out": "y.npy"}, {"resume": True}:
+        text = (
+            "score is one number for all rows, which goes to no file. Leave out=None "
+            "and resume=False."
+        )
+        with raises(ValueError, text):
+            model.apply_method("score", X, y=Y, **how)
+
+
 @pytest.mark.parametrize(
     ("name", "error", "text"),
     [
@@ -172,14 +252,29 @@ def test_a_tuple_of_results(odd):
         (
             "count",
             ValueError,
-            "The estimator returned 0 rows for rows 0 to 6, which are 7. Only results "
-            "by row can be joined.",
+            "The estimator returned a single number for rows 0 to 6, which are 7."
+            + INSTEAD,
+        ),
+        (
+            "nothing",
+            ValueError,
+            "The estimator returned None for rows 0 to 6, which are 7." + INSTEAD,
+        ),
+        (
+            "named",
+            ValueError,
+            "The estimator returned one dict for rows 0 to 6, which are 7." + INSTEAD,
+        ),
+        (
+            "path",
+            ValueError,
+            "As item 1, the estimator returned 3 rows for rows 0 to 6, which are 7."
+            + INSTEAD,
         ),
         (
             "first",
             ValueError,
-            "The estimator returned 1 rows for rows 0 to 6, which are 7. Only results "
-            "by row can be joined.",
+            "The estimator returned 1 rows for rows 0 to 6, which are 7." + INSTEAD,
         ),
         (
             "staged",

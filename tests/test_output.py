@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from helpers import raises
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -64,6 +65,18 @@ def test_lists_of_outputs():
     np.testing.assert_array_equal(second, [1, 1, 0.5])
 
 
+def test_other_outputs_than_before_are_refused():
+    output = Output(3)
+    output.add(0, 2, [np.zeros(2), np.ones(2)])
+    text = (
+        "The estimator returned 2 outputs for the rows before row 2, and something "
+        "else for these."
+    )
+    for result in [np.zeros(1)], np.zeros(1), [[0], [1]]:
+        with raises(ValueError, text):
+            output.add(2, 3, result)
+
+
 @given(
     st.lists(
         st.tuples(
@@ -99,8 +112,8 @@ def test_lists_of_rows_are_rows_not_outputs():
 def test_results_that_are_not_by_row_are_refused(result):
     output = Output(6)
     output.add(0, 3, np.zeros(3))
-    n_rows = np.size(result) if np.ndim(result) else 0
-    text = f"The estimator returned {n_rows} rows for rows 3 to 5, which are 3"
+    found = f"{np.size(result)} rows" if np.ndim(result) else "a single number"
+    text = f"The estimator returned {found} for rows 3 to 5, which are 3"
     with pytest.raises(ValueError, match=text):
         output.add(3, 6, result)
 
