@@ -40,6 +40,14 @@ def told(n, most, part="") -> str:
 
 
 @pytest.fixture(autouse=True)
+def as_in_a_terminal():
+    """What a shell starts in the background may not hear Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def copies_are_cheap(monkeypatch):
     """On a machine that is busy one may take longer than is allowed."""
     monkeypatch.setattr(skmmap._interrupt, "_LEAST_SECONDS", 10.0)
@@ -306,6 +314,7 @@ def test_threads_have_no_handlers():
 
 
 SCRIPT = """
+import signal
 import numpy as np
 from sklearn.linear_model import SGDClassifier
 from skmmap import ChunkedFit
@@ -313,6 +322,7 @@ from skmmap import ChunkedFit
 X = np.random.default_rng(0).normal(size=(20_000, 20))
 y = (X[:, 0] > 0).astype(int)
 model = ChunkedFit(SGDClassifier(max_iter=10**6, tol=None), verbose=1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
 try:
     model.fit(X, y)
 finally:
@@ -322,7 +332,7 @@ finally:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of another process")
 def test_a_script_that_is_interrupted_ends():
-    command = [sys.executable, "-W", "always", "-c", SCRIPT]
+    command = [sys.executable, "-u", "-W", "always", "-c", SCRIPT]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
         for line in process.stdout:
