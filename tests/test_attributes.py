@@ -31,10 +31,12 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning"),
 ]
 
-LEARNERS = [e for e in partial_fit_estimators() if name_of(e) != "HashingVectorizer"]
+LEARNERS = [
+    e for e in partial_fit_estimators(max_iter=20) if name_of(e) != "HashingVectorizer"
+]
 STOPPING = [
     e.set_params(early_stopping=True)
-    for e in partial_fit_estimators()
+    for e in partial_fit_estimators(max_iter=20)
     if "early_stopping" in e.get_params()
 ]
 
