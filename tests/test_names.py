@@ -72,7 +72,8 @@ def test_names_are_those_that_fit_keeps(tmp_path, estimator):
 
 
 def test_names_of_rows_are_checked_once(path, tmp_path):
-    model = ChunkedFit(SGDClassifier(max_iter=9, tol=0.1, random_state=0), chunk_size=7).fit(path, Y)
+    sgd = SGDClassifier(max_iter=9, tol=0.1, random_state=0)
+    model = ChunkedFit(sgd, chunk_size=7).fit(path, Y)
     np.save(tmp_path / "X.npy", X)
     for rows in (X, tmp_path / "X.npy", X.tolist()):
         for method in ("predict", "score"):
@@ -81,7 +82,7 @@ def test_names_of_rows_are_checked_once(path, tmp_path):
                 getattr(model, method)(*[rows, Y][: 1 + (method == "score")])
             assert find_messages(caught) == [UNNAMED.format("SGDClassifier")]
     assert model.feature_names_in_.tolist() == COLUMNS
-    model = ChunkedFit(SGDClassifier(max_iter=9, tol=0.1, random_state=0), chunk_size=7).fit(X, Y)
+    model = ChunkedFit(sgd, chunk_size=7).fit(X, Y)
     assert not hasattr(model, "feature_names_in_")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

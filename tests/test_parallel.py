@@ -440,11 +440,22 @@ class Fails(Tells):
         return X[:, 0]
 
 
-@pytest.mark.parametrize("kind", [RuntimeError, KeyError, BrokenProcessPool])
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [
+        (RuntimeError, "threading"),
+        (KeyError, "threading"),
+        (BrokenProcessPool, "threading"),
+        (BrokenProcessPool, "loky"),  # which has new workers afterwards
+    ],
+)
 def test_of_several_errors_the_first_is_raised(path, backend, kind):
     """Whoever was faster; nor is it taken for the death of a worker."""
     model = fitted(Fails(kind), path, n_jobs=MOST[backend])
-    with pytest.raises(kind, match="at 200") as caught:
+    with (
+        joblib.parallel_config(backend=backend),
+        pytest.raises(kind, match="at 200") as caught,
+    ):
         model.predict(path)
     assert caught.value.__notes__ == [
         "while predicting rows 200 to 209 (chunk 21 of 100)"
