@@ -265,7 +265,7 @@ def test_digits_sorted_by_label_are_learned_as_fit_learns_them():
     train, test, y_train, y_test = sorted_digits(0)
     model = SGDClassifier(random_state=0)
     by_fit = model.fit(train, y_train).score(test, y_test)
-    chunked = ChunkedFit(model, chunk_size=50).fit(train, y_train)
+    chunked = ChunkedFit(model, chunk_size=200).fit(train, y_train)
     assert chunked.score(test, y_test) > by_fit - 0.02
     with pytest.warns(UserWarning, match="The labels lie sorted: 9. %"):
         loop = in_file_order(model, chunk_size=50).fit(train, y_train)

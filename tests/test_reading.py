@@ -791,7 +791,7 @@ def count_open():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
-def test_two_hundred_fits_leave_nothing(files):
+def test_many_fits_leave_nothing(files):
     def fit_all(times):
         for i in range(times):
             wrapper = ChunkedFit(
@@ -805,7 +805,7 @@ def test_two_hundred_fits_leave_nothing(files):
 
     fit_all(9)
     n_files, n_maps, n_threads = count_open()
-    fit_all(200)
+    fit_all(45)
     after = count_open()
     assert after[0] == n_files
     assert after[1] <= n_maps + 10  # of the allocator
