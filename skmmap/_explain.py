@@ -38,7 +38,8 @@ def _say_data(plan: Plan) -> str:
     X = plan.table.X
     shape = " x ".join(f"{size:,}" for size in X.shape)
     kind = X.dtype if X.store.is_array else X.store.kind
-    return f"{shape} {kind}, {say_size(X.n_rows * plan.table.row_nbytes)} with y"
+    with_y = "" if plan.table.y is None else " with y"
+    return f"{shape} {kind}, {say_size(X.n_rows * plan.table.row_nbytes)}{with_y}"
 
 
 def _say_start(plan: Plan) -> str:

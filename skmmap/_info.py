@@ -16,7 +16,7 @@ from skmmap._external import ContainerStore, import_library
 from skmmap._groups import find_layout, is_sparse_group, list_arrays
 from skmmap._messages import say_size
 from skmmap._open import open_rows
-from skmmap._paths import find_format, find_paths, is_pattern, to_path
+from skmmap._paths import find_format, find_parts, find_paths, is_pattern, to_path
 from skmmap._rows import find_source
 
 _SHOWN = 20  # labels, or datasets, that are listed
@@ -146,6 +146,8 @@ def _find_order(store) -> list[tuple]:
 def _find_size(path: Path) -> int:
     """Return the bytes of all files at a path or of a pattern."""
     found = find_paths(path, "path") if is_pattern(path) else [path]
+    if path.is_dir() and find_format(path) == "parquet":
+        found = find_parts(path)
     inside = [file for place in found for file in (place, *place.rglob("*"))]
     return sum(file.stat().st_size for file in inside if file.is_file())
 

@@ -87,8 +87,10 @@ def _check_array(array: np.ndarray, n_rows: int) -> np.ndarray:
 def _check_folder(path: Path, X: Source) -> Path:
     check_place(path.with_name(path.name + ".npy"))
     if path.exists():
+        kind = "a folder" if path.is_dir() else "there already"
         raise FileExistsError(
-            f"out={str(path)!r} is there already. Delete it, or choose another."
+            f"out={str(path)!r} is {kind}. Give the path of a new file, such as "
+            "'result.npy', or of a new folder for a sparse result."
         )
     if X.order is not None or X.find_file_order() is not None:
         raise ValueError(

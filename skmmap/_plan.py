@@ -324,12 +324,13 @@ def _warn_if_sorted(wrapper, facts, schedule, labels) -> None:
         return
     if facts.shuffle is False or labels.sortedness < _SORTED or len(schedule) == 1:
         return
+    is_own = isinstance(wrapper.shuffle, str) and wrapper.shuffle == "auto"
+    asked = "its own shuffle=False" if is_own else f"shuffle={wrapper.shuffle!r}"
     warn(
         f"The labels lie sorted: {100 * labels.sortedness:.0f} % of their variance is "
         "between hundredths of the file (0 % in random order), and "
         f"{type(wrapper.estimator).__name__} learns them as they lie with "
-        f"shuffle={wrapper.shuffle!r}. Use shuffle='blocks', which mixes rows at the "
-        "cost of a scan.",
+        f"{asked}. Use shuffle='blocks', which mixes rows at the cost of a scan.",
         UserWarning,
     )
 

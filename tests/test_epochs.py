@@ -572,6 +572,8 @@ def test_sorted_labels_warn_where_order_matters():
         ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1, shuffle="chunks").fit(
             rows, y
         )
+    with pytest.warns(UserWarning, match="lie with its own shuffle=False"):
+        ChunkedFit(SGDClassifier(shuffle=False), chunk_size=100).fit(rows, y)
     # None of these warns: mixed, in one chunk, in random order, or no matter.
     ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1).fit(rows, y)
     in_file_order(SGDClassifier(), chunk_size=2_000).fit(rows, y)
@@ -782,6 +784,11 @@ def test_losses_of_frames_and_lists_are_those_of_arrays(model, make):
         given = make(rows)
     wrapper = ChunkedFit(model, chunk_size=100).fit(given, y)
     np.testing.assert_allclose(wrapper.history_["loss"], expected.history_["loss"])
+
+
+def test_explain_of_rows_without_y(capsys):
+    ChunkedFit(StandardScaler()).explain(X)
+    assert "with y" not in capsys.readouterr().out
 
 
 def test_explain_draws_nothing():

@@ -196,6 +196,14 @@ def test_patterns_are_one_array():
     )
 
 
+def test_the_size_of_parts_is_that_of_no_other_file(tmp_path):
+    table = pa.table({"a": np.arange(9.0), "b": np.arange(9.0)})
+    pq.write_table(table, tmp_path / "part0.parquet")
+    said = describe(tmp_path)
+    (tmp_path / "notes.txt").write_text("x" * 10_000)
+    assert describe(tmp_path) == said
+
+
 def test_a_csr_folder():
     matrix = sparse.csr_array(np.eye(4, dtype="f4") + 1)
     os.mkdir("csr")

@@ -97,7 +97,7 @@ def test_what_can_never_be_written_is_refused_before_training(door, given, tmp_p
     cases = {
         "must end in '.npy'": tmp_path / "y.txt",
         "There is no folder": tmp_path / "no" / "y.npy",
-        "is there already": tmp_path / "folder",
+        "is a folder": tmp_path / "folder",
         "has the shape": np.ones(N_ROWS + 1),
         "cannot be written to": locked,
         "out must be None": 3,
