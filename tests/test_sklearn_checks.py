@@ -8,7 +8,6 @@ import warnings
 
 import pytest
 from helpers import name_of, partial_fit_estimators
-from sklearn.decomposition import MiniBatchNMF
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -39,6 +38,17 @@ EXPECTED = {
 }
 
 
+# As scikit-learn makes its own ones smaller, or sets what a bare one shows.
+SMALLER = {
+    "LatentDirichletAllocation": {"max_iter": 5},
+    "MLPClassifier": {"max_iter": 100, "hidden_layer_sizes": (20,)},
+    "MLPRegressor": {"max_iter": 100, "hidden_layer_sizes": (20,)},
+    "MiniBatchDictionaryLearning": {"max_iter": 5},
+    "MiniBatchKMeans": {"max_iter": 5},
+    "MiniBatchNMF": {"n_components": 1},
+}
+
+
 def wrapped():
     """Return the wrapper around each estimator that has checks.
 
@@ -48,10 +58,9 @@ def wrapped():
     for estimator in partial_fit_estimators(small=False):
         tags = get_tags(estimator)
         if tags.input_tags.two_d_array and not tags._skip_test:
-            if isinstance(estimator, MiniBatchNMF):
-                # The checks set this on what shows the parameter, as the bare one does.
-                estimator.set_params(n_components=1)
-            yield ChunkedFit(estimator)
+            yield ChunkedFit(
+                estimator.set_params(**SMALLER.get(name_of(estimator), {}))
+            )
 
 
 def expected_failures(wrapper):
