@@ -238,7 +238,7 @@ def find_replacements(
 
 
 def _find_forget_factor(nmf: MiniBatchNMF, n_rows: int, chunk_rows: int) -> dict:
-    """Return the factor of a chunk, where the parameter is that of all rows.
+    """Return the factor of a chunk, which is one step, for that of all rows.
 
     https://github.com/scikit-learn/scikit-learn/blob/1.9.0/sklearn/decomposition/_nmf.py
     ``_check_params`` takes the share of a batch in the rows that it is given.
@@ -246,9 +246,9 @@ def _find_forget_factor(nmf: MiniBatchNMF, n_rows: int, chunk_rows: int) -> dict
     factor, batch = nmf.forget_factor, nmf.batch_size
     if not (isinstance(factor, Real) and isinstance(batch, Integral) and batch > 0):
         return {}  # refused by the estimator itself
-    chunk_rows = min(chunk_rows, n_rows)
-    exponent = chunk_rows / n_rows * chunk_rows / min(batch, chunk_rows)
-    return {} if exponent == 1 else {"forget_factor": factor**exponent}
+    share = min(1.0, chunk_rows / n_rows)
+    changed = {} if share == 1 else {"forget_factor": factor**share}
+    return changed | ({"batch_size": chunk_rows} if batch < chunk_rows else {})
 
 
 def find_even_batches(estimator, chunk_rows: int) -> dict:

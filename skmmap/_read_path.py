@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,9 +106,10 @@ def find_free_memory() -> int | None:
     try:
         free = [_read_table("/proc/meminfo")["MemAvailable"] * 1024]
         free += _iter_group_memory(Path("/proc/self/cgroup").read_text())
-        free += _iter_addresses()
     except (OSError, KeyError, ValueError):
         return None
+    with suppress(OSError):  # some systems do not tell
+        free += _iter_addresses()
     return min(free)
 
 

@@ -355,8 +355,10 @@ class FrameStore(Store):
     @property
     def _arrays(self) -> list:
         # Others are copied, by polars too.
-        columns = self.rows.items() if self.has_index else ()
-        return [c.to_numpy() for _, c in columns if isinstance(c.dtype, np.dtype)]
+        if not self.has_index:
+            return []
+        whole = (("", self.rows),) if self.rows.ndim == 1 else self.rows.items()
+        return [c.to_numpy() for _, c in whole if isinstance(c.dtype, np.dtype)]
 
     @property
     def identity(self) -> Identity:

@@ -1,9 +1,11 @@
 """``out`` is refused before anything is trained, and where anything is read from."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import in_file_order
 from sklearn.base import BaseEstimator
+from sklearn.feature_extraction.text import HashingVectorizer
 
 from skmmap import open_rows
 
@@ -111,3 +113,10 @@ def test_what_can_never_be_written_is_refused_before_training(door, given, tmp_p
     rows = open_rows(given["X"])[::-1]
     said = find_refusal(door, given | {"X": rows}, out=tmp_path / "new")
     assert "another order" in said
+
+
+def test_a_series_of_texts_is_no_file(tmp_path):
+    texts = pd.Series(["a b", "c d"] * 5)
+    model = in_file_order(HashingVectorizer(n_features=16), chunk_size=4).fit(texts)
+    rows = model.transform(texts, out=tmp_path / "rows")
+    assert (rows.read() != model.transform(texts)).nnz == 0
