@@ -1033,9 +1033,9 @@ def test_an_estimator_that_only_has_partial_fit(on_disk):
     X, y = make_rows(SGDClassifier())
     wrapper = ChunkedFit(Duck(), chunk_size=40).fit(on_disk(X), y)
     expected = sum(X[rows].sum() for rows in gen_batches(90, 40))
-    assert wrapper.total_ == expected
+    assert wrapper.total_ == pytest.approx(expected)
     np.testing.assert_array_equal(wrapper.predict(X), X.sum(axis=1))
-    assert clone(wrapper).fit(X).total_ == expected
+    assert in_file_order(Duck(), chunk_size=40).fit(X).total_ == expected
     assert "Duck" in repr(wrapper)
     wrapper._repr_html_()
 
