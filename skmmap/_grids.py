@@ -28,7 +28,7 @@ from skmmap._filters import (
     register_codecs,
 )
 from skmmap._groups import find_array, find_named
-from skmmap._hdf_files import Layout, find_address, is_at, list_near
+from skmmap._hdf_files import Layout, Named, find_address, is_at
 from skmmap._hdf_links import follow_links
 from skmmap._identity import Identity
 from skmmap._lazy import fill_missing
@@ -110,6 +110,9 @@ class HdfStore(GridStore):
     is_addressed = True
     _links = ()  # files that links lead through
     _plugin_paths = ()  # of the process that has sent these rows
+    # How the files were when it was seen where they lead: when they are opened they may
+    # be so new that their times do not tell it.
+    _walked = Identity()
 
     def __init__(self, path, key=None):
         self.path = Path(os.path.abspath(path))
@@ -145,19 +148,27 @@ class HdfStore(GridStore):
         self._opened = Identity.read(paths, is_writer=is_writer)
 
     def _begin(self) -> Identity:
-        # What a file leads to, its time does not tell before the run.
+        run = super()._begin()
         if self._layout.is_far and self._dataset is None:
-            with self._open_file() as file:
-                links = follow_links(file, self.key)
-                now = Layout(self._find_dataset(file), links)
-            self._check_places(self._layout.paths, now.paths)
-        return super()._begin()
+            self._check_links(run)
+            self._walked = run
+        return run
+
+    def _check_links(self, run: Identity) -> None:
+        """Raise if the files lead elsewhere by now, which may be before the run."""
+        with self._open_file() as file:
+            links = follow_links(file, self.key)
+            self._check_places(self._links, links)
+            dataset = self._find_dataset(file)
+            if self._walked.is_unchanged() and self._layout.is_fixed():
+                return
+            self._check_places(self._layout.paths, Layout(dataset, links).paths)
 
     def _find_dataset(self, file):
         """Return the dataset in the file, if it is where and what it was."""
         self._layout.check()
         dataset = file[self.key]
-        self._check_places(self._layout.near, list_near(dataset))
+        self._check_places(self._layout.near, Named(dataset).paths)
         return self._check_same(dataset)
 
     def _check_places(self, before: list, now: list) -> None:

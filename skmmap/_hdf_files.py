@@ -5,10 +5,17 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from glob import escape, glob
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from skmmap._hdf_links import find_place, follow_links, list_nodes, list_places
+from skmmap._hdf_links import (
+    find_place,
+    follow_links,
+    list_folders,
+    list_nodes,
+    list_places,
+)
 from skmmap._regular import check_regular
 
 
@@ -33,7 +40,7 @@ def is_at(file, path) -> bool:
         return os.path.isfile(path)
     try:
         return os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
-    except FileNotFoundError:
+    except OSError:  # nobody can say
         return False
 
 
@@ -63,13 +70,22 @@ class Layout:
     """
 
     def __init__(self, dataset, links=()):
-        self.near = list_near(dataset)
+        named = Named(dataset)
+        self.near = named.paths
         self.is_far = bool(links) or dataset.is_virtual
         self.raw: list[Raw] = []
-        self._paths, self._seen = dict.fromkeys((*links, *self.near)), set()
-        self._walk(dataset)
+        self._is_fixed, self._passed = True, set()
+        self._paths, self._seen = dict.fromkeys(links), set()
+        self._walk(dataset, named)
         self.paths = list(self._paths)
         del self._paths, self._seen
+
+    def is_fixed(self) -> bool:
+        """Whether files in which nothing was written lead to the same ones as before.
+
+        What the dataset names itself is to be compared besides.
+        """
+        return self._is_fixed and not any(map(os.path.exists, self._passed))
 
     def check(self) -> None:
         """Raise for what HDF5 would wait for, or read as zeros."""
@@ -79,11 +95,12 @@ class Layout:
         for raw in self.raw:
             raw.check()
 
-    def _walk(self, dataset) -> None:
-        self._paths |= dict.fromkeys(list_near(dataset))
-        self.raw += _list_raw(dataset)
-        for source in sorted(_list_sources(dataset)):
-            for place in _find_parts(source[0], dataset):
+    def _walk(self, dataset, named: "Named") -> None:
+        self._paths |= dict.fromkeys(named.paths)
+        self._passed |= named.passed
+        self.raw += named.raw
+        for source in named.sources:
+            for place in named.parts[source[0]]:
                 if (place, source) not in self._seen:
                     self._seen.add((place, source))
                     self._open(place, source, dataset)
@@ -100,25 +117,48 @@ class Layout:
 
     def _walk_inside(self, file, source: tuple, dataset) -> None:
         for name in _list_series(file, source[1]):
-            self._paths |= dict.fromkeys(follow_links(file, name))
+            links = follow_links(file, name)
+            self._paths |= dict.fromkeys(links)
             found = file.get(name)
             if found is not None:
-                self._walk(found)
+                named = Named(found)
+                self._is_fixed &= not links and not named.is_series
+                self._walk(found, named)
             elif "%b" not in source[0]:
                 _check_filled(dataset, f"{file.filename!r} has no dataset {name!r}")
 
 
-def list_near(dataset) -> list[str]:
-    """Return the files that an open dataset names itself, its own first."""
-    path = os.path.abspath(str(dataset.file.filename))
-    raw = [raw.path for raw in _list_raw(dataset)]
-    names = {name for name, _ in _list_sources(dataset)} - {"."}
-    parts = [place for name in names for place in _find_parts(name, dataset)]
-    return [path, *raw, *sorted(parts)]
+class Named:
+    """The files that an open dataset names itself, and what it has of them.
+
+    ``parts`` are where HDF5 finds them, ``passed`` where it looked before.
+    """
+
+    def __init__(self, dataset):
+        self._path = os.path.abspath(str(dataset.file.filename))
+        self.raw = _list_raw(dataset, self._path)
+        self.sources = sorted(_list_sources(dataset))
+        self.parts, self.passed = {".": [self._path]}, set()
+        folders = _list_folders(dataset) if self.sources else []
+        for name in {name for name, _ in self.sources} - {"."}:
+            places = list_places(name, folders)
+            self.parts[name] = found = _find_parts(name, places)
+            if found and found[0] in places:
+                self.passed |= set(places[: places.index(found[0])])
+
+    @property
+    def is_series(self) -> bool:
+        """Whether there can be more files at any time."""
+        return any("%b" in name for name in self.parts)
+
+    @property
+    def paths(self) -> list[str]:
+        """All files, its own first."""
+        named = [self.parts[name] for name in self.parts.keys() - {"."}]
+        return [self._path, *(raw.path for raw in self.raw), *sorted(chain(*named))]
 
 
-def _list_raw(dataset) -> list[Raw]:
-    path = os.path.abspath(str(dataset.file.filename))
+def _list_raw(dataset, path: str) -> list[Raw]:
     prefix = os.fsdecode(dataset.id.get_access_plist().get_efile_prefix() or "")
     prefix = prefix.replace("${ORIGIN}", os.path.dirname(path))
     found, left = [], (dataset.size or 0) * dataset.dtype.itemsize
@@ -137,13 +177,15 @@ def _list_sources(dataset) -> set[tuple[str, str]]:
     return {(part.file_name, part.dset_name) for part in parts}
 
 
-def _find_parts(name: str, dataset) -> list[str]:
-    """Return where HDF5 finds a source of a virtual dataset; %b is a number."""
-    if name == ".":
-        return [os.path.abspath(str(dataset.file.filename))]
+def _list_folders(dataset) -> list[str]:
+    """Return where HDF5 looks for the sources of a virtual dataset."""
     prefixes = os.environ.get("HDF5_VDS_PREFIX", "").split(os.pathsep)
     own = os.fsdecode(dataset.id.get_access_plist().get_virtual_prefix() or "")
-    places = list_places(name, dataset.file, (*prefixes, own))
+    return list_folders(dataset.file, (*prefixes, own))
+
+
+def _find_parts(name: str, places: list[str]) -> list[str]:
+    """Return where HDF5 finds a source of a virtual dataset; %b is a number."""
     if "%b" not in name:
         return [find_place(places)]
     found = (sorted(glob(escape(at).replace("%b", "*"))) for at in places)

@@ -10,18 +10,22 @@ from skmmap._regular import check_regular
 _MOST_LINKS = 16  # that HDF5 follows on the way to a name
 
 
-def list_places(name: str, file, prefixes=()) -> list[str]:
-    """Return where HDF5 looks for a file that is named in another one, in its order.
+def list_folders(file, prefixes=()) -> list[str]:
+    """Return where HDF5 looks for files that are named in another one, in its order.
 
     It is that of https://support.hdfgroup.org/documentation/hdf5/latest/
     group___h5_l.html, "H5Lcreate_external", and of virtual datasets too.
     """
     path = os.path.abspath(str(file.filename))
     folder, real = os.path.dirname(path), os.path.dirname(os.path.realpath(path))
+    prefixes = [at.replace("${ORIGIN}", folder) for at in prefixes if at]
+    return list(dict.fromkeys(map(os.path.abspath, (*prefixes, folder, "", real))))
+
+
+def list_places(name: str, folders: list[str]) -> list[str]:
+    """Return the places in these folders, behind the one that is named in full."""
     first = [name] if os.path.isabs(name) else []
     name = os.path.basename(name) if first else name
-    prefixes = [at.replace("${ORIGIN}", folder) for at in prefixes if at]
-    folders = *prefixes, folder, os.curdir, real
     places = (*first, *(os.path.join(at, name) for at in folders))
     return list(dict.fromkeys(map(os.path.abspath, places)))
 
@@ -66,7 +70,8 @@ def _follow(group, link, left) -> list[str]:
     if not hasattr(link, "filename"):
         return follow_links(group, link.path, left)
     prefixes = os.environ.get("HDF5_EXT_PREFIX", "").split(os.pathsep)
-    place = find_place(list_places(link.filename, group.file, prefixes))
+    folders = list_folders(group.file, prefixes)
+    place = find_place(list_places(link.filename, folders))
     with suppress(OSError), import_module("h5py").File(place) as file:
         return [place, *follow_links(file, link.path, left)]
     return [place]

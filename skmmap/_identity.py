@@ -137,6 +137,12 @@ class Identity:
         how = "written again" if is_file or before is None else "replaced"
         raise ValueError(f"{str(path)!r} was {how} since it was opened. Open it again.")
 
+    def is_unchanged(self) -> bool:
+        """Whether there are files, all of them, and nothing was written to any."""
+        states = [(read_state(path), before) for path, before in self.states.items()]
+        same = (now and old and now.is_same(old) for now, old in states)
+        return bool(states) and all(same)
+
     def covers(self, path) -> bool:
         """Whether ``path`` names one of the files, or is in one of the folders."""
         return any(_is_at(path, place) for place in self.states)

@@ -8,7 +8,7 @@ import pytest
 from helpers import raises
 
 from skmmap import open_rows
-from skmmap._hdf_links import find_place, list_nodes, list_places
+from skmmap._hdf_links import find_place, list_folders, list_nodes, list_places
 from skmmap._info import describe
 
 X = np.arange(12.0).reshape(6, 2)
@@ -93,8 +93,9 @@ def test_where_hdf5_looks(empty_folder, monkeypatch):
     os.symlink("there/real.h5", "link.h5")
     with h5py.File("link.h5") as file:
         there = str(empty_folder / "there/data.h5")
-        assert find_place(list_places("data.h5", file)) == there
-        assert find_place(list_places("/no/data.h5", file)) == there
+        folders = list_folders(file)
+        assert find_place(list_places("data.h5", folders)) == there
+        assert find_place(list_places("/no/data.h5", folders)) == there
         assert file["x"].file.filename == file["away"].file.filename
     assert open_rows("link.h5", key="away").shape == X.shape
     with pytest.raises(IsADirectoryError, match=r"folder.h5' is a folder"):
@@ -106,3 +107,12 @@ def test_where_hdf5_looks(empty_folder, monkeypatch):
     with h5py.File("link.h5") as file:
         assert rows.shape == file["x"].shape == (2, 2)
     assert str(empty_folder / "first/data.h5") in rows._source.store.identity.states
+
+
+def test_an_open_file_whose_folder_is_another_thing_by_now(empty_folder):
+    os.mkdir("folder")
+    os.rename("data.h5", "folder/data.h5")
+    with h5py.File(empty_folder / "folder/data.h5") as file:
+        os.rename("folder", "moved")
+        open("folder", "w").close()
+        assert np.array_equal(open_rows(file["deep/x"]).read(), X)

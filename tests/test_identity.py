@@ -602,6 +602,25 @@ def test_references_that_lead_elsewhere_at_the_next_run(kind, tmp_path):
         pickle.dumps(rows)
 
 
+def test_sources_are_opened_again_only_after_a_change(tmp_path, monkeypatch):
+    write_middle("virtual", tmp_path)
+    write_end("virtual", tmp_path, 1)
+    rows = open_rows(tmp_path / "X.h5")
+    fitted().predict(rows)
+    opened, open_file = [], h5py.File
+
+    def open_counted(path, *args, **options):
+        opened.append(os.path.basename(path))
+        return open_file(path, *args, **options)
+
+    monkeypatch.setattr(h5py, "File", open_counted)
+    fitted().predict(rows)
+    assert set(opened) == {"X.h5"}
+    (tmp_path / "s.h5").touch()
+    fitted().predict(rows)
+    assert set(opened) == {"X.h5", "m.h5", "s.h5"}
+
+
 def test_links_through_a_file_that_leads_elsewhere(tmp_path):
     """To another dataset of the same file, which only the file between tells."""
     for name, value in (("m.h5", 1), ("top.h5", 0)):
