@@ -15,6 +15,7 @@ from skmmap._hdf_links import (
     list_folders,
     list_nodes,
     list_places,
+    open_from,
 )
 from skmmap._regular import check_regular
 
@@ -112,7 +113,7 @@ class Layout:
         elif not os.path.exists(place):
             _check_filled(dataset, f"{place!r} is missing")
         else:
-            with import_module("h5py").File(place, "r") as file:
+            with open_from(dataset.file, place) as file:
                 self._walk_inside(file, source, dataset)
 
     def _walk_inside(self, file, source: tuple, dataset) -> None:

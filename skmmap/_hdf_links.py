@@ -72,9 +72,19 @@ def _follow(group, link, left) -> list[str]:
     prefixes = os.environ.get("HDF5_EXT_PREFIX", "").split(os.pathsep)
     folders = list_folders(group.file, prefixes)
     place = find_place(list_places(link.filename, folders))
-    with suppress(OSError), import_module("h5py").File(place) as file:
+    with suppress(OSError), open_from(group.file, place) as file:
         return [place, *follow_links(file, link.path, left)]
     return [place]
+
+
+def open_from(file, place: str):
+    """Open a file to which another one leads, as HDF5 does: by the other one's flags.
+
+    One that is being written is opened by ``swmr=True`` only.
+    """
+    swmr = file.swmr_mode
+    libver = "latest" if swmr else None
+    return import_module("h5py").File(place, "r", swmr=swmr, libver=libver)
 
 
 def get_node(group, name: str):

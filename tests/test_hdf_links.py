@@ -1,6 +1,8 @@
 """Links in HDF5 files lead to what h5py finds there, and each dataset counts once."""
 
 import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -10,6 +12,15 @@ from helpers import raises
 from skmmap import open_rows
 from skmmap._hdf_links import find_place, list_folders, list_nodes, list_places
 from skmmap._info import describe
+
+WRITE = """
+import h5py
+with h5py.File("data.h5", "w", libver="latest") as file:
+    file["deep/x"] = [[0.0, 1.0]] * 6
+    file.swmr_mode = True
+    print("written", flush=True)
+    input()
+"""
 
 X = np.arange(12.0).reshape(6, 2)
 
@@ -116,3 +127,24 @@ def test_an_open_file_whose_folder_is_another_thing_by_now(empty_folder):
         os.rename("folder", "moved")
         open("folder", "w").close()
         assert np.array_equal(open_rows(file["deep/x"]).read(), X)
+
+
+@pytest.mark.parametrize("kind", ["virtual", "deep", "link"])
+def test_files_that_another_process_is_writing(kind):
+    """By swmr=True, which HDF5 hands on to the files to which one leads."""
+    layout = h5py.VirtualLayout((6, 2), float)
+    with h5py.File("top.h5", "w", libver="latest") as file:
+        file["link"] = h5py.ExternalLink("data.h5", "/deep/x")
+        layout[:] = h5py.VirtualSource("data.h5", "deep/x", (6, 2))
+        file.create_virtual_dataset("virtual", layout)
+        layout[:] = h5py.VirtualSource(".", "link", (6, 2))
+        file.create_virtual_dataset("deep", layout)
+    command = [sys.executable, "-c", WRITE]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as writer:
+        assert writer.stdout.readline() == "written\n"
+        try:
+            with h5py.File("top.h5", swmr=True, libver="latest") as file:
+                assert open_rows(file[kind]).read().tolist() == [[0, 1]] * 6
+        finally:
+            writer.communicate("\n")
