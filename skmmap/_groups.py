@@ -1,5 +1,7 @@
 """What is in HDF5 files and zarr groups: arrays, and CSR matrices of three arrays."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from skmmap._hdf_links import get_node, list_nodes
@@ -8,10 +10,19 @@ PARTS = "data", "indices", "indptr"
 _LISTED = 10
 
 
+class Linked(NamedTuple):
+    """What is known of an array, or a matrix, in another file of HDF5."""
+
+    shape: tuple | None
+    dtype: np.dtype
+    layout: str | None = None  # of a matrix
+
+
 def find_array(group, key, where: str):
     """Return what has this name in a file or group, or the only thing there is.
 
-    That is an array, or a group that holds a sparse matrix.
+    That is an array, or a group that holds a sparse matrix; one in another file, to
+    which a link leads, if there is none in the file itself.
     """
     return find_named(group, key, where)[1]
 
@@ -26,9 +37,10 @@ def find_named(group, key, where: str) -> tuple:
     if _is_found(found):
         return name, found
     arrays = list_arrays(group if found is None else found)
-    if found is not None and len(arrays) == 1:
-        inside, array = arrays[0]
-        return f"{name.rstrip('/')}/{inside}", array
+    own = [item for item in arrays if not isinstance(item[1], Linked)]
+    if found is not None and len(own or arrays) == 1:
+        inside, _ = (own or arrays)[0]
+        return f"{name.rstrip('/')}/{inside}", get_node(found, inside)
     if not arrays:
         raise ValueError(f"{where!r} holds no dataset.")
     listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])
@@ -55,14 +67,22 @@ def list_arrays(group) -> list:
     if hasattr(group, "members"):
         nodes = list(group.members(max_depth=None))
     else:
-        nodes = list_nodes(group)
+        nodes = list_nodes(group, _describe)
     inside = {f"{name}/{part}" for name, node in nodes for part in _iter_parts(node)}
     found = [(n, node) for n, node in nodes if _is_found(node) and n not in inside]
     return sorted(found, key=lambda item: item[0])
 
 
+def _describe(node) -> Linked | None:
+    if is_sparse_group(node):
+        layout, shape = find_layout(node)
+        return Linked(shape, node[PARTS[0]].dtype, layout)
+    return Linked(node.shape, node.dtype) if _is_found(node) else None
+
+
 def _iter_parts(node):
-    return (*PARTS, "shape") if is_sparse_group(node) else ()
+    is_matrix = getattr(node, "layout", None) is not None or is_sparse_group(node)
+    return (*PARTS, "shape") if is_matrix else ()
 
 
 def is_sparse_group(node) -> bool:

@@ -1,8 +1,9 @@
 """Links in HDF5 files: where they lead, before HDF5 follows them."""
 
+import errno
 import os
 from collections import deque
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib import import_module
 
 from skmmap._regular import check_regular
@@ -72,9 +73,19 @@ def _follow(group, link, left) -> list[str]:
     prefixes = os.environ.get("HDF5_EXT_PREFIX", "").split(os.pathsep)
     folders = list_folders(group.file, prefixes)
     place = find_place(list_places(link.filename, folders))
-    with suppress(OSError), open_from(group.file, place) as file:
+    with _leading_nowhere(), open_from(group.file, place) as file:
         return [place, *follow_links(file, link.path, left)]
     return [place]
+
+
+@contextmanager
+def _leading_nowhere():
+    """Go on where a link leads to nothing that HDF5 can open."""
+    try:
+        yield
+    except (KeyError, OSError, RuntimeError) as error:
+        if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
+            raise  # it may lead to something
 
 
 def open_from(file, place: str):
@@ -94,32 +105,52 @@ def get_node(group, name: str):
     return group.get(name)
 
 
-def list_nodes(group) -> list[tuple]:
+def list_nodes(group, describe=None) -> list[tuple]:
     """Return names and objects in an HDF5 group, at any depth, each of them once.
 
-    What only links lead to comes last: it may have a name of its own.
+    What only links lead to comes last: it may have a name of its own. Of an object in
+    another file it is what ``describe`` makes of it: that file is closed again.
     """
-    found, links = {group: ""}, deque()
-    _visit(group, "", found, links)
-    while links:
-        parent, part, name = links.popleft()
-        with suppress(KeyError, OSError, RuntimeError):  # it leads nowhere
-            _add(get_node(parent, part), name, found, links)
-    del found[group]
-    return [(name, node) for node, name in found.items()]
+    nodes = _Nodes(group, describe or (lambda node: None))
+    return [found for found in nodes.found.values() if found[0]]
 
 
-def _visit(group, start: str, found: dict, links: deque) -> None:
-    for part in group:
-        if _get_link(group, part) is not None:
-            links.append((group, part, start + part))
-        else:
-            _add(group[part], start + part, found, links)
+class _Nodes:
+    """What is in a group; another file is open only while it is looked into."""
+
+    def __init__(self, group, describe):
+        self._describe, self._links = describe, deque()
+        self._own, _ = _find_number(group)
+        self.found: dict[tuple, tuple] = {}
+        self._add(group, "")
+        while self._links:
+            name = self._links.popleft()
+            with _leading_nowhere():
+                self._add(get_node(group, name), name)
+
+    def _add(self, node, name: str) -> None:
+        is_group = hasattr(node, "keys")
+        if not is_group and not hasattr(node, "shape"):
+            return
+        number, at = _find_number(node)
+        is_own = number == self._own
+        # Of a file that was closed meanwhile the number is another one.
+        file = None if is_own else os.path.realpath(node.file.filename)
+        address = file, at
+        if address not in self.found:
+            self.found[address] = name, node if is_own else self._describe(node)
+            if is_group:
+                self._visit(node, f"{name}/" if name else "")
+
+    def _visit(self, group, start: str) -> None:
+        for part in group:
+            if _get_link(group, part) is not None:
+                self._links.append(start + part)
+            else:
+                self._add(group[part], start + part)
 
 
-def _add(node, name: str, found: dict, links: deque) -> None:
-    is_group = hasattr(node, "keys")
-    if (is_group or hasattr(node, "shape")) and node not in found:
-        found[node] = name
-        if is_group:
-            _visit(node, f"{name}/", found, links)
+def _find_number(node) -> tuple[int, int]:
+    """Return which of the open files an object is in, and where in it."""
+    info = import_module("h5py").h5o.get_info(node.id)
+    return info.fileno, info.addr

@@ -13,7 +13,7 @@ from skmmap._containers import are_tables, list_columns
 from skmmap._convert import iter_batches
 from skmmap._csv import is_csv
 from skmmap._external import ContainerStore, import_library
-from skmmap._groups import find_layout, is_sparse_group, list_arrays
+from skmmap._groups import Linked, find_layout, is_sparse_group, list_arrays
 from skmmap._messages import say_size
 from skmmap._open import open_rows
 from skmmap._paths import find_format, find_parts, find_paths, is_pattern, to_path
@@ -174,6 +174,8 @@ def _say_node(node) -> str:
     if is_sparse_group(node):
         layout, shape = find_layout(node)
         return f"{_say_shape(shape)} {layout.upper()} {_say_type(node['data'].dtype)}"
+    if isinstance(node, Linked) and node.layout is not None:
+        return f"{_say_shape(node.shape)} {node.layout.upper()} {_say_type(node.dtype)}"
     return f"{_say_shape(node.shape)} {_say_type(node.dtype)}".strip()
 
 

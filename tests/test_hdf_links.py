@@ -51,6 +51,7 @@ def test_a_dataset_that_only_a_link_leads_to(kind):
         file["no file of HDF5"] = h5py.ExternalLink("text", "/x")
         file["nothing"] = h5py.SoftLink("/none")
         file["circle"] = h5py.SoftLink("/circle")
+        file["folder"] = h5py.ExternalLink(os.curdir, "/x")
         file["type"] = np.dtype(float)
         file["back"] = h5py.ExternalLink("top.h5", "/")
     with open("text", "w") as text:
@@ -68,16 +69,73 @@ def test_datasets_that_links_lead_to_are_listed():
         file["y"], file["a"] = np.arange(6), h5py.SoftLink("/y")
         file["group/a"] = h5py.SoftLink("/y")
         file["linked"] = h5py.ExternalLink("data.h5", "/deep")
-    text = (
-        "'top.h5' holds 2 datasets; name one with key='linked/x': linked/x (6 x 2), "
-        "y (6)."
-    )
+    text = "'top.h5' has no dataset 'z'; it holds linked/x (6 x 2), y (6)."
     with raises(ValueError, text):
-        open_rows("top.h5")
+        open_rows("top.h5", key="z")
     assert open_rows("top.h5", key="group").shape == (6,)
     with h5py.File("top.h5") as file:
         names = {"y", "group", "linked", "linked/x"}
         assert {name for name, _ in list_nodes(file)} == names
+
+
+def test_a_dataset_of_the_file_itself_is_the_one_that_is_meant():
+    with h5py.File("top.h5", "w") as file:
+        file["b"], file["a"] = X[:4], h5py.ExternalLink("data.h5", "/deep/x")
+    assert open_rows("top.h5").shape == (4, 2)
+    with h5py.File("top.h5", "r+") as file:
+        assert open_rows(file).shape == (4, 2)
+        file["c"] = X[:3]
+    text = (
+        "'top.h5' holds 3 datasets; name one with key='a': a (6 x 2), b (4 x 2), "
+        "c (3 x 2)."
+    )
+    with raises(ValueError, text):
+        open_rows("top.h5")
+
+
+def test_a_matrix_in_another_file():
+    with h5py.File("data.h5", "w") as file:
+        file["m/data"], file["m/indices"], file["m/indptr"] = (
+            X[:2, 0],
+            [0, 1],
+            [0, 1, 2],
+        )
+        file["m"].attrs.update({"encoding-type": "csr_matrix", "shape": (2, 2)})
+    with h5py.File("top.h5", "w") as file:
+        file["away"] = h5py.ExternalLink("data.h5", "/")
+    rows = open_rows("top.h5")
+    assert rows.read().toarray().tolist() == [[0, 0], [0, 2]]
+    with h5py.File("top.h5", "r+") as file:
+        file["also"] = h5py.ExternalLink("x.h5", "/x")
+    with h5py.File("x.h5", "w") as file:
+        file["x"] = X
+    text = (
+        "'top.h5' holds 2 datasets; name one with key='also': also (6 x 2), away/m "
+        "(2 x 2)."
+    )
+    with raises(ValueError, text):
+        open_rows("top.h5")
+    assert "2 x 2 CSR float64" in str(describe("top.h5"))
+
+
+def test_links_to_more_files_than_may_be_open():
+    resource = pytest.importorskip("resource")
+    for i in range(40):
+        with h5py.File(f"{i}.h5", "w") as file:
+            file["x"] = X
+    with h5py.File("top.h5", "w") as file:
+        for i in range(40):
+            file[f"{i}"] = h5py.ExternalLink(f"{i}.h5", "/x" if i % 2 else "/")
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with h5py.File("top.h5") as file, open("data.h5") as last:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 10, most))
+            assert len([name for name, _ in list_nodes(file)]) == 60
+            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, most))
+            with pytest.raises(OSError, match="errno = 24"):
+                list_nodes(file)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
 
 
 def test_links_of_which_there_are_too_many():
