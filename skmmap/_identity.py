@@ -198,5 +198,6 @@ def find_memmap(array) -> np.memmap | None:
     while array is not None:
         found = array if isinstance(array, np.memmap) else found
         is_buffer = isinstance(array, memoryview)
-        array = array.obj if is_buffer else getattr(array, "base", None)
+        below = array.obj if is_buffer else getattr(array, "base", None)
+        array = None if below is array else below  # types of NumPy's are their own
     return found

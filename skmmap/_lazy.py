@@ -4,18 +4,17 @@ What counts is what slices are. The type that a container says can be the stored
 before values are scaled or made unsigned, and what is missing can be under a mask.
 """
 
-import os
 from math import prod
 
 import numpy as np
 from scipy import sparse
 
-from skmmap._behind import find_behind
+from skmmap._behind import find_behind, is_named
 from skmmap._csr_check import check_slice, to_csr
 from skmmap._identity import Identity, find_memmap
 from skmmap._maps import open_npy
 from skmmap._messages import describe_rows
-from skmmap._stores import SparseStore, Store, check_read, is_mapped
+from skmmap._stores import SparseStore, Store, check_read, is_mapped, share
 
 _SAMPLED = 1_000  # rows, for the number of values that sparse rows have
 
@@ -23,37 +22,43 @@ _SAMPLED = 1_000  # rows, for the number of values that sparse rows have
 class UnknownStore(Store):
     """Rows of an object of which nobody knows all that is behind it."""
 
+    identity = Identity(is_known=False)
+
     @property
     def _object(self):
         return self.rows
 
-    @property
-    def _arrays(self) -> list[np.ndarray]:
-        return find_behind(self._object)[0]
-
-    @property
-    def identity(self) -> Identity:
-        arrays, names = find_behind(self._object)
-        known = Identity.of_arrays(arrays)
-        states = known.states | {os.path.abspath(name): None for name in names}
-        return Identity(states, is_known=False)
+    def shares(self, array: np.ndarray) -> bool:
+        arrays, texts = find_behind(self._object)
+        name = getattr(find_memmap(array), "filename", None)
+        is_mapped = name is not None and _is_read_at(name, arrays, texts)
+        return is_mapped or share(array, arrays)
 
     def is_at(self, path) -> bool:
-        return super().is_at(path) or any(_is_copy(a, path) for a in self._arrays)
+        arrays, texts = find_behind(self._object)
+        return _is_read_at(path, arrays, texts) or _is_copied(path, arrays)
 
 
-def _is_copy(array: np.ndarray, path) -> bool:
+def _is_read_at(path, arrays: list, texts: set[str]) -> bool:
+    return Identity.of_arrays(arrays).covers(path) or is_named(path, texts)
+
+
+def _is_copied(path, arrays: list) -> bool:
     """Whether an array is the copy of a map of this file, as far as a few rows tell.
 
     Such a copy, which dask makes of what it is given, is of the type of maps, and has
     forgotten the file.
     """
-    if not isinstance(array, np.memmap) or find_memmap(array).filename is not None:
-        return False
+    maps = [array for array in arrays if isinstance(array, np.memmap)]
+    copies = [array for array in maps if find_memmap(array).filename is None]
     try:
-        store = open_npy(path, "out")
+        store = open_npy(path, "out") if copies else None
     except (OSError, ValueError):
         return False
+    return any(_is_copy(array, store) for array in copies)
+
+
+def _is_copy(array: np.ndarray, store: Store) -> bool:
     is_alike = (store.shape, store.dtype) == (array.shape, array.dtype)
     return is_alike and store.shows(array)
 

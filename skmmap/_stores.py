@@ -194,7 +194,7 @@ class Store:
         """Whether who writes to ``array`` may change rows; it can take a moment."""
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and self.identity.covers(name)
-        return is_mapped or self.holds(array) or _share(array, self._arrays)
+        return is_mapped or self.holds(array) or share(array, self._arrays)
 
     def is_at(self, path) -> bool:
         """Whether ``path`` names a file that rows come from, or is in such a folder."""
@@ -702,7 +702,8 @@ class ShardStore(Store):
             shard.close()
 
 
-def _share(array: np.ndarray, others: Iterable) -> bool:
+def share(array: np.ndarray, others: Iterable) -> bool:
+    """Whether who writes to ``array`` may change one of the others."""
     return any(np.may_share_memory(array, other) for other in others)
 
 
