@@ -10,7 +10,7 @@ from types import CodeType, FrameType, FunctionType, ModuleType
 import numpy as np
 
 _MOST = 100_000  # objects that are looked at, in a moment
-_MOST_SLICED = 30  # of which slices are read
+_MOST_SLICES = 100  # that are read
 # What leads to everything that a program has, or to nothing.
 _LEFT_OUT = type, ModuleType, CodeType, FrameType, bytes, int, float
 # All that is in an object of these is there to be read. One of another class may hold
@@ -37,7 +37,7 @@ def find_behind(value) -> tuple[list[np.ndarray], set[str]]:
     (True, True)
     """
     arrays, texts, seen, todo = [], set(), {id(value)}, deque([value])
-    left = _MOST_SLICED
+    slices = []  # which are kept, or others could be at their addresses
     while todo and len(seen) < _MOST:
         item = todo.popleft()
         if isinstance(item, np.ndarray):
@@ -45,8 +45,8 @@ def find_behind(value) -> tuple[list[np.ndarray], set[str]]:
         elif isinstance(item, str | PurePath):
             texts.add(str(item))
         elif not _is_of_library(item):
-            parts = _slice(item) if left else []
-            left -= len(parts) > 0
+            parts = _slice(item) if len(slices) < _MOST_SLICES else []
+            slices += parts
             todo.extend(parts)
         else:
             new = [other for other in _find_parts(item) if id(other) not in seen]

@@ -138,7 +138,7 @@ def test_no_more_is_looked_at_than_takes_a_moment(monkeypatch):
     holder[-1].append(ROWS)
     assert _behind.find_behind(holder) == ([], set())
 
-    monkeypatch.setattr(_behind, "_MOST_SLICED", 2)
+    monkeypatch.setattr(_behind, "_MOST_SLICES", 6)
     parts = [Experiment(ROWS.copy()) for _ in range(3)]
     assert len(_behind.find_behind(parts)[0]) == 2 * len(ROWS)
 
