@@ -6,7 +6,7 @@ such an estimator needs while it is trained by chunks; `find_correction` is the 
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,12 +90,12 @@ class Corrections:
         """Return the same for an estimator that starts over."""
         return Corrections(self.make)
 
-    @contextmanager
-    def chunk(self, estimator, X, weights) -> Iterator[None]:
+    def chunk(self, estimator, X, weights) -> AbstractContextManager:
         """Correct what the estimator learns inside of this context."""
-        if self.is_empty:
-            yield
-            return
+        return _AS_IT_IS if self.is_empty else self._around(estimator, X, weights)
+
+    @contextmanager
+    def _around(self, estimator, X, weights) -> Iterator[None]:
         for member, learner in self._iter_members(estimator):
             member.before(learner, X, weights)
         with np.errstate(invalid="ignore") if self.make.divides_by_zero else _AS_IT_IS:

@@ -66,7 +66,9 @@ class _KeepColumns(Correction):
     names: tuple[str, ...]  # all attributes with a value for each column
 
     def before(self, learner, X, weights) -> None:
-        self._kept = {name: _copy(learner, name) for name in self.names}
+        # Of dense rows every call makes new arrays; of sparse ones it fills the old.
+        keep = _copy if sparse.issparse(X) else _get
+        self._kept = {name: keep(learner, name) for name in self.names}
         for name, value in self.neutral.items():
             column = self._kept[name]
             if isinstance(column, np.ndarray) and np.isnan(column).any():
@@ -86,9 +88,14 @@ class _KeepColumns(Correction):
         return np.isnan(vars(learner)[self.names[0]])
 
 
-def _copy(learner, name: str):
+def _get(learner, name: str) -> np.ndarray | None:
     value = vars(learner).get(name)
-    return value.copy() if isinstance(value, np.ndarray) else None
+    return value if isinstance(value, np.ndarray) else None
+
+
+def _copy(learner, name: str) -> np.ndarray | None:
+    value = _get(learner, name)
+    return None if value is None else value.copy()
 
 
 class MinMaxColumns(_KeepColumns):
@@ -114,13 +121,15 @@ class StandardColumns(_KeepColumns):
         # A variance that overflows is NaN as well, and has to stay it.
         if self._seen is None or kept["mean_"] is None:
             return None
-        shape = kept["mean_"].shape
+        now, shape = learner.n_samples_seen_, kept["mean_"].shape
+        if np.ndim(now) == 0 and now != self._seen:
+            return None  # there has been no NaN so far
         if weights is None:
-            seen = np.equal(learner.n_samples_seen_, self._seen)
+            seen = np.equal(now, self._seen)
             return np.broadcast_to(seen, shape)
         # The weights of rows without a value are added up and taken away again, of
         # which rounding leaves something.
-        added = np.subtract(learner.n_samples_seen_, self._seen)
+        added = np.subtract(now, self._seen)
         little = np.broadcast_to(added <= 1e-4 * np.sum(weights), shape)
         return _find_empty(X, weights, little) if little.any() else little
 
