@@ -72,7 +72,7 @@ def test_names_are_those_that_fit_keeps(tmp_path, estimator):
 
 
 def test_names_of_rows_are_checked_once(path, tmp_path):
-    sgd = SGDClassifier(max_iter=9, tol=0.1, random_state=0)
+    sgd = SGDClassifier(max_iter=3, tol=None, random_state=0)
     model = ChunkedFit(sgd, chunk_size=7).fit(path, Y)
     np.save(tmp_path / "X.npy", X)
     for rows in (X, tmp_path / "X.npy", X.tolist()):
