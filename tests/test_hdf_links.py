@@ -127,11 +127,14 @@ def test_links_to_more_files_than_may_be_open():
         for i in range(40):
             file[f"{i}"] = h5py.ExternalLink(f"{i}.h5", "/x" if i % 2 else "/")
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with h5py.File("top.h5") as file, open("data.h5") as last:
+    with h5py.File("top.h5") as file:
+        free = os.open(os.devnull, os.O_RDONLY)  # the least number that is free
+        highest = max(map(int, os.listdir("/dev/fd")))
+        os.close(free)
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 10, most))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 10, most))
             assert len([name for name, _ in list_nodes(file)]) == 60
-            resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, most))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (free, most))
             with pytest.raises(OSError, match="errno = 24"):
                 list_nodes(file)
         finally:
