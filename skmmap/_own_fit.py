@@ -217,7 +217,7 @@ def find_replacements(
     """Return parameters with which ``partial_fit`` does what ``fit`` does.
 
     It takes each chunk for an epoch, for the whole or for a batch, and shuffles again
-    what is mixed already. The loop that is written out does so too.
+    what is mixed already. It is left to do so in the loop that is written out.
     """
     prefix, learner = find_learner(estimator)
     changed = {}
