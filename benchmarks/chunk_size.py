@@ -6,8 +6,8 @@
 
 Is ``chunk_size="auto"`` where more rows in a call make nothing faster? Estimators are
 trained on slices of a pool of rows, which is larger than the processor's caches, as
-ChunkedFit trains them. ``--write`` renews ``skmmap/_chunk_table.py``. See README.md in
-this folder for what the columns mean.
+ChunkedFit trains them. ``--write`` renews ``skmmap/order/chunk_table.py``. README.md in
+this folder says what the columns mean.
 """
 
 import argparse
@@ -29,8 +29,11 @@ from sklearn import naive_bayes as bayes
 from sklearn import neural_network as neural
 
 import skmmap
-from skmmap._chunk_size import Cost, find_chunk_rows
-from skmmap._chunk_table import COSTS
+from skmmap.order.chunk_size import (
+    Cost,
+    find_chunk_rows,
+)
+from skmmap.order.chunk_table import COSTS
 
 LENGTHS = 4, 32, 256, 2_048  # values in a row
 N_CLASSES = 5
@@ -63,7 +66,7 @@ Written by benchmarks/chunk_size.py, which says how it was measured, not by hand
 Estimators whose own ``fit`` cuts batches are not here: their ``batch_size`` decides.
 """
 
-from skmmap._chunk_size import Cost
+from skmmap.order.chunk_size import Cost
 
 # The date and the machine of the last run that wrote here.
 {made}
@@ -165,7 +168,7 @@ def parse_options():
     add("--seconds", type=float, default=6, help="for each row length of an estimator")
     add("--only", nargs="*", default=[""], help="estimators with this in their names")
     add("--markdown", help="a file for the table")
-    add("--write", action="store_true", help="renew skmmap/_chunk_table.py")
+    add("--write", action="store_true", help="renew skmmap/order/chunk_table.py")
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
@@ -364,7 +367,7 @@ def say_module(costs: dict, machine: str) -> str:
 
 
 def write_module(text: str) -> None:
-    path = Path(skmmap.__file__).with_name("_chunk_table.py")
+    path = Path(skmmap.__file__).parent / "order" / "chunk_table.py"
     path.write_text(text, encoding="utf-8")
 
 

@@ -25,8 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmmap import ChunkedFit, open_rows
-from skmmap._reader import Table
-from skmmap._rows import find_source
+from skmmap.read.reader import Table
+from skmmap.rows.rows import find_source
 
 SEQUENTIAL, SHUFFLED = 1.03, 1.3  # the goals
 

@@ -28,11 +28,15 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit, open_rows
-from skmmap._chunk_size import find_buffer_rows
-from skmmap._read_path import Reading
-from skmmap._reader import open_table
-from skmmap._rows import find_source
-from skmmap._schedule import BlockOrder, FileOrder, find_slices
+from skmmap.order.chunk_size import find_buffer_rows
+from skmmap.order.schedule import (
+    BlockOrder,
+    FileOrder,
+    find_slices,
+)
+from skmmap.read.read_path import Reading
+from skmmap.read.reader import open_table
+from skmmap.rows.rows import find_source
 
 GOAL = 1.15
 

@@ -1,12 +1,15 @@
 """Train and apply scikit-learn estimators on arrays that stay on disk."""
 
 from skmmap._chunked_fit import ChunkedFit
-from skmmap._convert import convert
-from skmmap._merge import merge
-from skmmap._npy import NpyWriter, save_rows
-from skmmap._open import open_rows
-from skmmap._rows import Rows
 from skmmap._version import __version__
+from skmmap.formats import open_rows
+from skmmap.learn import merge
+from skmmap.rows import Rows
+from skmmap.write import (
+    NpyWriter,
+    convert,
+    save_rows,
+)
 
 __all__ = [
     "ChunkedFit",

@@ -11,12 +11,20 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap._convert import convert
-from skmmap._demo import WAYS, run_apart
-from skmmap._demo_report import print_equality, print_loading, print_table, say_size
-from skmmap._digits import make_parts, open_folder, write_parts
-from skmmap._info import describe
 from skmmap._version import __version__
+from skmmap.cli import (
+    WAYS,
+    describe,
+    make_parts,
+    open_folder,
+    print_equality,
+    print_loading,
+    print_table,
+    run_apart,
+    say_size,
+    write_parts,
+)
+from skmmap.write import convert
 
 _MAX_SEED = 2**32 - 1
 _FILE_HELP = "a .npy, Parquet, Arrow, HDF5 or zarr file, or a pattern in quotes"

@@ -8,54 +8,67 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from skmmap._attributes import (
-    find_reason_hidden,
-    note_start,
-    set_attributes,
-    summarize,
-)
-from skmmap._checks import check_parameters, noting_validation, route
-from skmmap._delegate import (
-    available_with,
-    copy_trained,
-    find_tags,
-    find_target_passing,
-    find_trained,
-    guesses_labels,
-    is_learned,
-    note_where,
-    requires_labels,
-    shows_sample_weight,
-)
-from skmmap._explain import explain
-from skmmap._handover import Form
-from skmmap._inference import Work, apply_method
-from skmmap._interrupt import tell_interrupted
-from skmmap._merge_fit import find_merge_jobs, run_parts
 from skmmap._methods import RowMethods
-from skmmap._names import check_names, hidden_names, keep_names
-from skmmap._open import open_source
 from skmmap._other_methods import OtherMethods
-from skmmap._output import Output
-from skmmap._own_fit import get_parameters, is_loop, takes_target_as_it_is
-from skmmap._parallel import Jobs
-from skmmap._plan import (
+from skmmap.apply import (
+    Output,
+    Work,
+    apply_method,
+    compute_score,
+)
+from skmmap.formats import open_source
+from skmmap.learn import (
+    Learner,
     Plan,
+    Rule,
+    Training,
+    check_parameters,
+    explain,
+    find_merge_jobs,
+    find_reason_hidden,
     find_start,
     make_estimator,
     make_learner,
     make_plan,
     make_rule,
     make_schedule,
+    note_start,
+    noting_validation,
+    route,
+    run_parts,
+    set_attributes,
+    summarize,
+    take_start,
+    tell_interrupted,
 )
-from skmmap._progress import Report, Tasks, open_tasks
-from skmmap._reader import Table
-from skmmap._scoring import compute_score
-from skmmap._start import take_start
-from skmmap._stopping import Rule
-from skmmap._stores import is_mapped
-from skmmap._training import Learner, Training
-from skmmap._views import own_arrays
+from skmmap.read import Table
+from skmmap.rows import is_mapped
+from skmmap.run import (
+    Jobs,
+    Report,
+    Tasks,
+    open_tasks,
+)
+from skmmap.wrap import (
+    Form,
+    available_with,
+    check_names,
+    copy_trained,
+    find_tags,
+    find_target_passing,
+    find_trained,
+    get_parameters,
+    guesses_labels,
+    hidden_names,
+    is_learned,
+    is_loop,
+    keep_names,
+    note_where,
+    own_arrays,
+    requires_labels,
+    shows_sample_weight,
+    takes_target_as_it_is,
+)
 
 _ROUTED = (
     "predict",

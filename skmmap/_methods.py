@@ -3,21 +3,39 @@
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
-from skmmap._checks import check_n_jobs, find_reading, route
-from skmmap._delegate import available_with, copy_trained, find_trained
-from skmmap._handover import Form
-from skmmap._inference import Work, apply_method, keep_result
-from skmmap._names import check_names
-from skmmap._open import open_source
-from skmmap._origin import is_sklearns
-from skmmap._output_check import check_output
-from skmmap._output_file import find_key, open_output
-from skmmap._plan import make_estimator, make_schedule
-from skmmap._read_path import Reading
-from skmmap._reader import open_given, open_table
-from skmmap._scoring import compute_score
-from skmmap._source import Source
-from skmmap._targets import open_target, open_target_as_it_is
+from skmmap.apply import (
+    Work,
+    apply_method,
+    check_output,
+    compute_score,
+    find_key,
+    keep_result,
+    open_output,
+)
+from skmmap.formats import open_source
+from skmmap.learn import (
+    check_n_jobs,
+    find_reading,
+    make_estimator,
+    make_schedule,
+    route,
+)
+from skmmap.read import (
+    Reading,
+    open_given,
+    open_table,
+    open_target,
+    open_target_as_it_is,
+)
+from skmmap.rows import Source
+from skmmap.wrap import (
+    Form,
+    available_with,
+    check_names,
+    copy_trained,
+    find_trained,
+    is_sklearns,
+)
 
 _WHERE = {"out": UNUSED, "resume": UNUSED}
 # Those that return a row for each row, and take ``out``.

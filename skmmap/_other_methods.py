@@ -3,14 +3,12 @@
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.utils.metaestimators import available_if
 
-from skmmap._checks import check_n_jobs
-from skmmap._delegate import delegate
 from skmmap._methods import KNOWN
-from skmmap._names import check_names
-from skmmap._open import open_source
-from skmmap._plan import make_schedule
-from skmmap._reader import open_table
-from skmmap._scoring import compute_perplexity
+from skmmap.apply import compute_perplexity
+from skmmap.formats import open_source
+from skmmap.learn import check_n_jobs, make_schedule
+from skmmap.read import open_table
+from skmmap.wrap import check_names, delegate
 
 _ADDED_UP = "score", "perplexity"  # one number for all rows, which is known
 _TRAIN = "fit", "partial_fit", "set_"

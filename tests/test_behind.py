@@ -11,9 +11,13 @@ import xarray as xr
 from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
-from skmmap import ChunkedFit, _behind
-from skmmap._identity import Identity, find_memmap
-from skmmap._open import open_source
+from skmmap import ChunkedFit
+from skmmap.disk import behind as _behind
+from skmmap.disk.identity import (
+    Identity,
+    find_memmap,
+)
+from skmmap.formats.open import open_source
 
 ROWS = np.arange(6.0).reshape(3, 2)
 

@@ -18,10 +18,22 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
 
-from skmmap import ChunkedFit, _chunk_size, _chunk_table
-from skmmap._chunk_size import Cost, find_chunk_rows
-from skmmap._chunk_table import COSTS, MADE
-from skmmap._own_fit import META, find_cost, find_own_fit
+from skmmap import ChunkedFit
+from skmmap.order import chunk_size as _chunk_size
+from skmmap.order import chunk_table as _chunk_table
+from skmmap.order.chunk_size import (
+    Cost,
+    find_chunk_rows,
+)
+from skmmap.order.chunk_table import (
+    COSTS,
+    MADE,
+)
+from skmmap.wrap.own_fit import (
+    META,
+    find_cost,
+    find_own_fit,
+)
 
 LENGTHS = 1, 4, 32, 50, 100, 256, 784, 2_048, 10_000, 80_000
 LIMITS = 10**6, 64 * 10**6, 512 * 10**6, 8 * 10**9
@@ -105,7 +117,7 @@ def test_auto_is_what_it_was_where_nothing_speaks_against_it(name):
 
 
 def test_nothing_of_the_machine_is_asked():
-    allowed = {"re", "dataclasses", "math", "numbers", "skmmap._chunk_size"}
+    allowed = {"re", "dataclasses", "math", "numbers", "skmmap.order.chunk_size"}
     for module in (_chunk_size, _chunk_table):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             assert not isinstance(node, ast.Import) or node.names[0].name in allowed

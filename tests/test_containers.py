@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import run_fresh
 
-from skmmap._containers import (
+from skmmap.formats.containers.find_store import (
     DaskStore,
     HdfStore,
     ParquetStore,
@@ -254,7 +254,7 @@ ROWS = np.array([0, 0, 2, 3, 5, 6, 6, 10])
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 def test_hdf_blocks_are_whole_chunks(tmp_path, monkeypatch, compression):
-    monkeypatch.setattr("skmmap._grids._BLOCK_NBYTES", 60)
+    monkeypatch.setattr("skmmap.formats.containers.grids._BLOCK_NBYTES", 60)
     path = write_hdf(tmp_path / "x.h5", chunks=(2, 2), compression=compression)
     store = HdfStore(path)
     assert store.block_rows == 4
@@ -273,7 +273,7 @@ def test_far_rows_of_one_chunk_are_read_together(tmp_path):
 
 
 def test_blocks_of_wide_chunks_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("skmmap._grids._WIDEST_NBYTES", 60)
+    monkeypatch.setattr("skmmap.formats.containers.grids._WIDEST_NBYTES", 60)
     assert HdfStore(write_hdf(tmp_path / "x.h5", chunks=(11, 1))).block_rows == 5
 
 
@@ -783,7 +783,7 @@ def test_no_library_is_imported_before_its_use():
         "import sys\n"
         "sys.modules |= dict.fromkeys(['h5py', 'zarr', 'dask', 'pyarrow'])\n"
         "import numpy as np\n"
-        "from skmmap._containers import open_container\n"
+        "from skmmap.formats.containers.find_store import open_container\n"
         "assert open_container(np.zeros(3)) is None\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -818,7 +818,7 @@ import sys
 from pathlib import Path
 import numpy as np
 import pyarrow as pa
-from skmmap._containers import ParquetStore
+from skmmap.formats.containers.find_store import ParquetStore
 
 def anonymous():
     lines = Path("/proc/self/status").read_text().splitlines()

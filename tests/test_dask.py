@@ -13,7 +13,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MaxAbsScaler
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap._open import open_source
+from skmmap.formats.open import open_source
 from tests.helpers import raises
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("f4")

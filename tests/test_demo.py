@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from skmmap import __main__, __version__, _demo, _digits
+from skmmap import __main__, __version__
+from skmmap.cli import demo as _demo
+from skmmap.cli import digits as _digits
 
 FILES = {"X_train.npy", "y_train.npy", "X_test.npy", "y_test.npy"}
 BOTH = "ChunkedFit", "partial_fit loop"

@@ -11,8 +11,8 @@ from sklearn.cluster import KMeans, MiniBatchKMeans, kmeans_plusplus
 from sklearn.decomposition import MiniBatchDictionaryLearning
 
 from skmmap import ChunkedFit
-from skmmap import _first_centers as module
-from skmmap._first_centers import (
+from skmmap.learn import first_centers as module
+from skmmap.learn.first_centers import (
     draw_centers,
     draw_dictionary,
     draws_centers,

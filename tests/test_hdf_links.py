@@ -10,8 +10,13 @@ import pytest
 from helpers import raises
 
 from skmmap import open_rows
-from skmmap._hdf_links import find_place, list_folders, list_nodes, list_places
-from skmmap._info import describe
+from skmmap.cli.info import describe
+from skmmap.formats.containers.hdf_links import (
+    find_place,
+    list_folders,
+    list_nodes,
+    list_places,
+)
 
 WRITE = """
 import h5py

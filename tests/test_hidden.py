@@ -15,8 +15,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import MaxAbsScaler
 
 from skmmap import ChunkedFit, NpyWriter, convert, open_rows, save_rows
-from skmmap._hidden import open_locked
-from skmmap._unfinished import Unfinished
+from skmmap.disk.hidden import open_locked
+from skmmap.disk.unfinished import Unfinished
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 X, y = np.arange(12.0).reshape(6, 2), np.arange(6) % 2

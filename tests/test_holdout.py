@@ -7,11 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedShuffleSplit
 
-from skmmap import _holdout
-from skmmap._holdout import split_rows
-from skmmap._open import open_source
-from skmmap._selection import Runs, at
-from skmmap._source import Source
+from skmmap.formats.open import open_source
+from skmmap.order import holdout as _holdout
+from skmmap.order.holdout import split_rows
+from skmmap.order.selection import (
+    Runs,
+    at,
+)
+from skmmap.rows.source import Source
 
 
 def numbers(selection):

@@ -31,8 +31,11 @@ from sources import (
 )
 
 from skmmap import NpyWriter, convert, open_rows
-from skmmap._identity import FileState, await_tick
-from skmmap._rows import find_source
+from skmmap.disk.identity import (
+    FileState,
+    await_tick,
+)
+from skmmap.rows.rows import find_source
 
 # Files in Fortran order are slow, which is said.
 pytestmark = pytest.mark.filterwarnings("ignore:X is stored column by column")
@@ -878,7 +881,7 @@ def test_convert_writes_to_none_of_the_files(kind, folder, tmp_path):
 @pytest.mark.parametrize("kind", ["npy", "hdf", "zarr 3", "parquet"])
 def test_what_is_converted_is_of_one_file(kind, folder, tmp_path, monkeypatch):
     write(kind, folder, 1)
-    monkeypatch.setattr("skmmap._convert._BATCH_NBYTES", 160)
+    monkeypatch.setattr("skmmap.write.conversion._BATCH_NBYTES", 160)
     rows, seen = open_rows_of(kind, folder), []
     source, append = find_source(rows), NpyWriter.append
 

@@ -19,9 +19,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
-import skmmap._interrupt
+import skmmap.learn.interrupt
 from skmmap import ChunkedFit
-from skmmap._interrupt import Kept, hearing_interrupts
+from skmmap.learn.interrupt import (
+    Kept,
+    hearing_interrupts,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 5))
@@ -50,7 +53,7 @@ def as_in_a_terminal():
 @pytest.fixture(autouse=True)
 def copies_are_cheap(monkeypatch):
     """On a machine that is busy one may take longer than is allowed."""
-    monkeypatch.setattr(skmmap._interrupt, "_LEAST_SECONDS", 10.0)
+    monkeypatch.setattr(skmmap.learn.interrupt, "_LEAST_SECONDS", 10.0)
 
 
 class Interrupts:
@@ -227,9 +230,9 @@ class Slow:
 
 
 def test_copies_take_a_small_part_of_the_time(monkeypatch):
-    monkeypatch.setattr(skmmap._interrupt, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(skmmap.learn.interrupt, "_LEAST_SECONDS", 0.0)
     clock = [0.0]
-    monkeypatch.setattr(skmmap._interrupt.time, "perf_counter", lambda: clock[-1])
+    monkeypatch.setattr(skmmap.learn.interrupt.time, "perf_counter", lambda: clock[-1])
     kept, slow, copied = Kept(), Slow(clock), []
     for _ in range(500):
         kept.end_epoch(slow, 0.79, is_last=False)

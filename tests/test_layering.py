@@ -1,141 +1,195 @@
-"""The house: a module imports only from rows above its own."""
+"""The house: a folder is a role, and imports only from the folders before it."""
 
 import ast
 from pathlib import Path
 
+import pytest
+
 import skmmap
 
-HOUSE = [
-    "_version",
-    "_messages",
-    "_allocate",
-    "_regular",
-    "_origin",
-    "_paths",
-    "_unknown",
-    "_hidden",
-    "_unfinished",
-    "_behind",
-    "_identity",
-    "_merge",
-    "_chunk_size",
-    "_chunk_table",
-    "_schedule",
-    "_selection",
-    "_csr_check",
-    "_object_sizes",
-    "_stores",
-    "_npy_header",
-    "_maps",
-    "_lazy",
-    "_csr",
-    "_external",
-    "_filters",
-    "_hdf_links",
-    "_groups",
-    "_conventions",
-    "_hdf_files",
-    "_zarr_files",
-    "_grids",
-    "_sparse_groups",
-    "_columns",
-    "_list_columns",
-    "_arrow_files",
-    "_arrow",
-    "_parquet",
-    "_dask",
-    "_refused",
-    "_containers",
-    "_source",
-    "_sizes",
-    "_reads",
-    "_rows",
-    "_lists",
-    "_open",
-    "_targets",
-    "_read_path",
-    "_readahead",
-    "_reader",
-    "_names",
-    "_handover",
-    "_views",
-    "_progress",
-    "_batches",
-    "_npy",
-    "_samples",
-    "_csv",
-    "_convert",
-    "_nets",
-    "_own_fit",
-    "_delegate",
-    "_attributes",
-    "_statistics",
-    "_sgd_state",
-    "_corrections",
-    "_weightless",
-    "_losses",
-    "_stopping",
-    "_interrupt",
-    "_training",
-    "_output",
-    "_output_check",
-    "_output_file",
-    "_one_core",
-    "_parallel",
-    "_inference",
-    "_scoring",
-    "_checks",
-    "_first_centers",
-    "_holdout",
-    "_seeds",
-    "_start",
-    "_plan",
-    "_merge_fit",
-    "_explain",
-    "_methods",
-    "_other_methods",
-    "_chunked_fit",
-    "__init__",
-    "_digits",
-    "_demo",
-    "_demo_report",
-    "_info",
-    "__main__",
-]
+# The folders in order, each with its modules in order: a module imports from those
+# before it in its folder, and from the folders before its own what these give.
+HOUSE = {
+    "top": ["_version", "_messages"],
+    "disk": [
+        "allocation",
+        "regular",
+        "paths",
+        "hidden",
+        "unfinished",
+        "behind",
+        "identity",
+        "npy_header",
+    ],
+    "order": ["selection", "chunk_size", "chunk_table", "schedule", "holdout"],
+    "wrap": [
+        "origin",
+        "skorch_nets",
+        "own_fit",
+        "delegation",
+        "feature_names",
+        "input_layout",
+        "views",
+    ],
+    "rows": [
+        "csr_check",
+        "object_sizes",
+        "stores",
+        "source",
+        "sizes",
+        "reads",
+        "rows",
+    ],
+    "formats.files": ["unknown_files", "maps", "csr"],
+    "formats.containers": [
+        "lazy",
+        "external",
+        "filters",
+        "hdf_links",
+        "groups",
+        "conventions",
+        "hdf_files",
+        "zarr_files",
+        "grids",
+        "sparse_groups",
+        "arrow_columns",
+        "lists_in_columns",
+        "arrow_files",
+        "arrow",
+        "parquet",
+        "dask",
+        "refused",
+        "find_store",
+    ],
+    "formats": ["lists", "open"],
+    "run": ["threads", "parallel", "progress"],
+    "read": ["targets", "read_path", "readahead", "reader"],
+    "write": ["batches", "npy", "samples", "csv", "conversion"],
+    "apply": ["output", "output_check", "output_file", "inference", "scoring"],
+    "learn": [
+        "merging",
+        "attributes",
+        "statistics",
+        "sgd_state",
+        "corrections",
+        "zero_weight",
+        "losses",
+        "stopping",
+        "interrupt",
+        "training",
+        "checks",
+        "first_centers",
+        "seeds",
+        "first_state",
+        "plan",
+        "merge_fit",
+        "explanation",
+    ],
+    "": ["_methods", "_other_methods", "_chunked_fit", "__init__"],
+    "cli": ["digits", "demo", "demo_report", "info"],
+    "command": ["__main__"],
+}
+AT_THE_TOP = {"top", "", "command"}  # rows of the house that are files, not folders
 PACKAGE = Path(skmmap.__file__).parent
+FOLDERS = [folder for folder in HOUSE if folder not in AT_THE_TOP]
+MODULES = [(folder, module) for folder, modules in HOUSE.items() for module in modules]
 
 
-def imported(path):
-    """Return the modules of skmmap that the file at ``path`` imports."""
-    names = set()
+def name_module(folder, module):
+    parts = ["skmmap", *([] if folder in AT_THE_TOP else [folder])]
+    return ".".join(parts if module == "__init__" else [*parts, module])
+
+
+def find_path(folder, module):
+    folder = "" if folder in AT_THE_TOP else folder.replace(".", "/")
+    return PACKAGE / folder / f"{module}.py"
+
+
+def iter_imports(path):
+    """Yield the modules of skmmap that a file imports, and the names from each."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path.name} imports relatively"
-            package, _, module = node.module.partition(".")
-            names |= {module or "__init__"} if package == "skmmap" else set()
+            assert node.level == 0, f"{path} imports relatively"
+            if node.module.partition(".")[0] == "skmmap":
+                yield node.module, [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
-            names |= {
-                alias.name.partition(".")[2] or "__init__"
-                for alias in node.names
-                if alias.name.partition(".")[0] == "skmmap"
-            }
-    return names
+            for alias in node.names:
+                if alias.name.partition(".")[0] == "skmmap":
+                    yield alias.name, []
+
+
+def read_given(folder):
+    """Return the docstring and the names of a folder's ``__init__``, by module."""
+    tree = ast.parse(find_path(folder, "__init__").read_text(encoding="utf-8"))
+    given = {
+        alias.name: node.module
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    return ast.get_docstring(tree), given, tree
 
 
 def test_every_module_has_its_place():
-    modules = {path.stem for path in PACKAGE.glob("*.py")}
-    assert modules == set(HOUSE)
+    paths = PACKAGE.rglob("*.py")
+    modules = {p for p in paths if p.parent == PACKAGE or p.name != "__init__.py"}
+    assert modules == {find_path(*place) for place in MODULES}
 
 
-def test_modules_import_from_above_only():
-    for row, module in enumerate(HOUSE):
-        below = imported(PACKAGE / f"{module}.py") - set(HOUSE[:row])
-        assert not below, f"{module} imports {below}, which are not above it"
+def test_files_in_folders_have_no_underscore():
+    assert not list(PACKAGE.rglob("*/_[!_]*.py"))
+
+
+@pytest.mark.parametrize(("folder", "module"), MODULES)
+def test_a_module_imports_from_before_it_only(folder, module):
+    place = MODULES.index((folder, module))
+    before = {name_module(f, m) for f, m in MODULES[:place] if f in (folder, "top")}
+    if folder in AT_THE_TOP:
+        before |= {name_module(f, m) for f, m in MODULES[:place] if f in AT_THE_TOP}
+    elif list(HOUSE).index("") < list(HOUSE).index(folder):
+        before.add("skmmap")
+    rooms = [f for f in FOLDERS if list(HOUSE).index(f) < list(HOUSE).index(folder)]
+    for imported, names in iter_imports(find_path(folder, module)):
+        room = imported.removeprefix("skmmap.")
+        if room in rooms:
+            missing = set(names) - set(read_given(room)[1])
+            assert not missing, f"skmmap.{room} does not give {missing}"
+        else:
+            assert imported in before, f"{imported} is not before it, or not a folder"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_says_what_it_is_for_and_what_it_gives(folder):
+    docstring, given, tree = read_given(folder)
+    assert docstring.endswith(".")
+    assert docstring.count(". ") == 0, "one sentence"
+    assert {module.rpartition(".")[0] for module in given.values()} == {
+        f"skmmap.{folder}"
+    }
+    named = [ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign)]
+    assert named == [sorted(given, key=_by_case)]
+    used = {
+        name
+        for place in MODULES
+        if place[0] != folder
+        for module, names in iter_imports(find_path(*place))
+        if module == f"skmmap.{folder}"
+        for name in names
+    }
+    assert set(given) == used, "it gives what others use, and nothing else"
+
+
+def _by_case(name):
+    """Order names as isort and ruff do: constants, classes, functions."""
+    kind = 0 if name.isupper() else 1 if name[0].isupper() else 2
+    return kind, name
 
 
 def test_the_documented_house_is_this_one():
     design = (PACKAGE.parent / "docs" / "design.md").read_text(encoding="utf-8")
-    rows = [
-        line.split("`")[1] for line in design.splitlines() if line.startswith("| `_")
-    ]
-    assert rows == [module for module in HOUSE if module != "__init__"]
+    rows = [line.split("|")[1:3] for line in design.splitlines() if "/` |" in line]
+    folders = [name.strip(" `/").replace("/", ".") for name, _ in rows]
+    assert folders == FOLDERS
+    for folder, (_, text) in zip(folders, rows, strict=True):
+        docstring, _, _ = read_given(folder)
+        assert text.strip() == docstring.replace("``", "`").rstrip(".")

@@ -7,8 +7,11 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap._lazy import LazyCsrStore, LazyStore
-from skmmap._open import open_source
+from skmmap.formats.containers.lazy import (
+    LazyCsrStore,
+    LazyStore,
+)
+from skmmap.formats.open import open_source
 from tests.helpers import raises
 
 rng = np.random.default_rng(0)

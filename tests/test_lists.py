@@ -16,10 +16,10 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap._info import describe
-from skmmap._lists import is_shards
-from skmmap._open import open_source
-from skmmap._paths import find_suffix
+from skmmap.cli.info import describe
+from skmmap.disk.paths import find_suffix
+from skmmap.formats.lists import is_shards
+from skmmap.formats.open import open_source
 from tests.helpers import raises
 
 rng = np.random.default_rng(0)

@@ -36,7 +36,8 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
-from skmmap import ChunkedFit, Rows, _rows, open_rows
+from skmmap import ChunkedFit, Rows, open_rows
+from skmmap.rows import rows as _rows
 
 N = 600
 rng = np.random.default_rng(0)

@@ -21,7 +21,10 @@ from hypothesis.extra import numpy as npst
 from processes import run_fresh
 from scipy import sparse
 
-from skmmap import NpyWriter, _batches, _npy, _unfinished, save_rows
+from skmmap import NpyWriter, save_rows
+from skmmap.disk import unfinished as _unfinished
+from skmmap.write import batches as _batches
+from skmmap.write import npy as _npy
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, signals, limits")
 X = np.arange(12, dtype=np.float32).reshape(4, 3)

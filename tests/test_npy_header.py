@@ -11,8 +11,11 @@ from helpers import raises
 from sklearn.naive_bayes import GaussianNB
 
 from skmmap import ChunkedFit, NpyWriter, convert, open_rows
-from skmmap._info import describe
-from skmmap._npy_header import make_header, read_header
+from skmmap.cli.info import describe
+from skmmap.disk.npy_header import (
+    make_header,
+    read_header,
+)
 
 X = np.arange(12.0).reshape(6, 2)
 FIELDS = "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }"
@@ -185,7 +188,7 @@ def _resume_out(path):
     left = []
     real = os_replace_to(left)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("skmmap._unfinished.os.replace", real)
+        patch.setattr("skmmap.disk.unfinished.os.replace", real)
         with pytest.raises(KeyboardInterrupt):
             model.predict("rows.npy", out="p.npy", resume=True)
     (hidden,) = left

@@ -17,10 +17,13 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, Rows, open_rows
-from skmmap._maps import MapStore, open_npy
-from skmmap._open import open_source
-from skmmap._rows import find_source
-from skmmap._stores import ArrayStore
+from skmmap.formats.files.maps import (
+    MapStore,
+    open_npy,
+)
+from skmmap.formats.open import open_source
+from skmmap.rows.rows import find_source
+from skmmap.rows.stores import ArrayStore
 
 SHAPE = (
     "shape must be a number of rows, or several numbers of which that is the first; "

@@ -18,9 +18,9 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap._delegate import takes_rows
 from skmmap._methods import KNOWN
 from skmmap._other_methods import OtherMethods
+from skmmap.wrap.delegation import takes_rows
 
 X = np.random.default_rng(0).random((50, 4))
 WORDS = np.random.default_rng(0).poisson(1.0, size=(50, 7))

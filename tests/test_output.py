@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from skmmap._output import Output
+from skmmap.apply.output import Output
 
 dtypes = st.sampled_from(["?", "u1", "i4", "i8", "f4", "f8", "c16"])
 

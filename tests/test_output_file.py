@@ -20,7 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap._unfinished import Unfinished
+from skmmap.disk.unfinished import Unfinished
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1_000, 5)).astype(np.float32)

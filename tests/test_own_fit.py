@@ -22,7 +22,7 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap._own_fit import (
+from skmmap.wrap.own_fit import (
     META,
     OwnFit,
     find_batch_rows,

@@ -31,8 +31,10 @@ def test_the_wheel_holds_the_package_alone_and_works(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "installed")
-    modules = {path.name for path in (ROOT / "skmmap").glob("*.py")}
-    assert {n.partition("/")[2] for n in names if n.startswith("skmmap/")} == modules
+    modules = {
+        path.relative_to(ROOT).as_posix() for path in (ROOT / "skmmap").rglob("*.py")
+    }
+    assert {name for name in names if name.startswith("skmmap/")} == modules
     assert {n.partition("/")[0] for n in names} == {
         "skmmap",
         f"skmmap-{skmmap.__version__}.dist-info",

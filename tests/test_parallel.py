@@ -40,10 +40,12 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
-from skmmap import ChunkedFit, _inference, _parallel, open_rows
-from skmmap._one_core import one_core
-from skmmap._open import open_source
-from skmmap._reader import open_table
+from skmmap import ChunkedFit, open_rows
+from skmmap.apply import inference as _inference
+from skmmap.formats.open import open_source
+from skmmap.read.reader import open_table
+from skmmap.run import parallel as _parallel
+from skmmap.run.threads import one_core
 
 ESTIMATORS = [
     estimator

@@ -8,7 +8,7 @@ from helpers import raises
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap._info import describe
+from skmmap.cli.info import describe
 
 X = np.arange(240.0).reshape(120, 2)
 CITIES = np.array(["Oslo", "Paris", "Trondheim", ""] * 30)

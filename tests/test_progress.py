@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap._progress import _say_time
+from skmmap.run.progress import _say_time
 
 X = np.random.default_rng(0).normal(size=(90, 4))
 y = (X[:, 0] > 0).astype(int)

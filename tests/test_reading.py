@@ -19,10 +19,21 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from skmmap import ChunkedFit, _maps, _readahead, _reader, open_rows
-from skmmap._maps import MapStore
-from skmmap._read_path import Reading, find_free_memory, find_network
-from skmmap._readahead import Load, Memory, bring
+from skmmap import ChunkedFit, open_rows
+from skmmap.formats.files import maps as _maps
+from skmmap.formats.files.maps import MapStore
+from skmmap.read import readahead as _readahead
+from skmmap.read import reader as _reader
+from skmmap.read.read_path import (
+    Reading,
+    find_free_memory,
+    find_network,
+)
+from skmmap.read.readahead import (
+    Load,
+    Memory,
+    bring,
+)
 
 READS = "map", "buffer", "uncached"
 SHUFFLES = False, "chunks", "blocks"
@@ -851,13 +862,13 @@ def test_a_child_can_fit(files, method):
 def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
     size = {str(files[0]): 10**6}
     free = 10**9
-    monkeypatch.setattr("skmmap._read_path.find_free_memory", lambda: free)
+    monkeypatch.setattr("skmmap.read.read_path.find_free_memory", lambda: free)
     assert Reading("auto").choose(size)[0] == "map"
     assert Reading("auto", is_mixed=True).choose(size)[0] == "buffer"
     assert Reading("auto", memory_limit=10**7).choose(size)[0] == "buffer"
     assert Reading("auto").choose({str(files[0]): 9 * 10**8})[0] == "buffer"
     assert Reading("auto").choose({"a": 5 * 10**8, "b": 4 * 10**8})[0] == "buffer"
-    monkeypatch.setattr("skmmap._read_path.find_network", lambda path: "nfs4")
+    monkeypatch.setattr("skmmap.read.read_path.find_network", lambda path: "nfs4")
     assert Reading("auto").choose(size) == (
         "buffer",
         "X.npy is on a network file system, nfs4",
@@ -866,9 +877,9 @@ def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
         assert Reading(read, is_mixed=True).choose(size) == (read, f"read={read!r}")
         assert Reading(read).choose({})[0] == "map"
     free = None
-    monkeypatch.setattr("skmmap._read_path.find_network", lambda path: "")
+    monkeypatch.setattr("skmmap.read.read_path.find_network", lambda path: "")
     assert Reading("auto").choose(size)[0] == "buffer"
-    monkeypatch.setattr("skmmap._read_path.CAN_LET_GO", False)
+    monkeypatch.setattr("skmmap.read.read_path.CAN_LET_GO", False)
     assert Reading("auto").choose(size)[0] == "buffer"
 
 
@@ -911,7 +922,7 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     ],
 )
 def test_the_limit_of_a_control_group_counts(tmp_path, line, folder, names):
-    from skmmap._read_path import _iter_group_memory
+    from skmmap.read.read_path import _iter_group_memory
 
     group = tmp_path / folder / "task"
     group.mkdir(parents=True)

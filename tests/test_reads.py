@@ -11,7 +11,8 @@ from helpers import raises
 from scipy import sparse
 from test_rows import ARRAY, DENSE, make_rows
 
-from skmmap import _reads, open_rows
+from skmmap import open_rows
+from skmmap.rows import reads as _reads
 
 ROWS = [
     slice(None),

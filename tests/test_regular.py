@@ -12,9 +12,9 @@ from helpers import raises
 from sklearn.naive_bayes import GaussianNB
 
 from skmmap import ChunkedFit, NpyWriter, convert, open_rows, save_rows
-from skmmap._info import describe
-from skmmap._maps import MapStore
-from skmmap._regular import open_regular
+from skmmap.cli.info import describe
+from skmmap.disk.regular import open_regular
+from skmmap.formats.files.maps import MapStore
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "mkfifo"), reason="Windows has no pipes with a name in a folder"
@@ -270,7 +270,7 @@ def test_what_is_another_thing_by_now(tmp_path, monkeypatch):
     """Between looking and opening, somebody puts a pipe there."""
     path = tmp_path / "X.npy"
     os.mkfifo(path)
-    monkeypatch.setattr("skmmap._regular.check_regular", lambda *_: None)
+    monkeypatch.setattr("skmmap.disk.regular.check_regular", lambda *_: None)
     with raises(ValueError, f"X {TEXT.format('a named pipe')}"):
         open_regular(path, "X")
 

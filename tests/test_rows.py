@@ -20,8 +20,10 @@ from scipy import sparse
 from test_open import Lazy
 from test_selection import keys
 
-from skmmap import Rows, _source, _stores, open_rows
-from skmmap._rows import find_source
+from skmmap import Rows, open_rows
+from skmmap.rows import source as _source
+from skmmap.rows import stores as _stores
+from skmmap.rows.rows import find_source
 
 ARRAY = np.arange(60, dtype=np.int32).reshape(20, 3)
 DENSE = ["npy", "fortran", "raw", "memmap", "view", "shards", "array", "lazy", "rows"]

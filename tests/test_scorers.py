@@ -11,7 +11,8 @@ from sklearn.model_selection import cross_validate
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 
-from skmmap import _inference, open_rows
+from skmmap import open_rows
+from skmmap.apply import inference as _inference
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1_200, 5))

@@ -10,8 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skmmap import _selection
-from skmmap._selection import Runs, at, find_order, pack, pick, resolve, unpack
+from skmmap.order import selection as _selection
+from skmmap.order.selection import (
+    Runs,
+    at,
+    find_order,
+    pack,
+    pick,
+    resolve,
+    unpack,
+)
 
 
 def numbers(selection):

@@ -16,7 +16,8 @@ import zarr
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
-from skmmap import ChunkedFit, _object_sizes, open_rows
+from skmmap import ChunkedFit, open_rows
+from skmmap.rows import object_sizes as _object_sizes
 
 N_ROWS, N_COLUMNS = 2_000, 20
 # Compresses well, so that files and arrays differ.
@@ -249,7 +250,7 @@ def test_what_is_computed_has_a_size_when_it_is_read():
 
 def test_a_store_of_many_files_is_not_asked_for_all(tmp_path, monkeypatch):
     rows = open_saved("zarr", tmp_path)
-    monkeypatch.setattr("skmmap._external._MOST_FILES", 3)
+    monkeypatch.setattr("skmmap.formats.containers.external._MOST_FILES", 3)
     assert repr(rows).endswith(": 320.0 kB when read, 0 bytes in memory>")
 
 

@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap._info import describe
+from skmmap.cli.info import describe
 from tests.helpers import raises
 
 X = sparse.random(60, 7, 0.3, format="csr", dtype="f4", random_state=0)

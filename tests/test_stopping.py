@@ -22,9 +22,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skmmap import ChunkedFit
-from skmmap._losses import compute_losses
-from skmmap._own_fit import find_own_fit
-from skmmap._stopping import (
+from skmmap.learn.losses import compute_losses
+from skmmap.learn.stopping import (
     LossRule,
     PerplexityRule,
     Rule,
@@ -33,6 +32,7 @@ from skmmap._stopping import (
     Watch,
     find_rule,
 )
+from skmmap.wrap.own_fit import find_own_fit
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))

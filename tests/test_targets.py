@@ -11,18 +11,18 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
-from skmmap import _targets
-from skmmap._checks import find_first_params
-from skmmap._open import open_source
-from skmmap._source import Source
-from skmmap._stores import ArrayStore
-from skmmap._targets import (
+from skmmap.formats.open import open_source
+from skmmap.learn.checks import find_first_params
+from skmmap.read import targets as _targets
+from skmmap.read.targets import (
     ClassWeight,
     check_finite,
     check_labels,
     open_target,
     scan_labels,
 )
+from skmmap.rows.source import Source
+from skmmap.rows.stores import ArrayStore
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
 

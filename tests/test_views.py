@@ -5,7 +5,7 @@ from collections import OrderedDict, deque, namedtuple
 import numpy as np
 import pytest
 
-from skmmap._views import own_arrays
+from skmmap.wrap.views import own_arrays
 
 Pair = namedtuple("Pair", ["first", "second"])
 DATA = np.arange(10.0)

@@ -1,0 +1,35 @@
+"""A fitted estimator over all rows: methods, output files, scores."""
+
+from skmmap.apply.inference import (
+    Work,
+    apply_method,
+    choose_jobs,
+    keep_result,
+)
+from skmmap.apply.output import (
+    Output,
+)
+from skmmap.apply.output_check import (
+    check_output,
+)
+from skmmap.apply.output_file import (
+    find_key,
+    open_output,
+)
+from skmmap.apply.scoring import (
+    compute_perplexity,
+    compute_score,
+)
+
+__all__ = [
+    "Output",
+    "Work",
+    "apply_method",
+    "check_output",
+    "choose_jobs",
+    "compute_perplexity",
+    "compute_score",
+    "find_key",
+    "keep_result",
+    "open_output",
+]

@@ -1,0 +1,359 @@
+"""Results that go straight to where they are to be: a file, a folder, a given array.
+
+A file appears under its name when all rows are in it. Until then it has a hidden name,
+made of the fingerprint of what is computed, and behind its rows a byte for each chunk
+that is done: a run that was killed can go on there, and a run of anything else cannot.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from math import prod
+from pathlib import Path
+
+import joblib
+import numpy as np
+import sklearn
+from scipy import sparse
+
+from skmmap._messages import (
+    describe_rows,
+    say_size,
+)
+from skmmap._version import __version__
+from skmmap.apply.output import (
+    Output,
+    check_rows,
+    is_list_of_rows,
+    is_several,
+)
+from skmmap.apply.output_check import (
+    check_known,
+    check_output,
+)
+from skmmap.disk import (
+    Unfinished,
+    explaining,
+    find_new_mode,
+    make_header,
+    open_hidden,
+    read_header,
+)
+from skmmap.formats import open_rows
+from skmmap.order import at
+from skmmap.rows import is_frame
+from skmmap.write import NpyWriter, check_storable
+
+# Rows that lie apart go to their places through a map of so many pages at most.
+_SCATTERED_NBYTES = 2**23
+_PAGE_NBYTES = 2**12
+# What is done is written down so often; a run that is killed loses no more.
+_SECONDS = 1.0
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def open_output(out, table, *, resume: bool, key):
+    """Return what takes the results of chunks, for the parameter ``out`` of a method.
+
+    ``key`` returns the fingerprint of what is computed.
+    """
+    n_rows, order = table.X.n_rows, table.X.order
+    out = check_output(out, table, resume=resume)
+    if out is None:
+        return Output(n_rows, keep_index=table.X.store.has_index, order=order)
+    if isinstance(out, np.ndarray):
+        return ArrayOutput(out, order)
+    if not out.suffix:
+        return FolderOutput(out)
+    if resume:
+        for source in table.sources:
+            check_known(source)
+    # Rows in memory would all be looked at for it.
+    name = key() if resume or table.is_addressed else ""
+    if resume and not name:
+        raise ValueError(
+            "resume=True needs an estimator and rows that can be pickled, to be told "
+            "from others. Give a path or open_rows(path) for X."
+        )
+    return FileOutput(out, n_rows, order, key=name, resume=resume)
+
+
+def find_key(*parts) -> str:
+    """Return the fingerprint of what is computed, "" of what cannot be pickled."""
+    versions = __version__, np.__version__, sklearn.__version__
+    try:
+        return joblib.hash((parts, versions))
+    except Exception:  # which depends on whose object it is
+        return ""
+
+
+class ArrayOutput:
+    """Results that fill an array of the caller's."""
+
+    share = None  # results have to come here
+
+    def __init__(self, array: np.ndarray, order=None):
+        self._array, self._order = array, order
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed."""
+        return schedule
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        result = _check_result(result, start, stop)
+        _check_fits(result, self._array.shape[1:], self._array.dtype, start, stop)
+        if self._order is None:
+            self._array[start:stop] = result
+        else:
+            self._array[at(self._order, range(start, stop))] = result
+
+    def result(self) -> np.ndarray:
+        """Return the array."""
+        if isinstance(self._array, np.memmap):
+            self._array.flush()
+        return self._array
+
+    def close(self) -> None:
+        """Leave the array as far as it has come."""
+
+
+class Written:
+    """Stands for a result that is where it is to be."""
+
+
+class RowsFile:
+    """The places of rows in a file that is laid out; any process can fill them."""
+
+    def __init__(self, path: Path, offset: int, dtype, shape: tuple, order):
+        self._path, self._offset, self._order = path, offset, order
+        self._dtype, self._shape = dtype, shape
+        self.row_nbytes = dtype.itemsize * prod(shape[1:])
+
+    def __call__(self, chunk, result) -> Written:
+        """Put the result for a chunk in its place."""
+        result = _check_result(result, chunk.start, chunk.stop)
+        self.put(chunk.start, chunk.stop, result)
+        return Written()
+
+    def put(self, start: int, stop: int, result: np.ndarray) -> None:
+        """Put the result for the rows from ``start`` to before ``stop``."""
+        _check_fits(result, self._shape[1:], self._dtype, start, stop)
+        result = np.ascontiguousarray(result, self._dtype)
+        if self._order is not None:
+            self._scatter(at(self._order, range(start, stop)), result)
+            return
+        with open_hidden(self._path) as file:
+            file.seek(self._offset + start * self.row_nbytes)
+            file.write(result.reshape(-1).view(np.uint8).data)
+
+    def _scatter(self, places: np.ndarray, result: np.ndarray) -> None:
+        """Put rows where they belong, through maps that are gone again at once."""
+        step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self.row_nbytes))
+        for first in range(0, len(places), step):
+            here = slice(first, first + step)
+            with open_hidden(self._path) as file:
+                rows = np.memmap(file, self._dtype, "r+", self._offset, self._shape)
+            rows[places[here]] = result[here]
+
+
+class FileOutput:
+    """Results that fill a ``.npy`` file."""
+
+    def __init__(self, path: Path, n_rows: int, order=None, *, key: str, resume: bool):
+        self._path, self._n_rows, self._order = path, n_rows, order
+        self._resume, self._rows = resume, None
+        self._numbers, self._new, self._synced = {}, [], time.monotonic()
+        self._is_over = False
+        self._out = Unfinished(path, key=key, resume=resume)
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed: those that are not done."""
+        self._numbers = {chunk: number for number, chunk in enumerate(schedule)}
+        done = self._find_done() if self._resume else b""
+        if not done:
+            self._out.truncate()
+            return schedule
+        return [chunk for chunk, number in self._numbers.items() if not done[number]]
+
+    def _find_done(self) -> bytes:
+        """Return a byte for each chunk, nothing if there is no file to go on with."""
+        try:
+            header = self._out.read(read_header, "out")
+        except ValueError:  # killed before the first chunk
+            return b""
+        n_bytes = header.end + len(self._numbers)
+        if header.shape[:1] != (self._n_rows,) or self._out.size < n_bytes:
+            return b""
+        self._describe(header.dtype, header.shape[1:])
+        return self._out.read_at(self._end, len(self._numbers))
+
+    def _describe(self, dtype, row_shape) -> None:
+        shape = self._n_rows, *row_shape
+        self._header = make_header(dtype, shape)
+        self._rows = RowsFile(
+            self._out.hidden, len(self._header), dtype, shape, self._order
+        )
+        self._end = len(self._header) + self._n_rows * self._rows.row_nbytes
+
+    def share(self) -> "RowsFile":
+        """Return what puts results in their places, in any process."""
+        return self._rows
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        if not isinstance(result, Written):
+            result = _check_result(result, start, stop)
+            if self._rows is None:
+                self._lay_out(result)
+            with self._explaining():
+                self._rows.put(start, stop, result)
+        if start < stop:
+            self._new.append(self._numbers[start, stop])
+        if time.monotonic() - self._synced > _SECONDS:
+            with self._explaining():
+                self._note_done()
+
+    def _lay_out(self, result: np.ndarray) -> None:
+        """Make room for all rows, now that it is known what they are."""
+        said = f"The result has the dtype {result.dtype}"
+        self._describe(check_storable(result.dtype, said), result.shape[1:])
+        with self._explaining():
+            # All of it, or a map of what has no room would kill the process.
+            self._out.allocate(self._end + len(self._numbers))
+            self._out.write_at(0, self._header)
+            self._out.flush()
+
+    def _note_done(self) -> None:
+        """Write down what is done, after the rows have reached the disk."""
+        self._out.sync()
+        for number in self._new:
+            self._out.write_at(self._end + number, b"\x01")
+        self._out.flush()
+        self._new, self._synced = [], time.monotonic()
+
+    def result(self) -> np.memmap:
+        """Put the file in its place, and return a map of it."""
+        with self._explaining():
+            self._out.truncate(self._end)
+            self._out.commit(self._header)
+        self._is_over = True
+        what = f"a map of {self._path}, which is written"
+        with explaining(self._end, (what, "Raise the limit (ulimit -v).")):
+            return np.load(self._path, mmap_mode="r")
+
+    def close(self) -> None:
+        """Leave nothing of a file that is not whole, or what can be gone on with."""
+        if self._is_over:
+            return
+        if self._resume and self._rows is not None:
+            with suppress(OSError):  # of a full disk, which was said already
+                self._note_done()
+            self._out.close()
+        else:
+            self._out.discard()
+
+    @contextmanager
+    def _explaining(self) -> Iterator[None]:
+        """Say what was to be written, when the disk refuses it."""
+        try:
+            yield
+        except OSError as error:
+            todo = "Make room, or choose another disk"
+            if error.errno not in _FULL:
+                todo = "Check that files can be made there"
+            error.add_note(
+                f"while writing {self._path}, which takes {say_size(self._end)}. "
+                f"{todo}; whatever was there before is as it was."
+            )
+            raise
+
+
+class FolderOutput:
+    """Sparse results in a folder of three files, as `open_rows` takes it."""
+
+    share = None  # the rows of one chunk say where those of the next one go
+
+    def __init__(self, path: Path):
+        self._path, self._writers, self._opened = path, {}, ExitStack()
+        self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
+
+    def choose(self, schedule) -> Iterable:
+        """Return the chunks that are to be computed."""
+        return schedule
+
+    def add(self, start: int, stop: int, result) -> None:
+        """Take the result for the rows from ``start`` to before ``stop``."""
+        if not sparse.issparse(result):
+            raise TypeError(
+                f"The result is a {type(result).__name__}; out={str(self._path)!r} "
+                "without '.npy' is a folder for sparse ones. Add '.npy'."
+            )
+        check_rows(result, start, stop)
+        result = result.tocsr()
+        if not self._writers:
+            self._hidden.mkdir(0o700)
+            for part in ("data", "indices", "indptr"):
+                writer = NpyWriter(self._hidden / f"{part}.npy")
+                self._writers[part] = self._opened.enter_context(writer)
+            self._writers["indptr"].append(np.zeros(1, np.int64))
+            self._n_columns, self._n_values = result.shape[1], 0
+        self._writers["data"].append(result.data)
+        dtype = np.int32 if self._n_columns < 2**31 else np.int64
+        self._writers["indices"].append(result.indices.astype(dtype))
+        indptr = result.indptr[1:].astype(np.int64)
+        self._writers["indptr"].append(indptr + self._n_values)
+        self._n_values += int(result.indptr[-1])
+
+    def result(self):
+        """Put the folder in its place, and return its rows."""
+        n_rows = self._writers["indptr"].n_rows - 1
+        self._opened.close()
+        np.save(self._hidden / "shape.npy", np.array([n_rows, self._n_columns]))
+        mode = find_new_mode(self._path.parent, of_folder=True)
+        if mode is not None:
+            self._hidden.chmod(mode)
+        os.rename(self._hidden, self._path)
+        return open_rows(self._path)
+
+    def close(self) -> None:
+        """Leave nothing of a folder that is not whole."""
+        self._opened.__exit__(OSError, None, None)
+        shutil.rmtree(self._hidden, ignore_errors=True)
+
+
+def _check_result(result, start: int, stop: int) -> np.ndarray:
+    """Return the result for some rows as an array, if it is one."""
+    if is_list_of_rows(result, stop - start):
+        raise TypeError(
+            "The result is a list with an item of its own length for each row, and "
+            "out takes arrays. Leave out=None."
+        )
+    if is_several(result) or sparse.issparse(result) or is_frame(result):
+        kind, todo = f"{type(result).__name__} of several outputs", "Leave out=None"
+        if sparse.issparse(result):
+            kind, todo = "sparse matrix", "Give out the name of a folder"
+        elif is_frame(result):
+            kind, todo = "data frame", "Call set_output(transform='default')"
+        raise TypeError(f"The result is a {kind}, and out takes arrays. {todo}.")
+    check_rows(result, start, stop)
+    return np.asarray(result)
+
+
+def _check_fits(result: np.ndarray, shape, dtype, start: int, stop: int) -> None:
+    """Raise unless rows can be put where such rows are expected."""
+    rows = f"{describe_rows(start, stop)} of the result"
+    if result.shape[1:] != tuple(shape):
+        raise ValueError(
+            f"out has rows of the shape {tuple(shape)}, and {rows} have "
+            f"{result.shape[1:]}."
+        )
+    both_real = result.dtype.kind == dtype.kind == "f"
+    if not both_real and not np.can_cast(result.dtype, dtype, "safe"):
+        raise TypeError(
+            f"out is of {dtype}, which cannot keep {result.dtype}, of which {rows} are."
+        )

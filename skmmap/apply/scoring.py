@@ -1,0 +1,272 @@
+"""An estimator's own score on all rows, from chunks.
+
+The mean of the chunks' scores is not the score: R2 compares with the mean of all
+rows, and a short tail would count as much as a whole chunk. How each kind of score
+adds up is written down here, by the function that computes it.
+"""
+
+import math
+from copy import copy
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.cluster import KMeans
+from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.feature_selection import RFE, RFECV
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import r2_score
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
+from sklearn.utils import assert_all_finite
+
+from skmmap.apply.inference import (
+    NotByRowError,
+    Work,
+    iter_results,
+    keep_result,
+    keep_rows,
+)
+from skmmap.formats import open_source
+from skmmap.read import Table
+from skmmap.rows import show_rows
+from skmmap.wrap import (
+    has_sklearns,
+    is_sklearns,
+)
+
+_ASKED = (
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "transform",
+    "decision_function",
+    "score_samples",
+)
+
+
+def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs):
+    """Return ``estimator.score`` on all rows.
+
+    ``chunked(method, take)`` returns that method as a function of X that goes chunk by
+    chunk; it serves the scores that are not known here.
+    """
+    scored = _find_scored(estimator)
+    combine = _COMBINE.get(getattr(type(scored), "score", None))
+    if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
+        names = [name for name in _ASKED if hasattr(estimator, name)]
+        methods = {name: _ask(estimator, name, form, chunked) for name in names}
+        return _score_whole(scored, table, methods)
+    work = Work(estimator, "score", table, form, len(schedule))
+    return float(combine(work, schedule, n_jobs))
+
+
+def _has_r2(table) -> bool:
+    """Whether R2 is defined; if not, scikit-learn is to say so itself."""
+    y = table.y
+    return y is not None and y.n_rows > 1 and y.dtype.kind in "biuf"
+
+
+def _find_scored(estimator):
+    """Return the part whose ``score`` counts: that of others only hands rows on to it.
+
+    These transform rows before it, or do nothing, as for their predictions.
+    """
+    for kind, name in _HAND_ON.items():
+        if isinstance(estimator, kind) and not isinstance(estimator, RFECV):
+            return _find_scored(getattr(estimator, name))
+    if isinstance(estimator, Pipeline) and hasattr(estimator.steps[-1][1], "score"):
+        return _find_scored(estimator.steps[-1][1])
+    if _is_search(estimator) and estimator.scoring is None:
+        return _find_scored(estimator.best_estimator_)
+    return estimator
+
+
+_HAND_ON = {
+    FrozenEstimator: "estimator",
+    RFE: "estimator_",
+    SelfTrainingClassifier: "estimator_",
+}
+
+
+def _is_search(estimator) -> bool:
+    """Whether it is one of scikit-learn's searches, which have a model inside."""
+    has_best = "best_estimator_" in getattr(estimator, "__dict__", ())
+    return has_best and has_sklearns(estimator, "score")
+
+
+def _score_whole(estimator, table, methods: dict):
+    """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
+    scorer = _ask_instead(estimator, methods)
+    if _is_search(estimator):
+        scorer.best_estimator_ = _ask_instead(estimator.best_estimator_, methods)
+    y = () if table.y is None else (show_rows(table.y),)
+    params = {name: show_rows(source) for name, source in table.by_row.items()}
+    return scorer.score(show_rows(table.X), *y, **params, **table.whole)
+
+
+def _ask(estimator, method: str, form, chunked):
+    """Return the method as a function of X that goes by chunks, if its results can."""
+    if is_sklearns(estimator):
+        return chunked(method, keep_result)
+
+    def call(X, **params):
+        try:
+            return chunked(method, keep_rows)(X, **params)
+        except NotByRowError:
+            # skfolio predicts a portfolio, whose ratio is that of all rows together.
+            rows = form.apply(open_source(X, "X").load())
+            return getattr(estimator, method)(rows, **params)
+
+    return call
+
+
+def _ask_instead(estimator, methods: dict):
+    """Return a shallow copy that asks ``methods`` where its own would be called."""
+    if not hasattr(estimator, "__dict__"):
+        return estimator  # nothing can be put there: its own methods get all rows
+    scorer = copy(estimator)
+    for name, method in methods.items():
+        method.__name__ = name  # by which scikit-learn's scorers ask for it
+        vars(scorer)[name] = method
+    return scorer
+
+
+def _mean(work: Work, schedule, n_jobs) -> float:
+    """Mean over rows, such as accuracy: chunk means, weighted."""
+    total, weight = 0.0, 0.0
+    for hits, chunk_weight in _iter_taken(work, schedule, n_jobs, _take_hits):
+        total += hits
+        weight += chunk_weight
+    return total / weight
+
+
+def _take_hits(chunk, score) -> tuple:
+    """Return the weight of what is right in a chunk, and of all of it."""
+    weight = _find_weights(chunk).sum()
+    hits = score * weight
+    # Without weights these are counts, which the division made inexact.
+    return hits if "sample_weight" in chunk.params else round(hits), weight
+
+
+def _sum(work: Work, schedule, n_jobs) -> float:
+    """Sum over rows, such as the inertia of k-means."""
+    return math.fsum(_iter_taken(work, schedule, n_jobs, keep_result))
+
+
+def _bound(work: Work, schedule, n_jobs) -> float:
+    """Sum over documents plus one term of the topics, which each chunk repeats.
+
+    A document without words contributes nothing, so its score is that term.
+    """
+    topics = _find_topics(work, n_jobs)
+    scores = _iter_taken(work, schedule, n_jobs, keep_result)
+    return math.fsum(score - topics for score in scores) + topics
+
+
+def _find_topics(work: Work, n_jobs) -> float:
+    """Return the term of the topics: the score of a document without words."""
+    row = work.table.X.read(0, 1)
+    empty = Table(
+        open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
+    )
+    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)], n_jobs)
+    return topics
+
+
+def compute_perplexity(
+    estimator, table: Table, schedule, form, n_jobs, *, sub_sampling: bool
+) -> float:
+    """Return the ``perplexity`` of LatentDirichletAllocation on all rows.
+
+    It is the bound for each word, of which documents have terms that add up.
+    """
+    work = Work(estimator, "score", table, form, len(schedule))
+    topics = _find_topics(work, n_jobs)
+    taken = [*_iter_taken(work, schedule, n_jobs, _take_words)]
+    documents = math.fsum(score - topics for score, _ in taken)
+    words = np.float64(math.fsum(n_words for _, n_words in taken))
+    # Of a sample both are counted as those of all documents.
+    share = estimator.total_samples / table.X.n_rows if sub_sampling else 1.0
+    return np.exp(-(share * documents + topics) / (share * words))
+
+
+def _take_words(chunk, score) -> tuple:
+    """Return the score of a chunk, and how many words are in it."""
+    X = chunk.X if sparse.issparse(chunk.X) else np.asarray(chunk.X)
+    return score, float(X.sum(dtype=np.float64))
+
+
+def _iter_taken(work: Work, schedule, n_jobs, take):
+    """Yield what is taken of each chunk; those of no weight are left out."""
+    weights = work.table.by_row.get("sample_weight")
+    if weights is not None:
+        schedule = [rows for rows in schedule if weights.read(*rows).any()]
+    for _, _, taken in iter_results(replace(work, take=take), schedule, n_jobs):
+        yield taken
+
+
+def _r2(work: Work, schedule, n_jobs) -> float:
+    """Coefficient of determination, as ``sklearn.metrics.r2_score`` defines it."""
+    take = partial(_take_squares, _mean_target(work.table, schedule))
+    work = replace(work, method="predict", take=take, only_X=True)
+    residual = total = 0.0
+    for _, _, (left, around) in iter_results(work, schedule, n_jobs):
+        residual = residual + left
+        total = total + around
+    # A target that never varies is explained wholly or not at all.
+    safe = np.where(total == 0, 1, total)
+    scores = np.where(total == 0, residual == 0, 1 - residual / safe)
+    return scores.mean()
+
+
+def _take_squares(mean, chunk, y_pred) -> tuple:
+    """Return the squares that are left of a chunk, and those around the mean."""
+    y, weights = _find_target(chunk)
+    y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
+    if y_pred.shape != y.shape:
+        r2_score(y, y_pred)  # raises, and says what is wrong
+    assert_all_finite(y_pred, input_name="y_pred")
+    squares = (y - y_pred) ** 2, (y - mean) ** 2
+    return tuple((weights * square).sum(axis=0) for square in squares)
+
+
+def _mean_target(table, schedule):
+    """Return the weighted mean, exact for a target that never varies."""
+    origin = _to_columns(table.y.read(0, 1))
+    total = weight = 0.0
+    # Of the target alone: X is not read for it.
+    targets = Table(table.y, table.y, table.by_row, reading=table.reading)
+    for chunk in targets.iter_chunks(schedule):
+        y, weights = _find_target(chunk)
+        total = total + (weights * (y - origin)).sum(axis=0)
+        weight += weights.sum()
+    return origin[0] + total / weight
+
+
+def _find_target(chunk):
+    """Return the target as columns of float64, and weights as one column."""
+    y = _to_columns(chunk.y)
+    assert_all_finite(y, input_name="y")
+    return y, _find_weights(chunk)[:, None]
+
+
+def _to_columns(y):
+    return np.asarray(y).astype(np.float64).reshape(len(y), -1)
+
+
+def _find_weights(chunk):
+    weights = chunk.params.get("sample_weight")
+    return np.ones(chunk.n_rows) if weights is None else weights.astype(np.float64)
+
+
+_COMBINE = {
+    ClassifierMixin.score: _mean,
+    MultiOutputClassifier.score: _mean,
+    RegressorMixin.score: _r2,
+    KMeans.score: _sum,
+    LatentDirichletAllocation.score: _bound,
+}

@@ -1,0 +1,33 @@
+"""The command line: ``python -m skmmap``."""
+
+from skmmap.cli.demo import (
+    WAYS,
+    run_apart,
+)
+from skmmap.cli.demo_report import (
+    print_equality,
+    print_loading,
+    print_table,
+    say_size,
+)
+from skmmap.cli.digits import (
+    make_parts,
+    open_folder,
+    write_parts,
+)
+from skmmap.cli.info import (
+    describe,
+)
+
+__all__ = [
+    "WAYS",
+    "describe",
+    "make_parts",
+    "open_folder",
+    "print_equality",
+    "print_loading",
+    "print_table",
+    "run_apart",
+    "say_size",
+    "write_parts",
+]

@@ -1,0 +1,172 @@
+"""Three ways to train on the same files, each measured in a process of its own."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import SGDClassifier
+from sklearn.utils import gen_batches
+
+from skmmap import ChunkedFit
+
+
+def make_model() -> SGDClassifier:
+    """Return what every way trains: one pass, averaged, so that one is enough."""
+    return SGDClassifier(
+        loss="log_loss", average=True, max_iter=1, tol=None, random_state=0
+    )
+
+
+def flatten(images: np.ndarray) -> np.ndarray:
+    """Return a view with a row for each image; ChunkedFit needs none."""
+    return images.reshape(len(images), -1)
+
+
+def fit_chunked(X, y, _):
+    """Train with one line."""
+    return ChunkedFit(make_model(), max_epochs=1, shuffle=False).fit(X, y)
+
+
+def predict_at_once(model, X, _):
+    """Predict with one call, which ChunkedFit cuts into chunks."""
+    return model.predict(X if isinstance(model, ChunkedFit) else flatten(X))
+
+
+def fit_loop(X, y, chunk_size: int):
+    """Train with a loop as written by hand."""
+    model, classes = make_model(), np.unique(y)
+    for rows in gen_batches(len(X), chunk_size):
+        model.partial_fit(flatten(X[rows]), y[rows], classes=classes)
+    return model
+
+
+def predict_loop(model, X, chunk_size: int):
+    """Predict with a loop as written by hand."""
+    chunks = (X[rows] for rows in gen_batches(len(X), chunk_size))
+    return np.concatenate([model.predict(flatten(chunk)) for chunk in chunks])
+
+
+def fit_at_once(X, y, _):
+    """Train with scikit-learn alone, which makes a float64 copy of X."""
+    check_memory(8 * X.size)
+    return make_model().fit(flatten(X), y)
+
+
+WAYS = {
+    "ChunkedFit": (fit_chunked, predict_at_once),
+    "partial_fit loop": (fit_loop, predict_loop),
+    "model.fit": (fit_at_once, predict_at_once),
+}
+
+
+def check_memory(needed: int) -> None:
+    """Raise what would come anyway, before the machine swaps its way there."""
+    with suppress(AttributeError, ValueError, OSError):  # not every system tells
+        installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if needed > installed:
+            raise MemoryError(
+                f"X as float64 takes {needed / 1e9:,.1f} GB, and this machine has "
+                f"{installed / 1e9:,.1f} GB."
+            )
+
+
+def run_apart(way: str, folder: Path, chunk_size: int) -> dict:
+    """Return what a new process measured, or the error that it ended with."""
+    code = "from skmmap.cli.demo import main; main()"
+    command = [sys.executable, "-c", code, way, str(folder), str(chunk_size)]
+    # Left alone, glibc gives large freed blocks back to the system, or keeps them,
+    # by luck of the heap: as much as a chunk. This way what is in use is measured.
+    environment = {"MALLOC_MMAP_THRESHOLD_": "4000000", **os.environ}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1])
+    if done.returncode < 0:
+        hint = ", most likely for want of memory" if done.returncode == -9 else ""
+        return {"error": f"ended by signal {-done.returncode}{hint}."}
+    said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}."]
+    return {"error": said[-1]}
+
+
+def run_way(way: str, folder: str, chunk_size: str) -> dict:
+    """Train and predict in one way, and return what was measured."""
+    (fit, predict), rows, peak = WAYS[way], int(chunk_size), {}
+    with watch_memory(peak):
+        X, y, X_test, y_test = (
+            np.load(Path(folder, f"{name}.npy"), mmap_mode="r")
+            for name in ("X_train", "y_train", "X_test", "y_test")
+        )
+        began = time.perf_counter()
+        model = fit(X, y, rows)
+        fitted = time.perf_counter()
+        predicted = predict(model, X_test, rows)
+        ended = time.perf_counter()
+    learned = model.coef_.tobytes() + model.intercept_.tobytes()
+    return {
+        "accuracy": float(np.mean(predicted == y_test)),
+        "fit_rate": len(X) / (fitted - began),
+        "predict_rate": len(X_test) / (ended - fitted),
+        "coef": hashlib.sha256(learned).hexdigest(),
+        "chunk_size": getattr(model, "chunk_size_", rows),
+        **peak,
+    }
+
+
+@contextmanager
+def watch_memory(peak: dict, pause: float = 0.005):
+    """Keep in ``peak`` the most bytes of each kind that this process comes to hold."""
+    before, ended = read_memory(), threading.Event()
+
+    def look():
+        for kind, n_bytes in read_memory().items():
+            peak[kind] = max(peak.get(kind, 0), n_bytes - before[kind])
+
+    def watch():
+        while not ended.wait(pause):
+            look()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+        look()
+
+
+def read_memory() -> dict:
+    """Return the bytes that this process holds, pages of files apart if possible."""
+    with suppress(OSError):
+        status = Path("/proc/self/status").read_text()
+        found = re.findall(r"^Rss(\w+):\s*(\d+) kB", status, re.MULTILINE)
+        kinds = {kind: 1024 * int(n) for kind, n in found}
+        if "Anon" in kinds:
+            # Of a file system in memory, as /tmp may be, mapped pages are shared ones.
+            return {"memory": kinds["Anon"], "pages": kinds["File"] + kinds["Shmem"]}
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"memory": most if sys.platform == "darwin" else 1024 * most}
+
+
+def run_child(arguments: list[str]) -> dict:
+    """Return what ``run_way`` does, or its error, which is a result as well."""
+    try:
+        return run_way(*arguments)
+    except Exception as error:
+        return {"error": f"{type(error).__name__.lstrip('_')}: {error}"}
+
+
+def main() -> None:
+    """Measure the way that the command line names, and print what was measured."""
+    print(json.dumps(run_child(sys.argv[1:])))

@@ -1,0 +1,299 @@
+"""What is in a file of rows, in words: ``python -m skmmap info``."""
+
+import reprlib
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from skmmap._messages import say_size
+from skmmap.disk import (
+    find_format,
+    find_parts,
+    find_paths,
+    is_pattern,
+    to_path,
+)
+from skmmap.formats import open_rows
+from skmmap.formats.containers import (
+    ContainerStore,
+    Linked,
+    are_tables,
+    find_dtype,
+    find_layout,
+    import_library,
+    is_sparse_group,
+    is_string,
+    list_arrays,
+    list_columns,
+    to_value_type,
+)
+from skmmap.rows import find_source
+from skmmap.write import is_csv, iter_batches
+
+_SHOWN = 20  # labels, or datasets, that are listed
+_COUNTED = 2**16  # labels that are told apart; of more there is only a lower bound
+_COUNTED_NBYTES = 2**23
+_HINT = "shuffle before training in file order"
+
+
+def describe(path, *, key=None, columns=None) -> str:
+    """Say what `open_rows` finds at a path, and which labels a column of them holds.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A path or pattern, as `open_rows` takes it.
+
+    key : str, default=None
+        Name of the dataset in an HDF5 file or zarr group. Without it, all datasets
+        are listed where there are several.
+
+    columns : str or list of str, default=None
+        Columns of a Parquet or Arrow file. Without it, all columns are listed where
+        some are not numbers.
+
+    Returns
+    -------
+    text : str
+        Lines of a name and what there is to say: shape, type, order, size on disk,
+        and for rows of single numbers or strings what values there are.
+
+    Notes
+    -----
+    Reads: the header; one-dimensional rows once, by blocks of 8 MB.
+    Allocates: a few such blocks, and at most 65,536 different labels.
+    Equals: ``np.unique(y, return_counts=True)`` for labels, without loading them.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from skmmap.cli.info import describe
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "y.npy")
+    >>> np.save(path, np.arange(9, dtype=np.int8) // 3)
+    >>> print(describe(path))
+    shape    9
+    type     int8
+    size     137 bytes
+    labels   3: 0 (3), 1 (3), 2 (3)
+    sorted   yes: shuffle before training in file order
+    >>> describe(os.path.join(folder.name, "X.csv"))
+    Traceback (most recent call last):
+        ...
+    ValueError: X.csv is a CSV file, whose rows have to be parsed. ...
+    >>> folder.cleanup()
+    """
+    path = to_path(path)
+    if is_csv(path):
+        raise ValueError(
+            f"{path.name} is a CSV file, whose rows have to be parsed. Convert "
+            "it once: python -m skmmap convert SRC DST."
+        )
+    names = [] if key is not None else _find_datasets(path)
+    if len(names) > 1 and columns is None:
+        facts = _list_named("datasets", f"--key {names[0][0]}", names)
+    else:
+        facts = _open_or_list(path, key, columns)
+    facts.insert(min(2, len(facts)), ("size", say_size(_find_size(path))))
+    return "\n".join(f"{name:<8} {value}" for name, value in facts)
+
+
+def _open_or_list(path: Path, key, columns) -> list[tuple]:
+    """Return what rows are, or the columns of a table of which no array is made."""
+    try:
+        return _find_facts(open_rows(path, key=key, columns=columns))
+    except TypeError:
+        paths = find_paths(path, "path") if is_pattern(path) else [path]
+        if columns is not None or not are_tables(paths):
+            raise
+    n_rows, types = list_columns(paths)
+    said = [(name, _say_column(type_)) for name, type_ in types.items()]
+    listed = _list_named("columns", f"--column {shlex.quote(said[0][0])}", said)
+    return [("rows", f"{n_rows:,}"), *listed]
+
+
+def _say_column(type_) -> str:
+    """Say the type of a column as NumPy does, or Arrow if that has none."""
+    if "list" in str(type_).partition("<")[0]:
+        return f"lists of {_say_column(to_value_type(type_.value_type))}"
+    return "text" if is_string(type_) else str(find_dtype(type_, False) or type_)
+
+
+def _find_facts(rows) -> list[tuple]:
+    """Return shape, type, and whatever else there is to say."""
+    source = find_source(rows)
+    facts = [("shape", _say_shape(rows.shape)), ("type", _say_type(rows.dtype))]
+    if rows.ndim > 1:
+        return facts + _find_order(source.store)
+    if rows.dtype.kind in "iubUS":
+        return facts + _find_labels(source)
+    return facts + (_find_range(source) if rows.dtype.kind in "fmM" else [])
+
+
+def _say_shape(shape) -> str:
+    return " x ".join(f"{n:,}" for n in shape)
+
+
+def _say_type(dtype: np.dtype) -> str:
+    if dtype.isnative:
+        return str(dtype)
+    native = dtype.newbyteorder("=")
+    order = {">": "big-endian", "<": "little-endian"}.get(dtype.byteorder, "mixed")
+    return f"{native}, {order}: converted whenever it is read"
+
+
+def _find_order(store) -> list[tuple]:
+    if store.is_sparse:
+        return [("order", f"CSR, {store.row_values:,} values in a row on average")]
+    if isinstance(store, ContainerStore):
+        return []
+    if not store.is_slow_layout:
+        return [("order", "C: row by row")]
+    todo = "python -m skmmap convert writes it in C order"
+    slow = "Fortran: column by column, which is slow to read row by row"
+    return [("order", f"{slow}; {todo}")]
+
+
+def _find_size(path: Path) -> int:
+    """Return the bytes of all files at a path or of a pattern."""
+    found = find_paths(path, "path") if is_pattern(path) else [path]
+    if path.is_dir() and find_format(path) == "parquet":
+        found = find_parts(path)
+    inside = [file for place in found for file in (place, *place.rglob("*"))]
+    return sum(file.stat().st_size for file in inside if file.is_file())
+
+
+# Several datasets in one file
+
+
+def _find_datasets(path: Path) -> list[tuple]:
+    """Return names and what is known of the datasets of an HDF5 file or zarr group."""
+    kind = find_format(path)
+    if kind == "hdf" and path.is_file():
+        with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
+            return [(name, _say_node(node)) for name, node in list_arrays(file)]
+    if kind == "zarr" and path.is_dir():
+        zarr = import_library("zarr", "zarr arrays", "zarr", path)
+        group = zarr.open(str(path), mode="r")
+        nodes = list_arrays(group) if hasattr(group, "members") else []
+        return [(name, _say_node(node)) for name, node in nodes]
+    return []
+
+
+def _say_node(node) -> str:
+    """Say the shape and type of an array, or of a matrix in a group."""
+    if is_sparse_group(node):
+        layout, shape = find_layout(node)
+        return f"{_say_shape(shape)} {layout.upper()} {_say_type(node['data'].dtype)}"
+    if isinstance(node, Linked) and node.layout is not None:
+        return f"{_say_shape(node.shape)} {node.layout.upper()} {_say_type(node.dtype)}"
+    return f"{_say_shape(node.shape)} {_say_type(node.dtype)}".strip()
+
+
+def _list_named(what: str, option: str, named: list) -> list[tuple]:
+    """Say how many things have names, how to choose one of them, and the first ones."""
+    facts = [(what, f"{len(named):,}; one of them: {option}"), *named[:_SHOWN]]
+    if len(named) > _SHOWN:
+        facts.append(("...", f"and {len(named) - _SHOWN:,} more"))
+    return facts
+
+
+# Rows of single values
+
+
+def _find_range(source) -> list[tuple]:
+    """Return the smallest and the largest of all numbers, and how many are missing."""
+    low, high, n_missing = [], [], 0
+    for block in iter_batches(source):
+        is_missing = np.isnan(block)
+        n_missing += int(np.count_nonzero(is_missing))
+        known = block[~is_missing] if is_missing.any() else block
+        if len(known):
+            low, high = [min([*low, known.min()])], [max([*high, known.max()])]
+    found = f"{low[0]!s} to {high[0]!s}" if low else "none"
+    name = "NaN" if source.dtype.kind == "f" else "NaT"
+    return [("values", found), (name, f"{n_missing:,}")]
+
+
+def _find_labels(source) -> list[tuple]:
+    """Return which labels there are, and whether they lie sorted."""
+    if not source.n_rows:
+        return [("labels", "none")]
+    labels, order = _Labels(source.dtype), _Order()
+    for block in iter_batches(source):
+        labels.add(block)
+        order.add(block)
+    return [("labels", labels.describe()), ("sorted", order.describe(labels.counts))]
+
+
+class _Labels:
+    """Different values, counted as long as they are few."""
+
+    def __init__(self, dtype: np.dtype):
+        self.counts, self._extremes = Counter(), []
+        self._most = max(_SHOWN, min(_COUNTED, _COUNTED_NBYTES // dtype.itemsize))
+
+    def add(self, block: np.ndarray) -> None:
+        values, counts = np.unique(block, return_counts=True)
+        ends = [*self._extremes, values[0].item(), values[-1].item()]
+        self._extremes = [min(ends), max(ends)]
+        if self.counts is not None and len(values) <= self._most:
+            self.counts.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        if len(values) > self._most or len(self.counts or ()) > self._most:
+            self.counts = None
+
+    def describe(self) -> str:
+        low, high = map(_say_label, self._extremes)
+        if self.counts is None:
+            return f"more than {self._most:,}, from {low} to {high}"
+        if len(self.counts) > _SHOWN:
+            return f"{len(self.counts):,}, from {low} to {high}"
+        listed = (f"{_say_label(v)} ({n:,})" for v, n in sorted(self.counts.items()))
+        return f"{len(self.counts)}: {', '.join(listed)}"
+
+
+def _say_label(value) -> str:
+    return reprlib.repr(value)
+
+
+class _Order:
+    """Whether values ascend or descend, and how many runs of equal ones there are."""
+
+    def __init__(self):
+        self._last = None
+        self._n_rows, self._n_runs = 0, 1
+        self._ascends = self._descends = True
+
+    def add(self, block: np.ndarray) -> None:
+        for before, after in self._iter_neighbours(block):
+            self._n_runs += int(np.count_nonzero(before != after))
+            self._ascends &= bool(np.all(before <= after))
+            self._descends &= bool(np.all(before >= after))
+        self._last = block[-1:].copy()
+        self._n_rows += len(block)
+
+    def _iter_neighbours(self, block: np.ndarray) -> Iterator[tuple]:
+        if self._last is not None:
+            yield self._last, block[:1]
+        yield block[:-1], block[1:]
+
+    def describe(self, counts) -> str:
+        """Say it; ``counts`` of the labels tell how long runs are by chance."""
+        if self._n_runs == 1:
+            return "there is one label only"
+        if self._ascends or self._descends:
+            return f"yes: {_HINT}"
+        if counts is not None and self._n_runs == len(counts):
+            return f"each label in one run: {_HINT}"
+        runs = f"no: runs of one label are {self._n_rows / self._n_runs:.1f} rows long"
+        return f"{runs} on average{self._say_chance(counts)}"
+
+    def _say_chance(self, counts) -> str:
+        if counts is None:
+            return ""
+        n_rows = self._n_rows
+        changes = sum(n * (n_rows - n) for n in counts.values()) / n_rows
+        return f"; {n_rows / (1 + changes):.1f} in random order"

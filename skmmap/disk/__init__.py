@@ -1,0 +1,95 @@
+"""Files on disk: which may be read, what lies where, and how one appears whole."""
+
+from skmmap.disk.allocation import (
+    BUFFER,
+    LOADED,
+    MAP_TODO,
+    RESULT,
+    allocate,
+    counting_files,
+    explaining,
+)
+from skmmap.disk.behind import (
+    find_behind,
+    is_named,
+)
+from skmmap.disk.hidden import (
+    find_new_mode,
+    open_hidden,
+)
+from skmmap.disk.identity import (
+    FileState,
+    Identity,
+    await_tick,
+    find_memmap,
+    read_open_state,
+    read_state,
+)
+from skmmap.disk.npy_header import (
+    MAGIC,
+    make_header,
+    read_header,
+)
+from skmmap.disk.paths import (
+    NPY,
+    SUFFIXES,
+    find_format,
+    find_parts,
+    find_paths,
+    find_suffix,
+    is_path,
+    is_pattern,
+    names_rows,
+    to_path,
+)
+from skmmap.disk.regular import (
+    check_regular,
+    open_regular,
+)
+from skmmap.disk.unfinished import (
+    Unfinished,
+    all_or_none,
+    check_path,
+    check_place,
+    create,
+)
+
+__all__ = [
+    "BUFFER",
+    "LOADED",
+    "MAGIC",
+    "MAP_TODO",
+    "NPY",
+    "RESULT",
+    "SUFFIXES",
+    "FileState",
+    "Identity",
+    "Unfinished",
+    "all_or_none",
+    "allocate",
+    "await_tick",
+    "check_path",
+    "check_place",
+    "check_regular",
+    "counting_files",
+    "create",
+    "explaining",
+    "find_behind",
+    "find_format",
+    "find_memmap",
+    "find_new_mode",
+    "find_parts",
+    "find_paths",
+    "find_suffix",
+    "is_named",
+    "is_path",
+    "is_pattern",
+    "make_header",
+    "names_rows",
+    "open_hidden",
+    "open_regular",
+    "read_header",
+    "read_open_state",
+    "read_state",
+    "to_path",
+]

@@ -1,0 +1,257 @@
+"""A file under a hidden name, which takes its place only when it is whole."""
+
+import errno
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from skmmap.disk.hidden import (
+    copy_access,
+    find_new_mode,
+    make_hidden,
+    open_locked,
+)
+from skmmap.disk.paths import (
+    NPY,
+    find_suffix,
+    is_path,
+    to_path,
+)
+from skmmap.disk.regular import check_regular
+
+
+class Unfinished:
+    """A file that is being written; nothing is at its place until `commit`.
+
+    One with a ``key`` can be gone on with: by whoever asks with ``resume``, a file that
+    is not this user's own is refused, and left alone by others.
+    """
+
+    def __init__(self, path: Path, *, key: str = "", resume: bool = False):
+        self._place = _follow(path)
+        self._file = self._open(f".skmmap_{key}", path, resume) if key else None
+        if self._file is None:
+            # Not *.npy, which would be found by who looks for such files.
+            self.hidden = self._place.with_name(f".skmmap_{secrets.token_hex(8)}")
+            self._file = make_hidden(self.hidden)
+        try:
+            self._new_mode = find_new_mode(self._place.parent)
+            copy_access(self._file, self._place, self._new_mode, is_over=False)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _open(self, name: str, path: Path, resume: bool):
+        self.hidden = self._place.with_name(name)
+        try:
+            return open_locked(self.hidden, path)
+        except PermissionError:
+            if resume:
+                raise
+            return None
+
+    def write(self, data) -> None:
+        self._file.write(data)
+
+    def write_at(self, place: int, data) -> None:
+        self._file.seek(place)
+        self._file.write(data)
+
+    def read_at(self, place: int, n_bytes: int) -> bytes:
+        """Return what is there, as zeros what is not."""
+        self._file.seek(place)
+        return self._file.read(n_bytes).ljust(n_bytes, b"\0")
+
+    def read(self, reader, *args):
+        """Return what a function reads from the beginning."""
+        self._file.seek(0)
+        return reader(self._file, *args)
+
+    @property
+    def size(self) -> int:
+        self._file.flush()
+        return os.fstat(self._file.fileno()).st_size
+
+    def allocate(self, n_bytes: int) -> None:
+        """Take the room on the disk, or raise."""
+        self._file.flush()
+        take_room(self._file, n_bytes)
+
+    def truncate(self, n_bytes: int = 0) -> None:
+        self._file.truncate(n_bytes)
+
+    def flush(self) -> None:
+        """Leave what was written to the system, which outlives the process."""
+        self._file.flush()
+
+    def sync(self) -> None:
+        """Wait until all is on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Leave the hidden file to who goes on with it."""
+        self._file.close()
+
+    def commit(self, header: bytes = b"") -> None:
+        """Write the header anew, and let the file take its place."""
+        self.finish(header)
+        self.put()
+
+    def finish(self, header: bytes) -> None:
+        """Write the header anew, and wait until all is on the disk."""
+        self._file.seek(0)
+        self._file.write(header)
+        self.sync()
+        copy_access(self._file, self._place, self._new_mode, is_over=True)
+
+    def put(self) -> None:
+        """Let the file take its place."""
+        if os.name == "nt":  # which renames no open file
+            self._file.close()
+        os.replace(self.hidden, self._place)
+        self._file.close()
+        _sync_folder(self._place.parent)
+
+    def discard(self) -> None:
+        # Closing the buffered file would write its rest, and fail once more. While it
+        # is open it is locked, and not gone on with; Windows deletes no open file.
+        steps = [self.hidden.unlink, self._file.raw.close]
+        for step in steps if os.name != "nt" else reversed(steps):
+            with suppress(OSError):
+                step()
+
+
+@contextmanager
+def all_or_none(files: list[Unfinished]) -> Iterator[None]:
+    """Let several files take their places inside; put the old ones back if that fails.
+
+    No system renames two files at once. So the old ones are gone before the first new
+    one is there: whoever is killed between leaves a file missing, which is an error
+    later, and never a new one beside an old one, which is none.
+    """
+    places = [file._place for file in files]
+    backups = [
+        place.with_name(f".skmmap_{secrets.token_hex(8)}.old") for place in places
+    ]
+    try:
+        for place, backup in zip(places, backups, strict=True):
+            with suppress(FileNotFoundError):
+                os.replace(place, backup)
+        for folder in {place.parent for place in places}:
+            _sync_folder(folder)
+        yield
+    except BaseException:
+        _put_back(files, backups)
+        raise
+    for backup in backups:
+        with suppress(OSError):
+            os.unlink(backup)
+
+
+def _put_back(files: list[Unfinished], backups: list[Path]) -> None:
+    """Remove the new files that are in their places, then put back the old ones."""
+    for file in files:
+        if not os.path.lexists(file.hidden):
+            with suppress(OSError):
+                os.unlink(file._place)
+    for file, backup in zip(files, backups, strict=True):
+        with suppress(FileNotFoundError):
+            os.replace(backup, file._place)
+
+
+def take_room(file, n_bytes: int) -> None:
+    """Make an open file so long, with room on the disk for all of it, or raise.
+
+    Else a map of what has no room would kill the process that writes to it.
+    """
+    if n_bytes > sys.maxsize:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    if hasattr(os, "posix_fallocate") and n_bytes:
+        try:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return
+        except OSError as error:  # of file systems that cannot
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+    free = shutil.disk_usage(os.path.dirname(file.name)).free
+    if free + os.fstat(file.fileno()).st_size < n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    file.truncate(n_bytes)
+
+
+def create(path: Path, header: bytes, n_bytes: int) -> None:
+    """Write a file of zeros behind a header, whole or not at all."""
+    check_place(_follow(path))
+    try:
+        out = Unfinished(path)
+        try:
+            out.allocate(n_bytes)
+            out.commit(header)
+        except BaseException:
+            out.discard()
+            raise
+    except OSError as error:
+        left = "no file was left there"
+        if os.path.lexists(path):
+            left = "the file that was there before is as it was"
+        raise OSError(
+            error.errno,
+            f"{path} of {n_bytes:,} bytes cannot be made: {error.strerror or error}; "
+            f"{left}. Make room, or choose a path on another disk.",
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name reach the disk, where the system can wait for that."""
+    if os.name == "nt":
+        return
+    # The file is there, whole, even on a file system that refuses this.
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def _follow(path: Path) -> Path:
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def check_path(path, name: str = "path") -> Path:
+    """Return ``path`` as an absolute one, if a file can be put there."""
+    if not is_path(path):
+        raise TypeError(
+            f"{name} must be a str or a pathlib.Path; got {type(path).__name__}."
+        )
+    path = to_path(path)
+    if find_suffix(path) not in NPY:
+        named = str(path)
+        raise ValueError(
+            f"{name} must end in '.npy'; got {named!r}. Write {named + '.npy'!r}."
+        )
+    path = path.absolute()
+    check_place(_follow(path))
+    return path
+
+
+def check_place(place: Path) -> None:
+    if not place.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {place.parent} for {place.name}. Make it first, or "
+            "choose another path."
+        )
+    if place.is_dir():
+        raise IsADirectoryError(f"{place} is a folder. Choose another path.")
+    if place.exists():
+        check_regular(place)
+    # Replacing a file asks the folder only, and would go through.
+    if place.exists() and not os.access(place, os.W_OK):
+        raise PermissionError(
+            f"{place} may not be written to. Make it writable, or choose another path."
+        )

@@ -1,0 +1,213 @@
+"""Says what a fit would do, before a byte of X is read."""
+
+from numbers import Integral
+
+from skmmap._messages import say_size
+from skmmap.learn.merge_fit import find_merge_jobs
+from skmmap.learn.plan import Plan
+from skmmap.learn.seeds import find_own_seed
+from skmmap.order import (
+    BlockOrder,
+    ChunkOrder,
+)
+from skmmap.rows import find_read_nbytes
+from skmmap.wrap import (
+    find_learner,
+    find_unheard,
+)
+
+
+def explain(wrapper, plan: Plan) -> str:
+    """Return the text that ``ChunkedFit.explain`` prints."""
+    lines = [f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"]
+    sections = {
+        "starts from": _say_start(plan),
+        "order": _say_order(plan),
+        "chunks": _say_chunks(wrapper, plan),
+        "epochs": _say_epochs(wrapper, plan),
+        "reads": _say_reads(plan),
+        "reads by": _say_path(plan),
+        "memory": _say_memory(plan),
+        "labels": _say_labels(plan),
+        "held out": _say_held_out(plan),
+        "jobs": _say_jobs(wrapper, plan),
+        "from the estimator": _say_taken(wrapper, plan),
+        "changed for partial_fit": _say_changed(wrapper, plan),
+        "without effect": _say_unheard(wrapper),
+        "seed": _say_seed(wrapper, plan),
+    }
+    lines += [f"  {name:<24}{said}" for name, said in sections.items() if said]
+    return "\n".join(lines)
+
+
+def _say_data(plan: Plan) -> str:
+    X = plan.table.X
+    shape = " x ".join(f"{size:,}" for size in X.shape)
+    kind = X.dtype if X.store.is_array else X.store.kind
+    with_y = "" if plan.table.y is None else " with y"
+    return f"{shape} {kind}, {say_size(X.n_rows * plan.table.row_nbytes)}{with_y}"
+
+
+def _say_start(plan: Plan) -> str:
+    learned = "what was learned before (warm_start=True)"
+    parts = [learned] if plan.start.trained is not None else []
+    return ", ".join([*parts, *plan.start.given])
+
+
+def _say_order(plan: Plan) -> str:
+    schedule = plan.schedule
+    if isinstance(schedule, ChunkOrder):
+        return f"{len(schedule):,} chunks in random order, rows as they lie"
+    if not isinstance(schedule, BlockOrder):
+        return "as rows lie"
+    if schedule.n_buffers == 1:
+        return "all rows mixed in one buffer"
+    rows = schedule.n_rows // schedule.n_buffers
+    block = max(1, rows // schedule.n_slices)
+    return (
+        f"{schedule.n_buffers:,} buffers of {rows:,} rows, mixed from one block of "
+        f"{block:,} rows ({say_size(block * plan.table.row_nbytes)}) of each of "
+        f"{schedule.n_slices} slices"
+    )
+
+
+def _say_chunks(wrapper, plan: Plan) -> str:
+    rows = plan.schedule.chunk_size
+    said = f"{len(plan.schedule):,} of {rows:,} rows"
+    if plan.facts.batch and wrapper.chunk_size == "auto":
+        several = "a multiple of " if plan.facts.cuts else ""
+        said += f" ({several}{plan.facts.batch} of the estimator)"
+    return said
+
+
+def _say_epochs(wrapper, plan: Plan) -> str:
+    if plan.n_epochs == 1:
+        return "1"
+    name = f"{plan.facts.epochs} of the estimator"
+    source = name if wrapper.max_epochs == "auto" else "max_epochs"
+    stops = {
+        "loss": "until the loss stalls",
+        "steps": "until steps change little",
+        "perplexity": "until the perplexity stalls, if evaluate_every > 0",
+        None: "exactly",
+    }[plan.facts.stops]
+    _, learner = find_learner(wrapper.estimator)
+    if plan.facts.stops == "loss" and learner.tol is None:
+        stops = "exactly"
+    elif plan.validation is not None and hasattr(learner, "n_iter_no_change"):
+        stops = "until the score of held-out rows stalls"
+    return f"at most {plan.n_epochs:,} ({source}), {stops}"
+
+
+def _say_reads(plan: Plan) -> str:
+    nbytes, is_exact = find_read_nbytes(plan.table.sources)
+    places = plan.schedule.n_reads
+    return (
+        f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, from "
+        f"{places:,} {'place' if places == 1 else 'places'} (seeks)"
+    )
+
+
+def _say_path(plan: Plan) -> str:
+    files = plan.table.files
+    if not files:
+        return ""
+    how, reason = plan.table.reading.choose(files)
+    return f"{_PATHS[how]}: {reason}"
+
+
+_PATHS = {
+    "map": "maps, page by page",
+    "buffer": "reading into memory",
+    "uncached": "reading into memory, past the system's cache",
+}
+
+
+def _say_memory(plan: Plan) -> str:
+    row_nbytes = plan.table.row_nbytes
+    chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
+    wide = 8 * plan.table.X.row_values * chunk
+    parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
+    if plan.is_mixed:
+        rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
+        buffers = min(2, plan.schedule.n_buffers)
+        said = say_size(buffers * rows * (row_nbytes + 8))
+        parts.insert(0, f"{said} for {_BUFFERS[buffers]}")
+    return ", ".join(parts)
+
+
+_BUFFERS = {1: "a mixed buffer", 2: "a mixed buffer and the next one"}
+
+
+def _say_labels(plan: Plan) -> str:
+    labels = plan.labels
+    if labels is None or labels.counts is None:
+        return ""
+    several = isinstance(labels.classes, list)
+    number = " and ".join(
+        f"{len(column):,}"
+        for column in (labels.classes if several else [labels.classes])
+    )
+    return f"{number} classes, {100 * labels.sortedness:.0f} % sorted"
+
+
+def _say_held_out(plan: Plan) -> str:
+    if plan.validation is None:
+        return ""
+    return f"{plan.validation.X.n_rows:,} rows, scored after each epoch"
+
+
+def _say_jobs(wrapper, plan: Plan) -> str:
+    number = find_merge_jobs(wrapper, plan).number
+    if number > 1:
+        return f"{number:,}, on parts of the rows; what they learn is added up"
+    return "" if wrapper.n_jobs in (None, 1) else "1: this fit goes chunk after chunk"
+
+
+def _say_taken(wrapper, plan: Plan) -> str:
+    """Say the estimator's own parameters that the run follows."""
+    _, learner = find_learner(wrapper.estimator)
+    names = [plan.facts.epochs if wrapper.max_epochs == "auto" else None]
+    if isinstance(plan.facts.shuffle, str) and wrapper.shuffle == "auto":
+        names.append(plan.facts.shuffle)
+    if wrapper.chunk_size == "auto":
+        names.append(plan.facts.batch)
+    if plan.n_epochs > 1:
+        names += _STOPPING.get(plan.facts.stops, ())
+    shown = [name for name in names if name and hasattr(learner, name)]
+    return ", ".join(f"{name}={getattr(learner, name)!r}" for name in shown)
+
+
+_STOPPING = {
+    "loss": ("tol", "n_iter_no_change", "early_stopping"),
+    "steps": ("tol", "max_no_improvement"),
+    "perplexity": ("evaluate_every", "perp_tol"),
+}
+
+
+def _say_seed(wrapper, plan: Plan) -> str:
+    name, own = find_own_seed(wrapper.estimator)
+    if isinstance(wrapper.random_state, Integral):
+        return f"{plan.seed} (random_state)"
+    if wrapper.random_state is None:
+        if isinstance(own, Integral):
+            return f"{plan.seed} ({name} of the estimator)"
+        if plan.seed is None:
+            return "none, since nothing is drawn"
+        return "drawn by fit, and recorded in random_state_"
+    return "drawn by fit from random_state, and recorded in random_state_"
+
+
+def _say_unheard(wrapper) -> str:
+    found = find_unheard(wrapper.estimator)
+    said = ", ".join(f"{name}={value!r}" for name, value in found.items())
+    return f"{said}: partial_fit does not look at it" if said else ""
+
+
+def _say_changed(wrapper, plan: Plan) -> str:
+    given = wrapper.estimator.get_params() if plan.changed else {}
+    return ", ".join(
+        f"{name}={value!r} for {given[name]!r}"
+        for name, value in plan.changed.items()
+        if value != given[name]
+    )

@@ -1,0 +1,209 @@
+"""The training loss of a fitted estimator on some rows, as its own ``fit`` counts it.
+
+A loss is an array with a number for each problem that ``fit`` solves by itself: one
+for each class of a one-against-all classifier, one for each output.
+"""
+
+from numbers import Real
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import is_classifier
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import (
+    LatentDirichletAllocation,
+    MiniBatchDictionaryLearning,
+    MiniBatchNMF,
+    sparse_encode,
+)
+from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import SGDOneClassSVM
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+
+from skmmap.wrap import (
+    META,
+    SGD,
+    find_learner,
+    iter_fitted,
+)
+
+
+def read_losses(estimator, n_rows: int):
+    """Return the ``loss_`` of what has just learned so many rows, None without one."""
+    if isinstance(estimator, MiniBatchKMeans):
+        inertia = vars(estimator).get("inertia_")
+        return None if inertia is None else np.array([inertia / n_rows])
+    losses = [getattr(member, "loss_", None) for member in iter_fitted(estimator)]
+    if not losses or not all(isinstance(loss, Real) for loss in losses):
+        return None
+    return np.array(losses, dtype=np.float64)
+
+
+def can_compute_losses(estimator) -> bool:
+    """Whether `compute_losses` knows the loss of the estimator."""
+    _, learner = find_learner(estimator)
+    return isinstance(learner, (*SGD, MiniBatchNMF, MiniBatchDictionaryLearning))
+
+
+def compute_losses(estimator, X, y) -> np.ndarray:
+    """Return the losses on these rows."""
+    if isinstance(estimator, META):
+        problems = _iter_problems(estimator, X, y)
+        return np.concatenate([compute_losses(*problem) for problem in problems])
+    if not hasattr(estimator, "feature_names_in_"):
+        X = _drop_names(X)  # some meta-estimators do
+    if isinstance(estimator, MiniBatchNMF):
+        return np.array([_nmf(estimator, X)])
+    if isinstance(estimator, MiniBatchDictionaryLearning):
+        return np.array([_dictionary(estimator, X)])
+    return _sgd(estimator, X, y)
+
+
+def _drop_names(X):
+    return X if sparse.issparse(X) else np.asarray(X)
+
+
+def compute_perplexity(estimator: LatentDirichletAllocation, X) -> float:
+    """Return what the ``fit`` of LatentDirichletAllocation stops by."""
+    return float(estimator.perplexity(X))
+
+
+def _iter_problems(estimator, X, y):
+    """Yield the estimators inside of a meta-estimator with their rows and targets."""
+    if isinstance(estimator, SelectFromModel):
+        yield estimator.estimator_, X, y
+    elif isinstance(estimator, MultiOutputClassifier | MultiOutputRegressor):
+        for member, column in zip(estimator.estimators_, y.T, strict=True):
+            yield member, X, column
+    elif isinstance(estimator, OneVsRestClassifier):
+        positive = estimator.classes_[-len(estimator.estimators_) :]
+        for member, label in zip(estimator.estimators_, positive, strict=True):
+            target = y[:, label] if estimator.multilabel_ else y == label
+            if isinstance(member, SGD):  # and not a constant, for want of examples
+                yield member, X, target.astype(int)
+    elif isinstance(estimator, OneVsOneClassifier):
+        yield from _iter_pairs(estimator, X, y)
+
+
+def _iter_pairs(estimator, X, y):
+    labels = estimator.classes_
+    X, y = _drop_names(X), np.asarray(y)
+    pairs = zip(*np.triu_indices(len(labels), k=1), strict=True)
+    for member, (i, j) in zip(estimator.estimators_, pairs, strict=True):
+        rows = (y == labels[i]) | (y == labels[j])
+        if rows.any():
+            yield member, X[rows], (y[rows] == labels[j]).astype(int)
+
+
+def _sgd(estimator, X, y) -> np.ndarray:
+    """Mean loss and penalty, which ``fit`` adds except for passive-aggressive steps."""
+    if isinstance(estimator, SGDOneClassSVM):
+        # A hinge for rows that are all of one class, with 1 - offset for intercept.
+        loss = np.maximum(0, -estimator.decision_function(X)).mean()
+        alpha = estimator.nu
+        return loss + _penalty(estimator, "l2", alpha) + alpha * (1 - estimator.offset_)
+    if is_classifier(estimator):
+        predicted = estimator.decision_function(X).reshape(len(y), -1)
+        positive = estimator.classes_[-predicted.shape[1] :]
+        target = np.where(np.asarray(y)[:, None] == positive, 1.0, -1.0)
+    else:
+        predicted, target = estimator.predict(X)[:, None], np.asarray(y)[:, None]
+    loss = _LOSSES[_name_loss(estimator)](predicted, target, estimator.epsilon)
+    if _is_passive(estimator):
+        return loss.mean(axis=0)
+    penalty = _penalty(estimator, estimator.penalty, estimator.alpha)
+    return loss.mean(axis=0) + penalty
+
+
+def _is_passive(estimator) -> bool:
+    is_old = type(estimator).__name__.startswith("PassiveAggressive")
+    return is_old or estimator.learning_rate in ("pa1", "pa2")
+
+
+def _name_loss(estimator) -> str:
+    # The steps of passive-aggressive learning differ, and its loss does not.
+    is_old = type(estimator).__name__.startswith("PassiveAggressive")
+    return estimator.loss.removeprefix("squared_") if is_old else estimator.loss
+
+
+def _penalty(estimator, name, alpha):
+    """What ``fit`` adds for each row: half of the squares, or the absolute values."""
+    if name is None:
+        return 0.0
+    coef = estimator.coef_
+    coef = np.atleast_2d(coef.toarray() if sparse.issparse(coef) else coef)
+    ratio = {"l2": 0.0, "l1": 1.0}.get(name, getattr(estimator, "l1_ratio", 0.0))
+    squares, absolutes = (coef**2).sum(axis=1), np.abs(coef).sum(axis=1)
+    return alpha * ((1 - ratio) * squares / 2 + ratio * absolutes)
+
+
+def _modified_huber(p, y, epsilon):
+    z = p * y
+    return np.where(z >= -1, np.maximum(0, 1 - z) ** 2, -4 * z)
+
+
+def _huber(p, y, epsilon):
+    r = np.abs(y - p)
+    return np.where(r <= epsilon, r**2 / 2, epsilon * r - epsilon**2 / 2)
+
+
+# https://scikit-learn.org/stable/modules/sgd.html#mathematical-formulation
+_LOSSES = {
+    "hinge": lambda p, y, epsilon: np.maximum(0, 1 - p * y),
+    "perceptron": lambda p, y, epsilon: np.maximum(0, -p * y),
+    "squared_hinge": lambda p, y, epsilon: np.maximum(0, 1 - p * y) ** 2,
+    "log_loss": lambda p, y, epsilon: np.logaddexp(0, -p * y),
+    "modified_huber": _modified_huber,
+    "squared_error": lambda p, y, epsilon: (y - p) ** 2 / 2,
+    "huber": _huber,
+    "epsilon_insensitive": lambda p, y, epsilon: np.maximum(0, abs(y - p) - epsilon),
+    "squared_epsilon_insensitive": lambda p, y, epsilon: (
+        np.maximum(0, abs(y - p) - epsilon) ** 2
+    ),
+}
+
+
+def _nmf(estimator, X) -> float:
+    """Divergence of X from its factors and the penalties of these, per row."""
+    W, H = np.asarray(estimator.transform(X)), estimator.components_
+    X = X.toarray() if sparse.issparse(X) else np.asarray(X)
+    alpha = estimator.alpha_W
+    other = alpha if estimator.alpha_H == "same" else estimator.alpha_H
+    penalty = X.shape[1] * alpha * _norm(estimator, W) / len(X)
+    penalty += other * _norm(estimator, H)
+    return _find_divergence(estimator, X, np.maximum(W @ H, 1e-12)) + penalty
+
+
+def _norm(estimator, factor) -> float:
+    ratio = estimator.l1_ratio
+    return float(ratio * np.abs(factor).sum() + (1 - ratio) * (factor**2).sum())
+
+
+def _find_divergence(estimator, X, WH) -> float:
+    beta = {"frobenius": 2, "kullback-leibler": 1, "itakura-saito": 0}.get(
+        estimator.beta_loss, estimator.beta_loss
+    )
+    if beta == 1:
+        logs = np.log(X / WH, out=np.zeros_like(WH), where=X > 0)
+        return float((X * logs - X + WH).sum() / len(X))
+    if beta == 0:
+        ratio = X / WH
+        return float((ratio - np.log(ratio) - 1).sum() / len(X))
+    parts = X**beta + (beta - 1) * WH**beta - beta * X * WH ** (beta - 1)
+    return float(parts.sum() / (beta * (beta - 1)) / len(X))
+
+
+def _dictionary(estimator, X) -> float:
+    """Half the squared error and the penalty of the sparse codes, per row."""
+    X = np.asarray(X)
+    code = sparse_encode(
+        X,
+        estimator.components_,
+        algorithm=f"lasso_{estimator.fit_algorithm}",
+        alpha=estimator.alpha,
+        positive=estimator.positive_code,
+        max_iter=estimator.transform_max_iter,
+    )
+    error = ((X - code @ estimator.components_) ** 2).sum() / 2
+    return float((error + estimator.alpha * np.abs(code).sum()) / len(X))

@@ -1,0 +1,139 @@
+"""Trains on parts of the rows at the same time, and adds up what each has learned."""
+
+import time
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
+from typing import Any
+
+import numpy as np
+
+from skmmap.apply import choose_jobs
+from skmmap.learn.corrections import Corrections
+from skmmap.learn.merging import (
+    add_up,
+    can_merge,
+)
+from skmmap.learn.plan import Plan
+from skmmap.learn.training import (
+    Learner,
+    Training,
+)
+from skmmap.order import FileOrder
+from skmmap.read import Table
+from skmmap.run import (
+    Jobs,
+    Report,
+    Tasks,
+    cut,
+    iter_done,
+)
+from skmmap.wrap import Form, find_target_passing
+
+# Parts of a file, which do not depend on how many work on them: nor does the result.
+_LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 16
+
+
+class PartTasks(Tasks):
+    """The tasks of a part, which ends when nobody waits for it any more."""
+
+    def __init__(self, is_over):
+        self._is_over = is_over
+
+    @property
+    def stopped(self) -> bool:
+        return self._is_over.is_set()
+
+
+@dataclass
+class Part:
+    """Trains an untrained estimator on some neighbouring chunks."""
+
+    estimator: Any
+    form: Form
+    table: Table
+    first: dict
+    corrections: Corrections
+
+    def __call__(self, span, is_over) -> tuple:
+        """Return what was learned, with None for the estimator if no row counts."""
+        make = partial(deepcopy, self.estimator)
+        with self.table.lend() as table:
+            own = replace(self, table=table, corrections=self.corrections.fresh())
+            training = own.train(make(), make, span, is_over)
+        trained = training.learner.estimator if training.has_learned else None
+        learner = training.learner
+        return trained, learner.form, learner.corrections, training.history
+
+    def train(self, estimator, make, span, is_over) -> Training:
+        """Give the rows of a span to an estimator."""
+        _, schedule = span
+        pass_target = find_target_passing(estimator)
+        learner = Learner(estimator, make, self.form, pass_target, self.corrections)
+        report = Report(0, schedule.n_rows, 1, self.table.row_nbytes)
+        tasks = PartTasks(is_over)
+        training = Training(learner, self.table, schedule, 1, self.first, tasks, report)
+        training.run()
+        return training
+
+    def add(self, merged, estimator, form: Form, corrections: Corrections, span):
+        """Return what is merged so far, and one more estimator; either may be None.
+
+        Where they do not add up exactly, its rows are learned in turn.
+        """
+        if merged is None or estimator is None:
+            self.corrections.add(corrections)
+            return estimator if merged is None else merged
+        both = NotImplemented
+        if not self.corrections.is_off or not (lacks(merged) or lacks(estimator)):
+            both = add_up(merged, estimator)
+        if both is NotImplemented:
+            further = replace(self, form=form, first={})
+            return further.train(merged, None, span, Event()).learner.estimator
+        self.corrections.add(corrections)
+        return both
+
+
+def lacks(estimator) -> bool:
+    """Whether a column had no value yet, of which each loop makes something else."""
+    columns = [v for v in vars(estimator).values() if isinstance(v, np.ndarray)]
+    return any(np.isnan(v).any() for v in columns if v.dtype.kind == "f")
+
+
+def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
+    """Return who can train: several where adding up changes nothing that is asked."""
+    can = (
+        can_merge(wrapper.estimator)
+        and type(plan.schedule) is FileOrder
+        and plan.n_epochs == 1
+        and plan.validation is None
+        and len(plan.schedule) > 1
+    )
+    if not can:
+        return Jobs()
+    return choose_jobs(wrapper.estimator, plan.table, plan.schedule, wrapper.n_jobs)
+
+
+def run_parts(training: Training, jobs: Jobs) -> dict:
+    """Train on all parts, and return the learned attributes."""
+    began, waited, done, merged = time.perf_counter(), 0.0, 0, None
+    learner, schedule = training.learner, training.schedule
+    table = training.table.divide(jobs.number)
+    part = Part(
+        learner.estimator, learner.form, table, training.first, learner.corrections
+    )
+    n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
+    spans = cut(schedule, min(n_parts, _MOST_PARTS))
+    with closing(iter_done(part, spans, jobs)) as results:
+        for span, (estimator, learner.form, corrections, history) in zip(
+            spans, results, strict=True
+        ):
+            merged = part.add(merged, estimator, learner.form, corrections, span)
+            done += history["rows"][0]
+            waited += history["read_seconds"][0] / jobs.number
+            training.report.tell(0, done)
+    learner.estimator = learner.estimator if merged is None else merged
+    training.end_epoch(done, time.perf_counter() - began, waited)
+    return training.learned_attributes()

@@ -1,0 +1,347 @@
+"""The loop: a schedule's chunks into ``partial_fit``, epoch after epoch."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from skmmap._messages import (
+    add_rows_note,
+    warn,
+)
+from skmmap.learn.corrections import Corrections
+from skmmap.learn.interrupt import (
+    Kept,
+    hearing_interrupts,
+)
+from skmmap.learn.stopping import (
+    Rule,
+    Watch,
+)
+from skmmap.learn.zero_weight import (
+    counts_weightless,
+    drop_dust,
+    is_weightless,
+    weigh_least,
+)
+from skmmap.order import FileOrder
+from skmmap.read import (
+    Chunk,
+    Table,
+)
+from skmmap.run import (
+    Report,
+    Tasks,
+    silenced,
+)
+from skmmap.wrap import (
+    Form,
+    describe_error,
+    note_refusal,
+    own_arrays,
+    replace_parameters,
+)
+
+_KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
+
+
+def _make_history() -> dict:
+    """Return the columns in which a run writes down a row for each epoch."""
+    names = "rows", "seconds", "read_seconds", "bound_by", "loss", "score"
+    return {name: [] for name in names}
+
+
+@dataclass
+class Learner:
+    """An estimator that is fed chunks in the form it takes.
+
+    ``make`` returns it untrained, and is None if ``estimator`` is trained already.
+    When it refuses a chunk, a new one starts over in the next form, so that a refused
+    try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
+    names parameters that nobody gave, and that are left out where they are refused.
+    """
+
+    estimator: Any
+    make: Callable[[], Any] | None
+    form: Form
+    pass_target: Callable[[Any], dict]
+    corrections: Corrections = field(default_factory=Corrections)
+    own: dict = field(default_factory=dict)
+    refusal: str | None = None
+    drops: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+    def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
+        """Hand one chunk to ``partial_fit``, inside the context ``learning``.
+
+        ``learned`` returns what was learned before, for a new start.
+        """
+        while True:
+            try:
+                with silenced(self.estimator), learning(self.estimator):
+                    self._partial_fit(chunk)
+                break
+            except Exception as error:
+                self._adapt(error, chunk)
+            with silenced(self.estimator):
+                for before in learned():
+                    self._partial_fit(before)
+        self.form = self.form.settled(chunk.X)
+
+    def _adapt(self, error: Exception, chunk: Chunk) -> None:
+        """Start over in the next form; raise ``error`` again if there is none."""
+        refused = [name for name in self.drops if f"'{name}'" in str(error)]
+        if isinstance(error, TypeError) and refused and self.make is not None:
+            self.drops, self.dropped = (), self.drops
+            self.estimator = self.make()
+            self.corrections = self.corrections.fresh()
+            return
+        form = self.form.after(error, chunk.X)
+        if form is None or self.make is None:
+            note_refusal(error, self.refusal)
+            raise error
+        if form.flat and not self.form.flat:
+            self.refusal = describe_error(error)
+        self.form, self.estimator = form, self.make()
+        self.corrections = self.corrections.fresh()
+
+    def _partial_fit(self, chunk: Chunk) -> None:
+        X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
+        given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
+        is_least = self.weighs_least and is_weightless(given)
+        given = weigh_least(given) if is_least else given
+        params = {key: self.form.unlock(value) for key, value in given.items()}
+        args, kwargs = self.pass_target(y)
+        with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
+            self.estimator.partial_fit(X, *args, **kwargs, **params)
+        if is_least:
+            drop_dust(self.estimator)
+
+    @cached_property
+    def weighs_least(self) -> bool:
+        """Whether rows without weight are learned as ``fit`` learns them."""
+        return not self.corrections.is_off and counts_weightless(self.estimator)
+
+    def skip(self, chunk: Chunk) -> None:
+        """Note a chunk without weight, which ``partial_fit`` would refuse."""
+        self.corrections.skip(self.estimator, chunk.X)
+
+    def begin(self, changed: dict) -> None:
+        """Prepare a trained estimator to be trained further."""
+        self.own = replace_parameters(self.estimator, changed)
+        self.corrections.begin(self.estimator)
+
+    def finish(self) -> None:
+        """Leave the estimator as its ``fit`` would."""
+        self.corrections.finish(self.estimator, self.own)
+
+    def copy_finished(self):
+        """Return a copy of the estimator as it would be if training ended now."""
+        return self.corrections.finish_copy(self.estimator, self.own)
+
+
+@dataclass
+class Training:
+    """One run over the data: what learns, from which rows, until when, who is told.
+
+    ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
+    returns the score of an estimator on held-out rows. More epochs than ``warns_after``
+    that have not converged are warned about. Chunks in which no row weighs anything are
+    left out, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
+    """
+
+    learner: Learner
+    table: Table
+    schedule: FileOrder
+    n_epochs: int
+    first: dict
+    tasks: Tasks
+    report: Report
+    rule: Rule = field(default_factory=Rule)
+    watch: Watch = field(default_factory=Watch)
+    score: Callable[[Any], float] | None = None
+    warns_after: int = 0
+    takes_weightless: bool = False
+    epoch: int = field(default=0, init=False)
+    has_learned: bool = field(default=False, init=False)
+    history: dict = field(default_factory=_make_history, init=False)
+    losses: list = field(default_factory=list, init=False)  # of each epoch, if known
+    interrupt: KeyboardInterrupt | None = field(default=None, init=False)
+    is_partial: bool = field(default=False, init=False)
+    _heard: list = field(default_factory=list, init=False)
+
+    def __post_init__(self):
+        # No more than a chunk takes.
+        self._kept = Kept(self.table.reading.memory_limit / _KEPT_SHARE)
+
+    def run(self) -> dict:
+        """Train, and return the learned attributes.
+
+        Where Ctrl-C has ended it, these are of the epochs that are complete, and
+        ``interrupt`` is to be raised; without any, it is raised here.
+        """
+        try:
+            task = self.tasks.fit(self.copy_learned)
+            with hearing_interrupts() as self._heard, task:
+                self.tasks.train(self._train, lambda: self.learner.estimator)
+        except KeyboardInterrupt as error:
+            if not self._kept.n_epochs:
+                raise
+            self.interrupt = error
+            self._go_back()
+        finally:
+            own_arrays(self.learner.estimator, self.table.holds)
+        return self.learned_attributes()
+
+    def _train(self) -> None:
+        self._run_epochs()
+        self.learner.estimator = self.rule.choose(self.learner.estimator)
+
+    def _go_back(self) -> None:
+        """Return to the end of the last epoch that is complete."""
+        n_epochs = self._kept.n_epochs
+        last, self.is_partial = self._kept.restore(self.learner.estimator)
+        self.learner.estimator = self.rule.choose(last)
+        self.is_partial &= self.learner.estimator is last
+        self.epoch = n_epochs - 1
+        for column in self.history.values():
+            del column[n_epochs:]
+
+    def learned_attributes(self) -> dict:
+        """Return what makes the wrapper fitted, as of now."""
+        return {
+            "estimator_": self.learner.estimator,
+            "n_epochs_": self.epoch + 1,
+            "chunk_size_": self.schedule.chunk_size,
+            "history_": self.history,
+            "_form": self.learner.form,
+            "_corrections": self.learner.corrections,
+        }
+
+    def copy_learned(self) -> dict:
+        """Return copies of these, which are not trained further, of a finished fit."""
+        learned = self.learned_attributes() | {"estimator_": None}
+        return deepcopy(learned) | {"estimator_": self.learner.copy_finished()}
+
+    def _run_epochs(self) -> None:
+        for self.epoch in range(self.n_epochs):  # noqa: B020
+            with self.tasks.epoch(self.copy_learned):
+                is_over = self._run_epoch()
+            is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
+            seconds = self.history["seconds"][-1]
+            self._kept.end_epoch(self.learner.estimator, seconds, is_last=is_last)
+            if self.tasks.stopped or is_over:
+                return
+        if self.rule.least_epochs and self.n_epochs > self.warns_after:
+            name = type(self.learner.estimator).__name__
+            warn(
+                f"{name} has not converged after {self.n_epochs:,} epochs. Raise "
+                "max_epochs (or the estimator's max_iter, with max_epochs='auto') or "
+                "tol, or scale the data.",
+                ConvergenceWarning,
+            )
+
+    def _run_epoch(self) -> bool:
+        """Learn all rows once; return whether that was the last time."""
+        began, waited, done = time.perf_counter(), 0.0, 0
+        is_over = False
+        self.watch.begin_epoch(self.table.X.n_rows)
+        number, chunk = -1, None
+        with closing(self._iter_chunks(self.epoch)) as chunks:
+            while not (is_over or self.tasks.stopped):
+                # The last chunk is let go of first, or its memory could not be used.
+                asked, chunk = time.perf_counter(), None
+                number, chunk = number + 1, next(chunks, None)
+                waited += time.perf_counter() - asked
+                if chunk is None:
+                    break
+                with self.tasks.chunk(chunk, self.copy_learned) as learning:
+                    if not self._counts(chunk):
+                        self.learner.skip(chunk)
+                    else:
+                        self._kept.is_at_end = False
+                        self._learn(number, chunk, learning)
+                        self.has_learned = True
+                        is_over = self._look(chunk)
+                done += chunk.n_rows
+                self.report.tell(self.epoch, done)
+        return self.end_epoch(done, time.perf_counter() - began, waited) or is_over
+
+    def _look(self, chunk: Chunk) -> bool:
+        """Return whether the run is over after this chunk."""
+        estimator = self.learner.estimator
+        self.watch.after_chunk(estimator, chunk.n_rows)
+        return self.rule.after_chunk(estimator, chunk.n_rows)
+
+    def end_epoch(self, n_rows: int, seconds: float, waited: float) -> bool:
+        """Write down what there is to say of an epoch; return whether it was the last.
+
+        ``waited`` are the seconds of it that were spent waiting for rows.
+        """
+        self.table.finish()
+        self.learner.corrections.end_epoch(self.learner.estimator)
+        estimator, loss = self.learner.estimator, self.watch.loss
+        score = np.nan if self.score is None else self._score()
+        mean_loss = np.nan if loss is None else float(loss.mean())
+        bound_by = "reading" if waited > seconds / 2 else "estimator"
+        row = (n_rows, seconds, waited, bound_by, mean_loss, score)
+        for column, value in zip(self.history.values(), row, strict=True):
+            column.append(value)
+        self.losses.append(loss)
+        self.report.tell_result(self.epoch, loss=mean_loss, score=score)
+        self.report.tell_time(self.epoch, seconds, waited, bound_by)
+        return self.rule.after_epoch(estimator, loss, score)
+
+    def _score(self) -> float:
+        learner = self.learner
+        is_final = learner.corrections.is_empty
+        return self.score(learner.estimator if is_final else learner.copy_finished())
+
+    def _learn(self, number: int, chunk: Chunk, learning) -> None:
+        try:
+            self.learner.learn(chunk, learning, lambda: self._iter_learned(number))
+            if self._heard:
+                raise KeyboardInterrupt  # which the estimator has kept to itself
+        except Exception as error:
+            number, total = self.schedule.numbers[number], self.schedule.n_chunks
+            where = f"(chunk {number + 1} of {total}, epoch {self.epoch + 1})"
+            add_rows_note(
+                error,
+                "fitting",
+                self.table.X,
+                chunk,
+                where,
+                is_in_order=type(self.schedule) is FileOrder,
+            )
+            raise
+
+    def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
+        """Yield the chunks of an epoch, with the parameters of the first in its own."""
+        first = self.first if epoch == 0 else {}
+        buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
+        with closing(self.table.iter_buffers(buffers)) as chunks:
+            for chunk in chunks:
+                if first and self._counts(chunk):
+                    chunk, first = chunk.with_params(first), {}
+                yield chunk
+                del chunk
+
+    def _counts(self, chunk: Chunk) -> bool:
+        takes_all = self.takes_weightless or self.learner.weighs_least
+        return takes_all or not is_weightless(chunk.params)
+
+    def _iter_learned(self, number: int) -> Iterator[Chunk]:
+        """Yield again what was learned before chunk ``number`` of this epoch."""
+        for epoch in range(self.epoch + 1):
+            stop = number if epoch == self.epoch else None
+            with closing(self._iter_chunks(epoch)) as chunks:
+                for chunk in islice(chunks, stop):
+                    if self._counts(chunk):
+                        yield chunk

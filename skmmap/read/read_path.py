@@ -1,0 +1,183 @@
+"""How the rows of files are brought: shown by a map, or read into memory."""
+
+import mmap
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from skmmap.formats.files import (
+    CAN_LET_GO,
+    WINDOW_NBYTES,
+)
+
+READS = "auto", "map", "buffer", "uncached"
+
+# Files that take more of the memory that is free push each other out of the cache.
+_SHARE = 0.8
+# What is read in one piece: large enough for any disk, and soon over where reading has
+# to stop.
+_PIECE_NBYTES = 2**22
+_PIECE_SHARE = 128
+# Kinds of file systems on which a page that cannot be brought kills the process.
+_NETWORK = re.compile(
+    "9p|afs|beegfs|ceph|cephfs|cifs|coda|davfs|drvfs|fuse|gfs|glusterfs|gpfs|lustre|"
+    "ncpfs|nfs|orangefs|panfs|prl_fs|pvfs|smb|smbfs|virtiofs"
+)
+
+
+class Reading(NamedTuple):
+    """How rows are to be read: what the user asked for, and what is done with them."""
+
+    read: str = "map"
+    dtype: np.dtype | None = None
+    memory_limit: int = 2**29
+    is_mixed: bool = False
+    # Threads. Disks reach their full speed with a few requests at a time; results do
+    # not depend on the number.
+    n_readers: int = 4
+
+    @property
+    def piece_nbytes(self) -> int:
+        """Bytes that a thread reads at once: all threads a small part of the limit."""
+        return min(_PIECE_NBYTES, max(1, self.memory_limit // _PIECE_SHARE))
+
+    def cast(self, X):
+        """Return X as it is read in ``dtype``."""
+        if self.dtype is None:
+            return X
+        if not (X.store.is_array or X.store.is_sparse) or X.dtype.kind not in "biuf":
+            raise ValueError(
+                f"dtype={str(self.dtype)!r} needs X in one array or CSR matrix of "
+                f"numbers; got a {X.store.kind} of {X.dtype}. Leave dtype=None."
+            )
+        if not np.can_cast(X.dtype, self.dtype, "same_kind"):
+            raise ValueError(
+                f"dtype={str(self.dtype)!r} cannot keep what X of {X.dtype} has. Use a "
+                "type of the same kind, or leave dtype=None."
+            )
+        return X.to_dtype(self.dtype)
+
+    def bring(self, sources: list) -> list:
+        """Return sources whose files are mapped or read; None stays None."""
+        files = {}
+        for source in sources:
+            files |= {} if source is None else source.store.files
+        how, _ = self.choose(files)
+        return [source and source.by(how) for source in sources]
+
+    def choose(self, files: dict) -> tuple[str, str]:
+        """Return how ``files``, with their bytes, are brought, and why."""
+        if not files:
+            return "map", "no file that could be read as well as mapped"
+        if self.read != "auto":
+            return self.read, f"read={self.read!r}"
+        if not CAN_LET_GO:
+            return "buffer", "this system cannot let go of the pages of a map"
+        if self.is_mixed:
+            return "buffer", "blocks are mixed in memory"
+        if self.memory_limit < 2 * len(files) * WINDOW_NBYTES:
+            return "buffer", "memory_limit is small"
+        for path in files:
+            if kind := find_network(path):
+                return (
+                    "buffer",
+                    f"{Path(path).name} is on a network file system, {kind}",
+                )
+        free, nbytes = find_free_memory(), sum(files.values())
+        if free is None or nbytes > _SHARE * free:
+            return "buffer", "the files may not fit in the memory that is free"
+        return "map", "the files fit in the memory that is free"
+
+
+def find_free_memory() -> int | None:
+    """Return the bytes that this process may fill with pages of files, if known.
+
+    What the cache holds counts as free, on the machine and in every control group. The
+    addresses that ``ulimit -v`` leaves are a limit too.
+    """
+    if sys.platform != "linux":
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+        except (AttributeError, OSError, ValueError):
+            return None
+    try:
+        free = [_read_table("/proc/meminfo")["MemAvailable"] * 1024]
+        free += _iter_group_memory(Path("/proc/self/cgroup").read_text())
+    except (OSError, KeyError, ValueError):
+        return None
+    with suppress(OSError):  # some systems do not tell
+        free += _iter_addresses()
+    return min(free)
+
+
+def _iter_addresses(folder="/proc/self") -> Iterator[int]:
+    """Yield the bytes that may still be mapped, where their number is limited."""
+    limits = Path(folder, "limits").read_text()
+    if limit := re.search(r"^Max address space +(\d+)", limits, re.MULTILINE):
+        n_pages = int(Path(folder, "statm").read_text().split()[0])
+        yield max(0, int(limit[1]) - n_pages * mmap.PAGESIZE)
+
+
+def _iter_group_memory(groups: str, root="/sys/fs/cgroup"):
+    """Yield the free bytes of the control groups that limit this process."""
+    for line in groups.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        folder = Path(root, "memory" if controllers else "", path.lstrip("/"))
+        names = _V1 if controllers else _V2
+        for group in [folder, *folder.parents]:
+            if (free := _find_group_memory(group, *names)) is not None:
+                yield free
+
+
+_V1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"
+_V2 = "memory.max", "memory.current", "file"
+
+
+def _find_group_memory(group: Path, limit: str, usage: str, cache: str) -> int | None:
+    """Return the free bytes of one control group, None if it has no limit."""
+    try:
+        most = (group / limit).read_text().strip()
+        if most == "max":
+            return None
+        used = int((group / usage).read_text())
+        cached = _read_table(group / "memory.stat").get(cache, 0)
+    except (OSError, ValueError):
+        return None
+    return max(0, int(most) - used + cached)
+
+
+def _read_table(path) -> dict:
+    """Return the numbers of a file of lines with a name and a number."""
+    lines = Path(path).read_text().replace(":", " ").splitlines()
+    lines = map(str.split, lines)
+    return {name: int(number) for name, number, *_ in lines}
+
+
+def _unescape(match: re.Match) -> bytes:
+    return bytes([int(match[1], 8)])
+
+
+def find_network(path, mounts="/proc/self/mounts") -> str:
+    """Return the kind of the network file system that a file is on, "" if on none."""
+    try:
+        lines = Path(mounts).read_bytes().splitlines()
+    except OSError:
+        return ""
+    path = Path(os.path.realpath(path))
+    kinds = {}  # of places: what is mounted last hides what was there
+    for line in lines:
+        _, place, kind, *_ = line.split(b" ")
+        place = os.fsdecode(re.sub(rb"\\([0-7]{3})", _unescape, place))
+        kinds[place] = kind.decode()
+    around = [place for place in kinds if path.is_relative_to(place)]
+    kind = kinds[max(around, key=len)] if around else ""
+    family = kind.partition(".")[0].rstrip("0123456789")  # of nfs4, fuse.sshfs
+    return kind if _NETWORK.fullmatch(family) else ""

@@ -1,0 +1,61 @@
+"""What rows take: on the disk, where they are read, and in memory."""
+
+from dataclasses import dataclass
+
+from skmmap._messages import say_size
+from skmmap.rows.source import Source
+
+
+@dataclass(frozen=True)
+class DiskSize:
+    """Bytes of rows in files: None if that is not known, 0 if they are in memory.
+
+    ``is_share`` says that ``nbytes`` are those of all rows of the store, of which
+    these take a part, since rows take different numbers of bytes.
+    """
+
+    nbytes: int | None
+    is_share: bool = False
+
+
+def find_disk_size(source: Source) -> DiskSize:
+    """Return what the rows take on the disk, from what the files say of themselves."""
+    store = source.store
+    nbytes = store.find_disk_nbytes()
+    if nbytes is None or source.n_rows == store.n_rows:
+        return DiskSize(nbytes)
+    if store.has_equal_rows and nbytes == store.nbytes:
+        return DiskSize(source.n_rows * store.row_nbytes)
+    return DiskSize(nbytes, is_share=nbytes > 0)
+
+
+def say_disk_size(source: Source) -> str:
+    """Say what the rows take on the disk.
+
+    What is computed when it is read, or lies where nobody has asked, has a size then.
+    """
+    size = find_disk_size(source)
+    if size.nbytes is None:
+        return f"{say_size(source.nbytes)} when read"
+    return f"{'part of ' * size.is_share}{say_size(size.nbytes)} on disk"
+
+
+def find_memory_nbytes(source: Source) -> int:
+    """Return what the rows take in memory, and the numbers of those that are chosen."""
+    kept = getattr(source.selection, "nbytes", 0)
+    share = source.n_rows / max(1, source.store.n_rows)
+    return kept + round(share * source.store.memory_nbytes)
+
+
+def find_read_nbytes(sources: list[Source]) -> tuple[int, bool]:
+    """Return the bytes that one pass over rows reads, and whether that is exact."""
+    nbytes, is_exact = 0, True
+    for source in sources:
+        size = find_disk_size(source)
+        # What is in memory is read there, and what is computed comes as it is.
+        read = size.nbytes or source.nbytes
+        if size.is_share:
+            read = round(read * source.n_rows / max(1, source.store.n_rows))
+        nbytes += read
+        is_exact &= read == source.nbytes
+    return nbytes, is_exact

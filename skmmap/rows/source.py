@@ -1,0 +1,296 @@
+"""Rows in the order that somebody asked for: a store and a selection of its rows."""
+
+import numpy as np
+
+from skmmap._messages import describe_rows
+from skmmap.disk import (
+    LOADED,
+    allocate,
+    explaining,
+)
+from skmmap.order import (
+    Runs,
+    at,
+    find_order,
+    pack,
+    pick,
+    unpack,
+)
+from skmmap.rows.stores import (
+    ArrayStore,
+    ColumnStore,
+    DenseStore,
+    PartStore,
+    Store,
+)
+
+_LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
+
+
+class Source:
+    """Some rows of a store, read by slices of them.
+
+    ``order`` says where they were before `in_file_order` moved them, ``cast`` the type
+    that they become when they are read.
+    """
+
+    def __init__(self, store: Store, selection=None, order=None, cast=None):
+        self.store, self.order, self.cast = store, order, cast
+        self.selection = range(store.n_rows) if selection is None else selection
+
+    @property
+    def shape(self) -> tuple:
+        return len(self.selection), *self.store.shape[1:]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.store.dtype if self.cast is None else self.cast
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.selection)
+
+    @property
+    def row_values(self) -> int:
+        return self.store.row_values
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of a row as it is stored, or as it is cast if those are more."""
+        stored = self.store.row_nbytes
+        if self.cast is None:
+            return stored
+        return max(stored, self.row_values * self.cast.itemsize)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all rows of the store as they lie there."""
+        is_range = isinstance(self.selection, range)
+        return (
+            is_range
+            and self.selection == range(self.store.n_rows)
+            and self.order is None
+        )
+
+    def read(self, start: int, stop: int):
+        """Return neighbouring rows for an estimator: native, and read-only."""
+        rows = self.selection
+        if type(rows) is range and rows.step == 1:
+            read = self.store.read(rows.start + start, rows.start + stop)
+        else:
+            read = self._read(range(start, stop))
+        return _guard(read, self.cast)
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Put neighbouring rows into an array, which may be of another type."""
+        run = self.find_run(start, stop)
+        if run is None or out.dtype != self.store.dtype:
+            out[...] = self._read(range(start, stop))
+        else:
+            self.store.read_into(*run, out)
+
+    def find_run(self, start: int, stop: int) -> tuple[int, int] | None:
+        """Return where rows that are neighbours in the store lie, None if they are not.
+
+        Only what is known without looking at row numbers counts.
+        """
+        rows = self.selection
+        if isinstance(rows, range):
+            first = rows.start + start
+            return (first, first + stop - start) if rows.step == 1 else None
+        if isinstance(rows, Runs) and start < stop:
+            run, last = rows.find_runs([start, stop - 1]).tolist()
+            first = (
+                int(rows.starts[run]) + start - int(rows.stops[run - 1] if run else 0)
+            )
+            return (first, first + stop - start) if run == last else None
+        return None
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        """Return neighbouring rows if they can be looked at where they are."""
+        run = self.find_run(start, stop)
+        if run is None or self.cast is not None or not self.dtype.isnative:
+            return None
+        rows = self.store.view(*run)
+        return None if rows is None else _guard(rows)
+
+    def touch(self, start: int, stop: int) -> None:
+        """Have rows that can be looked at brought to memory."""
+        self.store.touch(*self.find_run(start, stop))
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise if rows that can be looked at are no longer there."""
+        self.store.check(*self.find_run(start, stop))
+
+    def by(self, how: str) -> "Source":
+        """Return the rows with their files mapped or read, as ``how`` says."""
+        return Source(self.store.by(how), self.selection, self.order, self.cast)
+
+    def marking(self) -> "Source":
+        """Return the rows whose missing strings are told from empty ones."""
+        return Source(self.store.marking(), self.selection, self.order, self.cast)
+
+    def to_dtype(self, dtype) -> "Source":
+        """Return the rows as they are read in another type."""
+        cast = None if dtype == self.store.dtype else dtype
+        return Source(self.store, self.selection, self.order, cast)
+
+    def _read(self, positions: range):
+        rows = self.selection
+        if isinstance(rows, range) and rows.step == 1:
+            start = rows.start + positions.start
+            return self.store.read(start, start + len(positions))
+        return self._gather(at(rows, positions))
+
+    def _gather(self, rows: np.ndarray):
+        """Return the rows of these numbers, each block of the store read once."""
+        steps = np.diff(rows)
+        if len(rows) and np.all(steps == 1):
+            return self.store.read(int(rows[0]), int(rows[-1]) + 1)
+        if np.all(steps >= 0):
+            return self.store.take(rows)
+        order = np.argsort(rows, kind="stable")
+        ascending = self.store.take(rows[order])
+        return self.store.pick(ascending, np.argsort(order))
+
+    def load(self):
+        """Return all rows in memory."""
+        if not self.store.is_array:
+            with explaining(self.nbytes, LOADED):
+                return _guard(self._read(range(self.n_rows)), self.cast)
+        out = allocate(self.shape, self.dtype, LOADED)
+        step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        if self.n_rows > step:  # all pieces are of what the file is now
+            self = self.by("map")
+        order = self.find_file_order()
+        for start in range(0, self.n_rows, step):
+            piece = range(start, min(start + step, self.n_rows))
+            if order is None:
+                out[piece.start : piece.stop] = self._read(piece)
+            else:
+                positions = at(order, piece)
+                out[positions] = self._gather(at(self.selection, positions))
+            self.store.verify()
+        return out
+
+    def write(self, values) -> None:
+        """Assign to all rows, as many at a time as are loaded."""
+        step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
+        for start in range(0, self.n_rows, step):
+            piece = range(start, min(start + step, self.n_rows))
+            rows = at(self.selection, piece)
+            self.store.write(rows, values[piece.start : piece.stop])
+
+    def select(self, picked) -> "Source":
+        """Return a selection of these rows."""
+        return Source(self.store, pick(self.selection, picked), cast=self.cast)
+
+    def find_file_order(self):
+        """Return the positions by which rows ascend in the store; None if they do."""
+        return find_order(self.selection)
+
+    def reorder(self, order) -> "Source":
+        """Return the rows in another order, which remember where they were."""
+        return Source(self.store, pick(self.selection, order), order, self.cast)
+
+    def keep(self, picked) -> "Source":
+        """Return some of the rows, ascending, which remember where they were."""
+        order = picked if self.order is None else pick(self.order, picked)
+        return Source(self.store, pick(self.selection, picked), order, self.cast)
+
+    def ravel(self) -> "Source":
+        """Return a column of shape (n_rows, 1) as one dimension."""
+        return Source(ColumnStore(self.store), self.selection, self.order, self.cast)
+
+    def to_dense(self) -> "Source":
+        """Return sparse rows as arrays, made of some of them at a time."""
+        return Source(DenseStore(self.store), self.selection, self.order, self.cast)
+
+    def name_rows(self, positions) -> np.ndarray:
+        """Return the numbers that the user knows rows by."""
+        return (
+            np.asarray(positions)
+            if self.order is None
+            else at(self.order, np.asarray(positions))
+        )
+
+    def describe(self, start: int, stop: int) -> str:
+        """Say which rows these are, for a note on an error."""
+        if self.is_whole:
+            return describe_rows(start, stop)
+        rows = at(self.selection, range(start, stop))
+        among = describe_rows(int(rows.min()), int(rows.max()) + 1)
+        if stop - start == 1:
+            (row,) = self.name_rows([start])
+            return f"row {row:,} of the selection ({among} of {self.store.where})"
+        order = "" if self.order is None else ", in file order"
+        text = describe_rows(start, stop)
+        return f"{text} of the selection{order} (among {among} of {self.store.where})"
+
+    def __getstate__(self):
+        if isinstance(self.store, ArrayStore) and self.store.mode == "r":
+            # What is in memory has no address: no more of it than is selected.
+            array = self.store.rows if self.is_whole else self.load()
+            return ArrayStore(array), range(self.n_rows), None, self.cast
+        order = None if self.order is None else pack(self.order)
+        return self.store, pack(self.selection), order, self.cast
+
+    def __setstate__(self, state):
+        store, selection, order, cast = state
+        order = None if order is None else unpack(order)
+        self.__init__(store, unpack(selection), order, cast)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows as what is read of them."""
+        if self.cast is not None:
+            return self.n_rows * self.row_values * self.cast.itemsize
+        share = self.n_rows / max(1, self.store.n_rows)
+        return round(share * self.store.nbytes)
+
+
+def to_native(dtype: np.dtype) -> np.dtype:
+    """Return ``dtype`` in the byte order of this machine, if it has any."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+def _guard(rows, cast=None):
+    """Return an array in native byte order that nobody can write through."""
+    if cast is not None and hasattr(rows, "astype"):
+        rows = rows.astype(cast)
+    if not isinstance(rows, np.ndarray):
+        return rows
+    if type(rows) is np.ndarray and not rows.flags.writeable and rows.dtype.isnative:
+        return rows
+    if not rows.dtype.isnative:
+        return rows.astype(to_native(rows.dtype))
+    rows = np.asarray(rows).view()
+    rows.flags.writeable = False
+    return rows
+
+
+class SelectedStore(PartStore):
+    """Selected rows as a store, to be a shard among others."""
+
+    def __init__(self, source: Source):
+        super().__init__(source.store, source.shape)
+        self._source = source
+
+    def read(self, start: int, stop: int):
+        return self._source.select(range(start, stop)).read(0, stop - start)
+
+    def take(self, rows):
+        return self._source.select(rows).read(0, len(rows))
+
+    def write(self, rows, values) -> None:
+        self._store.write(at(self._source.selection, rows), values)
+
+    def by(self, how: str) -> "SelectedStore":
+        return SelectedStore(self._source.by(how))
+
+    def marking(self) -> "SelectedStore":
+        return SelectedStore(self._source.marking())

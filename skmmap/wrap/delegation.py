@@ -1,0 +1,268 @@
+"""Which methods, attributes and tags of the wrapped estimator show on the wrapper."""
+
+import inspect
+from copy import deepcopy
+from functools import update_wrapper, wraps
+from types import MethodType
+
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectFromModel
+from sklearn.utils import get_tags
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from skmmap.wrap.own_fit import find_learner
+
+# Those that learn from X alone, and take a y by convention.
+_UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
+
+
+def delegate(wrapper):
+    """Return the fitted estimator; before ``fit``, what the user gave."""
+    return vars(wrapper).get("estimator_", wrapper.estimator)
+
+
+def find_trained(wrapper):
+    """Return what has learned: by ``fit``, or before the user gave it; None if none."""
+    fitted = vars(wrapper).get("estimator_")
+    if fitted is not None:
+        return fitted
+    estimator = vars(wrapper).get("estimator")
+    return estimator if is_trained(estimator) else None
+
+
+def is_trained(estimator) -> bool:
+    """Whether the estimator has learned something, as far as it can be seen.
+
+    One that never has to learn has not, unless it has learned something all the same.
+    """
+    if isinstance(estimator, type):
+        return False
+    tags = find_tags(estimator)
+    if tags is not None and tags.requires_fit:
+        try:
+            check_is_fitted(estimator)
+        except (AttributeError, TypeError):
+            pass  # scikit-learn can only tell it of what has a fit
+        except NotFittedError:
+            return False
+        else:
+            return True
+    names = getattr(estimator, "__dict__", ())
+    return any(name.endswith("_") and not name.startswith("__") for name in names)
+
+
+def copy_trained(wrapper):
+    """Return what further rows can be learned by: never the user's own object."""
+    trained = find_trained(wrapper)
+    if trained is None or "estimator_" in vars(wrapper):
+        return trained
+    try:
+        return deepcopy(trained)
+    except RecursionError as error:
+        error.add_note(
+            f"ChunkedFit trains a copy of the {type(trained).__name__} that it was "
+            "given, and what this one has learned is nested too deep to be copied. "
+            "Train it in ChunkedFit from the start."
+        )
+        raise
+
+
+def available_with(name: str):
+    """Show the decorated method exactly when the wrapped estimator has ``name``."""
+
+    def check(wrapper):
+        getattr(delegate(wrapper), name)  # its AttributeError says why not
+        return True
+
+    return available_if(check)
+
+
+def is_learned(name: str) -> bool:
+    """Whether ``name`` is that of a learned attribute.
+
+    >>> [is_learned(name) for name in ("coef_", "coef", "_x_", "__a__")]
+    [True, False, False, False]
+    """
+    return name.endswith("_") and not name.startswith("_") and not name.endswith("__")
+
+
+def note_where(error: AttributeError, wrapper, name: str) -> None:
+    """Note on the error where a public name is, if the trained estimator has it."""
+    if name.startswith("_") or hasattr(type(wrapper), name):
+        return
+    estimator = find_trained(wrapper)
+    kind = type(estimator)
+    if not (hasattr(kind, name) or name in getattr(estimator, "__dict__", ())):
+        return
+    call = f"model.estimator_.{name}."
+    if takes_rows(getattr(kind, name, None)):
+        call = f"model.apply_method({name!r}, X) calls it chunk by chunk."
+    error.add_note(f"{kind.__name__} has it: {call}")
+
+
+def takes_rows(function) -> bool:
+    """Whether a method of a class has to be given something, which may be rows."""
+    if not callable(function):
+        return False
+    _, first, *_ = [*_find_parameters(function).values(), None, None]
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return first is not None and first.kind in kinds and first.default is first.empty
+
+
+def _find_parameters(method):
+    """Return the parameters of ``method``; compiled ones may not tell theirs."""
+    try:
+        return inspect.signature(method).parameters
+    except (TypeError, ValueError):
+        return inspect.signature(lambda X, y=None: None).parameters
+
+
+def takes(method, name: str) -> bool:
+    """Whether ``method`` names the parameter ``name`` in its signature."""
+    return name in _find_parameters(method)
+
+
+def takes_any(method) -> bool:
+    """Whether ``method`` takes any keyword."""
+    return any(p.kind is p.VAR_KEYWORD for p in _find_parameters(method).values())
+
+
+def find_target_passing(estimator):
+    """Return a function of y that gives the arguments to pass it to ``partial_fit``.
+
+    Third parties may call it anything if it has to be given, and may not take it.
+    """
+    parameters = _find_parameters(estimator.partial_fit)
+    y = parameters.get("y")
+    if y is not None and y.kind is y.KEYWORD_ONLY:
+        return lambda y: ((), {"y": y})
+    kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+    _, second, *_ = [*(p for p in parameters.values() if p.kind in kinds), None, None]
+    if second is None:
+        takes_more = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
+        return lambda y: ((y,) if takes_more and y is not None else (), {})
+    is_target = second.name.lower() == "y" or second.default is second.empty
+    return lambda y: ((y,) if is_target else (), {})
+
+
+def requires_target(estimator) -> bool:
+    """Whether the estimator cannot be trained without y."""
+    tags = find_tags(estimator)
+    if tags is not None:
+        return tags.target_tags.required
+    y = _find_parameters(estimator.partial_fit).get("y")
+    return y is not None and y.default is y.empty
+
+
+def is_told(estimator, y) -> bool:
+    """Whether ``partial_fit`` is given y, and may learn from it.
+
+    Tags of third parties are often the default ones, which say that y is not needed.
+    They are believed where they name a kind that learns from X alone, and y has a
+    default.
+    """
+    _, learner = find_learner(estimator)
+    if y is None or find_target_passing(learner)(y) == ((), {}):
+        return False
+    tags = find_tags(learner)
+    if tags is None or tags.target_tags.required or not _has_default_target(learner):
+        return True
+    is_transformer = tags.estimator_type is None and tags.transformer_tags is not None
+    return not is_transformer and tags.estimator_type not in _UNSUPERVISED
+
+
+def _has_default_target(estimator) -> bool:
+    names = ("y", "Y")
+    found = [p for p in map(_find_parameters(estimator.partial_fit).get, names) if p]
+    return any(p.default is not p.empty for p in found)
+
+
+def find_tags(estimator):
+    """Return the estimator's tags, None if it has none; they may be its own object."""
+    try:
+        return get_tags(estimator)
+    except (AttributeError, TypeError):
+        return None
+
+
+def takes_labels(estimator) -> bool:
+    """Whether ``partial_fit`` has to be told all classes."""
+    if isinstance(estimator, SelectFromModel):
+        return takes_labels(estimator.estimator)
+    says = _says_classes(estimator)
+    if says is None:
+        return _is_classifier(estimator)
+    if not says or requires_labels(estimator):
+        return says
+    tags = find_tags(estimator)
+    # Wrappers have ``classes`` in their signature whatever they wrap.
+    return (
+        tags is None
+        or tags.estimator_type == "classifier"
+        or (tags.estimator_type is None and tags.transformer_tags is None)
+    )
+
+
+def requires_labels(estimator) -> bool:
+    """Whether each call to ``partial_fit`` has to name all classes."""
+    parts = [estimator, find_learner(estimator)[1]]
+    found = [_find_parameters(part.partial_fit).get("classes") for part in parts]
+    return any(p is not None and p.default is p.empty for p in found)
+
+
+def guesses_labels(estimator) -> bool:
+    """Whether nothing says that ``partial_fit`` takes classes but its kind."""
+    if isinstance(estimator, SelectFromModel):
+        return guesses_labels(estimator.estimator)
+    return _says_classes(estimator) is None and _is_classifier(estimator)
+
+
+def _says_classes(estimator) -> bool | None:
+    """Whether ``partial_fit`` takes ``classes``; None if no signature says it.
+
+    One that takes any keyword hands them on, most likely to that of a base class.
+    """
+    bases = [vars(kind).get("partial_fit") for kind in type(estimator).__mro__]
+    for method in [estimator.partial_fit, *filter(callable, bases)]:
+        if takes(method, "classes"):
+            return True
+        if not takes_any(method):
+            return False
+    return None
+
+
+def _is_classifier(estimator) -> bool:
+    tags = find_tags(estimator)
+    return tags is not None and tags.estimator_type == "classifier"
+
+
+class shows_sample_weight:
+    """Hide ``sample_weight`` in a method's signature if ``partial_fit`` lacks it.
+
+    scikit-learn's meta-estimators and checks look at the signature of ``fit`` to
+    find out whether weights can be given.
+    """
+
+    def __init__(self, method):
+        update_wrapper(self, method)
+        self._method = method
+        signature = inspect.signature(method)
+
+        @wraps(method)
+        def wrapper(*args, **kwargs):
+            return method(*args, **kwargs)
+
+        wrapper.__signature__ = signature.replace(
+            parameters=[
+                p for name, p in signature.parameters.items() if name != "sample_weight"
+            ]
+        )
+        self._without = wrapper
+
+    def __get__(self, wrapper, owner=None):
+        if wrapper is None:
+            return self._method
+        partial_fit = getattr(wrapper.estimator, "partial_fit", None)
+        shown = partial_fit is None or takes(partial_fit, "sample_weight")
+        return MethodType(self._method if shown else self._without, wrapper)

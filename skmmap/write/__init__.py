@@ -1,0 +1,25 @@
+"""The only place that writes rows to files, whole or not at all."""
+
+from skmmap.write.batches import (
+    check_storable,
+)
+from skmmap.write.conversion import (
+    convert,
+    iter_batches,
+)
+from skmmap.write.csv import (
+    is_csv,
+)
+from skmmap.write.npy import (
+    NpyWriter,
+    save_rows,
+)
+
+__all__ = [
+    "NpyWriter",
+    "check_storable",
+    "convert",
+    "is_csv",
+    "iter_batches",
+    "save_rows",
+]

@@ -1,0 +1,229 @@
+"""``convert``: what is in files of other kinds, or comes one by one, as ``.npy``."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from skmmap.disk import (
+    Identity,
+    check_path,
+    is_path,
+    to_path,
+)
+from skmmap.formats import open_rows
+from skmmap.rows import (
+    ListStore,
+    Rows,
+    Source,
+    find_source,
+    is_frame,
+)
+from skmmap.write.batches import (
+    cast_integers,
+    check_given_dtype,
+    check_kind,
+)
+from skmmap.write.csv import (
+    CsvFile,
+    Surprise,
+    is_csv,
+)
+from skmmap.write.npy import save_rows
+from skmmap.write.samples import (
+    check_samples,
+    write_samples,
+)
+
+_BATCH_NBYTES = 2**23
+# A shuffled selection is read in file order within a batch: the larger, the fewer
+# passes over the file.
+_SHUFFLED_NBYTES = 2**24
+
+
+def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
+    """Write the rows of any source to a ``.npy`` file, without loading them.
+
+    Use it once for data that is trained on often: a ``.npy`` file is mapped, and
+    nothing of it is decoded or parsed again. Where the rows come about in batches,
+    `save_rows` takes these. What is at `dst` is replaced when all rows are written,
+    and stays as it is if anything fails.
+
+    Parameters
+    ----------
+    src : path, list of paths, array, Rows or iterator of samples
+        - A path to a ``.csv`` or ``.tsv`` file, or one of these with ``.gz``, which
+          names its columns in its first line (needs pyarrow).
+        - Whatever `open_rows` opens: Parquet, HDF5, zarr, shards, a selection of
+          `Rows`. Sparse matrices are refused.
+        - A generator, or another iterator, of samples: each item is a row. It
+          replaces a loop of ``X.append(sample)`` and the list.
+
+    dst : str or path-like, or tuple of them
+        Where the file is to be; it must end in ``.npy`` and be no file of `src`. With
+        a tuple, `src` is an iterable of samples that are tuples of as many parts, one
+        for each file; all files are written, or none.
+
+    columns : str or list of str, default=None
+        Columns of a CSV, Parquet or Arrow file, as `open_rows` takes them. One name
+        makes a one-dimensional array, a list of names one column for each; None is all
+        columns.
+
+    key : str, default=None
+        Name of the dataset in an HDF5 file or zarr group that holds several.
+
+    dtype : dtype, default=None
+        The item type of the file. By default that of `src`, of its first sample, or
+        one that all columns have in common: float64 if integers and fractions are
+        mixed, or cells are empty. ``dtype=str`` reads a CSV column as text.
+
+    progress : bool, default=False
+        Whether to show how many rows are written. This needs rich: ``pip install
+        'skmmap[progress]'``.
+
+    Returns
+    -------
+    rows : Rows, or tuple of Rows
+        The rows of the new file or files, none of them read.
+
+    See Also
+    --------
+    save_rows : Write batches of rows to a ``.npy`` file.
+    open_rows : Open rows where they are.
+
+    Notes
+    -----
+    Reads: `src` once. A column of text in a CSV file is read once before, for its
+    width. A CSV file is read twice more if a column is not what its beginning says.
+    Allocates: three blocks of 8 MB, of 16 MB for a shuffled selection; 100 MB for a
+    CSV file; for samples two batches of 8 MB for each file. A list, or what a library
+    holds to decode a row group or chunk, is not counted.
+    Equals: ``np.save(dst, np.asarray(open_rows(src)))`` in C order and native byte
+    order; for samples ``np.save(dst, np.array(list(src)))``.
+
+    In a CSV file, empty lines are skipped, and empty cells are NaN. A string that is
+    missing, from whatever file, is an empty one. Integers above 2**53 are rounded in
+    float64.
+
+    Several files take their places when all are written: the old ones first leave
+    them, and come back if a step fails. A process that is killed between leaves files
+    missing, never a new one beside an old one; the old ones are ``.skmmap_*.old`` then.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> from skmmap import convert
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> X_npy, y_npy = (os.path.join(folder.name, name) for name in ("X.npy", "y.npy"))
+    >>> convert(([i, i / 2, 1.0] for i in range(1000)), X_npy).shape
+    (1000, 3)
+    >>> samples = (([float(i), 1.0], i % 2) for i in range(1000))
+    >>> X, y = convert(samples, (X_npy, y_npy))
+    >>> X.shape, y.shape
+    ((1000, 2), (1000,))
+    >>> convert(X[:10], "X.csv")
+    Traceback (most recent call last):
+        ...
+    ValueError: dst must end in '.npy'; got 'X.csv'. Write 'X.csv.npy'.
+    >>> folder.cleanup()
+    """
+    options = {"columns": columns, "key": key}
+    is_several = isinstance(dst, tuple | list)
+    paths = [_check_dst(path) for path in (dst if is_several else [dst])]
+    dtype = None if dtype is None else np.dtype(dtype)
+    if is_several or isinstance(src, Iterator):
+        _refuse_options(options, "samples")
+        written = write_samples(check_samples(src), paths, dtype, is_several, progress)
+        return tuple(written) if is_several else written[0]
+    if is_csv(src):
+        src = to_path(src)
+        _refuse_options({"key": key}, repr(str(src)))
+        _refuse_same(paths[0], is_same=Identity.read([src]).covers(paths[0]))
+        return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
+    rows = _open_dense(src, options)
+    _refuse_same(paths[0], is_same=find_source(rows).store.is_at(paths[0]))
+    return _write_rows(rows, paths[0], dtype, progress)
+
+
+def _check_dst(path) -> Path:
+    if not is_path(path):
+        raise TypeError(
+            "dst must be a str or a pathlib.Path, or a tuple of them; got "
+            f"{type(path).__name__}."
+        )
+    return check_path(path, "dst")
+
+
+def _refuse_options(options: dict, what: str) -> None:
+    """Raise for an option that would be ignored for such a source."""
+    for name, option in options.items():
+        if option is not None:
+            raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
+
+
+def _refuse_same(dst: Path, *, is_same: bool) -> None:
+    if is_same:
+        raise ValueError(
+            f"dst={str(dst)!r} is a file of src, too. Write to another path; "
+            "then replace the file with os.replace."
+        )
+
+
+def _open_dense(src, options: dict) -> Rows:
+    """Return the rows of ``src``, if an array of all values can hold them."""
+    if isinstance(src, np.ma.MaskedArray):
+        raise TypeError(
+            "src is a masked array, and a .npy file holds no mask. Pass "
+            "src.filled(value)."
+        )
+    rows = open_rows(src, **options)
+    if find_source(rows).store.is_sparse:
+        raise TypeError(
+            "src is a sparse matrix, and a .npy file holds all values. Keep it sparse, "
+            "its data, indices and indptr each saved by np.save in one folder, which "
+            "open_rows opens; or pass matrix.toarray() where that fits in memory."
+        )
+    return rows
+
+
+def _write_rows(rows: Rows, path: Path, dtype, progress: bool) -> Rows:
+    source = find_source(rows)
+    if dtype is not None and source.store.is_array:
+        check_kind(source.dtype, check_given_dtype(dtype), "src")
+    batches = _iter_cast(iter_batches(source), dtype)
+    return save_rows(path, batches, dtype=dtype, progress=progress, n_rows=len(rows))
+
+
+def _iter_cast(batches: Iterator, dtype) -> Iterator:
+    before = 0
+    for batch in batches:
+        yield cast_integers(batch, dtype, before)
+        before += len(batch)
+
+
+def iter_batches(source: Source) -> Iterator:
+    """Yield all rows in the order of the selection, whole blocks where they lie so.
+
+    All of them are of what the files are now, or it is an error.
+    """
+    if isinstance(source.store, ListStore):
+        yield source.read(0, source.n_rows)
+        return
+    is_picked = isinstance(source.selection, np.ndarray)
+    most = _SHUFFLED_NBYTES if is_picked else _BATCH_NBYTES
+    source = source.by("map")
+    block = source.store.block_rows
+    step = block * max(1, most // max(1, block * source.row_nbytes))
+    for start in range(0, max(1, source.n_rows), step):
+        rows = source.read(start, min(start + step, source.n_rows))
+        yield rows.to_numpy() if is_frame(rows) else rows
+        source.store.verify()
+    source.store.finish()
+
+
+def _write_csv(file: CsvFile, path: Path, progress: bool) -> Rows:
+    with suppress(Surprise):
+        return save_rows(path, file.iter_batches(), progress=progress)
+    file.survey()
+    return save_rows(path, file.iter_batches(), progress=progress)

@@ -1,0 +1,472 @@
+"""The only place that creates files of rows."""
+
+import errno
+import os
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+from skmmap.disk import (
+    Unfinished,
+    all_or_none,
+    check_path,
+    make_header,
+)
+from skmmap.formats import open_rows
+from skmmap.formats.files import (
+    MapStore,
+    open_npy,
+)
+from skmmap.order import FileOrder
+from skmmap.run import open_bar
+from skmmap.write.batches import (
+    PIECE,
+    check_castable,
+    check_given_dtype,
+    check_kept,
+    check_row_shape,
+    check_rows,
+    check_storable,
+    iter_pieces,
+    refuse_dtype,
+    row_nbytes,
+    say_rows,
+)
+
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+class NpyWriter:
+    """Write a ``.npy`` file batch by batch, whatever number of rows there will be.
+
+    The rows are written under a hidden name in the same folder. The file appears
+    under `path` when the writer is closed, whole, in one step; until then, and if
+    anything fails, whatever is at `path` stays as it is. An exception inside of
+    ``with`` discards the rows, and so does a writer that is never closed.
+
+    Use it for rows that are made, read or received piece by piece. Where the whole
+    array is in memory, ``np.save`` does the same. Where the number of rows is known
+    and their order is not, ``np.lib.format.open_memmap`` makes a map to fill.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the file is to be. It must end in ``.npy``, in a folder that exists; a
+        file that is there is replaced, and a link to one stays a link.
+
+    dtype : dtype, default=None
+        The item type of the file. Batches of other types are cast as
+        ``casting="same_kind"`` allows, and refused if an integer would change or a
+        string be cut by it; structured and void types are not cast. By default, the
+        type of the first batch, which all others must have then.
+
+    resume : bool, default=False
+        Whether to write the rows after those of the file at `path`, if there is
+        one. Its item type and the shape of its rows stay. All of it is copied first,
+        so that a crash leaves it as it was: that takes the time to read and write
+        it, and room for both files until the writer is closed.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The absolute path of the file.
+
+    n_rows : int
+        Rows so far, with those of a file that is resumed.
+
+    shape : tuple of int
+        ``n_rows`` and the shape of a row, which is () before the first batch.
+
+    dtype : dtype or None
+        The item type of the file, None before the first batch has given it.
+
+    See Also
+    --------
+    save_rows : The same for batches that an iterable yields.
+    numpy.save : Writes an array that is in memory.
+
+    Notes
+    -----
+    Reads: nothing; with ``resume=True`` the file at `path`, once.
+    Allocates: nothing for a batch in C order that needs no cast; for others 4 MiB, or
+    two rows where these are larger.
+    Equals: ``np.save(path, np.concatenate(batches))``, byte for byte, in C order.
+
+    The rows are on the disk, and not in a cache only, when `close` returns. The file
+    has the permissions of the one that it replaces, or else those of a file that
+    ``open`` makes. Maps of a replaced file keep showing the old rows.
+
+    A process that is killed leaves a hidden file ``.skmmap_*``, to be deleted. Of two
+    writers to one path, the one that is closed last wins.
+
+    References
+    ----------
+    "NPY format", NumPy Reference,
+    https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from skmmap import NpyWriter
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "X.npy")
+    >>> with NpyWriter(path) as rows:
+    ...     for n_rows in (3, 2):
+    ...         rows.append(np.ones((n_rows, 4), dtype=np.float32))
+    >>> np.load(path, mmap_mode="r").shape
+    (5, 4)
+    >>> with NpyWriter(path, resume=True) as rows:
+    ...     rows.append(np.zeros((1, 4), dtype=np.float32))
+    ...     rows.shape
+    (6, 4)
+    >>> NpyWriter("X.dat")
+    Traceback (most recent call last):
+        ...
+    ValueError: path must end in '.npy'; got 'X.dat'. Write 'X.dat.npy'.
+    >>> folder.cleanup()
+    """
+
+    def __init__(self, path, *, dtype=None, resume=False):
+        self._path, self._casts = check_path(path), dtype is not None
+        self._dtype = None if dtype is None else check_given_dtype(dtype)
+        self._row_shape, self._n_rows = None, 0
+        self._n_header, self._open = 0, True
+        self._out = self._cleanup = None
+        old = None
+        if resume and self._path.exists():
+            old = _check_resumable(open_npy(self._path, "path"), self._dtype)
+        with self._writing():
+            self._out = Unfinished(self._path)
+            self._cleanup = weakref.finalize(self, _abandon, self._out, self._path)
+            if old is not None:
+                self._take(old)
+
+    @property
+    def path(self) -> Path:
+        """The absolute path of the file."""
+        return self._path
+
+    @property
+    def n_rows(self) -> int:
+        """Rows so far, with those of a file that is resumed."""
+        return self._n_rows
+
+    @property
+    def shape(self) -> tuple:
+        """``n_rows`` and the shape of a row, which is () before the first batch."""
+        return (self._n_rows, *(self._row_shape or ()))
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """The item type of the file, None before the first batch has given it."""
+        return self._dtype
+
+    def append(self, batch) -> None:
+        """Write further rows after those that are there.
+
+        A batch that is refused leaves the writer as it was. A failing disk discards
+        all rows.
+
+        Parameters
+        ----------
+        batch : array-like of shape (k, ...)
+            The rows, none (k = 0) included. The first batch decides the shape of a
+            row, and the item type if the writer was given none.
+
+        Raises
+        ------
+        TypeError
+            If the batch is no dense array of rows, or has another item type.
+
+        ValueError
+            If its rows have another shape, a cast would change an integer or cut a
+            string, or the writer is closed.
+
+        OSError
+            If writing fails, for example because the disk is full.
+
+        Notes
+        -----
+        Reads: the batch, once; twice if a cast could change integers or strings.
+        Allocates: nothing for a batch in C order that needs no cast; for others
+        4 MiB, or two rows where these are larger.
+        Equals: ``np.concatenate([before, batch])`` of what is in the file.
+        """
+        self._check_open()
+        rows = self._check_batch(batch)
+        with self._writing():
+            if self._row_shape is None:
+                self._begin(rows.dtype, rows.shape[1:])
+            for piece in iter_pieces(rows, self._dtype):
+                # Not all item types, datetime64 for one, have a buffer; bytes have.
+                self._out.write(piece.reshape(-1).view(np.uint8).data)
+            self._n_rows += len(rows)
+
+    def close(self) -> None:
+        """Put the file in its place, whole; do nothing if that was done before.
+
+        Nor does it do anything after a failure that has discarded the rows.
+
+        Raises
+        ------
+        ValueError
+            If there was no batch and `dtype` is not known: no file can be written.
+
+        OSError
+            If writing fails, for example because the disk is full.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: nothing.
+        Equals: the end of ``np.save``, when the rows have reached the disk.
+        """
+        if self._open:
+            self._finish()
+            self._put()
+
+    def _finish(self) -> None:
+        """Have all on the disk, under the hidden name."""
+        with self._writing():
+            if self._row_shape is None:
+                self._begin(self._check_known_dtype(), ())
+            self._out.finish(make_header(self._dtype, self.shape))
+
+    def _put(self) -> None:
+        with self._writing():
+            self._out.put()
+        self._release()
+
+    def __enter__(self) -> "NpyWriter":
+        self._check_open()
+        return self
+
+    def __exit__(self, error_type, error, traceback) -> None:
+        if error_type is None:
+            self.close()
+        else:
+            self._discard()
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise ValueError(
+                f"The writer of {self._path} is closed. Open another, with "
+                "resume=True to write after the rows of the file."
+            )
+
+    def _check_known_dtype(self) -> np.dtype:
+        if self._dtype is None:
+            raise ValueError(
+                f"Nothing was appended for {self._path}, and the item type of an empty "
+                "file is not known. Give dtype to NpyWriter, or append an empty batch, "
+                "such as np.empty((0, 10))."
+            )
+        return self._dtype
+
+    def _check_batch(self, batch) -> np.ndarray:
+        """Return ``batch`` as an array of rows that fit to those of the file."""
+        rows = check_rows(batch, self._n_rows, self._path)
+        where = say_rows(self._n_rows, len(rows), self._path)
+        if self._row_shape is not None:
+            check_row_shape(rows.shape[1:], self._row_shape, where)
+        if self._dtype is not None and self._dtype == rows.dtype:
+            return rows
+        check_storable(rows.dtype, f"batch {where} has the dtype {rows.dtype}")
+        if self._dtype is not None:
+            check = check_castable if self._casts else refuse_dtype
+            check(rows.dtype, self._dtype, where)
+            check_kept(rows, self._dtype, self._n_rows, where)
+        return rows
+
+    def _begin(self, dtype, row_shape) -> None:
+        """Write a header that says no rows, of the length of the one at the end."""
+        self._dtype = dtype if self._dtype is None else self._dtype
+        header = make_header(self._dtype, (0, *row_shape))
+        self._out.write(header)
+        self._row_shape, self._n_header = row_shape, len(header)
+
+    def _take(self, old: MapStore) -> None:
+        """Copy the rows of the file that is resumed."""
+        self._begin(old.dtype, old.shape[1:])
+        with open(self._path, "rb") as file:
+            file.seek(old.offset)
+            for start, stop in FileOrder(old.n_rows * old.row_nbytes, PIECE):
+                data = file.read(stop - start)
+                if len(data) < stop - start:
+                    raise OSError(errno.EIO, "the file was cut while it was copied")
+                self._out.write(data)
+        self._n_rows = old.n_rows
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Discard everything if something fails halfway, and say what the disk did."""
+        try:
+            yield
+        except OSError as error:
+            self._discard()
+            raise self._explain(error) from error
+        except BaseException:
+            self._discard()
+            raise
+
+    def _explain(self, error: OSError) -> OSError:
+        n_bytes = self._n_header + self._n_rows * row_nbytes(self.shape, self._dtype)
+        left = "No file was left there."
+        if os.path.lexists(self._path):
+            left = "The file that was there before is as it was, and no other was left."
+        todo = "Check that files can be made there and that no program holds this one"
+        if error.errno in _FULL:
+            todo = "Make room, or choose a path on another disk"
+        text = (
+            f"Writing to {self._path} failed after {self._n_rows:,} rows "
+            f"({n_bytes:,} bytes): {error.strerror or error}. {left} {todo}; then "
+            "write all rows again."
+        )
+        return OSError(text) if error.errno is None else OSError(error.errno, text)
+
+    def _discard(self) -> None:
+        if self._open and self._out is not None:
+            self._out.discard()
+        self._release()
+
+    def _release(self) -> None:
+        self._open = False
+        if self._cleanup is not None:
+            self._cleanup.detach()
+
+
+def close_all(writers: list[NpyWriter]) -> None:
+    """Let the files of several writers take their places: all of them, or none."""
+    for writer in writers:
+        writer._finish()
+    with all_or_none([writer._out for writer in writers]):
+        for writer in writers:
+            writer._put()
+
+
+def _abandon(out: Unfinished, path: Path) -> None:
+    out.discard()
+    warnings.warn(
+        f"The writer of {path} was never closed, and its rows are discarded. Call "
+        "close, or use it in a with statement.",
+        ResourceWarning,
+        stacklevel=2,
+    )
+
+
+def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
+    """Return the file if rows of ``dtype`` can be written after its last."""
+    if old.order == "F" and len(old.shape) > 1:
+        raise ValueError(
+            f"{old.path} is stored column by column (Fortran order), so no rows can be "
+            "written after its last. Save it in C order once: np.save(path, "
+            "np.ascontiguousarray(array)) where it fits in memory."
+        )
+    if dtype is not None and dtype != old.dtype:
+        raise TypeError(
+            f"{old.path} has the dtype {old.dtype}, and dtype={str(dtype)!r} was "
+            "given. Leave dtype out, or resume=False to replace the file."
+        )
+    return old
+
+
+def save_rows(path, batches, *, dtype=None, resume=False, progress=False, n_rows=None):
+    """Write the rows of all batches to a ``.npy`` file: all of them, or none.
+
+    Use it for a generator of batches. Where the batches come about in several
+    places, or to several files at once, `NpyWriter` takes them one by one.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Where the file is to be; it must end in ``.npy``. A file that is there is
+        replaced when all rows are written, and stays as it is if anything fails.
+
+    batches : iterable of array-like of shape (k, ...), or ndarray
+        The rows, in batches of any number. An ndarray is taken as one batch.
+
+    dtype : dtype, default=None
+        The item type of the file, by default that of the first batch; as in
+        `NpyWriter`.
+
+    resume : bool, default=False
+        Whether to write the rows after those of the file at `path`, if there is
+        one. All of it is copied first.
+
+    progress : bool, default=False
+        Whether to show how many rows are written, how fast, and since when. This
+        needs rich: ``pip install 'skmmap[progress]'``.
+
+    n_rows : int, default=None
+        The rows of all batches, if known: `progress` then shows what is left.
+
+    Returns
+    -------
+    rows : Rows
+        The rows of the file, none of them read.
+
+    See Also
+    --------
+    convert : Writes what is in files of other kinds, or samples one by one.
+    NpyWriter : Takes batches one by one.
+
+    Notes
+    -----
+    Reads: `batches`, once; with ``resume=True`` the file at `path`, once before.
+    Allocates: what `batches` allocates, and what `NpyWriter` does.
+    Equals: ``np.save(path, np.concatenate(list(batches)))``, byte for byte, in C
+    order.
+
+    Examples
+    --------
+    >>> import numpy as np, os, tempfile
+    >>> from skmmap import save_rows
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> path = os.path.join(folder.name, "X.npy")
+    >>> save_rows(path, (np.full((2, 3), float(i)) for i in range(1000)))
+    <Rows: 2,000 x 3 float64 of X.npy: 48.0 kB on disk, 0 bytes in memory>
+    >>> save_rows(path, "X.csv")
+    Traceback (most recent call last):
+        ...
+    TypeError: batches must be an iterable of arrays; got str.
+    >>> folder.cleanup()
+    """
+    batches = _check_batches(batches)
+    _check_n_rows(n_rows)
+    with (
+        open_bar(check_path(path).name, n_rows) if progress else nullcontext() as tell,
+        NpyWriter(path, dtype=dtype, resume=resume) as writer,
+    ):
+        n_before = writer.n_rows
+        for batch in batches:
+            writer.append(batch)
+            if tell is not None:
+                tell(writer.n_rows - n_before)
+    return open_rows(writer.path)
+
+
+def _check_batches(batches) -> Iterable:
+    if isinstance(batches, np.ndarray):
+        return [batches]
+    kind = type(batches).__name__
+    if hasattr(batches, "shape"):
+        raise TypeError(
+            f"batches must be an iterable of arrays; got one {kind}. Write [batches]."
+        )
+    if isinstance(batches, str | bytes | Mapping) or not isinstance(batches, Iterable):
+        raise TypeError(f"batches must be an iterable of arrays; got {kind}.")
+    return batches
+
+
+def _check_n_rows(n_rows) -> None:
+    if n_rows is None:
+        return
+    if not isinstance(n_rows, Integral) or isinstance(n_rows, bool) or n_rows < 0:
+        raise ValueError(
+            f"n_rows must be an integer of at least 0, or None; got {n_rows!r}."
+        )
