@@ -449,7 +449,9 @@ class ChunkedFit(
         sample_weight_val=None,
         **params,
     ):
-        """Print what `fit` would do with these rows, before a byte of X is read.
+        """Return what `fit` would do with these rows, before a byte of X is read.
+
+        Notebooks show it as a list, ``print`` as text.
 
         Parameters
         ----------
@@ -480,6 +482,12 @@ class ChunkedFit(
         **params : dict
             Further parameters of `fit`.
 
+        Returns
+        -------
+        explanation : Explanation
+            The plan of the fit. ``str(explanation)`` is its text, and
+            ``explanation.sections`` a dict of the text of each section.
+
         Notes
         -----
         Reads: y once for its labels, and nothing of X.
@@ -497,7 +505,7 @@ class ChunkedFit(
             validation=(X_val, y_val, sample_weight_val),
             is_run=False,
         )
-        print(explain(self, plan))
+        return explain(self, plan)
 
     def _learn(self, caller, X, y, params, *, fitted=None, **given):
         """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""

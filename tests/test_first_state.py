@@ -239,13 +239,12 @@ def test_partial_fit_has_no_start():
         ChunkedFit(GaussianNB()).fit(X, LABELS, coef_init=np.ones(5))
 
 
-def test_a_start_is_explained(capsys):
+def test_a_start_is_explained():
     model = ChunkedFit(SGDClassifier(warm_start=True, max_iter=2, tol=None))
-    model.explain(X, LABELS)
-    assert "starts from" not in capsys.readouterr().out
-    model.fit(X, LABELS).explain(X, LABELS, intercept_init=np.ones(3))
-    said = "  starts from             what was learned before (warm_start=True), "
-    assert said + "intercept_init\n" in capsys.readouterr().out
+    assert "starts from" not in model.explain(X, LABELS).sections
+    explained = model.fit(X, LABELS).explain(X, LABELS, intercept_init=np.ones(3))
+    said = "what was learned before (warm_start=True), intercept_init"
+    assert explained.sections["starts from"] == said
 
 
 class Warm(BaseEstimator):

@@ -83,6 +83,7 @@ HOUSE = {
         "first_state",
         "plan",
         "merge_fit",
+        "rendering",
         "explanation",
     ],
     "": ["_methods", "_other_methods", "_chunked_fit", "__init__"],

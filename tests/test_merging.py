@@ -482,15 +482,15 @@ def test_selected_rows_and_their_targets(path):
     assert_same_learned(two.estimator_, one.estimator_)
 
 
-def test_explain_says_how_many_train(path, capsys):
+def test_explain_says_how_many_train(path):
     for model, y, said in [
         (GaussianNB(), Y, "2, on parts of the rows; what they learn is added up"),
         (SGDClassifier(), Y, "1: this fit goes chunk after chunk"),
     ]:
-        in_file_order(model, chunk_size=50, n_jobs=2).explain(path, y)
-        assert f"  jobs                    {said}\n" in capsys.readouterr().out
-    in_file_order(GaussianNB(), chunk_size=50).explain(path, Y)
-    assert "jobs" not in capsys.readouterr().out
+        explained = in_file_order(model, chunk_size=50, n_jobs=2).explain(path, y)
+        assert explained.sections["jobs"] == said
+    explained = in_file_order(GaussianNB(), chunk_size=50).explain(path, Y)
+    assert "jobs" not in explained.sections
 
 
 def test_images_are_flattened(tmp_path):

@@ -194,9 +194,9 @@ def test_callbacks_are_warned_of():
             ChunkedFit(Net(callbacks=none), chunk_size=20).fit(X, y)
 
 
-def test_explain_says_what_is_followed(capsys):
-    ChunkedFit(Net(max_epochs=7, train_split=ValidSplit())).explain(X, y)
-    said = capsys.readouterr().out
+def test_explain_says_what_is_followed():
+    net = Net(max_epochs=7, train_split=ValidSplit())
+    said = str(ChunkedFit(net).explain(X, y))
     assert "at most 7 (max_epochs of the estimator), exactly" in said
     assert "(a multiple of batch_size of the estimator)" in said
     assert "max_epochs=1 for 7, train_split=None for " in said

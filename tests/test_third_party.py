@@ -841,13 +841,13 @@ def test_further_training_keeps_the_seed_that_was_recorded():
     assert global_state() == before
 
 
-def test_explain_names_the_seed(capsys):
+def test_explain_names_the_seed():
     for estimator, text in (
         (Seeded(), "1 (random_seed of the estimator)"),
         (Draws(3), "3 (random_state of the estimator)"),
         (Log(), "none, since nothing is drawn"),
         (Draws(), "drawn by fit, and recorded in random_state_"),
     ):
-        ChunkedFit(estimator).explain(X)
-        (line,) = [s for s in capsys.readouterr().out.splitlines() if "  seed" in s]
+        said = str(ChunkedFit(estimator).explain(X)).splitlines()
+        (line,) = [s for s in said if "  seed" in s]
         assert line.split(maxsplit=1)[1] == text

@@ -5,6 +5,7 @@ from numbers import Integral
 from skmmap._messages import say_size
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
+from skmmap.learn.rendering import Explanation
 from skmmap.learn.seeds import find_own_seed
 from skmmap.order import (
     BlockOrder,
@@ -17,9 +18,9 @@ from skmmap.wrap import (
 )
 
 
-def explain(wrapper, plan: Plan) -> str:
-    """Return the text that ``ChunkedFit.explain`` prints."""
-    lines = [f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"]
+def explain(wrapper, plan: Plan) -> Explanation:
+    """Return what ``ChunkedFit.explain`` does."""
+    title = f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"
     sections = {
         "starts from": _say_start(plan),
         "order": _say_order(plan),
@@ -36,8 +37,7 @@ def explain(wrapper, plan: Plan) -> str:
         "without effect": _say_unheard(wrapper),
         "seed": _say_seed(wrapper, plan),
     }
-    lines += [f"  {name:<24}{said}" for name, said in sections.items() if said]
-    return "\n".join(lines)
+    return Explanation(title, {name: said for name, said in sections.items() if said})
 
 
 def _say_data(plan: Plan) -> str:
