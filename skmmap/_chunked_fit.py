@@ -5,7 +5,6 @@ from copy import deepcopy
 from functools import partial
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._methods import RowMethods
@@ -44,10 +43,12 @@ from skmmap.learn import (
 from skmmap.read import Table
 from skmmap.rows import is_mapped
 from skmmap.run import (
+    CallbackSupportMixin,
     Jobs,
     Report,
     Tasks,
     open_tasks,
+    with_callbacks,
 )
 from skmmap.wrap import (
     Form,

@@ -4,6 +4,7 @@ import inspect
 import re
 import warnings
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.utils import all_estimators, gen_batches
 
 from skmmap import ChunkedFit
+
+needs_callbacks = pytest.mark.skipif(
+    not find_spec("sklearn.callback"), reason="needs scikit-learn 1.9"
+)
 
 N_ROWS, N_FEATURES = 90, 6
 
@@ -170,6 +175,38 @@ class Duck:
 
     def predict(self, X):
         return X.sum(axis=tuple(range(1, X.ndim)))
+
+
+class Listener:
+    """Remembers every task, and asks to stop where it is told to."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at = stop_at
+        self.events = []
+
+    def setup(self, estimator, context):
+        self.events.append("setup")
+
+    def teardown(self, estimator, context):
+        self.events.append("teardown")
+
+    def on_fit_task_begin(self, estimator, context, *, X=None, y=None):
+        self.events.append(("begin", context.task_name, context.task_id, len(X)))
+
+    def on_fit_task_end(
+        self,
+        estimator,
+        context,
+        *,
+        X=None,
+        y=None,
+        metadata=None,
+        fitted_estimator=None,
+    ):
+        self.events.append(("end", context.task_name, context.task_id, len(X)))
+        self.metadata = metadata
+        self.fitted = fitted_estimator
+        return context.task_name == self.stop_at
 
 
 class Recorder(BaseEstimator):

@@ -62,7 +62,7 @@ HOUSE = {
         "find_store",
     ],
     "formats": ["lists", "open"],
-    "run": ["threads", "parallel", "progress"],
+    "run": ["threads", "parallel", "progress", "callbacks"],
     "read": ["targets", "read_path", "readahead", "reader"],
     "write": ["batches", "npy", "samples", "csv", "conversion"],
     "apply": ["output", "output_check", "output_file", "inference", "scoring"],

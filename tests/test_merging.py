@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from helpers import in_file_order, raises
+from helpers import Listener, in_file_order, needs_callbacks, raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -18,7 +18,6 @@ from sklearn.naive_bayes import (
     MultinomialNB,
 )
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
-from test_progress import Listener
 
 from skmmap import ChunkedFit, merge, open_rows
 from skmmap.learn.merging import _add_up
@@ -419,7 +418,15 @@ def listened_to(path):
 
 @pytest.mark.parametrize(
     "fit",
-    [by_epochs, mixed, in_random_chunks, validated, of_steps, further, listened_to],
+    [
+        by_epochs,
+        mixed,
+        in_random_chunks,
+        validated,
+        of_steps,
+        further,
+        pytest.param(listened_to, marks=needs_callbacks),
+    ],
     ids=lambda fit: fit.__name__,
 )
 def test_what_is_in_turn_stays_so(fit, path, monkeypatch):

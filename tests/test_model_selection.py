@@ -11,7 +11,6 @@ import pytest
 from helpers import hand_loop, in_file_order, state_of
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.callback import ScoringMonitor
 from sklearn.cluster import Birch
 from sklearn.exceptions import DataConversionWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
@@ -321,7 +320,8 @@ def test_a_score_of_its_own(order, rows):
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_callbacks_that_predict(order):
-    monitor = ScoringMonitor(scoring="accuracy")
+    callback = pytest.importorskip("sklearn.callback", reason="needs scikit-learn 1.9")
+    monitor = callback.ScoringMonitor(scoring="accuracy")
     wrapper = model().set_callbacks(monitor).fit(open_rows(X)[order], y[order])
     logs = str(monitor.get_logs().data)
     assert str(float(wrapper.score(X[order], y[order]))) in logs

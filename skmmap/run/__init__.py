@@ -1,5 +1,12 @@
 """Cores, workers, machines and progress: the only place that knows joblib."""
 
+from skmmap.run.callbacks import (
+    CallbackSupportMixin,
+    Tasks,
+    open_tasks,
+    silenced,
+    with_callbacks,
+)
 from skmmap.run.parallel import (
     Jobs,
     cut,
@@ -8,16 +15,14 @@ from skmmap.run.parallel import (
 )
 from skmmap.run.progress import (
     Report,
-    Tasks,
     open_bar,
-    open_tasks,
-    silenced,
 )
 from skmmap.run.threads import (
     one_core,
 )
 
 __all__ = [
+    "CallbackSupportMixin",
     "Jobs",
     "Report",
     "Tasks",
@@ -28,4 +33,5 @@ __all__ = [
     "open_bar",
     "open_tasks",
     "silenced",
+    "with_callbacks",
 ]

@@ -1,0 +1,145 @@
+"""Tells scikit-learn's callbacks how far a fit is; without them, nothing happens."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
+
+from skmmap.rows import show_rows
+
+try:
+    from sklearn.callback import CallbackSupportMixin, with_callbacks
+except ImportError:  # scikit-learn < 1.9 has no callbacks
+
+    class CallbackSupportMixin:
+        """Stands in for the mixin: there is no ``set_callbacks``."""
+
+    def with_callbacks(method: Callable) -> Callable:
+        """Return the method as it is."""
+        return method
+
+
+_CALLBACKS = "_skl_callbacks"  # where set_callbacks puts them
+
+
+class Tasks:
+    """The tasks of a fit, for callbacks; here nobody listens to them.
+
+    ``stopped`` says whether the task that ended last was asked to stop its loop.
+    """
+
+    stopped = False
+
+    def train(self, run: Callable, find_estimator: Callable) -> None:
+        """Run a training, which the estimator's own callbacks hear of as one fit."""
+        run()
+
+    def fit(self, snapshot):
+        return nullcontext()
+
+    epoch = fit
+
+    @contextmanager
+    def chunk(self, chunk, snapshot):
+        yield nullcontext
+
+
+class CallbackTasks(Tasks):
+    """The tree of a fit in scikit-learn's terms: fit, its epochs, their chunks.
+
+    ``snapshot`` is a function that returns copies of the learned attributes at that
+    moment, so that what a callback keeps is not trained further.
+    """
+
+    def __init__(self, wrapper, table, n_epochs: int, n_chunks: int):
+        self._wrapper, self._n_chunks = wrapper, n_chunks
+        y = None if table.y is None else show_rows(table.y)
+        weights = table.by_row.get("sample_weight")
+        self._data = _describe(show_rows(table.X), y, weights and show_rows(weights))
+        self._root = wrapper._init_callback_context(max_subtasks=n_epochs)
+
+    def train(self, run: Callable, find_estimator: Callable) -> None:
+        # What its partial_fit would set up and tear down for each chunk: `silenced`.
+        @with_callbacks
+        def tell(stand_in):
+            context = stand_in._init_callback_context()
+            estimator = find_estimator()
+            context.call_on_fit_task_begin(estimator=estimator, **self._data)
+            run()
+            estimator, own = find_estimator(), {"reconstruction_attributes": {}}
+            context.call_on_fit_task_end(estimator=estimator, **self._data, **own)
+
+        has_callbacks = hasattr(find_estimator(), _CALLBACKS)
+        # A copy, since each chunk's own context would replace that of the estimator.
+        tell(copy(find_estimator())) if has_callbacks else run()
+
+    @contextmanager
+    def fit(self, snapshot):
+        self._root.call_on_fit_task_begin(estimator=self._wrapper, **self._data)
+        yield
+        self._end(self._root, self._data, snapshot)
+
+    @contextmanager
+    def epoch(self, snapshot):
+        self._epoch = self._root.subcontext("epoch", max_subtasks=self._n_chunks)
+        self._epoch.call_on_fit_task_begin(estimator=self._wrapper, **self._data)
+        yield
+        self._end(self._epoch, self._data, snapshot)
+
+    @contextmanager
+    def chunk(self, chunk, snapshot):
+        """Yield the context manager in which the estimator learns the chunk."""
+        leaf = self._epoch.subcontext("chunk")
+        data = _describe(chunk.X, chunk.y, chunk.params.get("sample_weight"))
+        begun = []
+
+        @contextmanager
+        def learning(estimator):
+            # Leaf hooks run after propagation has begun, which decides who calls
+            # them, and only once, however often the chunk has to be offered.
+            with _propagate(leaf, estimator):
+                if not begun:
+                    leaf.call_on_fit_task_begin(estimator=self._wrapper, **data)
+                    begun.append(True)
+                yield
+
+        yield learning
+        self._end(leaf, data, snapshot)
+
+    def _end(self, context, data, snapshot) -> None:
+        self.stopped = context.call_on_fit_task_end(
+            estimator=self._wrapper,
+            **data,
+            reconstruction_attributes=snapshot,
+        )
+
+
+def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks:
+    """Return the tasks of this fit: quiet ones where no callback would hear them."""
+    listens = [wrapper, estimator]
+    names = (_CALLBACKS, "_parent_callback_ctx")
+    if any(hasattr(obj, name) for obj in listens for name in names):
+        return CallbackTasks(wrapper, table, n_epochs, n_chunks)
+    return Tasks()
+
+
+@contextmanager
+def silenced(estimator) -> Iterator[None]:
+    """Hide the estimator's own callbacks, which are told of one fit, from a chunk."""
+    own = vars(estimator).pop(_CALLBACKS, None) if hasattr(estimator, _CALLBACKS) else 0
+    try:
+        yield
+    finally:
+        if own:
+            setattr(estimator, _CALLBACKS, own)
+
+
+def _propagate(leaf, estimator):
+    """Let callbacks into estimators that know them; the others are just chunks."""
+    if hasattr(estimator, "set_callbacks"):
+        return leaf.propagate_callback_context(estimator)
+    return nullcontext()
+
+
+def _describe(X, y, sample_weight) -> dict:
+    metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+    return {"X": X, "y": y, "metadata": metadata}
