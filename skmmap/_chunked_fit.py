@@ -1,74 +1,27 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
-from contextlib import nullcontext
 from copy import deepcopy
-from functools import partial
 
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._methods import RowMethods
 from skmmap._other_methods import OtherMethods
-from skmmap.apply import (
-    Output,
-    Work,
-    apply_method,
-    compute_score,
-)
-from skmmap.formats import open_source
 from skmmap.learn import (
-    Learner,
-    Plan,
-    Rule,
-    Training,
-    check_parameters,
     explain,
-    find_merge_jobs,
     find_reason_hidden,
-    find_start,
-    make_estimator,
-    make_learner,
-    make_plan,
-    make_rule,
-    make_schedule,
-    note_start,
-    noting_validation,
-    route,
-    run_parts,
-    set_attributes,
-    summarize,
-    take_start,
-    tell_interrupted,
+    make_fit_plan,
+    train_anew,
+    train_further,
 )
-from skmmap.read import Table
-from skmmap.rows import is_mapped
-from skmmap.run import (
-    CallbackSupportMixin,
-    Jobs,
-    Report,
-    Tasks,
-    open_tasks,
-    with_callbacks,
-)
+from skmmap.run import CallbackSupportMixin, with_callbacks
 from skmmap.wrap import (
-    Form,
     available_with,
-    check_names,
-    copy_trained,
     find_tags,
-    find_target_passing,
     find_trained,
-    get_parameters,
-    guesses_labels,
-    hidden_names,
     is_learned,
-    is_loop,
-    keep_names,
     note_where,
-    own_arrays,
-    requires_labels,
     shows_sample_weight,
-    takes_target_as_it_is,
 )
 
 _ROUTED = (
@@ -375,8 +328,8 @@ class ChunkedFit(
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit.
         """
-        return self._learn(
-            "fit",
+        train_anew(
+            self,
             X,
             y,
             {"sample_weight": sample_weight, **params},
@@ -384,6 +337,7 @@ class ChunkedFit(
             class_weight=class_weight,
             validation=(X_val, y_val, sample_weight_val),
         )
+        return self
 
     @available_with("partial_fit")
     @with_callbacks
@@ -427,15 +381,9 @@ class ChunkedFit(
         the chunks before an error stay learned; rows that cannot be read may be one
         some chunks before they are due.
         """
-        return self._learn(
-            "partial_fit",
-            X,
-            y,
-            {"sample_weight": sample_weight, **params},
-            classes=classes,
-            is_fit=False,
-            fitted=copy_trained(self),
-        )
+        params = {"sample_weight": sample_weight, **params}
+        train_further(self, X, y, params, classes=classes)
+        return self
 
     def explain(
         self,
@@ -496,8 +444,8 @@ class ChunkedFit(
         Equals: what `fit` does: chunks, blocks and slices, epochs, bytes and seeks,
         memory, and what is taken from the estimator's own parameters.
         """
-        plan = self._make_plan(
-            "fit",
+        plan = make_fit_plan(
+            self,
             X,
             y,
             {"sample_weight": sample_weight, **params},
@@ -507,131 +455,6 @@ class ChunkedFit(
             is_run=False,
         )
         return explain(self, plan)
-
-    def _learn(self, caller, X, y, params, *, fitted=None, **given):
-        """Train a fresh clone, or ``fitted`` further, and keep it if all went well."""
-        plan = self._make_plan(caller, X, y, params, fitted=fitted, **given)
-        if caller == "fit":
-            plan.changed.update(find_start(self, plan))
-        learner = self._make_learner(plan, fitted)
-        if given.get("classes") is None and guesses_labels(self.estimator):
-            learner.drops = ("classes",)
-        has_own = given.get("validation", (None,))[0] is not None
-        rule, watch = make_rule(self, plan, lambda: learner.form)
-        table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
-        training = Training(
-            learner,
-            table,
-            schedule,
-            n_epochs,
-            plan.first,
-            open_tasks(self, learner.estimator, table, n_epochs, len(schedule)),
-            Report(
-                self.verbose,
-                table.X.n_rows,
-                n_epochs,
-                table.row_nbytes,
-                may_stop=type(rule) is not Rule,
-            ),
-            rule,
-            watch,
-            self._make_score(plan, learner, is_given=has_own),
-            0 if self.max_epochs == "auto" else rule.least_epochs,
-            is_loop(self) and takes_target_as_it_is(self.estimator),
-        )
-        if fitted is not None:
-            check_names(fitted, table.X)
-        counted = note_start(learner.estimator)
-        # Callbacks hear of chunks in turn, and what has learned before goes on.
-        is_free = learner.make and not plan.start and type(training.tasks) is Tasks
-        jobs = find_merge_jobs(self, plan) if is_free and caller == "fit" else Jobs()
-        if fitted is not None:
-            learner.begin(plan.changed)
-        try:
-            is_parallel = jobs.number > 1
-            with hidden_names(fitted, table.X):
-                learned = run_parts(training, jobs) if is_parallel else training.run()
-        except BaseException:
-            if fitted is not None:  # and has learned the chunks before
-                learner.finish()
-            raise
-        learner.finish()
-        if fitted is None:
-            keep_names(learned["estimator_"], table.X)
-        if not is_loop(self):
-            held_out = None if has_own else plan.validation
-            n_held_out = 0 if held_out is None else held_out.X.n_rows
-            run = summarize(training, caller == "fit", n_held_out, counted)
-            set_attributes(learner.estimator, run)
-        if plan.seed is not None or fitted is None:
-            learned["random_state_"] = plan.seed
-        if requires_labels(self.estimator):
-            learned["_classes"] = plan.table.whole.get("classes")
-        vars(self).update(learned)
-        if training.interrupt is not None:
-            n_epochs, is_partial = self.n_epochs_, training.is_partial
-            tell_interrupted(n_epochs, plan.n_epochs, is_partial=is_partial)
-            raise training.interrupt
-        return self
-
-    def _make_plan(self, caller, X, y, params, **given) -> Plan:
-        check_parameters(self)
-        if caller == "fit":
-            trained = find_trained(self)
-            given["start"], params = take_start(self.estimator, trained, params)
-        params = route(self, caller, "partial_fit", params)
-        return make_plan(self, X, y, params, **given)
-
-    def _make_learner(self, plan: Plan, fitted) -> Learner:
-        pass_target = find_target_passing(self.estimator)
-        dense, X = plan.form.dense, plan.table.X
-        if fitted is None:
-            make = partial(make_learner, self, plan)
-            whole = make_estimator(self, plan.seed, {}) if plan.changed else None
-            own = get_parameters(whole, plan.changed)
-            tags = find_tags(self.estimator)
-            flat = False if tags and tags.input_tags.three_d_array else None
-            form = Form(flat=flat, dense=dense)
-            return Learner(make(), make, form, pass_target, plan.corrections, own)
-        # A model that was loaded with mmap_mode cannot be trained in place.
-        own_arrays(fitted, is_mapped)
-        form = self._find_form()._replace(dense=dense)
-        if form.flat is None and X.ndim > 2:
-            # Images for a model of as many features: a fitted model is not asked.
-            flat = getattr(fitted, "n_features_in_", None) == X.row_values
-            form = form._replace(flat=flat)
-        corrections = plan.corrections
-        if corrections.is_like(known := vars(self).get("_corrections")):
-            corrections = known
-        return Learner(fitted, None, form, pass_target, corrections)
-
-    def _make_score(self, plan: Plan, learner: Learner, *, is_given: bool):
-        """Return the score of an estimator on the rows that are held out, if any.
-
-        ``is_given`` says that these are the user's own.
-        """
-        table = plan.validation
-        if table is None:
-            return None
-        schedule = make_schedule(self, table.X)
-
-        def score(estimator) -> float:
-            def chunked(method, take):
-                def call(X, **params):
-                    given = Table(open_source(X, "X"), whole=params)
-                    n_chunks = len(schedule)
-                    work = Work(estimator, method, given, learner.form, n_chunks, take)
-                    output = Output(given.X.n_rows)
-                    return apply_method(work, schedule, output, self.n_jobs)
-
-                return call
-
-            form = learner.form
-            rest = table, schedule, form, chunked, self.n_jobs
-            with noting_validation() if is_given else nullcontext():
-                return compute_score(estimator, *rest)
-
-        return score
 
     def get_metadata_routing(self):
         """Say which parameters go to which method of the estimator.

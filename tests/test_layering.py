@@ -83,6 +83,7 @@ HOUSE = {
         "first_state",
         "plan",
         "merge_fit",
+        "fitting",
         "rendering",
         "explanation",
     ],
