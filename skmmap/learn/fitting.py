@@ -1,0 +1,244 @@
+"""``fit`` and ``partial_fit``: from what they are given to the learned attributes."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from typing import Any
+
+from skmmap.apply import (
+    Output,
+    Work,
+    apply_method,
+    compute_score,
+)
+from skmmap.formats import open_source
+from skmmap.learn.attributes import (
+    note_start,
+    set_attributes,
+    summarize,
+)
+from skmmap.learn.checks import (
+    check_parameters,
+    noting_validation,
+    route,
+)
+from skmmap.learn.first_state import take_start
+from skmmap.learn.interrupt import tell_interrupted
+from skmmap.learn.merge_fit import (
+    find_merge_jobs,
+    run_parts,
+)
+from skmmap.learn.plan import (
+    Plan,
+    find_start,
+    make_estimator,
+    make_learner,
+    make_plan,
+    make_rule,
+    make_schedule,
+)
+from skmmap.learn.stopping import Rule
+from skmmap.learn.training import (
+    Learner,
+    Training,
+)
+from skmmap.read import Table
+from skmmap.rows import is_mapped
+from skmmap.run import (
+    Jobs,
+    Report,
+    Tasks,
+    open_tasks,
+)
+from skmmap.wrap import (
+    Form,
+    check_names,
+    copy_trained,
+    find_tags,
+    find_target_passing,
+    find_trained,
+    get_parameters,
+    guesses_labels,
+    hidden_names,
+    is_loop,
+    keep_names,
+    own_arrays,
+    requires_labels,
+    takes_target_as_it_is,
+)
+
+
+def make_fit_plan(wrapper, X, y, params: dict, **given) -> Plan:
+    """Return what ``fit`` would do, ``given`` what it is given beside rows."""
+    check_parameters(wrapper)
+    trained = find_trained(wrapper)
+    start, params = take_start(wrapper.estimator, trained, params)
+    params = route(wrapper, "fit", "partial_fit", params)
+    return make_plan(wrapper, X, y, params, start=start, **given)
+
+
+def train_anew(wrapper, X, y, params: dict, *, classes, validation, **given) -> None:
+    """Train a fresh clone of the estimator, and keep it if all went well."""
+    given |= {"classes": classes, "validation": validation}
+    plan = make_fit_plan(wrapper, X, y, params, **given)
+    plan.changed.update(find_start(wrapper, plan))
+    learner = _make_fresh_learner(wrapper, plan)
+    if classes is None and guesses_labels(wrapper.estimator):
+        learner.drops = ("classes",)
+    is_given = validation[0] is not None
+    score = _make_score(wrapper, plan, learner, is_given=is_given)
+    training = _make_training(wrapper, plan, learner, score)
+    counted = note_start(learner.estimator)
+    # Callbacks hear of chunks in turn, and what has learned before goes on.
+    is_free = not plan.start and type(training.tasks) is Tasks
+    jobs = find_merge_jobs(wrapper, plan) if is_free else Jobs()
+    learned = run_parts(training, jobs) if jobs.number > 1 else training.run()
+    learner.finish()
+    keep_names(learner.estimator, plan.table.X)
+    is_held_out = plan.validation is not None and not is_given
+    n_held_out = plan.validation.X.n_rows if is_held_out else 0
+    _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
+    _keep(wrapper, plan, training, learned | {"random_state_": plan.seed})
+
+
+def train_further(wrapper, X, y, params: dict, *, classes) -> None:
+    """Train what is trained already, or a fresh clone, on further rows."""
+    trained = copy_trained(wrapper)
+    check_parameters(wrapper)
+    params = route(wrapper, "partial_fit", "partial_fit", params)
+    plan = make_plan(
+        wrapper, X, y, params, classes=classes, is_fit=False, fitted=trained
+    )
+    if trained is None:
+        learner = _make_fresh_learner(wrapper, plan)
+    else:
+        learner = _make_trained_learner(wrapper, plan, trained)
+    if classes is None and guesses_labels(wrapper.estimator):
+        learner.drops = ("classes",)
+    training = _make_training(wrapper, plan, learner)
+    X = plan.table.X
+    if trained is not None:
+        check_names(trained, X)
+    counted = note_start(learner.estimator)
+    if trained is not None:
+        learner.begin(plan.changed)
+    try:
+        with hidden_names(trained, X):
+            learned = training.run()
+    except BaseException:
+        if trained is not None:  # and has learned the chunks before
+            learner.finish()
+        raise
+    learner.finish()
+    if trained is None:
+        keep_names(learner.estimator, X)
+    _put_attributes_right(wrapper, training, counted, is_fit=False)
+    if plan.seed is not None or trained is None:
+        learned["random_state_"] = plan.seed
+    _keep(wrapper, plan, training, learned)
+
+
+def _make_fresh_learner(wrapper, plan: Plan) -> Learner:
+    """Return what learns in a fresh clone, of which there can be others."""
+    estimator = wrapper.estimator
+    make = partial(make_learner, wrapper, plan)
+    untouched = make_estimator(wrapper, plan.seed, {}) if plan.changed else None
+    own = get_parameters(untouched, plan.changed)
+    tags = find_tags(estimator)
+    flat = False if tags and tags.input_tags.three_d_array else None
+    form = Form(flat=flat, dense=plan.form.dense)
+    pass_target = find_target_passing(estimator)
+    return Learner(make(), make, form, pass_target, plan.corrections, own)
+
+
+def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
+    """Return what learns in an estimator that is trained already."""
+    # A model that was loaded with mmap_mode cannot be trained in place.
+    own_arrays(trained, is_mapped)
+    before, X = vars(wrapper), plan.table.X
+    form = before.get("_form", Form())._replace(dense=plan.form.dense)
+    if form.flat is None and X.ndim > 2:
+        # Images for a model of as many features: a fitted model is not asked.
+        flat = getattr(trained, "n_features_in_", None) == X.row_values
+        form = form._replace(flat=flat)
+    corrections = plan.corrections
+    if corrections.is_like(before.get("_corrections")):
+        corrections = before["_corrections"]
+    pass_target = find_target_passing(wrapper.estimator)
+    return Learner(trained, None, form, pass_target, corrections)
+
+
+def _make_training(wrapper, plan: Plan, learner: Learner, score=None) -> Training:
+    table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
+    rule, watch = make_rule(wrapper, plan, lambda: learner.form)
+    return Training(
+        learner,
+        table,
+        schedule,
+        n_epochs,
+        plan.first,
+        open_tasks(wrapper, learner.estimator, table, n_epochs, len(schedule)),
+        Report(
+            wrapper.verbose,
+            table.X.n_rows,
+            n_epochs,
+            table.row_nbytes,
+            may_stop=type(rule) is not Rule,
+        ),
+        rule,
+        watch,
+        score,
+        0 if wrapper.max_epochs == "auto" else rule.least_epochs,
+        is_loop(wrapper) and takes_target_as_it_is(wrapper.estimator),
+    )
+
+
+def _make_score(
+    wrapper, plan: Plan, learner: Learner, *, is_given: bool
+) -> Callable[[Any], float] | None:
+    """Return the score of an estimator on the rows that are held out, if any.
+
+    ``is_given`` says that these are the user's own.
+    """
+    table = plan.validation
+    if table is None:
+        return None
+    schedule = make_schedule(wrapper, table.X)
+
+    def score(estimator) -> float:
+        def chunked(method, take):
+            def call(X, **params):
+                given = Table(open_source(X, "X"), whole=params)
+                n_chunks = len(schedule)
+                work = Work(estimator, method, given, learner.form, n_chunks, take)
+                output = Output(given.X.n_rows)
+                return apply_method(work, schedule, output, wrapper.n_jobs)
+
+            return call
+
+        form = learner.form
+        rest = table, schedule, form, chunked, wrapper.n_jobs
+        with noting_validation() if is_given else nullcontext():
+            return compute_score(estimator, *rest)
+
+    return score
+
+
+def _put_attributes_right(
+    wrapper, training: Training, counted: list, *, is_fit=True, n_held_out=0
+) -> None:
+    """Have learned attributes say what they say after the estimator's own ``fit``."""
+    if not is_loop(wrapper):
+        run = summarize(training, is_fit, n_held_out, counted)
+        set_attributes(training.learner.estimator, run)
+
+
+def _keep(wrapper, plan: Plan, training: Training, learned: dict) -> None:
+    """Make the wrapper fitted; then raise Ctrl-C, if that has ended the training."""
+    if requires_labels(wrapper.estimator):
+        learned["_classes"] = plan.table.whole.get("classes")
+    vars(wrapper).update(learned)
+    if training.interrupt is not None:
+        is_partial = training.is_partial
+        tell_interrupted(wrapper.n_epochs_, plan.n_epochs, is_partial=is_partial)
+        raise training.interrupt
