@@ -311,7 +311,7 @@ def run(*arguments):
 def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
     np.save("X.npy", X)
     np.save("y.npy", np.array([0, 1, 0]))
-    Path("X.csv").write_text("1,2")
+    Path("X.csv").write_text("a,b,c\n1,x,3\n")
     Path("bad.npy").write_text("no array")
     assert run("info", "X.npy", "no.npy", "X.csv", "bad.npy", "y.npy") == 1
     said = capsys.readouterr()
@@ -332,8 +332,8 @@ def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
     )
     assert said.err.splitlines() == [
         "skmmap: no.npy: No such file or directory.",
-        "skmmap: X.csv is a CSV file, whose rows have to be parsed. Convert it once: "
-        "python -m skmmap convert SRC DST.",
+        "skmmap: X.csv is CSV, which must be parsed first: python -m skmmap convert "
+        "X.csv X.npy --columns a,c. Its columns are 'a', 'b', 'c'.",
         "skmmap: source='bad.npy' looks like text; supported are .npy, HDF5, zarr, "
         "Parquet and Arrow files, and raw binary with dtype and shape. Load it, and "
         "save the array once with np.save(path, array).",

@@ -40,7 +40,7 @@ HOUSE = {
         "reads",
         "rows",
     ],
-    "formats.files": ["unknown_files", "maps", "csr"],
+    "formats.files": ["csv_sample", "unknown_files", "maps", "csr"],
     "formats.containers": [
         "lazy",
         "external",

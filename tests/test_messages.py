@@ -388,7 +388,7 @@ def files(tmp_path):
     content = (tmp_path / "X.npy").read_bytes()
     (tmp_path / "short.npy").write_bytes(content[:-100])
     (tmp_path / "header.npy").write_bytes(content[:40])
-    (tmp_path / "X.csv").write_text("1,2,3")
+    (tmp_path / "X.csv").write_text("a,b,c\n1,x,3")
     np.savez(tmp_path / "X.npz", X=X)
     np.save(tmp_path / "objects.npy", np.array([{}] * 10), allow_pickle=True)
     return tmp_path
@@ -405,7 +405,8 @@ def files(tmp_path):
         (
             "X.csv",
             "X='{path}' is CSV, which must be parsed first: skmmap.convert("
-            '"{path}", "X.npy", columns=[…]). Its first line is \'1,2,3\'.',
+            '"{path}", "X.npy", columns=["a", "c"]). Its columns are \'a\', \'b\', '
+            "'c'.",
         ),
         (
             "X.npz",

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import zarr
 from helpers import raises
+from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
+import skmmap
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.unknown_files import say_unknown
 
@@ -36,19 +38,78 @@ def write(name, content):
 
 @pytest.mark.parametrize("name", ["t.csv", "t.CSV.gz", "t.tsv"])
 def test_csv_is_converted(name):
-    content = b"a,b\n1,2\n"
+    content = b"a,name,b,y\n1,x,2.5,yes\n"
+    content = content.replace(b",", b"\t") if name == "t.tsv" else content
     write(name, gzip.compress(content) if name.endswith("gz") else content)
-    line = "" if name.endswith("gz") else ". Its first line is 'a,b'"
     text = (
         "{}={!r} is CSV, which must be parsed first: skmmap.convert({}, {}, "
-        "columns={})" + line + "."
+        "columns={}). Its columns are 'a', 'name', 'b', 'y'."
     )
-    with raises(ValueError, text.format("source", name, f'"{name}"', '"X.npy"', "[…]")):
+    quoted, of_X, of_y = f'"{name}"', ('"X.npy"', '["a", "b"]'), ('"y.npy"', '"y"')
+    with raises(ValueError, text.format("source", name, quoted, *of_X)):
         open_rows(name)
-    with raises(ValueError, text.format("X", name, f'"{name}"', '"X.npy"', "[…]")):
-        ChunkedFit(StandardScaler()).fit(name)
-    with raises(ValueError, text.format("y", name, f'"{name}"', '"y.npy"', '"…"')):
+    with raises(ValueError, text.format("y", name, quoted, *of_y)):
         ChunkedFit(GaussianNB()).fit(X, name)
+    scaler = ChunkedFit(StandardScaler())
+    for door in (scaler.fit, scaler.partial_fit, scaler.explain):
+        with raises(ValueError, text.format("X", name, quoted, *of_X)):
+            door(name)
+    scaler.fit(X)
+    for rows in (name, [name, name], ["X.npy", name]):
+        np.save("X.npy", X)
+        with raises(ValueError, text.format("X", name, quoted, *of_X)):
+            scaler.transform(rows)
+    bayes = ChunkedFit(GaussianNB()).fit(X, [0, 1, 0, 1])
+    with raises(ValueError, text.format("y", name, quoted, *of_y)):
+        bayes.score(X, name)
+    weights = '"sample_weight.npy"', '"y"'
+    with raises(ValueError, text.format("sample_weight", name, quoted, *weights)):
+        bayes.fit(X, [0, 1, 0, 1], sample_weight=name)
+
+
+def test_the_call_for_csv_is_good():
+    write("t.csv", b"a,name,b\n1,x,2\n3,y,4\n")
+    with pytest.raises(ValueError, match="is CSV") as caught:
+        open_rows("t.csv")
+    call = str(caught.value).partition("first: skmmap.")[2].partition(". ")[0]
+    rows = eval(call, {"convert": skmmap.convert})
+    assert np.asarray(rows).tolist() == [[1, 2], [3, 4]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "separated", "line"),
+    [
+        ("t.csv", b"5,2\n3,4\n", "commas", "5,2"),
+        ("t.csv", b"a;b\n", "commas", "a;b"),
+        ("t.tsv", b"", "tabs", ""),
+    ],
+)
+def test_csv_without_names(name, content, separated, line):
+    text = (
+        f"source={name!r} is CSV, which must be parsed first: skmmap.convert("
+        f'"{name}", "X.npy"). Its first line must name the columns, separated by '
+        f"{separated}; it is {line!r}."
+    )
+    with raises(ValueError, text):
+        open_rows(write(name, content))
+
+
+def test_csv_of_many_columns():
+    names = [f"c{number}" for number in range(1_200)]
+    lines = ",".join(names), ",".join("1" for _ in names)
+    listed = ", ".join(f'"{name}"' for name in names[:10])
+    text = (
+        "source='t.csv' is CSV, which must be parsed first: skmmap.convert("
+        f'"t.csv", "X.npy", columns=[{listed}, …]). Its columns are '
+        f"{', '.join(map(repr, names[:10]))} and 1,190 more."
+    )
+    with raises(ValueError, text):
+        open_rows(write("t.csv", "\n".join(lines).encode()))
+
+
+def test_texts_that_are_no_files_stay_texts():
+    words = ChunkedFit(HashingVectorizer(n_features=4)).fit(["a.csv", "b.csv"])
+    assert words.transform(["a.csv", "b.csv"]).shape == (2, 4)
 
 
 LOOKS = {

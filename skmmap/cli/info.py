@@ -30,8 +30,9 @@ from skmmap.formats.containers import (
     list_columns,
     to_value_type,
 )
+from skmmap.formats.files import is_csv_name, say_csv
 from skmmap.rows import find_source
-from skmmap.write import is_csv, iter_batches
+from skmmap.write import iter_batches
 
 _SHOWN = 20  # labels, or datasets, that are listed
 _COUNTED = 2**16  # labels that are told apart; of more there is only a lower bound
@@ -80,17 +81,20 @@ def describe(path, *, key=None, columns=None) -> str:
     size     137 bytes
     labels   3: 0 (3), 1 (3), 2 (3)
     sorted   yes: shuffle before training in file order
-    >>> describe(os.path.join(folder.name, "X.csv"))
+    >>> path = os.path.join(folder.name, "t.csv")
+    >>> with open(path, "w") as file:
+    ...     _ = file.write("a,b,y\\n1,2,no\\n")
+    >>> describe(path)
     Traceback (most recent call last):
         ...
-    ValueError: X.csv is a CSV file, whose rows have to be parsed. ...
+    ValueError: t.csv is CSV, which must be parsed first: python -m skmmap convert ...
     >>> folder.cleanup()
     """
     path = to_path(path)
-    if is_csv(path):
+    if is_csv_name(path) and not is_pattern(path):
         raise ValueError(
-            f"{path.name} is a CSV file, whose rows have to be parsed. Convert "
-            "it once: python -m skmmap convert SRC DST."
+            f"{path.name} is CSV, which must be parsed first: "
+            f"{say_csv(path, 'X.npy', is_command=True)}"
         )
     names = [] if key is not None else _find_datasets(path)
     if len(names) > 1 and columns is None:

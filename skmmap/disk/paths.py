@@ -19,6 +19,7 @@ HDF = ".h5", ".hdf5", ".hdf", ".h5ad", ".nc", ".nc4", ".mat", ".he5", ".loom"
 PARQUET = ".parquet", ".pq"
 ARROW = ".arrow", ".feather"
 ZARR = (".zarr",)
+TABLES = ".csv", ".tsv", ".json", ".jsonl", ".ndjson"  # which have to be parsed
 SUFFIXES = dict.fromkeys(NPY, "npy") | dict.fromkeys(HDF, "hdf")
 SUFFIXES |= dict.fromkeys(PARQUET, "parquet") | dict.fromkeys(ARROW, "arrow")
 SUFFIXES |= dict.fromkeys(ZARR, "zarr")
@@ -160,8 +161,13 @@ def _read_format(path: Path) -> str:
 
 
 def names_rows(text: str) -> bool:
-    """Whether a text among others is the path of a file of rows, rather than text."""
+    """Whether a text among others is the path of a file of rows, rather than text.
+
+    Files of tables are meant as rows as well, and opening one says what to do with it.
+    """
     if not text:  # a label or sentence that is missing
         return False
     path = to_path(text)
+    if find_suffix(path.name.lower().removesuffix(".gz")) in TABLES and path.is_file():
+        return True
     return bool(find_format(path)) or _has_any(path, _CSR_FILES)

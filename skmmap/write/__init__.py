@@ -7,9 +7,6 @@ from skmmap.write.conversion import (
     convert,
     iter_batches,
 )
-from skmmap.write.csv import (
-    is_csv,
-)
 from skmmap.write.npy import (
     NpyWriter,
     save_rows,
@@ -19,7 +16,6 @@ __all__ = [
     "NpyWriter",
     "check_storable",
     "convert",
-    "is_csv",
     "iter_batches",
     "save_rows",
 ]

@@ -22,10 +22,10 @@ from skmmap.formats.containers import (
     is_string,
     to_numpy,
 )
+from skmmap.formats.files import are_numbers, find_delimiter, is_csv_name
 
 # No line may be longer; pyarrow reads some thirty blocks ahead.
 _CSV_BLOCK = 2**20
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CSV_KINDS = "biufUM"
 
 
@@ -35,12 +35,7 @@ class Surprise(Exception):
 
 def is_csv(src) -> bool:
     """Whether ``src`` is a path to a CSV or TSV file, by its name."""
-    return is_path(src) and _find_suffix(src) in _DELIMITERS
-
-
-def _find_suffix(path) -> str:
-    path = Path(os.fsdecode(path).lower())
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    return is_path(src) and is_csv_name(src)
 
 
 class CsvFile:
@@ -96,7 +91,7 @@ class CsvFile:
 
     @contextmanager
     def _open(self, **options):
-        delimiter = _DELIMITERS[_find_suffix(self._path)]
+        delimiter = find_delimiter(self._path)
         read = self._csv.ReadOptions(block_size=_CSV_BLOCK)
         parse = self._csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
         convert = self._csv.ConvertOptions(**options)
@@ -273,8 +268,7 @@ def _import_arrow(path) -> tuple:
 
 def _check_names(names: list, where: str) -> None:
     """Raise if the first line seems to be a row of the data."""
-    counted = [list(map(str, range(first, first + len(names)))) for first in (0, 1)]
-    if all(map(_is_number, names)) and names not in counted:
+    if are_numbers(names):
         raise ValueError(
             f"The first line of {where!r} must name the columns, and holds numbers: "
             f"{', '.join(names[:5])}. Put a line of names before it; if these are "
@@ -285,11 +279,3 @@ def _check_names(names: list, where: str) -> None:
             f"The first line of {where!r} is one name, {names[0]!r}. Values must be "
             "separated by commas in .csv files, by tabs in .tsv files."
         )
-
-
-def _is_number(name: str) -> bool:
-    try:
-        float(name)
-    except ValueError:
-        return False
-    return True

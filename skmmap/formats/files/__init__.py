@@ -6,6 +6,12 @@ from skmmap.formats.files.csr import (
     is_csr_folder,
     open_csr,
 )
+from skmmap.formats.files.csv_sample import (
+    are_numbers,
+    find_delimiter,
+    is_csv_name,
+    say_csv,
+)
 from skmmap.formats.files.maps import (
     CAN_LET_GO,
     NPZ,
@@ -25,11 +31,15 @@ __all__ = [
     "WINDOW_NBYTES",
     "CsrStore",
     "MapStore",
+    "are_numbers",
     "check_dtype",
     "check_offset",
     "check_shape",
+    "find_delimiter",
     "is_csr_folder",
+    "is_csv_name",
     "open_csr",
     "open_npy",
     "open_raw",
+    "say_csv",
 ]

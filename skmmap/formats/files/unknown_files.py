@@ -1,8 +1,13 @@
 """Files of no format that can be opened: what they look like, and what to do."""
 
-import json
 import zipfile
 from pathlib import Path
+
+from skmmap.formats.files.csv_sample import (
+    find_csv_suffix,
+    is_csv_name,
+    say_csv,
+)
 
 SAMPLE_NBYTES = 4_096  # of a file tell what it is
 
@@ -10,9 +15,7 @@ _FORMATS = (
     "supported are .npy, HDF5, zarr, Parquet and Arrow files, and raw binary with "
     "dtype and shape"
 )
-_CSV = ".csv", ".tsv"
 _JSON = ".json", ".jsonl", ".ndjson"
-_SHOWN = 60  # characters of a line
 _ROWS = 'Read it row by row: skmmap.convert(rows, "{to}") takes a generator of rows.'
 _UNPACK = "Unpack it first."
 _SAVE = "Load it, and save the array once with np.save(path, array)."
@@ -48,40 +51,17 @@ def say_unknown(path: Path, first: bytes, name: str) -> str:
     ``name`` is the parameter that the path was given for.
     """
     named, to = f"{name}={str(path)!r}", _name_result(name)
-    if (suffix := _find_suffix(path)) in _CSV:
-        return f"{named} is CSV, which {_say_convert(path, to)}{_say_line(first)}."
+    if is_csv_name(path):
+        return f"{named} is CSV, which must be parsed first: {say_csv(path, to)}"
     if first.startswith(b"PK"):
         what, todo = _look_into(path)
     else:
-        what, todo = _look_at(first, suffix)
+        what, todo = _look_at(first, find_csv_suffix(path))
     return f"{named} looks like {what}; {_FORMATS}. {todo.format(to=to)}"
-
-
-def _find_suffix(path: Path) -> str:
-    name = Path(path.name.lower().removesuffix(".gz"))
-    return name.suffix
 
 
 def _name_result(name: str) -> str:
     return f"{'X' if name in ('source', 'path') else name}.npy"
-
-
-def _say_convert(path: Path, to: str) -> str:
-    columns = "[…]" if to.startswith("X") else '"…"'
-    paths = (json.dumps(text, ensure_ascii=False) for text in (str(path), to))
-    return (
-        f"must be parsed first: skmmap.convert({', '.join(paths)}, columns={columns})"
-    )
-
-
-def _say_line(first: bytes) -> str:
-    """Say the first line, which names the columns."""
-    line = first.partition(b"\n")[0].strip()
-    if not _is_text(line):
-        return ""
-    text = line.decode(errors="ignore")
-    more = "…" if len(text) > _SHOWN else ""
-    return f". Its first line is {text[:_SHOWN] + more!r}"
 
 
 def _look_at(first: bytes, suffix: str) -> tuple[str, str]:
