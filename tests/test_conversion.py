@@ -440,7 +440,7 @@ def test_dtype_is_cast_within_its_kind():
 
 def test_the_row_of_a_changed_integer_counts_from_the_first_block(monkeypatch):
     monkeypatch.setattr(_convert, "_BATCH_NBYTES", 1)
-    monkeypatch.setattr("skmmap.rows.stores._BLOCK_NBYTES", 16)
+    monkeypatch.setattr("skmmap.rows.store._BLOCK_NBYTES", 16)
     with raises(
         ValueError,
         "src has the value -1 in row 5, which dtype='uint8' cannot keep. Give "

@@ -115,7 +115,7 @@ def test_other_types_have_no_values_to_name():
 )
 def test_labels(labels, values, order, block, monkeypatch):
     monkeypatch.setattr(_convert, "_BATCH_NBYTES", block)
-    monkeypatch.setattr("skmmap.rows.stores._BLOCK_NBYTES", block)
+    monkeypatch.setattr("skmmap.rows.store._BLOCK_NBYTES", block)
     array = np.array(labels) if labels else np.zeros(0, int)
     said = say(array)
     assert said["labels"] == values
@@ -124,7 +124,7 @@ def test_labels(labels, values, order, block, monkeypatch):
 
 def test_more_labels_than_are_counted(monkeypatch):
     monkeypatch.setattr(_info, "_COUNTED", 30)
-    monkeypatch.setattr("skmmap.rows.stores._BLOCK_NBYTES", 80)
+    monkeypatch.setattr("skmmap.rows.store._BLOCK_NBYTES", 80)
     monkeypatch.setattr(_convert, "_BATCH_NBYTES", 80)
     labels = np.random.default_rng(0).permutation(200)
     said = say(labels)
@@ -144,7 +144,7 @@ def test_runs_and_counts_are_those_of_the_whole(labels, block):
     array = np.array(labels)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_convert, "_BATCH_NBYTES", 8 * block)
-        patch.setattr("skmmap.rows.stores._BLOCK_NBYTES", 8 * block)
+        patch.setattr("skmmap.rows.store._BLOCK_NBYTES", 8 * block)
         said = say(array)
     values, counts = np.unique(array, return_counts=True)
     listed = ", ".join(f"{v} ({n})" for v, n in zip(values, counts, strict=True))
@@ -177,7 +177,7 @@ def test_runs_and_counts_are_those_of_the_whole(labels, block):
 @pytest.mark.parametrize("block", [1, 2**23])
 def test_numbers(array, said, block, monkeypatch):
     monkeypatch.setattr(_convert, "_BATCH_NBYTES", block)
-    monkeypatch.setattr("skmmap.rows.stores._BLOCK_NBYTES", block)
+    monkeypatch.setattr("skmmap.rows.store._BLOCK_NBYTES", block)
     found = say(np.array(array))
     assert {name: found[name] for name in list(found)[3:]} == said
 

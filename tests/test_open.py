@@ -17,13 +17,11 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, Rows, open_rows
-from skmmap.formats.files.maps import (
-    MapStore,
-    open_npy,
-)
+from skmmap.formats.files.map_store import MapStore
+from skmmap.formats.files.npy import open_npy
 from skmmap.formats.open import open_source
+from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.rows import find_source
-from skmmap.rows.stores import ArrayStore
 
 SHAPE = (
     "shape must be a number of rows, or several numbers of which that is the first; "

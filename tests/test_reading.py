@@ -20,8 +20,9 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.formats.files import maps as _maps
-from skmmap.formats.files.maps import MapStore
+from skmmap.formats.files import map_store as _map_store
+from skmmap.formats.files import page_cache as _page_cache
+from skmmap.formats.files.map_store import MapStore
 from skmmap.read import readahead as _readahead
 from skmmap.read import reader as _reader
 from skmmap.read.read_path import (
@@ -200,7 +201,7 @@ def test_predictions_by_every_path(files, read):
 
 def test_what_was_written_to_private_pages_is_not_let_go_of(files, monkeypatch):
     """It is nowhere else: advice that is harmless elsewhere would throw it away."""
-    monkeypatch.setattr(_maps, "WINDOW_NBYTES", 1)
+    monkeypatch.setattr(_map_store, "WINDOW_NBYTES", 1)
     rows = open_rows(files[0], mode="c")
     rows[1_000:2_000] = np.zeros((1_000, 7), np.float32)
     for read in READS:
@@ -266,9 +267,9 @@ def test_what_an_estimator_keeps_is_not_written_over(files, read, shuffle):
 def test_without_advice_to_the_system(files, monkeypatch):
     """As on Windows."""
     expected = fit(X, Y, shuffle=False)
-    for name in ("_MADVISE", "_ADVISE"):
-        monkeypatch.setattr(_maps, name, None)
-    monkeypatch.setattr(_maps, "CAN_LET_GO", False)
+    for name in ("_MADVISE", "_FADVISE"):
+        monkeypatch.setattr(_page_cache, name, None)
+    monkeypatch.setattr(_map_store, "CAN_RELEASE_PAGES", False)
     for read in READS:
         assert fit(*files[:2], shuffle=False, read=read) == expected
 
@@ -880,7 +881,7 @@ def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
     free = None
     monkeypatch.setattr("skmmap.read.read_path.find_network", lambda path: "")
     assert Reading("auto").choose(size)[0] == "buffer"
-    monkeypatch.setattr("skmmap.read.read_path.CAN_LET_GO", False)
+    monkeypatch.setattr("skmmap.read.read_path.CAN_RELEASE_PAGES", False)
     assert Reading("auto").choose(size)[0] == "buffer"
 
 

@@ -22,7 +22,8 @@ from test_selection import keys
 
 from skmmap import Rows, open_rows
 from skmmap.rows import source as _source
-from skmmap.rows import stores as _stores
+from skmmap.rows import store as _store
+from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.rows import find_source
 
 ARRAY = np.arange(60, dtype=np.int32).reshape(20, 3)
@@ -154,8 +155,8 @@ def test_blocks_and_gaps(rows, monkeypatch):
     """Rows are picked from blocks of any length, with gaps of any length between."""
     picked = rows[[19, 0, 1, 1, 9, 10, 4]]
     for block, gap in [(1, 1), (30, 1), (30, 25), (10_000, 1), (10_000, 10_000)]:
-        monkeypatch.setattr(_stores, "_BLOCK_NBYTES", block)
-        monkeypatch.setattr(_stores, "_GAP_NBYTES", gap)
+        monkeypatch.setattr(_store, "_BLOCK_NBYTES", block)
+        monkeypatch.setattr(_store, "_GAP_NBYTES", gap)
         monkeypatch.setattr(_source, "_LOAD_NBYTES", block)
         np.testing.assert_array_equal(loaded(picked), ARRAY[[19, 0, 1, 1, 9, 10, 4]])
         if not sparse.issparse(picked.read()):
@@ -433,7 +434,7 @@ def test_private_pages_are_shared_by_threads(large):
 # What is read, and how often the file is mapped for it.
 
 
-class Counting(_stores.ArrayStore):
+class Counting(ArrayStore):
     """Remembers which rows were read together."""
 
     def __init__(self, array):
@@ -457,8 +458,8 @@ class Counting(_stores.ArrayStore):
 )
 def test_neighbours_and_near_ones_are_read_together(picked, blocks, monkeypatch):
     """Blocks of 40 rows; what is 10 rows away or nearer is read with them."""
-    monkeypatch.setattr(_stores, "_BLOCK_NBYTES", 320)
-    monkeypatch.setattr(_stores, "_GAP_NBYTES", 80)
+    monkeypatch.setattr(_store, "_BLOCK_NBYTES", 320)
+    monkeypatch.setattr(_store, "_GAP_NBYTES", 80)
     store = Counting(np.arange(100.0))
     rows = _source.Source(store).select(np.array(picked)).read(0, len(picked))
     assert rows.tolist() == list(picked)
@@ -466,7 +467,7 @@ def test_neighbours_and_near_ones_are_read_together(picked, blocks, monkeypatch)
 
 
 def test_a_selection_in_any_order_reads_each_block_once(monkeypatch):
-    monkeypatch.setattr(_stores, "_BLOCK_NBYTES", 320)
+    monkeypatch.setattr(_store, "_BLOCK_NBYTES", 320)
     monkeypatch.setattr(_source, "_LOAD_NBYTES", 320)
     store = Counting(np.arange(100.0))
     order = np.random.default_rng(0).permutation(100)[:50]

@@ -21,8 +21,8 @@ from skmmap.read.targets import (
     open_target,
     scan_labels,
 )
+from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.source import Source
-from skmmap.rows.stores import ArrayStore
 
 pytestmark = pytest.mark.usefixtures("small_pieces")
 

@@ -49,14 +49,13 @@ from skmmap.rows import (
     FrameStore,
     ListStore,
     Rows,
-    SelectedStore,
-    ShardStore,
     Source,
     SparseStore,
     Store,
     find_source,
     is_frame,
     is_series,
+    join_shards,
 )
 
 _MODES = {
@@ -207,7 +206,7 @@ def _open(value, name: str, mode: str, options: dict, is_text: bool) -> Source:
         if are_tables(value):
             return Source(_open_tables(value, mode, options))
         shards = [_open(shard, name, mode, options, is_text) for shard in value]
-        return Source(_join_shards(shards, list(value)))
+        return Source(join_shards(shards, list(value)))
     if isinstance(value, np.ndarray) and not is_masked(value):
         _refuse_others(value, "r", options)
         return Source(_open_array(value, name, mode))
@@ -288,7 +287,7 @@ def _open_path(value, name: str, mode: str, options: dict) -> Store:
         if are_tables(paths):
             return _open_tables(paths, mode, options)
         shards = [Source(_open_path(shard, name, mode, options)) for shard in paths]
-        return _join_shards(shards, paths)
+        return join_shards(shards, paths)
     if path.exists() and not path.is_dir():  # before a library opens it
         check_regular(path, f"{name}={str(path)!r}")
     store = (
@@ -328,34 +327,6 @@ def _is_plain(path: Path, mode: str, dtype) -> bool:
 def _check_one_file(source, mode: str) -> None:
     if mode == "w+":
         raise ValueError(f"mode='w+' writes one new file; got source={source!r}.")
-
-
-def _join_shards(shards: list[Source], named: list) -> Store:
-    """Return one store of all shards, which must have rows of one kind."""
-    for shard, item in zip(shards, named, strict=True):
-        for what, here in _find_kind(shard).items():
-            first = _find_kind(shards[0]).get(what, here)
-            if first != here:
-                raise ValueError(
-                    f"The shard {_name_shard(item)} has the {what} {here}, and "
-                    f"{_name_shard(named[0])} has {first}; they must be the same."
-                )
-    stores = [_make_shard(shard) for shard in shards]
-    return stores[0] if len(stores) == 1 else ShardStore(stores)
-
-
-def _find_kind(source: Source) -> dict:
-    store = source.store
-    facts = {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
-    return facts if store.names is None else facts | {"columns": store.names}
-
-
-def _name_shard(item) -> str:
-    return repr(os.fspath(item)) if is_path(item) else repr(item)
-
-
-def _make_shard(source: Source) -> Store:
-    return source.store if source.is_whole else SelectedStore(source)
 
 
 def _open_folder(path: Path, name: str, mode: str, options: dict) -> Store:

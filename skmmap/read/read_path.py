@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skmmap.formats.files import (
-    CAN_LET_GO,
+    CAN_RELEASE_PAGES,
     WINDOW_NBYTES,
 )
 
@@ -77,7 +77,7 @@ class Reading(NamedTuple):
             return "map", "no file that could be read as well as mapped"
         if self.read != "auto":
             return self.read, f"read={self.read!r}"
-        if not CAN_LET_GO:
+        if not CAN_RELEASE_PAGES:
             return "buffer", "this system cannot let go of the pages of a map"
         if self.is_mixed:
             return "buffer", "blocks are mixed in memory"

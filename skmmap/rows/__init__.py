@@ -1,39 +1,46 @@
 """What rows are: selections of sources that stay where they are."""
 
+from skmmap.rows.array_stores import (
+    ArrayStore,
+    ListStore,
+    SparseStore,
+    is_mapped,
+)
 from skmmap.rows.csr_check import (
     check_ends,
     check_indices,
     check_slice,
     to_csr,
 )
+from skmmap.rows.frames import (
+    FrameStore,
+    concat_frames,
+    is_frame,
+    is_series,
+)
+from skmmap.rows.part_stores import (
+    DenseStore,
+)
 from skmmap.rows.rows import (
     Rows,
     find_source,
     show_rows,
 )
+from skmmap.rows.shards import (
+    join_shards,
+)
 from skmmap.rows.sizes import (
     find_read_nbytes,
 )
 from skmmap.rows.source import (
-    SelectedStore,
     Source,
     to_native,
 )
-from skmmap.rows.stores import (
+from skmmap.rows.store import (
     MISSING,
-    ArrayStore,
-    DenseStore,
-    FrameStore,
-    ListStore,
-    ShardStore,
-    SparseStore,
     Store,
     check_read,
-    concat_frames,
-    is_frame,
-    is_mapped,
-    is_series,
-    share,
+    share_memory,
 )
 
 __all__ = [
@@ -43,8 +50,6 @@ __all__ = [
     "FrameStore",
     "ListStore",
     "Rows",
-    "SelectedStore",
-    "ShardStore",
     "Source",
     "SparseStore",
     "Store",
@@ -58,7 +63,8 @@ __all__ = [
     "is_frame",
     "is_mapped",
     "is_series",
-    "share",
+    "join_shards",
+    "share_memory",
     "show_rows",
     "to_csr",
     "to_native",

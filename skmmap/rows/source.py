@@ -16,13 +16,12 @@ from skmmap.order import (
     pick,
     unpack,
 )
-from skmmap.rows.stores import (
-    ArrayStore,
+from skmmap.rows.array_stores import ArrayStore
+from skmmap.rows.part_stores import (
     ColumnStore,
     DenseStore,
-    PartStore,
-    Store,
 )
+from skmmap.rows.store import Store
 
 _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
 
@@ -271,26 +270,3 @@ def _guard(rows, cast=None):
     rows = np.asarray(rows).view()
     rows.flags.writeable = False
     return rows
-
-
-class SelectedStore(PartStore):
-    """Selected rows as a store, to be a shard among others."""
-
-    def __init__(self, source: Source):
-        super().__init__(source.store, source.shape)
-        self._source = source
-
-    def read(self, start: int, stop: int):
-        return self._source.select(range(start, stop)).read(0, stop - start)
-
-    def take(self, rows):
-        return self._source.select(rows).read(0, len(rows))
-
-    def write(self, rows, values) -> None:
-        self._store.write(at(self._source.selection, rows), values)
-
-    def by(self, how: str) -> "SelectedStore":
-        return SelectedStore(self._source.by(how))
-
-    def marking(self) -> "SelectedStore":
-        return SelectedStore(self._source.marking())

@@ -23,7 +23,7 @@ from skmmap.rows import (
     check_read,
     check_slice,
     is_mapped,
-    share,
+    share_memory,
     to_csr,
 )
 
@@ -43,7 +43,7 @@ class UnknownStore(Store):
         arrays, texts = find_behind(self._object)
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and _is_read_at(name, arrays, texts)
-        return is_mapped or share(array, arrays)
+        return is_mapped or share_memory(array, arrays)
 
     def is_at(self, path) -> bool:
         arrays, texts = find_behind(self._object)

@@ -12,20 +12,26 @@ from skmmap.formats.files.csv_sample import (
     is_csv_name,
     say_csv,
 )
-from skmmap.formats.files.maps import (
-    CAN_LET_GO,
-    NPZ,
+from skmmap.formats.files.map_store import (
     WINDOW_NBYTES,
     MapStore,
+)
+from skmmap.formats.files.npy import (
+    NPZ,
+    open_npy,
+)
+from skmmap.formats.files.page_cache import (
+    CAN_RELEASE_PAGES,
+)
+from skmmap.formats.files.raw import (
     check_dtype,
     check_offset,
     check_shape,
-    open_npy,
     open_raw,
 )
 
 __all__ = [
-    "CAN_LET_GO",
+    "CAN_RELEASE_PAGES",
     "NPZ",
     "VALUES",
     "WINDOW_NBYTES",

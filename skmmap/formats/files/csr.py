@@ -8,11 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from skmmap.disk import Identity
-from skmmap.formats.files.maps import (
-    MapStore,
-    check_shape,
-    open_npy,
-)
+from skmmap.formats.files.map_store import MapStore
+from skmmap.formats.files.npy import open_npy
+from skmmap.formats.files.raw import check_shape
 from skmmap.rows import (
     SparseStore,
     check_ends,

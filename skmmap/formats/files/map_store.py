@@ -1,17 +1,11 @@
-"""Files of rows by their address: ``.npy`` and raw binary."""
+"""Rows of a file by its address: mapped only while somebody holds a view of it."""
 
-import ctypes
 import errno
 import mmap
-import operator
 import os
-import sys
 import weakref
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
-from math import prod
-from numbers import Integral
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,51 +14,33 @@ import numpy as np
 from skmmap._messages import describe_rows
 from skmmap.disk import (
     BUFFER,
-    MAGIC,
     MAP_TODO,
     FileState,
     Identity,
     allocate,
-    check_regular,
     counting_files,
     explaining,
     find_memmap,
     open_regular,
-    read_header,
     read_open_state,
     read_state,
 )
-from skmmap.formats.files.unknown_files import (
-    SAMPLE_NBYTES,
-    is_npz,
-    say_unknown,
+from skmmap.formats.files.page_cache import (
+    CAN_RELEASE_PAGES,
+    expect_no_order,
+    leave_cache,
+    populate_pages,
+    release_pages,
+)
+from skmmap.formats.files.strides import (
+    find_address,
+    find_extent,
+    find_strides,
 )
 from skmmap.rows import Store
 
-_ADVISE = getattr(os, "posix_fadvise", None)
-
-
-def _find_madvise() -> Callable | None:
-    """Return the system's function; Python's keeps all other threads waiting."""
-    if sys.platform != "linux":
-        return None  # macOS keeps the pages of files, and Windows has no such advice
-    try:
-        madvise = ctypes.CDLL(None, use_errno=True).madvise
-    except (AttributeError, OSError):
-        return None
-    madvise.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
-    return madvise
-
-
-_MADVISE = _find_madvise()
-CAN_LET_GO = _MADVISE is not None
-_DO_NOT_NEED, _POPULATE_READ = 4, 22  # Linux has the second one since 5.14
 # Pages that a map shows are resident until so many bytes have been read beyond them.
 WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
-
-# Of files that are to leave the system's cache, so much may be in it, and other threads
-# read so many pieces from here.
-_CACHED_NBYTES, _NEAR = 2**22, 8
 _COMPARED = 10  # rows of a map that is given, with its file
 # Rows that are written to private pages are noted by blocks of so many bytes.
 _NOTED_NBYTES = 2**14
@@ -94,7 +70,7 @@ class MapStore(Store):
         self.dtype, self.shape, self.mode = np.dtype(dtype), tuple(shape), mode
         self.offset, self.order, self._closed = offset, order, False
         self._header = header  # what the file begins with, unless it was replaced
-        self._strides = _find_strides(self.shape, self.dtype.itemsize, order)
+        self._strides = find_strides(self.shape, self.dtype.itemsize, order)
         self._is_plain = self._find_plain()
         self._held, self._ref = None, _nothing
         self._opened = Identity.read([self.path], is_writer=mode == "r+")
@@ -118,7 +94,7 @@ class MapStore(Store):
         if memmap.mode != "r":
             store._opened = replace(store._opened, is_writer=True)
         # The offset of a view is its parent's: only the addresses tell.
-        store.offset = memmap.offset + _address(array) - _address(memmap)
+        store.offset = memmap.offset + find_address(array) - find_address(memmap)
         return store if store.shows(array) else None
 
     def shows(self, array: np.ndarray) -> bool:
@@ -179,7 +155,7 @@ class MapStore(Store):
     def _find_plain(self) -> bool:
         """Return whether rows lie in the file as they do in memory, one by one."""
         itemsize = self.dtype.itemsize
-        return self._strides == _find_strides(self.shape, itemsize, "C")
+        return self._strides == find_strides(self.shape, itemsize, "C")
 
     @property
     def identity(self) -> Identity:
@@ -211,7 +187,7 @@ class MapStore(Store):
             return out
         rows = self.rows
         self.check(start, stop)
-        self._let_go(start)
+        self._release_behind(start)
         return rows[start:stop]
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
@@ -226,9 +202,8 @@ class MapStore(Store):
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
         with open_regular(str(self.path)) as file:
-            if self.how == "uncached" and _ADVISE is not None:
-                # Or the system would read on, and keep what nobody lets go of.
-                _ADVISE(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+            if self.how == "uncached":
+                expect_no_order(file.fileno())
             header = file.read(len(self._header))
             file.seek(begin)
             while done < len(target) and (n_read := file.readinto(target[done:])):
@@ -237,8 +212,8 @@ class MapStore(Store):
             self._check_state(read_open_state(file), header, start, stop)
             if done < len(target):
                 self._raise_truncated(begin + done, start, stop)
-            if self.how == "uncached" and _ADVISE is not None:
-                _leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
+            if self.how == "uncached":
+                leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
 
     def check(self, start: int, stop: int) -> None:
         """Raise if the file has been cut: looking at the map would kill the process."""
@@ -270,46 +245,42 @@ class MapStore(Store):
             f"byte {self._find_end(stop):,} of it, and it has {size:,}. Write it again."
         )
 
-    def _let_go(self, start: int) -> None:
-        """Unmap pages that were looked at; they stay in the system's cache.
+    def _release_behind(self, start: int) -> None:
+        """Unmap pages well behind these rows; they stay in the page cache.
 
         They would count as the process's memory up to the size of the file.
         """
         low, *lows = self._lows
         behind = (start - lows[-1]) * self.row_extent
         # Threads look a little back and forth, which is no reason.
-        if abs(behind) < WINDOW_NBYTES // 2 or not CAN_LET_GO:
+        if abs(behind) < WINDOW_NBYTES // 2 or not CAN_RELEASE_PAGES:
             return
-        if self.mode != "c":  # whose pages are the only copy of what was written
+        # MADV_DONTNEED on a copy-on-write map throws away what was written to it.
+        if self.mode != "c":
             is_ahead = behind > 0 and self._is_plain
             # The last half of the window stays: somebody may still look at it.
-            pages = (low, lows[-1]) if is_ahead else ()
-            self._advise(_DO_NOT_NEED, *pages)
+            pages = (low, lows[-1]) if is_ahead else None
+            release_pages(*self._find_pages(pages))
         self._lows = (*lows, start) if behind > 0 else (start,) * 3
 
-    def _advise(self, advice: int, start: int | None = None, stop: int = 0) -> int:
-        """Tell the system about the pages of some rows, or of all; return its error."""
-        rows = self.rows
-        low, high = self._extent
-        if start is not None:
-            low, high = start * rows.strides[0], stop * rows.strides[0]
-        if low >= high or _MADVISE is None:
-            return errno.ENOSYS
-        begin, end = _address(rows) + low, _address(rows) + high
-        begin -= begin % mmap.PAGESIZE
-        return ctypes.get_errno() if _MADVISE(begin, end - begin, advice) else 0
+    def _find_pages(self, ends: tuple[int, int] | None) -> tuple[int, int]:
+        """Return the addresses of the map at which rows begin and end, None for all."""
+        rows, (low, high) = self.rows, self._extent
+        if ends is not None:
+            low, high = (row * rows.strides[0] for row in ends)
+        return find_address(rows) + low, find_address(rows) + high
 
     def touch(self, start: int, stop: int) -> None:
         if self.how != "map" or not (stop - start) * self.row_nbytes:
             return
         rows = self.rows
-        self._let_go(start)
+        self._release_behind(start)
         if not self._is_plain:
             return
-        error = self._advise(_POPULATE_READ, start, stop)
+        error = populate_pages(*self._find_pages((start, stop)))
         if error:
             self.check(start, stop)
-        if error == errno.EFAULT:  # where looking would kill the process
+        if error == errno.EFAULT:  # where accessing it crashes the process (SIGBUS)
             raise OSError(
                 errno.EIO,
                 f"{describe_rows(start, stop)} cannot be brought to memory",
@@ -329,7 +300,7 @@ class MapStore(Store):
         for i, j in pairwise([0, *cuts.tolist(), len(rows)]):
             if i < j:
                 self.check(int(rows[i]), int(rows[j - 1]) + 1)
-                self._let_go(int(rows[i]))
+                self._release_behind(int(rows[i]))
                 np.take(held, rows[i:j], axis=0, out=out[i:j], mode="clip")
         self.verify()
         return out
@@ -368,7 +339,7 @@ class MapStore(Store):
 
     @property
     def _extent(self) -> tuple[int, int]:
-        return _find_extent(self.shape, self._strides, self.dtype.itemsize)
+        return find_extent(self.shape, self._strides, self.dtype.itemsize)
 
     def _view(self, memmap: np.ndarray) -> np.ndarray:
         """Return the rows on a map of their bytes."""
@@ -450,25 +421,9 @@ class MapStore(Store):
             self.write(np.arange(start, start + len(rows)), rows)
 
 
-def _leave_cache(file: int, begin: int, nbytes: int, *, is_last: bool) -> None:
-    """Have the system's cache let go of what was read.
-
-    What it keeps together can be larger than this piece, and other threads read its
-    neighbours: from time to time, what lies well behind is let go of again.
-    """
-    end = begin + nbytes
-    _ADVISE(file, begin, nbytes, os.POSIX_FADV_DONTNEED)
-    behind = max(0, begin - _NEAR * nbytes)
-    if begin // _CACHED_NBYTES != end // _CACHED_NBYTES and behind:
-        first = max(0, behind - _CACHED_NBYTES)
-        _ADVISE(file, first, behind - first, os.POSIX_FADV_DONTNEED)
-    if is_last:
-        _ADVISE(file, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
 def _is_mapped_from(memmap: np.memmap, path) -> bool:
     """Whether the file of a map still has that name, where the system tells."""
-    address, real = _address(memmap), os.fsencode(os.path.realpath(path))
+    address, real = find_address(memmap), os.fsencode(os.path.realpath(path))
     try:
         # Line by line: it can be a megabyte.
         with open("/proc/self/maps", "rb") as maps:
@@ -486,136 +441,3 @@ def _is_mapped_from(memmap: np.memmap, path) -> bool:
 
 def _nothing() -> None:
     """Stand in for a weak reference to a map that is gone."""
-
-
-def _find_strides(shape, itemsize: int, order: str) -> tuple:
-    """Return the bytes from one index to the next, on each axis."""
-    axes = range(len(shape))
-    inner = [shape[i + 1 :] if order == "C" else shape[:i] for i in axes]
-    return tuple(itemsize * prod(sizes) for sizes in inner)
-
-
-def _find_extent(shape, strides, itemsize: int) -> tuple[int, int]:
-    """Return the first and the end byte of an array, from its first item on."""
-    if 0 in shape:
-        return 0, 0
-    reach = [(n - 1) * stride for n, stride in zip(shape, strides, strict=True)]
-    low = sum(step for step in reach if step < 0)
-    return low, sum(step for step in reach if step > 0) + itemsize
-
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
-def open_npy(path, name: str, mode: str = "r") -> MapStore:
-    """Address the rows of a ``.npy`` file; nothing is ever unpickled."""
-    path, named = Path(path), f"{name}={os.fspath(path)!r}"
-    with open_regular(path, named) as file:
-        _check_magic(file, path, name)
-        header, size = read_header(file, named), os.fstat(file.fileno()).st_size
-        file.seek(0)
-        begin = file.read(header.n_bytes)
-    shape, order, dtype, offset = header
-    if dtype.hasobject:
-        raise ValueError(
-            f"{named} holds pickled Python objects, which are never "
-            "loaded: they could run any code. Save plain numbers or strings, for "
-            "example np.save(path, array.astype(str))."
-        )
-    if size < header.end:
-        raise ValueError(
-            f"{named} is truncated: its header says shape {shape} and "
-            f"{header.end:,} bytes, and the file has {size:,}. Write it again."
-        )
-    if not shape:
-        raise ValueError(f"{named} holds a single value, which has no rows.")
-    return MapStore(
-        path, dtype, shape, offset=offset, order=order, mode=mode, header=begin
-    )
-
-
-def _check_magic(file, path: Path, name: str) -> None:
-    """Raise unless a file begins as ``.npy`` files do."""
-    first = file.read(SAMPLE_NBYTES)
-    file.seek(0)
-    if first.startswith(b"PK") and is_npz(path):
-        raise ValueError(NPZ.format(name=name, path=path))
-    if not first.startswith(MAGIC):
-        raise ValueError(say_unknown(path, first, name))
-
-
-NPZ = (
-    "{name} is {path}: numpy reads an .npz archive whole into memory, whatever "
-    "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array)."
-)
-
-
-def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapStore:
-    """Address the rows of a file without a header, as ``np.memmap`` would."""
-    dtype, path = check_dtype(dtype), Path(path)
-    size = check_regular(path, f"source={str(path)!r}").st_size
-    if not 0 <= offset <= size:
-        raise ValueError(
-            f"offset must be from 0 to the {size:,} bytes of {str(path)!r}; got "
-            f"{offset!r}."
-        )
-    shape = _complete_shape(shape, size - offset, dtype, path)
-    needed = offset + prod(shape) * dtype.itemsize
-    if size < needed:
-        raise ValueError(
-            f"{str(path)!r} is too short: shape={shape} of {dtype} from offset="
-            f"{offset:,} needs {needed:,} bytes, and the file has {size:,}."
-        )
-    return MapStore(path, dtype, shape, offset=offset, order=order, mode=mode)
-
-
-def check_dtype(dtype) -> np.dtype:
-    """Return the type of the items in a file."""
-    dtype = np.dtype(dtype)
-    if dtype.hasobject or not dtype.itemsize:
-        raise ValueError(
-            f"dtype must be a type of fixed size, without Python objects; got {dtype}."
-        )
-    if dtype.subdtype is not None:
-        raise ValueError(
-            f"dtype must be the type of single values; got {dtype}. Give "
-            f"dtype={dtype.base.str!r}, and {dtype.shape} as the last numbers of shape."
-        )
-    return dtype
-
-
-def check_offset(offset) -> int:
-    """Return where the items of a new file begin."""
-    if not isinstance(offset, Integral) or offset < 0:
-        raise ValueError(f"offset must be an integer of at least 0; got {offset!r}.")
-    return int(offset)
-
-
-def check_shape(shape, *, least: int = 0) -> tuple[int, ...]:
-    """Return the shape of an array of rows; ``least`` is that of its first number."""
-    try:
-        sizes = tuple(np.atleast_1d(shape).tolist())
-        sizes = tuple(operator.index(size) for size in sizes)
-    except TypeError:
-        sizes = ()
-    if not sizes or sizes[0] < least or min(sizes[1:], default=0) < 0:
-        raise ValueError(
-            "shape must be a number of rows, or several numbers of which that is the "
-            f"first; got {shape!r}."
-        )
-    return sizes
-
-
-def _complete_shape(shape, size: int, dtype, path) -> tuple:
-    """Return the shape with as many rows as there are, where that was left open."""
-    shape = (-1,) if shape is None else check_shape(shape, least=-1)
-    if shape[0] != -1:
-        return shape
-    row_nbytes = prod(shape[1:]) * dtype.itemsize
-    if not row_nbytes or size % row_nbytes:
-        raise ValueError(
-            f"{str(path)!r} has {size:,} bytes of data, which are no whole number of "
-            f"rows of {row_nbytes:,} bytes; check dtype={dtype}, shape and offset."
-        )
-    return (size // row_nbytes, *shape[1:])

@@ -1,0 +1,134 @@
+"""Rows of another store in another shape: one column, or dense instead of sparse."""
+
+from copy import copy
+from math import prod
+
+import numpy as np
+
+from skmmap.disk import Identity
+from skmmap.rows.store import Store
+
+
+class PartStore(Store):
+    """Rows of another store, of another shape."""
+
+    def __init__(self, store: Store, shape: tuple):
+        self._store, self.shape, self.dtype = store, shape, store.dtype
+        self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
+        self.where, self.is_slow_layout = store.where, store.is_slow_layout
+        self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
+        self.is_addressed, self.has_index = store.is_addressed, store.has_index
+        self.has_gaps, self.has_equal_rows = store.has_gaps, store.has_equal_rows
+        self.pick, self.join = store.pick, store.join
+        self.names = store.names if shape[1:] == store.shape[1:] else None
+
+    @property
+    def row_nbytes(self) -> int:
+        return self._store.row_nbytes
+
+    @property
+    def row_values(self) -> int:
+        return self._store.row_values
+
+    @property
+    def _share(self) -> float:
+        return self.n_rows / max(1, self._store.n_rows)
+
+    @property
+    def nbytes(self) -> int:
+        return round(self._share * self._store.nbytes)
+
+    @property
+    def memory_nbytes(self) -> int:
+        return round(self._share * self._store.memory_nbytes)
+
+    def find_disk_nbytes(self) -> int | None:
+        nbytes = self._store.find_disk_nbytes()
+        return None if nbytes is None else round(self._share * nbytes)
+
+    @property
+    def files(self) -> dict:
+        return self._store.files
+
+    @property
+    def identity(self) -> Identity:
+        return self._store.identity
+
+    def verify(self) -> None:
+        self._store.verify()
+
+    def finish(self) -> None:
+        self._store.finish()
+
+    def sync(self) -> None:
+        self._store.sync()
+
+    def by(self, how: str) -> "Store":
+        part = copy(self)
+        part._store = self._store.by(how)
+        return part
+
+    def marking(self) -> "Store":
+        part = copy(self)
+        part._store = self._store.marking()
+        return part
+
+    def check(self, start: int, stop: int) -> None:
+        self._store.check(start, stop)
+
+    def touch(self, start: int, stop: int) -> None:
+        self._store.touch(start, stop)
+
+    def holds(self, array: np.ndarray) -> bool:
+        return self._store.holds(array)
+
+    def shares(self, array: np.ndarray) -> bool:
+        return self._store.shares(array)
+
+    def is_at(self, path) -> bool:
+        return self._store.is_at(path)
+
+    def hold(self) -> None:
+        self._store.hold()
+
+    def close(self) -> None:
+        self._store.close()
+
+
+class ColumnStore(PartStore):
+    """Rows of shape (1,) as one dimension."""
+
+    def __init__(self, store: Store):
+        super().__init__(store, store.shape[:1])
+
+    def read(self, start: int, stop: int):
+        return self._store.read(start, stop)[:, 0]
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        rows = self._store.view(start, stop)
+        return None if rows is None else rows[:, 0]
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        self._store.read_into(start, stop, out[:, None])
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        return self._store.take(rows)[:, 0]
+
+
+class DenseStore(PartStore):
+    """Rows of a sparse store, as arrays."""
+
+    def __init__(self, store: Store):
+        super().__init__(store, store.shape)
+        self.kind, self.pick, self.join = Store.kind, Store.pick, Store.join
+
+    @property
+    def row_values(self) -> int:
+        return prod(self.shape[1:])
+
+    @property
+    def row_nbytes(self) -> int:
+        return self.row_values * self.dtype.itemsize
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        return self._store.read(start, stop).toarray()

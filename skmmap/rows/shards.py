@@ -1,0 +1,218 @@
+"""Several stores, or selections of them, as one: shards."""
+
+import os
+
+import numpy as np
+
+from skmmap.disk import (
+    BUFFER,
+    Identity,
+    allocate,
+    is_path,
+)
+from skmmap.order import at
+from skmmap.rows.part_stores import PartStore
+from skmmap.rows.source import Source
+from skmmap.rows.store import Store
+
+
+class ShardStore(Store):
+    """Rows of several stores, one after the other."""
+
+    def __init__(self, shards: list[Store]):
+        self._shards = shards
+        self._stops = np.cumsum([shard.n_rows for shard in shards])
+        first = shards[0]
+        self.shape = (int(self._stops[-1]), *first.shape[1:])
+        self.dtype, self.mode, self.kind = first.dtype, first.mode, first.kind
+        self.has_index = first.has_index
+        is_same = all(shard.names == first.names for shard in shards)
+        self.names = first.names if is_same else None
+        self.on_disk = any(shard.on_disk for shard in shards)
+        self.is_parallel = all(shard.is_parallel for shard in shards)
+        self.is_bound = any(shard.is_bound for shard in shards)
+        self.has_gaps = any(shard.has_gaps for shard in shards)
+        self.has_equal_rows = all(shard.has_equal_rows for shard in shards)
+        self.is_addressed = all(shard.is_addressed for shard in shards)
+        self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
+        self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
+        self.pick, self.join = first.pick, first.join
+
+    @property
+    def row_nbytes(self) -> int:
+        """The most that a row takes in any shard."""
+        return max(shard.row_nbytes for shard in self._shards)
+
+    @property
+    def row_values(self) -> int:
+        return max(shard.row_values for shard in self._shards)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(shard.nbytes for shard in self._shards)
+
+    @property
+    def memory_nbytes(self) -> int:
+        return sum(shard.memory_nbytes for shard in self._shards)
+
+    def find_disk_nbytes(self) -> int | None:
+        parts = [shard.find_disk_nbytes() for shard in self._shards]
+        return None if None in parts else sum(parts)
+
+    def read(self, start: int, stop: int):
+        shards = list(self._iter_shards(start, stop))
+        if self.is_array and len(shards) > 1:
+            # Not all views first: each of a map keeps a file open.
+            out = allocate((stop - start, *self.shape[1:]), self.dtype, BUFFER)
+            self.read_into(start, stop, out)
+            return out
+        parts = [
+            shard.read(max(start - before, 0), min(stop - before, shard.n_rows))
+            for shard, before in shards
+        ]
+        return self.join(parts or [self._shards[0].read(0, 0)])
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        shards = list(self._iter_shards(start, stop))
+        if len(shards) != 1:  # across an end, they are joined
+            return None
+        ((shard, before),) = shards
+        return shard.view(start - before, stop - before)
+
+    @property
+    def files(self) -> dict:
+        return {path: n for shard in self._shards for path, n in shard.files.items()}
+
+    @property
+    def identity(self) -> Identity:
+        return sum((shard.identity for shard in self._shards), Identity())
+
+    def verify(self) -> None:
+        for shard in self._shards:
+            shard.verify()
+
+    def finish(self) -> None:
+        for shard in self._shards:
+            shard.finish()
+
+    def sync(self) -> None:
+        for shard in self._shards:
+            shard.sync()
+
+    def by(self, how: str) -> "Store":
+        return ShardStore([shard.by(how) for shard in self._shards])
+
+    def marking(self) -> "Store":
+        return ShardStore([shard.marking() for shard in self._shards])
+
+    def check(self, start: int, stop: int) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            shard.check(max(start - before, 0), min(stop - before, shard.n_rows))
+
+    def touch(self, start: int, stop: int) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            shard.touch(max(start - before, 0), min(stop - before, shard.n_rows))
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            begin, end = max(start, before), min(stop, before + shard.n_rows)
+            shard.read_into(
+                begin - before, end - before, out[begin - start : end - start]
+            )
+
+    def take(self, rows):
+        if not len(rows):
+            return self.read(0, 0)
+        parts = []
+        for shard, before in self._iter_shards(int(rows[0]), int(rows[-1]) + 1):
+            here = slice(*np.searchsorted(rows, [before, before + shard.n_rows]))
+            if here.start < here.stop:
+                parts.append(shard.take(rows[here] - before))
+        return self.join(parts)
+
+    def write(self, rows, values) -> None:
+        shards = np.searchsorted(self._stops, rows, side="right")
+        order = np.argsort(shards, kind="stable")  # of equal rows the last one counts
+        cuts = np.flatnonzero(np.diff(shards[order])) + 1
+        for here in np.split(order, cuts):
+            number = shards[here[0]]
+            shard = self._shards[number]
+            before = self._stops[number] - shard.n_rows
+            shard.write(rows[here] - before, values[here])
+
+    def _iter_shards(self, start: int, stop: int):
+        """Yield the shards that hold these rows, with the rows before each."""
+        first = np.searchsorted(self._stops, start, side="right")
+        for shard, end in zip(self._shards[first:], self._stops[first:], strict=True):
+            before = int(end) - shard.n_rows
+            if before >= stop:
+                return
+            yield shard, before
+
+    def holds(self, array: np.ndarray) -> bool:
+        return any(shard.holds(array) for shard in self._shards)
+
+    def shares(self, array: np.ndarray) -> bool:
+        return any(shard.shares(array) for shard in self._shards)
+
+    def is_at(self, path) -> bool:
+        return any(shard.is_at(path) for shard in self._shards)
+
+    def hold(self) -> None:
+        for shard in self._shards:
+            shard.hold()
+
+    def close(self) -> None:
+        for shard in self._shards:
+            shard.close()
+
+
+class SelectedStore(PartStore):
+    """Selected rows as a store, to be a shard among others."""
+
+    def __init__(self, source: Source):
+        super().__init__(source.store, source.shape)
+        self._source = source
+
+    def read(self, start: int, stop: int):
+        return self._source.select(range(start, stop)).read(0, stop - start)
+
+    def take(self, rows):
+        return self._source.select(rows).read(0, len(rows))
+
+    def write(self, rows, values) -> None:
+        self._store.write(at(self._source.selection, rows), values)
+
+    def by(self, how: str) -> "SelectedStore":
+        return SelectedStore(self._source.by(how))
+
+    def marking(self) -> "SelectedStore":
+        return SelectedStore(self._source.marking())
+
+
+def join_shards(shards: list[Source], named: list) -> Store:
+    """Return one store of all shards, which must have rows of one kind."""
+    for shard, item in zip(shards, named, strict=True):
+        for what, here in _find_kind(shard).items():
+            first = _find_kind(shards[0]).get(what, here)
+            if first != here:
+                raise ValueError(
+                    f"The shard {_name_shard(item)} has the {what} {here}, and "
+                    f"{_name_shard(named[0])} has {first}; they must be the same."
+                )
+    stores = [_make_shard(shard) for shard in shards]
+    return stores[0] if len(stores) == 1 else ShardStore(stores)
+
+
+def _find_kind(source: Source) -> dict:
+    store = source.store
+    facts = {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
+    return facts if store.names is None else facts | {"columns": store.names}
+
+
+def _name_shard(item) -> str:
+    return repr(os.fspath(item)) if is_path(item) else repr(item)
+
+
+def _make_shard(source: Source) -> Store:
+    return source.store if source.is_whole else SelectedStore(source)
