@@ -12,14 +12,14 @@ from skmmap.order import holdout as _holdout
 from skmmap.order.holdout import split_rows
 from skmmap.order.selection import (
     Runs,
-    at,
+    rows_at,
 )
 from skmmap.rows.source import Source
 
 
 def numbers(selection):
     """Return the row numbers of a selection."""
-    return at(selection, range(len(selection)))
+    return rows_at(selection, range(len(selection)))
 
 
 def split(n_rows, fraction, seed=0, y=None):

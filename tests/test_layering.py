@@ -21,7 +21,15 @@ HOUSE = {
         "identity",
         "npy_header",
     ],
-    "order": ["selection", "chunk_size", "chunk_table", "schedule", "holdout"],
+    "order": [
+        "selection",
+        "keys",
+        "file_order",
+        "chunk_size",
+        "chunk_table",
+        "schedule",
+        "holdout",
+    ],
     "wrap": [
         "origin",
         "skorch_nets",

@@ -11,20 +11,24 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from skmmap.order import selection as _selection
+from skmmap.order.file_order import find_order
+from skmmap.order.keys import resolve_key
 from skmmap.order.selection import (
     Runs,
-    at,
-    find_order,
-    pack,
-    pick,
-    resolve,
-    unpack,
+    from_bytes,
+    rows_at,
+    select,
+    to_bytes,
 )
 
 
 def numbers(selection):
     """Return the row numbers of a selection."""
-    return at(selection, range(len(selection))) if len(selection) else np.array([], int)
+    return (
+        rows_at(selection, range(len(selection)))
+        if len(selection)
+        else np.array([], int)
+    )
 
 
 def bounds(n):
@@ -35,7 +39,7 @@ def bounds(n):
 def test_every_slice(n):
     for start, stop, step in product(bounds(n), bounds(n), [None, -3, -2, -1, 1, 2, 3]):
         key = slice(start, stop, step)
-        assert list(resolve(key, n)) == np.arange(n)[key].tolist()
+        assert list(resolve_key(key, n)) == np.arange(n)[key].tolist()
 
 
 @pytest.mark.parametrize("n", range(1, 5))
@@ -43,9 +47,9 @@ def test_every_slice_of_every_slice(n):
     steps = [-2, -1, 1, 2]
     for outer in product(range(-1, n + 1), range(-1, n + 1), steps):
         rows = np.arange(n)[slice(*outer)]
-        selection = resolve(slice(*outer), n)
+        selection = resolve_key(slice(*outer), n)
         for inner in product(bounds(len(rows)), bounds(len(rows)), steps):
-            picked = pick(selection, resolve(slice(*inner), len(rows)))
+            picked = select(selection, resolve_key(slice(*inner), len(rows)))
             assert list(picked) == rows[slice(*inner)].tolist()
 
 
@@ -76,11 +80,11 @@ def _same_as_numpy(key, n):
         expected = rows[key]
     except IndexError as error:
         with pytest.raises(IndexError) as caught:
-            resolve(key, n)
+            resolve_key(key, n)
         if "out of bounds" in str(error):
             assert "is out of bounds for axis 0 with size" in str(caught.value)
         return
-    assert numbers(resolve(key, n)).tolist() == expected.tolist()
+    assert numbers(resolve_key(key, n)).tolist() == expected.tolist()
 
 
 @pytest.mark.parametrize("n", [0, 1, 7])
@@ -92,10 +96,10 @@ def test_a_single_row(n, row):
         expected = np.arange(n)[row]
     except IndexError as error:
         with pytest.raises(IndexError, match=f"^{error}$"):
-            resolve(row, n)
+            resolve_key(row, n)
     else:
-        assert resolve(row, n) == expected
-        assert type(resolve(row, n)) is int
+        assert resolve_key(row, n) == expected
+        assert type(resolve_key(row, n)) is int
 
 
 @pytest.mark.parametrize(
@@ -103,26 +107,26 @@ def test_a_single_row(n, row):
 )
 def test_what_is_no_key(key):
     with pytest.raises(IndexError):
-        resolve(key, 3)
+        resolve_key(key, 3)
 
 
 def test_arrays_of_more_dimensions_are_no_keys():
     for key in ([[0, 1]], np.zeros((3, 1), bool), np.zeros(0), np.zeros((0, 2), int)):
         with pytest.raises(IndexError):
-            resolve(key, 3)
+            resolve_key(key, 3)
 
 
 def test_slices_of_floats_and_steps_of_zero():
     with pytest.raises(TypeError, match="slice indices must be integers"):
-        resolve(slice(0.0, 2), 3)
+        resolve_key(slice(0.0, 2), 3)
     with pytest.raises(ValueError, match="slice step cannot be zero"):
-        resolve(slice(None, None, 0), 3)
+        resolve_key(slice(None, None, 0), 3)
 
 
 @pytest.mark.parametrize("key", [(slice(1, 3), ...), (slice(1, 3),), slice(1, 3)])
 def test_the_key_of_scikit_learn(key):
-    assert resolve(key, 5) == range(1, 3)
-    assert resolve(..., 5) == range(5)
+    assert resolve_key(key, 5) == range(1, 3)
+    assert resolve_key(..., 5) == range(5)
 
 
 rows_of = st.integers(1, 60)
@@ -157,9 +161,9 @@ def test_selections_of_selections(data, n, piece):
         rows, selection = np.arange(n), range(n)
         for _ in range(3):
             key = data.draw(keys(len(rows)))
-            rows, selection = rows[key], pick(selection, resolve(key, len(rows)))
+            rows, selection = rows[key], select(selection, resolve_key(key, len(rows)))
             assert numbers(selection).tolist() == rows.tolist()
-            assert numbers(unpack(pack(selection))).tolist() == rows.tolist()
+            assert numbers(from_bytes(to_bytes(selection))).tolist() == rows.tolist()
             _check_order(selection, rows)
 
 
@@ -175,21 +179,21 @@ def _check_order(selection, rows):
 @given(st.data(), rows_of)
 def test_positions_in_any_order(data, n):
     rows = np.arange(n)[data.draw(keys(n))]
-    selection = resolve(rows, n)
+    selection = resolve_key(rows, n)
     if len(rows):
         picks = st.integers(0, len(rows) - 1)
         positions = data.draw(hnp.arrays(np.int64, st.integers(0, 20), elements=picks))
-        assert at(selection, positions).tolist() == rows[positions].tolist()
+        assert rows_at(selection, positions).tolist() == rows[positions].tolist()
 
 
 BILLION = 10**9
 
 
 def test_ranges_of_a_billion_rows_stay_ranges():
-    half = resolve(slice(0, None, 2), BILLION)
-    assert pick(half, half) == range(0, BILLION, 4)
-    assert resolve(range(5, BILLION), BILLION) == range(5, BILLION)
-    assert pick(half, resolve(slice(None, None, -1), len(half)))[0] == BILLION - 2
+    half = resolve_key(slice(0, None, 2), BILLION)
+    assert select(half, half) == range(0, BILLION, 4)
+    assert resolve_key(range(5, BILLION), BILLION) == range(5, BILLION)
+    assert select(half, resolve_key(slice(None, None, -1), len(half)))[0] == BILLION - 2
     assert find_order(half) is None
     assert find_order(half[::-1]) == range(len(half))[::-1]
 
@@ -208,32 +212,32 @@ def test_ranges_of_a_billion_rows_stay_ranges():
     ],
 )
 def test_the_bytes_that_a_selection_takes(index, n_bytes):
-    selection = resolve(index, 3_000_000)
+    selection = resolve_key(index, 3_000_000)
     expected = np.flatnonzero(index) if index.dtype == bool else index
     np.testing.assert_array_equal(numbers(selection), expected)
     n_bytes = 4 * len(expected) if n_bytes is None else n_bytes
     assert getattr(selection, "nbytes", 0) == n_bytes
-    assert len(pickle.dumps(pack(selection))) < n_bytes + 200
+    assert len(pickle.dumps(to_bytes(selection))) < n_bytes + 200
 
 
 def test_rows_beyond_what_four_bytes_count():
     index = np.array([2**40, 5, 2**33])
-    selection = resolve(index, 2**41)
+    selection = resolve_key(index, 2**41)
     assert numbers(selection).tolist() == index.tolist()
-    assert numbers(pick(selection, np.array([2, 0]))).tolist() == [2**33, 2**40]
+    assert numbers(select(selection, np.array([2, 0]))).tolist() == [2**33, 2**40]
     assert numbers(find_order(selection)).tolist() == [1, 2, 0]
 
 
 def test_runs_in_another_order_are_ordered_as_runs():
-    runs = resolve(np.r_[500:900, :400], 1000)
+    runs = resolve_key(np.r_[500:900, :400], 1000)
     order = find_order(runs)
     assert isinstance(runs, Runs)
     assert isinstance(order, Runs)
-    assert numbers(pick(runs, order)).tolist() == [*range(400), *range(500, 900)]
+    assert numbers(select(runs, order)).tolist() == [*range(400), *range(500, 900)]
 
 
 def test_runs_that_overlap_are_ordered_row_by_row():
     index = np.r_[50:150, :100]
-    runs = resolve(index, 200)
+    runs = resolve_key(index, 200)
     assert isinstance(runs, Runs)
     _check_order(runs, index)

@@ -11,7 +11,7 @@ from skmmap.disk import (
     RESULT,
     allocate,
 )
-from skmmap.order import at
+from skmmap.order import rows_at
 from skmmap.rows import (
     FrameStore,
     concat_frames,
@@ -160,7 +160,7 @@ class _Array:
         if self._order is None:
             self._rows[start:stop] = result
         else:
-            self._rows[at(self._order, range(start, stop))] = result
+            self._rows[rows_at(self._order, range(start, stop))] = result
 
     def result(self):
         return self._rows
@@ -193,7 +193,7 @@ class _Csr:
 
 def _invert(order) -> np.ndarray:
     """Return where each row of a result is that came in this order."""
-    order = at(order, range(len(order)))
+    order = rows_at(order, range(len(order)))
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
     return inverse
@@ -244,7 +244,7 @@ class _List:
     def add(self, start: int, stop: int, result) -> None:
         places = range(start, stop)
         if self._order is not None:
-            places = at(self._order, places).tolist()
+            places = rows_at(self._order, places).tolist()
         for place, row in zip(places, result, strict=True):
             self._rows[place] = row
 

@@ -44,7 +44,7 @@ from skmmap.disk import (
     read_header,
 )
 from skmmap.formats import open_rows
-from skmmap.order import at
+from skmmap.order import rows_at
 from skmmap.rows import is_frame
 from skmmap.write import NpyWriter, check_storable
 
@@ -110,7 +110,7 @@ class ArrayOutput:
         if self._order is None:
             self._array[start:stop] = result
         else:
-            self._array[at(self._order, range(start, stop))] = result
+            self._array[rows_at(self._order, range(start, stop))] = result
 
     def result(self) -> np.ndarray:
         """Return the array."""
@@ -145,7 +145,7 @@ class RowsFile:
         _check_fits(result, self._shape[1:], self._dtype, start, stop)
         result = np.ascontiguousarray(result, self._dtype)
         if self._order is not None:
-            self._scatter(at(self._order, range(start, stop)), result)
+            self._scatter(rows_at(self._order, range(start, stop)), result)
             return
         with open_hidden(self._path) as file:
             file.seek(self._offset + start * self.row_nbytes)

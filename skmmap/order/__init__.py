@@ -9,8 +9,14 @@ from skmmap.order.chunk_size import (
 from skmmap.order.chunk_table import (
     COSTS,
 )
+from skmmap.order.file_order import (
+    find_order,
+)
 from skmmap.order.holdout import (
     split_rows,
+)
+from skmmap.order.keys import (
+    resolve_key,
 )
 from skmmap.order.schedule import (
     BlockOrder,
@@ -21,12 +27,10 @@ from skmmap.order.schedule import (
 )
 from skmmap.order.selection import (
     Runs,
-    at,
-    find_order,
-    pack,
-    pick,
-    resolve,
-    unpack,
+    from_bytes,
+    rows_at,
+    select,
+    to_bytes,
 )
 
 __all__ = [
@@ -37,15 +41,15 @@ __all__ = [
     "Cost",
     "FileOrder",
     "Runs",
-    "at",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_order",
     "find_slices",
-    "pack",
+    "from_bytes",
     "parse_size",
-    "pick",
-    "resolve",
+    "resolve_key",
+    "rows_at",
+    "select",
     "split_rows",
-    "unpack",
+    "to_bytes",
 ]

@@ -4,7 +4,7 @@ import numpy as np
 
 from skmmap.order.selection import (
     Runs,
-    resolve,
+    resolve_key,
 )
 
 # Rows are held out in runs of neighbours if there are more than this many, so that what
@@ -44,7 +44,7 @@ _KEY = 2**32 - 1  # no epoch has this number
 
 def _read_some(y, rows: np.ndarray) -> np.ndarray:
     """Return the labels of some rows, without loading the others."""
-    return np.asarray(y.select(resolve(rows, y.n_rows)).load())
+    return np.asarray(y.select(resolve_key(rows, y.n_rows)).load())
 
 
 def _share_out(sizes: np.ndarray, fraction: float) -> np.ndarray:
@@ -74,5 +74,5 @@ def _join(starts: np.ndarray, size: int, n_rows: int, chosen: np.ndarray):
     starts = starts[chosen]
     lengths = np.minimum(size, n_rows - starts)
     if size == 1:
-        return resolve(starts, n_rows)
+        return resolve_key(starts, n_rows)
     return Runs(starts, lengths)

@@ -6,7 +6,7 @@ from operator import index
 import numpy as np
 from scipy import sparse
 
-from skmmap.order import at
+from skmmap.order import rows_at
 from skmmap.rows.source import Source
 
 _PIECE_NBYTES = 2**24  # that are read at a time
@@ -64,7 +64,9 @@ def _iter_pieces(source: Source) -> Iterator[tuple]:
     step = max(1, _PIECE_NBYTES // max(1, source.row_nbytes))
     for start in range(0, source.n_rows, step):
         stop = min(start + step, source.n_rows)
-        place = slice(start, stop) if order is None else at(order, range(start, stop))
+        place = slice(start, stop)
+        if order is not None:
+            place = rows_at(order, range(start, stop))
         yield place, rows.read(start, stop)
 
 

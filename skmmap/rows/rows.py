@@ -10,7 +10,7 @@ from skmmap.disk import (
     LOADED,
     explaining,
 )
-from skmmap.order import resolve
+from skmmap.order import resolve_key
 from skmmap.rows.reads import (
     can_read,
     find_extreme,
@@ -158,14 +158,14 @@ class Rows:
     def __getitem__(self, key):
         if isinstance(key, tuple) and can_read(self._source, key[0], key[1:]):
             return self._read_columns(*key)
-        picked = resolve(key, len(self))
+        picked = resolve_key(key, len(self))
         if isinstance(picked, int):
             return self._read_row(picked)
         return Rows(self._source.select(picked))
 
     def _read_columns(self, key, *columns):
         """Read some columns, of one row as of an array."""
-        picked = resolve(key, len(self))
+        picked = resolve_key(key, len(self))
         is_row = isinstance(picked, int)
         picked = range(picked, picked + 1) if is_row else picked
         read = read_columns(self._source.select(picked), columns)
@@ -177,7 +177,7 @@ class Rows:
         return rows[0] if is_item else rows
 
     def __setitem__(self, key, values):
-        picked = resolve(key, len(self))
+        picked = resolve_key(key, len(self))
         is_row = isinstance(picked, int)
         picked = range(picked, picked + 1) if is_row else picked
         selected = self._source.select(picked)

@@ -10,7 +10,7 @@ from skmmap.disk import (
     allocate,
     is_path,
 )
-from skmmap.order import at
+from skmmap.order import rows_at
 from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source
 from skmmap.rows.store import Store
@@ -181,7 +181,7 @@ class SelectedStore(PartStore):
         return self._source.select(rows).read(0, len(rows))
 
     def write(self, rows, values) -> None:
-        self._store.write(at(self._source.selection, rows), values)
+        self._store.write(rows_at(self._source.selection, rows), values)
 
     def by(self, how: str) -> "SelectedStore":
         return SelectedStore(self._source.by(how))

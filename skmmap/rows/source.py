@@ -10,11 +10,11 @@ from skmmap.disk import (
 )
 from skmmap.order import (
     Runs,
-    at,
     find_order,
-    pack,
-    pick,
-    unpack,
+    from_bytes,
+    rows_at,
+    select,
+    to_bytes,
 )
 from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.part_stores import (
@@ -143,7 +143,7 @@ class Source:
         if isinstance(rows, range) and rows.step == 1:
             start = rows.start + positions.start
             return self.store.read(start, start + len(positions))
-        return self._gather(at(rows, positions))
+        return self._gather(rows_at(rows, positions))
 
     def _gather(self, rows: np.ndarray):
         """Return the rows of these numbers, each block of the store read once."""
@@ -171,8 +171,8 @@ class Source:
             if order is None:
                 out[piece.start : piece.stop] = self._read(piece)
             else:
-                positions = at(order, piece)
-                out[positions] = self._gather(at(self.selection, positions))
+                positions = rows_at(order, piece)
+                out[positions] = self._gather(rows_at(self.selection, positions))
             self.store.verify()
         return out
 
@@ -181,12 +181,12 @@ class Source:
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         for start in range(0, self.n_rows, step):
             piece = range(start, min(start + step, self.n_rows))
-            rows = at(self.selection, piece)
+            rows = rows_at(self.selection, piece)
             self.store.write(rows, values[piece.start : piece.stop])
 
     def select(self, picked) -> "Source":
         """Return a selection of these rows."""
-        return Source(self.store, pick(self.selection, picked), cast=self.cast)
+        return Source(self.store, select(self.selection, picked), cast=self.cast)
 
     def find_file_order(self):
         """Return the positions by which rows ascend in the store; None if they do."""
@@ -194,12 +194,12 @@ class Source:
 
     def reorder(self, order) -> "Source":
         """Return the rows in another order, which remember where they were."""
-        return Source(self.store, pick(self.selection, order), order, self.cast)
+        return Source(self.store, select(self.selection, order), order, self.cast)
 
     def keep(self, picked) -> "Source":
         """Return some of the rows, ascending, which remember where they were."""
-        order = picked if self.order is None else pick(self.order, picked)
-        return Source(self.store, pick(self.selection, picked), order, self.cast)
+        order = picked if self.order is None else select(self.order, picked)
+        return Source(self.store, select(self.selection, picked), order, self.cast)
 
     def ravel(self) -> "Source":
         """Return a column of shape (n_rows, 1) as one dimension."""
@@ -214,14 +214,14 @@ class Source:
         return (
             np.asarray(positions)
             if self.order is None
-            else at(self.order, np.asarray(positions))
+            else rows_at(self.order, np.asarray(positions))
         )
 
     def describe(self, start: int, stop: int) -> str:
         """Say which rows these are, for a note on an error."""
         if self.is_whole:
             return describe_rows(start, stop)
-        rows = at(self.selection, range(start, stop))
+        rows = rows_at(self.selection, range(start, stop))
         among = describe_rows(int(rows.min()), int(rows.max()) + 1)
         if stop - start == 1:
             (row,) = self.name_rows([start])
@@ -235,13 +235,13 @@ class Source:
             # What is in memory has no address: no more of it than is selected.
             array = self.store.rows if self.is_whole else self.load()
             return ArrayStore(array), range(self.n_rows), None, self.cast
-        order = None if self.order is None else pack(self.order)
-        return self.store, pack(self.selection), order, self.cast
+        order = None if self.order is None else to_bytes(self.order)
+        return self.store, to_bytes(self.selection), order, self.cast
 
     def __setstate__(self, state):
         store, selection, order, cast = state
-        order = None if order is None else unpack(order)
-        self.__init__(store, unpack(selection), order, cast)
+        order = None if order is None else from_bytes(order)
+        self.__init__(store, from_bytes(selection), order, cast)
 
     @property
     def nbytes(self) -> int:
