@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from skmmap.order.selection import (
-    Runs,
-    resolve_key,
-)
+from skmmap.order.keys import resolve_key
+from skmmap.order.selection import Runs
 
 # Rows are held out in runs of neighbours if there are more than this many, so that what
 # is kept of the choice stays small.
