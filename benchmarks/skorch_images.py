@@ -1,6 +1,6 @@
 """A net of skorch on images in a memory map: fit, a search, and predict by two workers.
 
-Run it with ``pip install skorch torch``; docs/skorch.md says what it shows.
+Run it with ``pip install skorch torch``; docs/how_to/nets.md says what it shows.
 """
 
 import os

@@ -38,7 +38,8 @@ LABELS = np.repeat([0, 1, 2], N_ROWS // 3)  # sorted
 WEIGHTS = np.r_[RNG.random(N_ROWS - 30), np.zeros(30)]
 
 # Estimators that learn by steps, so that other batches or another order of the same
-# rows lead elsewhere; `tests/test_epochs.py` and `docs/parity.md` compare their scores.
+# rows lead elsewhere; `tests/test_epochs.py` and `docs/measured/parity.md` compare
+# their scores.
 BY_STEPS = {
     *("BernoulliRBM", "LatentDirichletAllocation", "MLPClassifier", "MLPRegressor"),
     *("MiniBatchDictionaryLearning", "MiniBatchKMeans", "MiniBatchNMF"),

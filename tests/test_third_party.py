@@ -1,6 +1,7 @@
 """Estimators that are not scikit-learn's: what their own loop does, and as good as fit.
 
-They are small ones of the shapes that packages have, which docs/third_party.md lists.
+They are small ones of the shapes that packages have, which
+docs/reference/third_party.md lists.
 """
 
 import numpy as np
