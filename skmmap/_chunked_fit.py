@@ -5,14 +5,18 @@ from copy import deepcopy
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
-from skmmap._methods import RowMethods
-from skmmap._other_methods import OtherMethods
 from skmmap.learn import (
     explain,
     find_reason_hidden,
     make_fit_plan,
     train_anew,
     train_further,
+)
+from skmmap.methods import (
+    ApplyMethod,
+    Predictions,
+    Scores,
+    Transformations,
 )
 from skmmap.run import CallbackSupportMixin, with_callbacks
 from skmmap.wrap import (
@@ -36,8 +40,10 @@ _ROUTED = (
 
 
 class ChunkedFit(
-    OtherMethods,
-    RowMethods,
+    Predictions,
+    Transformations,
+    Scores,
+    ApplyMethod,
     CallbackSupportMixin,
     MetaEstimatorMixin,
     BaseEstimator,

@@ -7,7 +7,6 @@ from numpydoc.validate import validate
 
 import skmmap
 from skmmap import ChunkedFit, NpyWriter, Rows
-from skmmap._methods import RowMethods
 
 # Rules that this house does not follow, with what it does instead.
 NOT_OURS = {
@@ -21,12 +20,9 @@ NOT_OURS = {
 # Those of skmmap itself: scikit-learn generates the set_..._request methods.
 METHODS = [
     f"{cls.__name__}.{name}"
-    for cls, bases in [
-        (ChunkedFit, (ChunkedFit, RowMethods)),
-        (Rows, (Rows,)),
-        (NpyWriter, (NpyWriter,)),
-    ]
-    for base in bases
+    for cls in (ChunkedFit, Rows, NpyWriter)
+    for base in cls.__mro__
+    if base.__module__.startswith("skmmap")
     for name, member in vars(base).items()
     if not name.startswith("_")
     and not name.endswith("_request")

@@ -10,7 +10,7 @@ import skmmap
 # The folders in order, each with its modules in order: a module imports from those
 # before it in its folder, and from the folders before its own what these give.
 HOUSE = {
-    "top": ["_version", "_messages"],
+    "top": ["_version", "_messages", "_types"],
     "disk": [
         "allocation",
         "regular",
@@ -86,7 +86,16 @@ HOUSE = {
     "run": ["threads", "parallel", "progress", "callbacks"],
     "read": ["targets", "read_path", "readahead", "reader"],
     "write": ["batches", "npy", "samples", "csv", "conversion"],
-    "apply": ["output", "output_check", "output_file", "inference", "scoring"],
+    "apply": [
+        "result_check",
+        "output",
+        "output_check",
+        "output_file",
+        "output_folder",
+        "inference",
+        "open",
+        "scoring",
+    ],
     "learn": [
         "merging",
         "attributes",
@@ -108,7 +117,15 @@ HOUSE = {
         "rendering",
         "explanation",
     ],
-    "": ["_methods", "_other_methods", "_chunked_fit", "__init__"],
+    "methods": [
+        "base",
+        "signatures",
+        "predictions",
+        "transformations",
+        "scores",
+        "by_name",
+    ],
+    "": ["_chunked_fit", "__init__"],
     "cli": ["digits", "demo", "demo_report", "info"],
     "command": ["__main__"],
 }

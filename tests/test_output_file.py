@@ -297,10 +297,11 @@ def test_a_run_that_was_killed_is_resumed(path, out, resume):
         import os, signal, sys
         import numpy as np
         from sklearn.naive_bayes import GaussianNB
-        from skmmap import ChunkedFit, _output_file
+        from skmmap import ChunkedFit
+        from skmmap.apply import output_file
 
         path, out, resume = sys.argv[1], sys.argv[2], sys.argv[3] == "True"
-        _output_file._SECONDS = -1
+        output_file._SECONDS = -1
         X = np.load(path)
         wrapper = ChunkedFit(GaussianNB(), chunk_size=64, max_epochs=1, shuffle=False)
         wrapper.fit(X, X[:, 0] > 0)
@@ -344,10 +345,11 @@ def test_what_several_jobs_have_done_is_kept(path, out):
     code = """
         import os, signal, sys, time
         from sklearn.naive_bayes import GaussianNB
-        from skmmap import ChunkedFit, _output_file
+        from skmmap import ChunkedFit
+        from skmmap.apply import output_file
         import numpy as np
 
-        _output_file._SECONDS = -1
+        output_file._SECONDS = -1
         X, calls = np.load(sys.argv[1]), []
         wrapper = ChunkedFit(GaussianNB(), chunk_size=10, max_epochs=1, shuffle=False)
         wrapper.set_params(n_jobs=2).fit(X, X[:, 0] > 0)

@@ -4,17 +4,15 @@ from skmmap.apply.inference import (
     Work,
     apply_method,
     choose_jobs,
-    keep_result,
+)
+from skmmap.apply.open import (
+    open_output,
 )
 from skmmap.apply.output import (
     Output,
 )
 from skmmap.apply.output_check import (
     check_output,
-)
-from skmmap.apply.output_file import (
-    find_key,
-    open_output,
 )
 from skmmap.apply.scoring import (
     compute_perplexity,
@@ -29,7 +27,5 @@ __all__ = [
     "choose_jobs",
     "compute_perplexity",
     "compute_score",
-    "find_key",
-    "keep_result",
     "open_output",
 ]

@@ -15,6 +15,7 @@ from sklearn.decomposition import (
 )
 
 from skmmap._messages import add_rows_note
+from skmmap.order import FileOrder
 from skmmap.read import (
     Chunk,
     Table,
@@ -72,7 +73,7 @@ def keep_rows(chunk: Chunk, result):
 
 @dataclass
 class Work:
-    """A method of a fitted estimator, for chunks of a table.
+    """A method of a fitted estimator, for the chunks of a table.
 
     ``take`` makes of each chunk and the result for it what is wanted of them.
     ``only_X`` leaves out y and parameters when the method is called.
@@ -81,32 +82,33 @@ class Work:
     estimator: Any
     method: str
     table: Table
+    schedule: FileOrder
     form: Form
-    n_chunks: int
+    n_jobs: int | None = None
     take: Callable = keep_result
     only_X: bool = False
 
     def __call__(self, span, is_over) -> list:
         """Return what `iter_taken` yields for a span, or less if it is over."""
-        before, schedule = span
+        before, chunks = span
         take = self.take
         if take is keep_result and not _is_known(self.estimator):
             take = copy_result  # before it writes the next one there
         with self.table.lend() as table:
             own = replace(self, table=table, take=take)
-            with closing(own.iter_taken(schedule, before)) as taken:
+            with closing(own.iter_taken(chunks, before)) as taken:
                 return list(takewhile(lambda _: not is_over.is_set(), taken))
 
-    def iter_taken(self, schedule, before: int = 0) -> Iterator[tuple]:
+    def iter_taken(self, chunks, before: int = 0) -> Iterator[tuple]:
         """Yield start and stop of each chunk, and what is taken of it."""
         call = getattr(self.estimator, self.method)
-        with closing(self.table.iter_chunks(schedule)) as chunks:
-            for number, chunk in enumerate(chunks, start=before + 1):
+        with closing(self.table.iter_chunks(chunks)) as read:
+            for number, chunk in enumerate(read, start=before + 1):
                 try:
                     result = self._call(call, chunk)
                 except Exception as error:
                     doing = _DOING.get(self.method, f"computing {self.method} for")
-                    where = f"(chunk {number} of {self.n_chunks})"
+                    where = f"(chunk {number} of {len(self.schedule)})"
                     add_rows_note(error, doing, self.table.X, chunk, where)
                     raise
                 yield chunk.start, chunk.stop, self.take(chunk, result)
@@ -131,28 +133,30 @@ class Work:
                 self.form, refusal = better, describe_error(error)
 
 
-def iter_results(work: Work, schedule, n_jobs, share=None) -> Iterator[tuple]:
+def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
     """Yield start and stop of each chunk with what is taken of it, in turn.
 
+    ``chunks`` are those of the work's schedule that are wanted, None for all of them.
     With several jobs the first chunk shows what is to be done with the others;
     ``share`` then returns what takes their results where they are computed.
     """
+    chunks = work.schedule if chunks is None else chunks
     # No rows are one empty chunk: the estimator says what it thinks of that.
-    schedule = schedule if len(schedule) else [(0, 0)]
-    jobs = choose_jobs(work.estimator, work.table, schedule, n_jobs)
+    chunks = chunks if len(chunks) else [(0, 0)]
+    jobs = choose_jobs(work.estimator, work.table, chunks, work.n_jobs)
     # BLAS keeps its own cores only where nobody has asked for any number of them.
-    is_free = n_jobs is None and jobs.number == 1
+    is_free = work.n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():
-        if jobs.number == 1 or len(schedule) == 1:
-            yield from work.iter_taken(schedule)
+        if jobs.number == 1 or len(chunks) == 1:
+            yield from work.iter_taken(chunks)
         else:
-            yield from _iter_on(jobs, work, schedule, share)
+            yield from _iter_on(jobs, work, chunks, share)
     work.table.finish()
 
 
-def _iter_on(jobs: Jobs, work: Work, schedule, share) -> Iterator[tuple]:
+def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
     nbytes = 0
-    for start, stop, taken in work.iter_taken(schedule[:1]):
+    for start, stop, taken in work.iter_taken(chunks[:1]):
         nbytes = _find_nbytes(taken)
         yield start, stop, taken
         del taken
@@ -162,8 +166,8 @@ def _iter_on(jobs: Jobs, work: Work, schedule, share) -> Iterator[tuple]:
         n_spans = _SHARED_SPANS * jobs.number
     else:
         most = work.table.reading.memory_limit // _RESULTS_SHARE
-        n_spans = max(_SPANS * jobs.number, nbytes * len(schedule) // most)
-    spans = [(before + 1, some) for before, some in cut(schedule[1:], n_spans)]
+        n_spans = max(_SPANS * jobs.number, nbytes * len(chunks) // most)
+    spans = [(before + 1, some) for before, some in cut(chunks[1:], n_spans)]
     with closing(iter_done(work, spans, jobs)) as results:
         for taken in results:
             yield from taken
@@ -214,13 +218,13 @@ def _find_nbytes(result) -> int:
     return getattr(result, "nbytes", 0)
 
 
-def apply_method(work: Work, schedule, output, n_jobs):
+def apply_method(work: Work, output):
     """Return what the method would return for all rows at once, put into ``output``."""
     with closing(output):
-        todo = output.choose(schedule)
+        todo = output.choose(work.schedule)
         # If a run before has done all of them, none is left.
-        if len(todo) or not len(schedule):
-            with closing(iter_results(work, todo, n_jobs, output.share)) as results:
+        if len(todo) or not len(work.schedule):
+            with closing(iter_results(work, todo, output.share)) as results:
                 for start, stop, result in results:
                     output.add(start, stop, result)
         return output.result()

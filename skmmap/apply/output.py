@@ -1,12 +1,16 @@
 """Joins the results of chunks into what one call on all rows would have returned."""
 
-from collections.abc import Iterable, Iterator
-from numbers import Number
+from collections.abc import Iterable
 
 import numpy as np
 from scipy import sparse
 
 from skmmap._messages import describe_rows
+from skmmap.apply.result_check import (
+    check_rows,
+    is_list_of_rows,
+    is_several,
+)
 from skmmap.disk import (
     RESULT,
     allocate,
@@ -72,69 +76,6 @@ class Output:
                 self._keep_index,
             )
         return _Array(self._n_rows, self._order)
-
-
-def is_list_of_rows(result, n_rows: int) -> bool:
-    """Whether a result is a list with an array, or a list of any length, for each row.
-
-    Arrays that are as long as the chunk are outputs.
-    """
-    if type(result) is not list or len(result) != n_rows:
-        return False
-    if is_several(result):
-        return any(part.shape[:1] != (n_rows,) for part in result)
-    try:
-        np.shape(result)
-    except ValueError:  # of rows of several lengths
-        return True
-    return False
-
-
-def is_several(result) -> bool:
-    """Whether a result is a list or tuple of outputs, each with a row for each row."""
-    is_list = type(result) in (list, tuple) and len(result) > 0
-    return is_list and all(
-        isinstance(part, np.ndarray) or sparse.issparse(part) for part in result
-    )
-
-
-_INSTEAD = "Call the method of model.estimator_ on rows that fit in memory."
-
-
-def check_rows(result, start: int, stop: int, what: str = "The estimator") -> None:
-    """Raise unless the result, or ``what`` of it, has a row for each row."""
-    rows = describe_rows(start, stop)
-    if isinstance(result, Iterator):
-        raise TypeError(
-            f"{what} returned a {type(result).__name__} for {rows}, whose items cannot "
-            f"be joined. {_INSTEAD}"
-        )
-    n_rows = _count_rows(result)
-    if n_rows is None:
-        raise ValueError(
-            f"{what} returned {_describe(result)} for {rows}, which are "
-            f"{stop - start:,}. Only results by row can be joined. {_INSTEAD}"
-        )
-    if n_rows != stop - start:
-        raise ValueError(
-            f"{what} returned {n_rows:,} rows for {rows}, which are {stop - start:,}. "
-            f"Only results by row can be joined. {_INSTEAD}"
-        )
-
-
-def _count_rows(result) -> int | None:
-    """Return how many rows a result has, None if it has none."""
-    if isinstance(result, list | tuple):
-        return len(result)
-    shape = np.shape(result) if not hasattr(result, "shape") else result.shape
-    return shape[0] if shape else None
-
-
-def _describe(result) -> str:
-    if result is None:
-        return "None"
-    is_number = isinstance(result, Number) or hasattr(result, "shape")
-    return "a single number" if is_number else f"one {type(result).__name__}"
 
 
 class _Array:

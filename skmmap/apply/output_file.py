@@ -1,52 +1,35 @@
-"""Results that go straight to where they are to be: a file, a folder, a given array.
+"""Results that go straight to a ``.npy`` file.
 
-A file appears under its name when all rows are in it. Until then it has a hidden name,
+It appears under its name when all rows are in it. Until then it has a hidden name,
 made of the fingerprint of what is computed, and behind its rows a byte for each chunk
 that is done: a run that was killed can go on there, and a run of anything else cannot.
 """
 
 import errno
-import os
-import secrets
-import shutil
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 
-import joblib
 import numpy as np
-import sklearn
-from scipy import sparse
 
 from skmmap._messages import (
-    describe_rows,
     say_size,
 )
-from skmmap._version import __version__
-from skmmap.apply.output import (
-    Output,
-    check_rows,
-    is_list_of_rows,
-    is_several,
-)
-from skmmap.apply.output_check import (
-    check_known,
-    check_output,
+from skmmap.apply.result_check import (
+    check_fits,
+    to_array,
 )
 from skmmap.disk import (
     Unfinished,
     explaining,
-    find_new_mode,
     make_header,
     open_hidden,
     read_header,
 )
-from skmmap.formats import open_rows
 from skmmap.order import rows_at
-from skmmap.rows import is_frame
-from skmmap.write import NpyWriter, check_storable
+from skmmap.write import check_storable
 
 # Rows that lie apart go to their places through a map of so many pages at most.
 _SCATTERED_NBYTES = 2**23
@@ -54,72 +37,6 @@ _PAGE_NBYTES = 2**12
 # What is done is written down so often; a run that is killed loses no more.
 _SECONDS = 1.0
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
-
-
-def open_output(out, table, *, resume: bool, key):
-    """Return what takes the results of chunks, for the parameter ``out`` of a method.
-
-    ``key`` returns the fingerprint of what is computed.
-    """
-    n_rows, order = table.X.n_rows, table.X.order
-    out = check_output(out, table, resume=resume)
-    if out is None:
-        return Output(n_rows, keep_index=table.X.store.has_index, order=order)
-    if isinstance(out, np.ndarray):
-        return ArrayOutput(out, order)
-    if not out.suffix:
-        return FolderOutput(out)
-    if resume:
-        for source in table.sources:
-            check_known(source)
-    # Rows in memory would all be looked at for it.
-    name = key() if resume or table.is_addressed else ""
-    if resume and not name:
-        raise ValueError(
-            "resume=True needs an estimator and rows that can be pickled, to be told "
-            "from others. Give a path or open_rows(path) for X."
-        )
-    return FileOutput(out, n_rows, order, key=name, resume=resume)
-
-
-def find_key(*parts) -> str:
-    """Return the fingerprint of what is computed, "" of what cannot be pickled."""
-    versions = __version__, np.__version__, sklearn.__version__
-    try:
-        return joblib.hash((parts, versions))
-    except Exception:  # which depends on whose object it is
-        return ""
-
-
-class ArrayOutput:
-    """Results that fill an array of the caller's."""
-
-    share = None  # results have to come here
-
-    def __init__(self, array: np.ndarray, order=None):
-        self._array, self._order = array, order
-
-    def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed."""
-        return schedule
-
-    def add(self, start: int, stop: int, result) -> None:
-        """Take the result for the rows from ``start`` to before ``stop``."""
-        result = _check_result(result, start, stop)
-        _check_fits(result, self._array.shape[1:], self._array.dtype, start, stop)
-        if self._order is None:
-            self._array[start:stop] = result
-        else:
-            self._array[rows_at(self._order, range(start, stop))] = result
-
-    def result(self) -> np.ndarray:
-        """Return the array."""
-        if isinstance(self._array, np.memmap):
-            self._array.flush()
-        return self._array
-
-    def close(self) -> None:
-        """Leave the array as far as it has come."""
 
 
 class Written:
@@ -136,13 +53,13 @@ class RowsFile:
 
     def __call__(self, chunk, result) -> Written:
         """Put the result for a chunk in its place."""
-        result = _check_result(result, chunk.start, chunk.stop)
+        result = to_array(result, chunk.start, chunk.stop)
         self.put(chunk.start, chunk.stop, result)
         return Written()
 
     def put(self, start: int, stop: int, result: np.ndarray) -> None:
         """Put the result for the rows from ``start`` to before ``stop``."""
-        _check_fits(result, self._shape[1:], self._dtype, start, stop)
+        check_fits(result, self._shape[1:], self._dtype, start, stop)
         result = np.ascontiguousarray(result, self._dtype)
         if self._order is not None:
             self._scatter(rows_at(self._order, range(start, stop)), result)
@@ -207,7 +124,7 @@ class FileOutput:
     def add(self, start: int, stop: int, result) -> None:
         """Take the result for the rows from ``start`` to before ``stop``."""
         if not isinstance(result, Written):
-            result = _check_result(result, start, stop)
+            result = to_array(result, start, stop)
             if self._rows is None:
                 self._lay_out(result)
             with self._explaining():
@@ -271,89 +188,3 @@ class FileOutput:
                 f"{todo}; whatever was there before is as it was."
             )
             raise
-
-
-class FolderOutput:
-    """Sparse results in a folder of three files, as `open_rows` takes it."""
-
-    share = None  # the rows of one chunk say where those of the next one go
-
-    def __init__(self, path: Path):
-        self._path, self._writers, self._opened = path, {}, ExitStack()
-        self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
-
-    def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed."""
-        return schedule
-
-    def add(self, start: int, stop: int, result) -> None:
-        """Take the result for the rows from ``start`` to before ``stop``."""
-        if not sparse.issparse(result):
-            raise TypeError(
-                f"The result is a {type(result).__name__}; out={str(self._path)!r} "
-                "without '.npy' is a folder for sparse ones. Add '.npy'."
-            )
-        check_rows(result, start, stop)
-        result = result.tocsr()
-        if not self._writers:
-            self._hidden.mkdir(0o700)
-            for part in ("data", "indices", "indptr"):
-                writer = NpyWriter(self._hidden / f"{part}.npy")
-                self._writers[part] = self._opened.enter_context(writer)
-            self._writers["indptr"].append(np.zeros(1, np.int64))
-            self._n_columns, self._n_values = result.shape[1], 0
-        self._writers["data"].append(result.data)
-        dtype = np.int32 if self._n_columns < 2**31 else np.int64
-        self._writers["indices"].append(result.indices.astype(dtype))
-        indptr = result.indptr[1:].astype(np.int64)
-        self._writers["indptr"].append(indptr + self._n_values)
-        self._n_values += int(result.indptr[-1])
-
-    def result(self):
-        """Put the folder in its place, and return its rows."""
-        n_rows = self._writers["indptr"].n_rows - 1
-        self._opened.close()
-        np.save(self._hidden / "shape.npy", np.array([n_rows, self._n_columns]))
-        mode = find_new_mode(self._path.parent, of_folder=True)
-        if mode is not None:
-            self._hidden.chmod(mode)
-        os.rename(self._hidden, self._path)
-        return open_rows(self._path)
-
-    def close(self) -> None:
-        """Leave nothing of a folder that is not whole."""
-        self._opened.__exit__(OSError, None, None)
-        shutil.rmtree(self._hidden, ignore_errors=True)
-
-
-def _check_result(result, start: int, stop: int) -> np.ndarray:
-    """Return the result for some rows as an array, if it is one."""
-    if is_list_of_rows(result, stop - start):
-        raise TypeError(
-            "The result is a list with an item of its own length for each row, and "
-            "out takes arrays. Leave out=None."
-        )
-    if is_several(result) or sparse.issparse(result) or is_frame(result):
-        kind, todo = f"{type(result).__name__} of several outputs", "Leave out=None"
-        if sparse.issparse(result):
-            kind, todo = "sparse matrix", "Give out the name of a folder"
-        elif is_frame(result):
-            kind, todo = "data frame", "Call set_output(transform='default')"
-        raise TypeError(f"The result is a {kind}, and out takes arrays. {todo}.")
-    check_rows(result, start, stop)
-    return np.asarray(result)
-
-
-def _check_fits(result: np.ndarray, shape, dtype, start: int, stop: int) -> None:
-    """Raise unless rows can be put where such rows are expected."""
-    rows = f"{describe_rows(start, stop)} of the result"
-    if result.shape[1:] != tuple(shape):
-        raise ValueError(
-            f"out has rows of the shape {tuple(shape)}, and {rows} have "
-            f"{result.shape[1:]}."
-        )
-    both_real = result.dtype.kind == dtype.kind == "f"
-    if not both_real and not np.can_cast(result.dtype, dtype, "safe"):
-        raise TypeError(
-            f"out is of {dtype}, which cannot keep {result.dtype}, of which {rows} are."
-        )

@@ -6,6 +6,7 @@ adds up is written down here, by the function that computes it.
 """
 
 import math
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -48,20 +49,20 @@ _ASKED = (
 )
 
 
-def compute_score(estimator, table: Table, schedule, form, chunked, n_jobs):
-    """Return ``estimator.score`` on all rows.
+def compute_score(work: Work, by_chunks: Callable):
+    """Return the ``score`` of the work's estimator on all rows.
 
-    ``chunked(method, take)`` returns that method as a function of X that goes chunk by
-    chunk; it serves the scores that are not known here.
+    ``by_chunks(method, take)`` returns that method as a function of X that goes chunk
+    by chunk; it serves the scores that are not known here.
     """
+    estimator, table = work.estimator, work.table
     scored = _find_scored(estimator)
     combine = _COMBINE.get(getattr(type(scored), "score", None))
     if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
         names = [name for name in _ASKED if hasattr(estimator, name)]
-        methods = {name: _ask(estimator, name, form, chunked) for name in names}
+        methods = {name: _ask(work, name, by_chunks) for name in names}
         return _score_whole(scored, table, methods)
-    work = Work(estimator, "score", table, form, len(schedule))
-    return float(combine(work, schedule, n_jobs))
+    return float(combine(work))
 
 
 def _has_r2(table) -> bool:
@@ -108,18 +109,18 @@ def _score_whole(estimator, table, methods: dict):
     return scorer.score(show_rows(table.X), *y, **params, **table.whole)
 
 
-def _ask(estimator, method: str, form, chunked):
+def _ask(work: Work, method: str, by_chunks: Callable):
     """Return the method as a function of X that goes by chunks, if its results can."""
-    if is_sklearns(estimator):
-        return chunked(method, keep_result)
+    if is_sklearns(work.estimator):
+        return by_chunks(method, keep_result)
 
     def call(X, **params):
         try:
-            return chunked(method, keep_rows)(X, **params)
+            return by_chunks(method, keep_rows)(X, **params)
         except NotByRowError:
             # skfolio predicts a portfolio, whose ratio is that of all rows together.
-            rows = form.apply(open_source(X, "X").load())
-            return getattr(estimator, method)(rows, **params)
+            rows = work.form.apply(open_source(X, "X").load())
+            return getattr(work.estimator, method)(rows, **params)
 
     return call
 
@@ -135,10 +136,10 @@ def _ask_instead(estimator, methods: dict):
     return scorer
 
 
-def _mean(work: Work, schedule, n_jobs) -> float:
+def _mean(work: Work) -> float:
     """Mean over rows, such as accuracy: chunk means, weighted."""
     total, weight = 0.0, 0.0
-    for hits, chunk_weight in _iter_taken(work, schedule, n_jobs, _take_hits):
+    for hits, chunk_weight in _iter_taken(work, _take_hits):
         total += hits
         weight += chunk_weight
     return total / weight
@@ -152,45 +153,44 @@ def _take_hits(chunk, score) -> tuple:
     return hits if "sample_weight" in chunk.params else round(hits), weight
 
 
-def _sum(work: Work, schedule, n_jobs) -> float:
+def _sum(work: Work) -> float:
     """Sum over rows, such as the inertia of k-means."""
-    return math.fsum(_iter_taken(work, schedule, n_jobs, keep_result))
+    return math.fsum(_iter_taken(work, keep_result))
 
 
-def _bound(work: Work, schedule, n_jobs) -> float:
+def _bound(work: Work) -> float:
     """Sum over documents plus one term of the topics, which each chunk repeats.
 
     A document without words contributes nothing, so its score is that term.
     """
-    topics = _find_topics(work, n_jobs)
-    scores = _iter_taken(work, schedule, n_jobs, keep_result)
+    topics = _find_topics(work)
+    scores = _iter_taken(work, keep_result)
     return math.fsum(score - topics for score in scores) + topics
 
 
-def _find_topics(work: Work, n_jobs) -> float:
+def _find_topics(work: Work) -> float:
     """Return the term of the topics: the score of a document without words."""
     row = work.table.X.read(0, 1)
     empty = Table(
         open_source(0 * (np.asarray(row) if isinstance(row, list) else row), "X")
     )
-    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)], n_jobs)
+    ((*_, topics),) = iter_results(replace(work, table=empty), [(0, 1)])
     return topics
 
 
-def compute_perplexity(
-    estimator, table: Table, schedule, form, n_jobs, *, sub_sampling: bool
-) -> float:
+def compute_perplexity(work: Work, *, sub_sampling: bool) -> float:
     """Return the ``perplexity`` of LatentDirichletAllocation on all rows.
 
     It is the bound for each word, of which documents have terms that add up.
     """
-    work = Work(estimator, "score", table, form, len(schedule))
-    topics = _find_topics(work, n_jobs)
-    taken = [*_iter_taken(work, schedule, n_jobs, _take_words)]
+    work = replace(work, method="score")
+    topics = _find_topics(work)
+    taken = [*_iter_taken(work, _take_words)]
     documents = math.fsum(score - topics for score, _ in taken)
     words = np.float64(math.fsum(n_words for _, n_words in taken))
     # Of a sample both are counted as those of all documents.
-    share = estimator.total_samples / table.X.n_rows if sub_sampling else 1.0
+    n_rows, n_documents = work.table.X.n_rows, work.estimator.total_samples
+    share = n_documents / n_rows if sub_sampling else 1.0
     return np.exp(-(share * documents + topics) / (share * words))
 
 
@@ -200,21 +200,21 @@ def _take_words(chunk, score) -> tuple:
     return score, float(X.sum(dtype=np.float64))
 
 
-def _iter_taken(work: Work, schedule, n_jobs, take):
+def _iter_taken(work: Work, take):
     """Yield what is taken of each chunk; those of no weight are left out."""
-    weights = work.table.by_row.get("sample_weight")
+    chunks, weights = work.schedule, work.table.by_row.get("sample_weight")
     if weights is not None:
-        schedule = [rows for rows in schedule if weights.read(*rows).any()]
-    for _, _, taken in iter_results(replace(work, take=take), schedule, n_jobs):
+        chunks = [rows for rows in chunks if weights.read(*rows).any()]
+    for _, _, taken in iter_results(replace(work, take=take), chunks):
         yield taken
 
 
-def _r2(work: Work, schedule, n_jobs) -> float:
+def _r2(work: Work) -> float:
     """Coefficient of determination, as ``sklearn.metrics.r2_score`` defines it."""
-    take = partial(_take_squares, _mean_target(work.table, schedule))
+    take = partial(_take_squares, _mean_target(work.table, work.schedule))
     work = replace(work, method="predict", take=take, only_X=True)
     residual = total = 0.0
-    for _, _, (left, around) in iter_results(work, schedule, n_jobs):
+    for _, _, (left, around) in iter_results(work):
         residual = residual + left
         total = total + around
     # A target that never varies is explained wholly or not at all.

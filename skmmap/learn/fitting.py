@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -206,20 +207,18 @@ def _make_score(
     schedule = make_schedule(wrapper, table.X)
 
     def score(estimator) -> float:
-        def chunked(method, take):
+        work = Work(estimator, "score", table, schedule, learner.form, wrapper.n_jobs)
+
+        def by_chunks(method, take):
             def call(X, **params):
                 given = Table(open_source(X, "X"), whole=params)
-                n_chunks = len(schedule)
-                work = Work(estimator, method, given, learner.form, n_chunks, take)
-                output = Output(given.X.n_rows)
-                return apply_method(work, schedule, output, wrapper.n_jobs)
+                asked = replace(work, method=method, table=given, take=take)
+                return apply_method(asked, Output(given.X.n_rows))
 
             return call
 
-        form = learner.form
-        rest = table, schedule, form, chunked, wrapper.n_jobs
         with noting_validation() if is_given else nullcontext():
-            return compute_score(estimator, *rest)
+            return compute_score(work, by_chunks)
 
     return score
 

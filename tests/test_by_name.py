@@ -18,8 +18,7 @@ from sklearn.neural_network import BernoulliRBM
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap._methods import KNOWN
-from skmmap._other_methods import OtherMethods
+from skmmap.methods.base import BY_ROW
 from skmmap.wrap.delegation import takes_rows
 
 X = np.random.default_rng(0).random((50, 4))
@@ -34,7 +33,7 @@ INSTEAD = (
 # Methods that take rows, and what becomes of them: there, or by apply_method.
 BY_NAME = {"gibbs", "predict_joint_log_proba"}
 THERE = {
-    *KNOWN,
+    *BY_ROW,
     "score",
     "perplexity",
     "fit",
@@ -346,7 +345,7 @@ def test_perplexity_is_only_that_of_scikit_learn():
     model = ChunkedFit(OtherPerplexity(2, max_iter=1)).fit(WORDS)
     with pytest.raises(AttributeError, match="perplexity"):
         model.perplexity  # noqa: B018
-    assert hasattr(OtherMethods, "perplexity")
+    assert hasattr(ChunkedFit, "perplexity")
 
 
 @pytest.mark.parametrize("method", ["transform", "predict"])
