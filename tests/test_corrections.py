@@ -197,7 +197,9 @@ def test_the_loop_that_is_written_out_is_left_as_it_is(estimator, kind, n_jobs):
 
 
 def test_sparse_rows_without_a_value():
-    X = sparse.random_array((300, 4), density=0.4, rng=0, format="lil")
+    X = sparse.random_array(
+        (300, 4), density=0.4, random_state=np.random.default_rng(0), format="lil"
+    )
     X[100:160, 2] = X[:50, 1] = np.nan
     X = X.tocsr()
     for scaler in StandardScaler(with_mean=False), MaxAbsScaler():

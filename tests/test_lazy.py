@@ -182,7 +182,9 @@ def test_no_slice_without_rows_is_asked_for():
     assert (nothing.shape, nothing.dtype) == ((0, 3), VALUES.dtype)
 
 
-SPARSE = sparse.random(60, 5, 0.3, format="csr", dtype="f4", rng=1)
+SPARSE = sparse.random(
+    60, 5, 0.3, format="csr", dtype="f4", random_state=np.random.default_rng(1)
+)
 
 
 @pytest.mark.parametrize("convert_to", ["csr", "csc", "coo", "lil"])

@@ -298,7 +298,9 @@ def test_an_empty_path_is_not_this_folder(empty):
 
 
 def test_folders_of_rows_among_shards(folder):
-    matrix = sparse.random_array((20, 5), density=0.3, format="csr", rng=0)
+    matrix = sparse.random_array(
+        (20, 5), density=0.3, format="csr", random_state=np.random.default_rng(0)
+    )
     for name in ("one", "two"):
         for part in ("data", "indices", "indptr"):
             put(f"{name}/{part}.npy", getattr(matrix, part))

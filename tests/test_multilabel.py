@@ -113,7 +113,9 @@ def test_a_sparse_target_is_made_dense_some_rows_at_a_time(monkeypatch):
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(sparse.csr_array, "toarray", toarray)
-    wide = sparse.random_array((60_000, 400), density=0.01, rng=0, format="csr")
+    wide = sparse.random_array(
+        (60_000, 400), density=0.01, random_state=np.random.default_rng(0), format="csr"
+    )
     wide.data[:] = 1
     rows = RNG.normal(size=(60_000, 2)).astype(np.float32)
     learner = MLPRegressor(hidden_layer_sizes=(2,), random_state=0)

@@ -297,7 +297,9 @@ def test_dtype_is_what_every_method_sees(tmp_path, shuffle, read):
 def test_dtype_of_sparse_rows_and_of_the_score():
     from scipy import sparse
 
-    matrix = sparse.random_array((300, 6), density=0.3, rng=0, format="csr")
+    matrix = sparse.random_array(
+        (300, 6), density=0.3, random_state=np.random.default_rng(0), format="csr"
+    )
     wrapper = in_file_order(SGDRegressor(random_state=0), dtype=np.float32)
     wrapper.fit(matrix, np.arange(300.0) / 300)
     dense = in_file_order(SGDRegressor(random_state=0))

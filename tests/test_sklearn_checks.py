@@ -68,9 +68,7 @@ def expected_failures(wrapper):
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
-    list(wrapped()), expected_failed_checks=expected_failures, xfail_strict=True
-)
+@parametrize_with_checks(list(wrapped()), expected_failed_checks=expected_failures)
 def test_check(estimator, check):
     check(estimator)
 
