@@ -1,10 +1,14 @@
 """The built wheel works without the source tree, and says what it is."""
 
 import configparser
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -14,27 +18,78 @@ import skmmap
 ROOT = Path(__file__).parent.parent
 
 
+def list_files():
+    """Return what belongs to the repository: what git has, or an sdist without it."""
+    if (ROOT / ".git").exists():
+        command = ["git", "ls-files", "-z"]
+        found = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+        return set(found.stdout.decode().rstrip("\0").split("\0"))
+    ignored = {"PKG-INFO", *(ROOT / ".gitignore").read_text().split()}
+    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file())
+    return {
+        path.as_posix()
+        for path in paths
+        if not any(fnmatch(part, i.strip("/")) for part in path.parts for i in ignored)
+    }
+
+
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
-        check=True,
-        capture_output=True,
-    )
-    (path,) = folder.glob("*.whl")
-    return path
+def built(tmp_path_factory):
+    """Build the sdist, and the wheel from it, from files of the repository alone.
+
+    A checkout may hold more: setuptools puts old modules in ``build/`` into wheels.
+    """
+    source, out = (tmp_path_factory.mktemp(name) for name in ("source", "built"))
+    for name in list_files():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "build", "--outdir", out, source]
+    subprocess.run(command, check=True, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def unpacked(built, tmp_path_factory):
+    """Unpack the sdist."""
+    (path,) = built.glob("*.tar.gz")
+    folder = tmp_path_factory.mktemp("unpacked")
+    with tarfile.open(path) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / f"skmmap-{skmmap.__version__}"
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_alone_and_works(wheel, tmp_path):
-    with zipfile.ZipFile(wheel) as archive:
+def test_the_sdist_holds_the_repository(unpacked):
+    paths = (path for path in unpacked.rglob("*") if path.is_file())
+    names = {path.relative_to(unpacked).as_posix() for path in paths}
+    made = {"PKG-INFO", *(name for name in names if ".egg-info/" in name)}
+    assert names - made == list_files()
+
+
+@pytest.mark.slow
+def test_tests_run_from_the_sdist(unpacked):
+    tests = "findings", "packaging", "readme", "schedule"
+    files = [f"tests/test_{name}.py" for name in tests]
+    few = ["-k", "not sdist and not wheel and not blocks"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files, *few],
+        cwd=unpacked,
+        env=os.environ | {"PYTHONPATH": str(unpacked)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_package_alone_and_works(built, tmp_path):
+    (path,) = built.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
         archive.extractall(tmp_path / "installed")
-    modules = {
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "skmmap").rglob("*.py")
-    }
-    assert {name for name in names if name.startswith("skmmap/")} == modules
+    package = {name for name in list_files() if name.startswith("skmmap/")}
+    assert {name for name in names if name.startswith("skmmap/")} == package
     assert {n.partition("/")[0] for n in names} == {
         "skmmap",
         f"skmmap-{skmmap.__version__}.dist-info",
@@ -91,9 +146,6 @@ def test_nothing_is_needed_but_scikit_learn_and_what_it_needs():
 
 
 def test_no_machine_paths_in_the_repository():
-    files = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
-    ).stdout.split()
-    for name in files:
+    for name in list_files():
         text = (ROOT / name).read_text(encoding="utf-8", errors="ignore")
         assert not re.search(r"/(root|work|home)/\w", text), name
