@@ -1,11 +1,17 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
 from copy import deepcopy
+from typing import Any, Literal, Self
 
+import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
+from skmmap._types import RowsLike
 from skmmap.learn import (
+    Explanation,
     explain,
     find_reason_hidden,
     make_fit_plan,
@@ -227,20 +233,27 @@ class ChunkedFit(
     >>> del X_mm; folder.cleanup()
     """
 
+    # What `fit` learns, for type checkers: it is there once the wrapper is fitted.
+    estimator_: Any
+    n_epochs_: int
+    history_: dict[str, list[Any]]
+    random_state_: int | None
+    chunk_size_: int
+
     def __init__(
         self,
-        estimator,
+        estimator: Any,
         *,
-        chunk_size="auto",
-        max_epochs="auto",
-        shuffle="auto",
-        random_state=None,
-        memory_limit="512MB",
-        read="auto",
-        dtype=None,
-        n_jobs=None,
-        verbose=0,
-    ):
+        chunk_size: int | str = "auto",
+        max_epochs: int | Literal["auto"] = "auto",
+        shuffle: bool | Literal["auto", "blocks", "chunks"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        memory_limit: int | str = "512MB",
+        read: Literal["auto", "map", "buffer", "uncached"] = "auto",
+        dtype: DTypeLike | None = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
         self.estimator = estimator
         self.chunk_size = chunk_size
         self.max_epochs = max_epochs
@@ -256,17 +269,17 @@ class ChunkedFit(
     @with_callbacks
     def fit(
         self,
-        X,
-        y=None,
-        sample_weight=None,
+        X: RowsLike,
+        y: RowsLike = None,
+        sample_weight: RowsLike = None,
         *,
-        classes=None,
-        class_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        **params,
-    ):
+        classes: Any = None,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        X_val: RowsLike = None,
+        y_val: RowsLike = None,
+        sample_weight_val: RowsLike = None,
+        **params: Any,
+    ) -> Self:
         """Train a fresh clone of the estimator on all rows, chunk by chunk.
 
         With ``warm_start=True`` it starts where the last `fit` has ended, and counts
@@ -347,7 +360,15 @@ class ChunkedFit(
 
     @available_with("partial_fit")
     @with_callbacks
-    def partial_fit(self, X, y=None, sample_weight=None, *, classes=None, **params):
+    def partial_fit(
+        self,
+        X: RowsLike,
+        y: RowsLike = None,
+        sample_weight: RowsLike = None,
+        *,
+        classes: Any = None,
+        **params: Any,
+    ) -> Self:
         """Train on further rows, once, chunk by chunk.
 
         An estimator that was given trained is copied in the first call, and stays as it
@@ -393,17 +414,17 @@ class ChunkedFit(
 
     def explain(
         self,
-        X,
-        y=None,
-        sample_weight=None,
+        X: RowsLike,
+        y: RowsLike = None,
+        sample_weight: RowsLike = None,
         *,
-        classes=None,
-        class_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        **params,
-    ):
+        classes: Any = None,
+        class_weight: dict[Any, float] | Literal["balanced"] | None = None,
+        X_val: RowsLike = None,
+        y_val: RowsLike = None,
+        sample_weight_val: RowsLike = None,
+        **params: Any,
+    ) -> Explanation:
         """Return what `fit` would do with these rows, before a byte of X is read.
 
         Notebooks show it as a list, ``print`` as text.
@@ -462,7 +483,7 @@ class ChunkedFit(
         )
         return explain(self, plan)
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Say which parameters go to which method of the estimator.
 
         Returns
@@ -486,10 +507,10 @@ class ChunkedFit(
             estimator=self.estimator, method_mapping=mapping
         )
 
-    def __sklearn_is_fitted__(self):
+    def __sklearn_is_fitted__(self) -> bool:
         return find_trained(self) is not None
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = find_tags(self.estimator)
         if tags is None:
             return super().__sklearn_tags__()
@@ -497,7 +518,7 @@ class ChunkedFit(
         tags.array_api_support = False
         return tags
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # Only learned names: forwarding more would answer scikit-learn's questions
         # about what the wrapper has with what the estimator has.
         if is_learned(name) and (trained := find_trained(self)) is not None:
@@ -522,7 +543,7 @@ class ChunkedFit(
             return None
         return find_reason_hidden(trained, name)
 
-    def __dir__(self):
+    def __dir__(self) -> list[str]:
         trained = find_trained(self)
         learned = filter(is_learned, dir(trained))
         shown = [n for n in learned if self._find_reason_hidden(trained, n) is None]

@@ -1,12 +1,16 @@
 """The only place that opens inputs: ``open_rows``, and what ``fit`` is given."""
 
 import os
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
 
+from skmmap._types import RowsLike
 from skmmap.disk import (
     NPY,
     SUFFIXES,
@@ -76,16 +80,16 @@ _RAW = ("dtype", "shape", "offset", "order")
 
 
 def open_rows(
-    source,
+    source: RowsLike,
     *,
-    mode="r",
-    dtype=None,
-    shape=None,
-    offset=0,
-    order="C",
-    columns=None,
-    key=None,
-):
+    mode: Literal["r", "r+", "w+", "c"] = "r",
+    dtype: DTypeLike | None = None,
+    shape: tuple[int | None, ...] | None = None,
+    offset: int = 0,
+    order: Literal["C", "F"] = "C",
+    columns: str | Sequence[str] | None = None,
+    key: str | None = None,
+) -> Rows:
     """Open rows where they are, without loading them.
 
     Parameters

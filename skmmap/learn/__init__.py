@@ -23,8 +23,12 @@ from skmmap.learn.plan import (
     make_estimator,
     make_schedule,
 )
+from skmmap.learn.rendering import (
+    Explanation,
+)
 
 __all__ = [
+    "Explanation",
     "check_n_jobs",
     "explain",
     "find_reading",

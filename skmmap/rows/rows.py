@@ -1,8 +1,11 @@
 """``Rows``: a lazy selection of rows that scikit-learn can index."""
 
+from collections.abc import Iterator
 from html import escape
+from typing import Any, Literal, Self, overload
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from skmmap._messages import say_size
@@ -111,7 +114,7 @@ class Rows:
     # NumPy's operators refuse what has no ufuncs, rather than load it.
     __array_ufunc__ = None
 
-    def __init__(self, source):
+    def __init__(self, source: Any) -> None:
         if not isinstance(source, Source):
             raise TypeError(
                 f"Rows are made by open_rows(source); got {type(source).__name__}."
@@ -119,23 +122,23 @@ class Rows:
         self._source = source
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         return self._source.shape
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype[Any]:
         return self._source.dtype
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return self._source.ndim
 
     @property
-    def size(self):
+    def size(self) -> int:
         return self._source.n_rows * int(np.prod(self.shape[1:], dtype=np.int64))
 
     @property
-    def columns(self):
+    def columns(self) -> NDArray[np.object_]:
         names = self._source.store.names
         if names is None:
             raise AttributeError(
@@ -145,17 +148,24 @@ class Rows:
         return np.array(names, dtype=object)
 
     @property
-    def nbytes(self):
+    def nbytes(self) -> int:
         return self._source.nbytes
 
     @property
-    def mode(self):
+    def mode(self) -> Literal["r", "r+", "c"]:
         return self._source.store.mode
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._source.n_rows
 
-    def __getitem__(self, key):
+    # A single row and columns are read, in the type that the source holds.
+    @overload
+    def __getitem__(
+        self, key: slice | list[int] | list[bool] | NDArray[Any]
+    ) -> "Rows": ...
+    @overload
+    def __getitem__(self, key: int | np.integer[Any] | tuple[Any, ...]) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
         if isinstance(key, tuple) and can_read(self._source, key[0], key[1:]):
             return self._read_columns(*key)
         picked = resolve_key(key, len(self))
@@ -176,7 +186,7 @@ class Rows:
         is_item = self._source.store.is_array or isinstance(rows, list)
         return rows[0] if is_item else rows
 
-    def __setitem__(self, key, values):
+    def __setitem__(self, key: Any, values: Any) -> None:
         picked = resolve_key(key, len(self))
         is_row = isinstance(picked, int)
         picked = range(picked, picked + 1) if is_row else picked
@@ -185,7 +195,7 @@ class Rows:
         values = np.broadcast_to(np.asarray(values), shape)
         selected.write(values[None] if is_row else values)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         if not self._source.store.is_array:
             yield from (self[row] for row in range(len(self)))
             return
@@ -194,7 +204,9 @@ class Rows:
             stop = min(start + step, len(self))
             yield from self._source.select(range(start, stop)).load()
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
         if copy is False:
             raise ValueError(
                 "Rows cannot become an array without a copy; rows.read(start, stop) "
@@ -207,7 +219,7 @@ class Rows:
             )
         return np.asarray(self._source.load(), dtype=dtype)
 
-    def read(self, start=0, stop=None):
+    def read(self, start: int = 0, stop: int | None = None) -> Any:
         """Return neighbouring rows as `ChunkedFit` hands them to an estimator.
 
         Parameters
@@ -236,7 +248,7 @@ class Rows:
         with explaining(len(picked) * self._source.row_nbytes, LOADED):
             return self._source.read(picked.start, max(picked.start, picked.stop))
 
-    def copy(self):
+    def copy(self) -> Any:
         """Return these rows as an array in memory, which can be written to.
 
         Returns
@@ -255,7 +267,7 @@ class Rows:
         stays = sparse.issparse(rows) or hasattr(rows, "iloc")
         return rows.copy() if stays else np.array(rows)
 
-    def min(self, axis=None, out=None):
+    def min(self, axis: None = None, out: None = None) -> Any:
         """Return the smallest value.
 
         Parameters
@@ -279,7 +291,7 @@ class Rows:
         """
         return self._find_extreme(np.min, axis, out)
 
-    def max(self, axis=None, out=None):
+    def max(self, axis: None = None, out: None = None) -> Any:
         """Return the largest value.
 
         Parameters
@@ -311,14 +323,14 @@ class Rows:
             )
         return find_extreme(self._source, find)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Any:
         # Targets less predictions are residuals, which take as much as predictions.
         return np.asarray(self) - other if self.ndim == 1 else NotImplemented
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Any) -> Any:
         return other - np.asarray(self) if self.ndim == 1 else NotImplemented
 
-    def close(self):
+    def close(self) -> None:
         """Let go of the file; these rows and their selections cannot be read again.
 
         Notes
@@ -330,7 +342,7 @@ class Rows:
         """
         self._source.store.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             self._source.store.hold()
         except BaseException:
@@ -338,13 +350,13 @@ class Rows:
             raise
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __reduce__(self):
         return Rows, (self._source,)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         if isinstance(other, Rows) or other is None or isinstance(other, str):
             return self is other
         raise TypeError(
@@ -354,14 +366,14 @@ class Rows:
 
     __hash__ = object.__hash__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         facts = self._describe()
         return (
             f"<Rows: {facts['Shape']} {facts['Type']} of {facts['Source']}: "
             f"{facts['Size']}, {facts['In memory']} in memory>"
         )
 
-    def _repr_html_(self):
+    def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><th style='text-align: left'>{name}</th>"
             f"<td style='text-align: left'>{escape(value)}</td></tr>"

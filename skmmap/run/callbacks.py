@@ -3,19 +3,28 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from copy import copy
+from typing import Any, TypeVar
 
 from skmmap.rows import show_rows
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as _with_callbacks
 except ImportError:  # scikit-learn < 1.9 has no callbacks
 
     class CallbackSupportMixin:
         """Stands in for the mixin: there is no ``set_callbacks``."""
 
-    def with_callbacks(method: Callable) -> Callable:
-        """Return the method as it is."""
+    def _with_callbacks(method):
         return method
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def with_callbacks(method: _F) -> _F:
+    """Have callbacks set up and torn down around a method, if there are any."""
+    return _with_callbacks(method)  # which has no types
 
 
 _CALLBACKS = "_skl_callbacks"  # where set_callbacks puts them

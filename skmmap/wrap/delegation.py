@@ -1,9 +1,11 @@
 """Which methods, attributes and tags of the wrapped estimator show on the wrapper."""
 
 import inspect
+from collections.abc import Callable
 from copy import deepcopy
 from functools import update_wrapper, wraps
 from types import MethodType
+from typing import Any, TypeVar, cast
 
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectFromModel
@@ -68,7 +70,10 @@ def copy_trained(wrapper):
         raise
 
 
-def available_with(name: str):
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def available_with(name: str) -> Callable[[_F], _F]:
     """Show the decorated method exactly when the wrapped estimator has ``name``."""
 
     def check(wrapper):
@@ -237,12 +242,17 @@ def _is_classifier(estimator) -> bool:
     return tags is not None and tags.estimator_type == "classifier"
 
 
-class shows_sample_weight:
+def shows_sample_weight(method: _F) -> _F:
     """Hide ``sample_weight`` in a method's signature if ``partial_fit`` lacks it.
 
     scikit-learn's meta-estimators and checks look at the signature of ``fit`` to
     find out whether weights can be given.
     """
+    return cast(_F, _ShowsSampleWeight(method))
+
+
+class _ShowsSampleWeight:
+    """The method, bound with the signature that fits the wrapped estimator."""
 
     def __init__(self, method):
         update_wrapper(self, method)

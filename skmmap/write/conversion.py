@@ -1,11 +1,17 @@
 """``convert``: what is in files of other kinds, or comes one by one, as ``.npy``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from skmmap._types import (
+    RowsLike,
+    StrPath,
+)
 from skmmap.disk import (
     Identity,
     check_path,
@@ -42,7 +48,35 @@ _BATCH_NBYTES = 2**23
 _SHUFFLED_NBYTES = 2**24
 
 
-def convert(src, dst, *, columns=None, key=None, dtype=None, progress=False):
+@overload
+def convert(
+    src: RowsLike,
+    dst: StrPath,
+    *,
+    columns: str | Sequence[str] | None = None,
+    key: str | None = None,
+    dtype: DTypeLike | None = None,
+    progress: bool = False,
+) -> Rows: ...
+@overload
+def convert(
+    src: Iterable[tuple[Any, ...]],
+    dst: tuple[StrPath, ...] | list[StrPath],
+    *,
+    columns: None = None,
+    key: None = None,
+    dtype: DTypeLike | None = None,
+    progress: bool = False,
+) -> tuple[Rows, ...]: ...
+def convert(
+    src: RowsLike,
+    dst: StrPath | tuple[StrPath, ...] | list[StrPath],
+    *,
+    columns: str | Sequence[str] | None = None,
+    key: str | None = None,
+    dtype: DTypeLike | None = None,
+    progress: bool = False,
+) -> Rows | tuple[Rows, ...]:
     """Write the rows of any source to a ``.npy`` file, without loading them.
 
     Use it once for data that is trained on often: a ``.npy`` file is mapped, and

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from numbers import Integral
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from skmmap._types import StrPath
 from skmmap.disk import (
     Unfinished,
     all_or_none,
@@ -23,6 +26,7 @@ from skmmap.formats.files import (
     open_npy,
 )
 from skmmap.order import FileOrder
+from skmmap.rows import Rows
 from skmmap.run import open_bar
 from skmmap.write.batches import (
     PIECE,
@@ -131,7 +135,9 @@ class NpyWriter:
     >>> folder.cleanup()
     """
 
-    def __init__(self, path, *, dtype=None, resume=False):
+    def __init__(
+        self, path: StrPath, *, dtype: DTypeLike | None = None, resume: bool = False
+    ) -> None:
         self._path, self._casts = check_path(path), dtype is not None
         self._dtype = None if dtype is None else check_given_dtype(dtype)
         self._row_shape, self._n_rows = None, 0
@@ -157,16 +163,16 @@ class NpyWriter:
         return self._n_rows
 
     @property
-    def shape(self) -> tuple:
+    def shape(self) -> tuple[int, ...]:
         """``n_rows`` and the shape of a row, which is () before the first batch."""
         return (self._n_rows, *(self._row_shape or ()))
 
     @property
-    def dtype(self) -> np.dtype | None:
+    def dtype(self) -> np.dtype[Any] | None:
         """The item type of the file, None before the first batch has given it."""
         return self._dtype
 
-    def append(self, batch) -> None:
+    def append(self, batch: ArrayLike) -> None:
         """Write further rows after those that are there.
 
         A batch that is refused leaves the writer as it was. A failing disk discards
@@ -242,11 +248,11 @@ class NpyWriter:
             self._out.put()
         self._release()
 
-    def __enter__(self) -> "NpyWriter":
+    def __enter__(self) -> Self:
         self._check_open()
         return self
 
-    def __exit__(self, error_type, error, traceback) -> None:
+    def __exit__(self, error_type: object, error: object, traceback: object) -> None:
         if error_type is None:
             self.close()
         else:
@@ -375,7 +381,15 @@ def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
     return old
 
 
-def save_rows(path, batches, *, dtype=None, resume=False, progress=False, n_rows=None):
+def save_rows(
+    path: StrPath,
+    batches: Iterable[ArrayLike] | NDArray[Any],
+    *,
+    dtype: DTypeLike | None = None,
+    resume: bool = False,
+    progress: bool = False,
+    n_rows: int | None = None,
+) -> Rows:
     """Write the rows of all batches to a ``.npy`` file: all of them, or none.
 
     Use it for a generator of batches. Where the batches come about in several
