@@ -6,7 +6,6 @@ import sys
 import textwrap
 import time
 from contextlib import ExitStack
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +151,7 @@ def run_convert(dtype, **options) -> int:
 
 def _show_convert(options: dict, dtype) -> None:
     dtype = None if dtype is None else _parse_dtype(dtype)
-    rows = convert(**options, dtype=dtype, progress=_has_bar())
+    rows = convert(**options, dtype=dtype, progress=True)
     shape = " x ".join(f"{n:,}" for n in rows.shape)
     size = say_size(Path(options["dst"]).stat().st_size)
     print(f"{options['dst']}: {shape} {rows.dtype}, {size}")
@@ -165,11 +164,6 @@ def _parse_dtype(text: str) -> np.dtype:
         raise ValueError(
             f"--dtype must be a type of NumPy, such as float32; got {text!r}."
         ) from error
-
-
-def _has_bar() -> bool:
-    """Whether somebody would see a progress bar, and it can be drawn."""
-    return sys.stdout.isatty() and find_spec("rich") is not None
 
 
 def _try(action, *args) -> int:

@@ -147,7 +147,10 @@ class ChunkedFit(
         room for their chunks in `memory_limit`.
 
     verbose : int, default=0
-        1 prints a line for each tenth of an epoch, 2 one for each chunk.
+        1 shows the progress of `fit`, `score` and of ``predict(X, out=...)`` and its
+        like: a bar on a terminal and in a notebook, if rich is installed (``pip
+        install 'skmmap[progress]'``), elsewhere a line every ten seconds at most; and
+        one line at the end. 2 prints a line for each chunk.
 
     Attributes
     ----------

@@ -657,14 +657,6 @@ def test_explain_says_what_fit_does():
         assert f"at most {wrapper.n_epochs_}" in said
 
 
-def test_verbose_tells_losses_and_that_it_may_end_early(capsys):
-    ChunkedFit(SGDClassifier(random_state=0), chunk_size=500, verbose=1).fit(X, Y)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("[ChunkedFit] epoch 1 of at most 1,000: ")
-    assert lines[0].endswith(" left in it")
-    assert [line for line in lines if line.startswith("[ChunkedFit] epoch 1: loss ")]
-
-
 # --- Inside of others ----------------------------------------------------------------
 
 

@@ -324,7 +324,7 @@ from skmmap import ChunkedFit
 
 X = np.random.default_rng(0).normal(size=(20_000, 20))
 y = (X[:, 0] > 0).astype(int)
-model = ChunkedFit(SGDClassifier(max_iter=10**6, tol=None), verbose=1)
+model = ChunkedFit(SGDClassifier(max_iter=10**6, tol=None), verbose=2)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
 try:
     model.fit(X, y)

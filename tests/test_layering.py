@@ -83,7 +83,7 @@ HOUSE = {
         "find_store",
     ],
     "formats": ["lists", "open"],
-    "run": ["threads", "parallel", "progress", "callbacks"],
+    "run": ["threads", "parallel", "bars", "progress", "callbacks"],
     "read": ["targets", "read_path", "readahead", "reader"],
     "write": ["batches", "npy", "samples", "csv", "conversion"],
     "apply": [

@@ -473,11 +473,11 @@ def test_an_error_names_its_rows(tmp_path, backend):
 
 
 def test_lines_tell_of_the_rows_that_are_done(path, capsys):
-    in_file_order(GaussianNB(), chunk_size=50, n_jobs=2, verbose=1).fit(path, Y)
+    in_file_order(GaussianNB(), chunk_size=50, n_jobs=2, verbose=2).fit(path, Y)
     lines = capsys.readouterr().out.splitlines()
-    assert "900 of 900 rows (100 %)" in lines[-2]
-    assert "waiting for rows" in lines[-1]
-    assert len(lines) == 9  # parts are of one or two chunks
+    assert "900 of 900 rows (100 %)" in lines[-3]
+    assert "waiting for data" in lines[-1]
+    assert len(lines) == 16 + 2
 
 
 def test_selected_rows_and_their_targets(path):

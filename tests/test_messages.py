@@ -486,30 +486,6 @@ def test_an_error_of_the_estimator_keeps_its_type_and_text():
     ]
 
 
-def test_progress_is_one_readable_line_for_each_tenth(capsys):
-    rows = np.zeros((2000, 4))
-    ChunkedFit(StandardScaler(), chunk_size=100, max_epochs=2, verbose=1).fit(rows)
-    *lines, last = capsys.readouterr().out.splitlines()
-    assert len(lines) == 21  # and one more at the end of each epoch
-    pattern = (
-        r"\[ChunkedFit\] epoch 2 of 2: 2,000 of 2,000 rows \(100 %\), [\d,]+ rows/s, "
-        r"[\d,.]+ MB/s, 0 s left"
-    )
-    assert re.fullmatch(pattern, lines[-1])
-    pattern = (
-        r"\[ChunkedFit\] epoch 2: [\d.e-]+ s, \d+ % of them waiting for rows; bound by "
-        "the (estimator|reading)"
-    )
-    assert re.fullmatch(pattern, last)
-    assert "epoch 1 of 2: 200 of 2,000 rows (10 %)" in lines[0]
-    ChunkedFit(StandardScaler(), max_epochs=3, verbose=1).fit(rows)
-    assert len(capsys.readouterr().out.splitlines()) == 3 + 3
-    ChunkedFit(StandardScaler(), chunk_size=100, verbose=2).fit(rows)
-    assert len(capsys.readouterr().out.splitlines()) == 20 + 1
-    ChunkedFit(StandardScaler(), chunk_size=100).fit(rows)
-    assert capsys.readouterr().out == ""
-
-
 SELECTED = np.array([7, 2, 5, 0, 3])
 
 

@@ -1007,10 +1007,10 @@ def test_history_and_verbose_name_what_bounds_the_run(capsys):
     slow = in_file_order(Sleeps(), **params).fit(np.ones((1_000, 4)))
     assert slow.history_["bound_by"] == ["estimator"]
     said = capsys.readouterr().out
-    assert "waiting for rows; bound by the estimator\n" in said
+    assert "waiting for data (limited by the estimator)\n" in said
     wrapper = in_file_order(Collect(), **params).fit(SlowRows())
     assert wrapper.history_["bound_by"] == ["reading"]
-    assert "waiting for rows; bound by the reading\n" in capsys.readouterr().out
+    assert "waiting for data (limited by reading)\n" in capsys.readouterr().out
     (waited,), (seconds,) = (
         wrapper.history_[key] for key in ("read_seconds", "seconds")
     )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
 
@@ -22,6 +22,7 @@ from skmmap.read import (
 )
 from skmmap.run import (
     Jobs,
+    Report,
     cut,
     find_jobs,
     iter_done,
@@ -76,7 +77,8 @@ class Work:
     """A method of a fitted estimator, for the chunks of a table.
 
     ``take`` makes of each chunk and the result for it what is wanted of them.
-    ``only_X`` leaves out y and parameters when the method is called.
+    ``only_X`` leaves out y and parameters when the method is called. ``report`` is told
+    of rows that are done, in this process.
     """
 
     estimator: Any
@@ -87,6 +89,7 @@ class Work:
     n_jobs: int | None = None
     take: Callable = keep_result
     only_X: bool = False
+    report: Report = field(default_factory=Report)
 
     def __call__(self, span, is_over) -> list:
         """Return what `iter_taken` yields for a span, or less if it is over."""
@@ -160,7 +163,8 @@ def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
         nbytes = _find_nbytes(taken)
         yield start, stop, taken
         del taken
-    work = replace(work, table=work.table.divide(jobs.number))
+    # What draws on a terminal cannot be pickled.
+    work = replace(work, table=work.table.divide(jobs.number), report=Report())
     if share:
         work.take = share()
         n_spans = _SHARED_SPANS * jobs.number
@@ -222,9 +226,13 @@ def apply_method(work: Work, output):
     """Return what the method would return for all rows at once, put into ``output``."""
     with closing(output):
         todo = output.choose(work.schedule)
+        if len(todo) < len(work.schedule):
+            n_rows = sum(stop - start for start, stop in todo)
+            work.report.skip(work.table.X.n_rows - n_rows)
         # If a run before has done all of them, none is left.
         if len(todo) or not len(work.schedule):
             with closing(iter_results(work, todo, output.share)) as results:
                 for start, stop, result in results:
                     output.add(start, stop, result)
+                    work.report.add(stop - start)
         return output.result()

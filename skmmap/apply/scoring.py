@@ -205,8 +205,9 @@ def _iter_taken(work: Work, take):
     chunks, weights = work.schedule, work.table.by_row.get("sample_weight")
     if weights is not None:
         chunks = [rows for rows in chunks if weights.read(*rows).any()]
-    for _, _, taken in iter_results(replace(work, take=take), chunks):
+    for start, stop, taken in iter_results(replace(work, take=take), chunks):
         yield taken
+        work.report.add(stop - start)
 
 
 def _r2(work: Work) -> float:
@@ -214,7 +215,8 @@ def _r2(work: Work) -> float:
     take = partial(_take_squares, _mean_target(work.table, work.schedule))
     work = replace(work, method="predict", take=take, only_X=True)
     residual = total = 0.0
-    for _, _, (left, around) in iter_results(work):
+    for start, stop, (left, around) in iter_results(work):
+        work.report.add(stop - start)
         residual = residual + left
         total = total + around
     # A target that never varies is explained wholly or not at all.

@@ -46,8 +46,8 @@ from skmmap.learn.training import (
 from skmmap.read import Table
 from skmmap.rows import is_mapped
 from skmmap.run import (
+    FitReport,
     Jobs,
-    Report,
     Tasks,
     open_tasks,
 )
@@ -88,7 +88,7 @@ def train_anew(wrapper, X, y, params: dict, *, classes, validation, **given) -> 
         learner.drops = ("classes",)
     is_given = validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
-    training = _make_training(wrapper, plan, learner, score)
+    training = _make_training(wrapper, plan, learner, "fit", score)
     counted = note_start(learner.estimator)
     # Callbacks hear of chunks in turn, and what has learned before goes on.
     is_free = not plan.start and type(training.tasks) is Tasks
@@ -116,7 +116,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
         learner = _make_trained_learner(wrapper, plan, trained)
     if classes is None and guesses_labels(wrapper.estimator):
         learner.drops = ("classes",)
-    training = _make_training(wrapper, plan, learner)
+    training = _make_training(wrapper, plan, learner, "partial_fit")
     X = plan.table.X
     if trained is not None:
         check_names(trained, X)
@@ -169,7 +169,9 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
     return Learner(trained, None, form, pass_target, corrections)
 
 
-def _make_training(wrapper, plan: Plan, learner: Learner, score=None) -> Training:
+def _make_training(
+    wrapper, plan: Plan, learner: Learner, title: str, score=None
+) -> Training:
     table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
     rule, watch = make_rule(wrapper, plan, lambda: learner.form)
     return Training(
@@ -179,8 +181,9 @@ def _make_training(wrapper, plan: Plan, learner: Learner, score=None) -> Trainin
         n_epochs,
         plan.first,
         open_tasks(wrapper, learner.estimator, table, n_epochs, len(schedule)),
-        Report(
+        FitReport(
             wrapper.verbose,
+            title,
             table.X.n_rows,
             n_epochs,
             table.row_nbytes,

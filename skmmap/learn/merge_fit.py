@@ -24,8 +24,8 @@ from skmmap.learn.training import (
 from skmmap.order import FileOrder
 from skmmap.read import Table
 from skmmap.run import (
+    FitReport,
     Jobs,
-    Report,
     Tasks,
     cut,
     iter_done,
@@ -72,7 +72,7 @@ class Part:
         _, schedule = span
         pass_target = find_target_passing(estimator)
         learner = Learner(estimator, make, self.form, pass_target, self.corrections)
-        report = Report(0, schedule.n_rows, 1, self.table.row_nbytes)
+        report = FitReport(0, "fit", schedule.n_rows, 1, self.table.row_nbytes)
         tasks = PartTasks(is_over)
         training = Training(learner, self.table, schedule, 1, self.first, tasks, report)
         training.run()
@@ -126,14 +126,15 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     )
     n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
     spans = cut(schedule, min(n_parts, _MOST_PARTS))
-    with closing(iter_done(part, spans, jobs)) as results:
-        for span, (estimator, learner.form, corrections, history) in zip(
-            spans, results, strict=True
-        ):
-            merged = part.add(merged, estimator, learner.form, corrections, span)
-            done += history["rows"][0]
-            waited += history["read_seconds"][0] / jobs.number
-            training.report.tell(0, done)
-    learner.estimator = learner.estimator if merged is None else merged
-    training.end_epoch(done, time.perf_counter() - began, waited)
+    with training.report:
+        with closing(iter_done(part, spans, jobs)) as results:
+            for span, (estimator, learner.form, corrections, history) in zip(
+                spans, results, strict=True
+            ):
+                merged = part.add(merged, estimator, learner.form, corrections, span)
+                done += history["rows"][0]
+                waited += history["read_seconds"][0] / jobs.number
+                training.report.tell(done)
+        learner.estimator = learner.estimator if merged is None else merged
+        training.end_epoch(done, time.perf_counter() - began, waited)
     return training.learned_attributes()

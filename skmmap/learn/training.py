@@ -37,7 +37,7 @@ from skmmap.read import (
     Table,
 )
 from skmmap.run import (
-    Report,
+    FitReport,
     Tasks,
     silenced,
 )
@@ -163,7 +163,7 @@ class Training:
     n_epochs: int
     first: dict
     tasks: Tasks
-    report: Report
+    report: FitReport
     rule: Rule = field(default_factory=Rule)
     watch: Watch = field(default_factory=Watch)
     score: Callable[[Any], float] | None = None
@@ -189,7 +189,7 @@ class Training:
         """
         try:
             task = self.tasks.fit(self.copy_learned)
-            with hearing_interrupts() as self._heard, task:
+            with hearing_interrupts() as self._heard, self.report, task:
                 self.tasks.train(self._train, lambda: self.learner.estimator)
         except KeyboardInterrupt as error:
             if not self._kept.n_epochs:
@@ -271,7 +271,7 @@ class Training:
                         self.has_learned = True
                         is_over = self._look(chunk)
                 done += chunk.n_rows
-                self.report.tell(self.epoch, done)
+                self.report.tell(done, self.epoch)
         return self.end_epoch(done, time.perf_counter() - began, waited) or is_over
 
     def _look(self, chunk: Chunk) -> bool:
@@ -295,8 +295,7 @@ class Training:
         for column, value in zip(self.history.values(), row, strict=True):
             column.append(value)
         self.losses.append(loss)
-        self.report.tell_result(self.epoch, loss=mean_loss, score=score)
-        self.report.tell_time(self.epoch, seconds, waited, bound_by)
+        self.report.tell_epoch(seconds, waited, loss=mean_loss, score=score)
         return self.rule.after_epoch(estimator, loss, score)
 
     def _score(self) -> float:

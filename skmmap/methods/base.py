@@ -26,6 +26,7 @@ from skmmap.read import (
     open_table,
 )
 from skmmap.rows import Source
+from skmmap.run import Report
 from skmmap.wrap import (
     Form,
     check_names,
@@ -66,7 +67,14 @@ class FittedMethods:
     def _run(self, work: Work, out=None, resume: bool = False) -> Any:
         # The estimator as it was fitted: that of the work may know no names.
         output = open_output(out, work, self._find_fitted(), resume=resume)
-        return apply_method(work, output)
+        if out is None:
+            return apply_method(work, output)
+        with self._report(work) as work.report:
+            return apply_method(work, output)
+
+    def _report(self, work: Work) -> Report:
+        n_rows = work.table.X.n_rows
+        return Report(self.verbose, "ChunkedFit", work.method, n_rows)
 
     def _open_work(
         self,

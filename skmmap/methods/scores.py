@@ -95,11 +95,12 @@ class Scores(FittedMethods):
         def by_chunks(method: str, take):
             def call(X, **params):
                 asked = self._open_work(method, X, params, estimator=work.estimator)
-                return self._run(replace(asked, take=take))
+                return self._run(replace(asked, take=take, report=work.report))
 
             return call
 
-        return compute_score(work, by_chunks)
+        with self._report(work) as work.report:
+            return compute_score(work, by_chunks)
 
     @available_if(_has_perplexity)
     def perplexity(self, X: RowsLike, sub_sampling: bool = False) -> float:

@@ -14,8 +14,8 @@ from skmmap.run.parallel import (
     iter_done,
 )
 from skmmap.run.progress import (
+    FitReport,
     Report,
-    open_bar,
 )
 from skmmap.run.threads import (
     one_core,
@@ -23,6 +23,7 @@ from skmmap.run.threads import (
 
 __all__ = [
     "CallbackSupportMixin",
+    "FitReport",
     "Jobs",
     "Report",
     "Tasks",
@@ -30,7 +31,6 @@ __all__ = [
     "find_jobs",
     "iter_done",
     "one_core",
-    "open_bar",
     "open_tasks",
     "silenced",
     "with_callbacks",

@@ -1,62 +1,120 @@
-"""Tells the terminal how far a run is."""
+"""Says how far a run is: a fit of several epochs, or any other pass over rows."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+
+from skmmap.run.bars import Display, Shown, join
 
 
 class Report:
-    """Prints a line for each tenth of an epoch, or for every chunk if verbose > 1.
+    """What a pass over rows tells while it goes on, and once it is over.
+
+    ``owner`` and ``title`` say what runs. ``n_rows`` is None if nobody knows.
+    """
+
+    def __init__(self, verbose=0, owner="", title="", n_rows: int | None = None):
+        self._title, self._n_rows = title, n_rows
+        self._done = self._skipped = 0
+        self._display = Display(owner, int(verbose))
+        self._began = time.perf_counter()
+
+    def __enter__(self):
+        self._began = time.perf_counter()
+        self._display.open(self._make_shown())
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self._display.close(self._say_end() if kind is None else None)
+
+    def tell(self, done: int) -> None:
+        """Say how many rows are done, if it is time to."""
+        self._done = done
+        self._display.show(self._make_shown)
+
+    def add(self, n_rows: int) -> None:
+        """Say that so many more rows are done, if it is time to."""
+        self.tell(self._done + n_rows)
+
+    def skip(self, n_rows: int) -> None:
+        """Say that so many rows were done by a run before this one."""
+        self._skipped += n_rows
+
+    def _make_shown(self) -> Shown:
+        done, total = self._done + self._skipped, self._n_rows
+        if total is not None and done > total:
+            total = None  # a score of the estimator's own may predict several times
+        if not self._done:
+            return Shown(self._title, done, total)
+        rate = self._done / self._find_seconds()
+        left = "" if total is None else f"{_say_time((total - done) / rate)} left"
+        return Shown(self._title, done, total, f"{rate:,.0f} rows/s", left)
+
+    def _say_end(self) -> str:
+        seconds = self._find_seconds()
+        rate = f"{self._done / seconds:,.0f} rows/s"
+        return f"{self._title}: {self._done:,} rows in {seconds:,.3g} s, {rate}"
+
+    def _find_seconds(self) -> float:
+        return max(time.perf_counter() - self._began, 1e-9)
+
+
+class FitReport(Report):
+    """What a fit tells, in which the rows come once in each epoch.
 
     ``may_stop`` says that the run may end before ``n_epochs`` are over.
     """
 
-    def __init__(self, verbose, n_rows, n_epochs, row_nbytes, *, may_stop=False):
-        self._verbose, self._may_stop = int(verbose), may_stop
-        self._n_rows, self._n_epochs, self._row_nbytes = n_rows, n_epochs, row_nbytes
-        self._began, self._told = time.perf_counter(), 0
+    def __init__(self, verbose, title, n_rows, n_epochs, row_nbytes, *, may_stop=False):
+        super().__init__(verbose, "ChunkedFit", title, n_rows)
+        self._n_epochs, self._row_nbytes = n_epochs, row_nbytes
+        self._may_stop, self._epoch, self._results = may_stop, 0, ""
+        self._n_ended, self._seconds, self._waited = 0, 0.0, 0.0
 
-    def tell(self, epoch: int, rows_done: int) -> None:
+    def tell(self, done: int, epoch: int = 0) -> None:
         """Say how many rows of ``epoch`` (from 0) are done, if it is time to."""
-        if not self._verbose:
-            return
-        total = epoch * self._n_rows + rows_done
-        tenth = total * 10 // self._n_rows > self._told * 10 // self._n_rows
-        if tenth or self._verbose > 1:
-            self._told = total
-            print(self._line(epoch, rows_done), flush=True)
+        self._epoch = epoch
+        super().tell(done)
 
-    def tell_result(self, epoch: int, **results) -> None:
-        """Say what is known at the end of an epoch: its loss, its score."""
-        known = {name: value for name, value in results.items() if value == value}
-        if self._verbose and known:
-            said = ", ".join(f"{name} {value:.6g}" for name, value in known.items())
-            print(f"[ChunkedFit] epoch {epoch + 1}: {said}", flush=True)
+    def tell_epoch(self, seconds: float, waited: float, **results) -> None:
+        """Say what is known at the end of an epoch: its loss, its score, its time."""
+        known = [f"{name} {value:.4g}" for name, value in results.items()]
+        self._results = ", ".join(text for text in known if not text.endswith("nan"))
+        self._n_ended += 1
+        self._seconds += seconds
+        self._waited += waited
+        said = join(f"{seconds:.3g} s", _say_waiting(seconds, waited), self._results)
+        self._display.print(f"epoch {self._epoch + 1}: {said}")
 
-    def tell_time(self, epoch: int, seconds, waited, bound_by: str) -> None:
-        """Say how much of an epoch was spent on waiting for rows."""
-        if self._verbose:
-            share = 100 * waited / max(seconds, 1e-9)
-            print(
-                f"[ChunkedFit] epoch {epoch + 1}: {seconds:.3g} s, {share:.0f} % of "
-                f"them waiting for rows; bound by the {bound_by}",
-                flush=True,
-            )
+    def _make_shown(self) -> Shown:
+        done, total = self._find_done(), self._n_rows * self._n_epochs
+        rate = done / self._find_seconds()
+        at_most = in_it = ""
+        if self._may_stop:  # nobody knows how much there is to do in all
+            done, total = self._done, self._n_rows
+            at_most, in_it = "at most ", " in this epoch"
+        title = f"epoch {self._epoch + 1} of {at_most}{self._n_epochs:,}"
+        if not rate:
+            return Shown(title, done, total)
+        speed = f"{rate:,.0f} rows/s, {rate * self._row_nbytes / 1e6:,.1f} MB/s"
+        left = f"{_say_time((total - done) / rate)} left{in_it}"
+        return Shown(title, done, total, speed, left, self._results)
 
-    def _line(self, epoch: int, rows_done: int) -> str:
-        seconds = max(time.perf_counter() - self._began, 1e-9)
-        total = epoch * self._n_rows + rows_done
-        rate = total / seconds
-        last = epoch + 1 if self._may_stop else self._n_epochs
-        left = (last * self._n_rows - total) / rate
-        return (
-            f"[ChunkedFit] epoch {epoch + 1} of "
-            f"{'at most ' * self._may_stop}{self._n_epochs:,}: "
-            f"{rows_done:,} of {self._n_rows:,} rows "
-            f"({100 * rows_done // self._n_rows} %), {rate:,.0f} rows/s, "
-            f"{rate * self._row_nbytes / 1e6:,.1f} MB/s, {_say_time(left)} left"
-            f"{' in it' * self._may_stop}"
-        )
+    def _say_end(self) -> str:
+        n_epochs, n_rows = self._n_ended, self._find_done()
+        seconds = self._find_seconds()
+        epochs = "1 epoch" if n_epochs == 1 else f"{n_epochs:,} epochs"
+        waiting = _say_waiting(self._seconds, self._waited)
+        rows = f"{n_rows:,} rows in {seconds:,.3g} s"
+        rate = f"{n_rows / seconds:,.0f} rows/s"
+        return f"{self._title}: {join(epochs, rows, rate, self._results, waiting)}"
+
+    def _find_done(self) -> int:
+        return self._epoch * self._n_rows + self._done
+
+
+def _say_waiting(seconds: float, waited: float) -> str:
+    share = 100 * waited / max(seconds, 1e-9)
+    limit = "reading" if waited > seconds / 2 else "the estimator"
+    return f"{share:.0f} % waiting for data (limited by {limit})"
 
 
 def _say_time(seconds: float) -> str:
@@ -65,34 +123,3 @@ def _say_time(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-@contextmanager
-def open_bar(name: str, n_rows: int | None) -> Iterator[Callable]:
-    """Show a progress bar, and yield what tells it the number of rows written."""
-    with _make_bar() as bar:
-        task = bar.add_task(name, total=n_rows, rows="0 rows")
-        began = time.perf_counter()
-        total = "" if n_rows is None else f" of {n_rows:,}"
-
-        def tell(done: int) -> None:
-            rate = done / max(time.perf_counter() - began, 1e-9)
-            rows = f"{done:,}{total} rows, {rate:,.0f} rows/s"
-            bar.update(task, completed=done, rows=rows)
-
-        yield tell
-
-
-def _make_bar():
-    try:
-        from rich import progress
-    except ImportError as error:
-        raise ImportError(
-            "progress=True needs rich, which is not installed. Run pip install "
-            "'skmmap[progress]', or leave progress out."
-        ) from error
-    # No markup: the name of a file may have brackets.
-    name = progress.TextColumn("{task.description}", markup=False)
-    rows = progress.TextColumn("{task.fields[rows]}", markup=False)
-    times = progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
-    return progress.Progress(name, progress.BarColumn(), rows, *times)

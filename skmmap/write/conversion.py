@@ -113,8 +113,10 @@ def convert(
         mixed, or cells are empty. ``dtype=str`` reads a CSV column as text.
 
     progress : bool, default=False
-        Whether to show how many rows are written. This needs rich: ``pip install
-        'skmmap[progress]'``.
+        Whether to show how many rows are written, and how fast: a progress bar on a
+        terminal and in a notebook, if rich is installed (``pip install
+        'skmmap[progress]'``), elsewhere a line every ten seconds at most; and one line
+        at the end.
 
     Returns
     -------

@@ -5,7 +5,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +27,7 @@ from skmmap.formats.files import (
 )
 from skmmap.order import FileOrder
 from skmmap.rows import Rows
-from skmmap.run import open_bar
+from skmmap.run import Report
 from skmmap.write.batches import (
     PIECE,
     check_castable,
@@ -413,8 +413,10 @@ def save_rows(
         one. All of it is copied first.
 
     progress : bool, default=False
-        Whether to show how many rows are written, how fast, and since when. This
-        needs rich: ``pip install 'skmmap[progress]'``.
+        Whether to show how many rows are written, and how fast: a progress bar on a
+        terminal and in a notebook, if rich is installed (``pip install
+        'skmmap[progress]'``), elsewhere a line every ten seconds at most; and one line
+        at the end.
 
     n_rows : int, default=None
         The rows of all batches, if known: `progress` then shows what is left.
@@ -453,14 +455,13 @@ def save_rows(
     batches = _check_batches(batches)
     _check_n_rows(n_rows)
     with (
-        open_bar(check_path(path).name, n_rows) if progress else nullcontext() as tell,
+        Report(progress, "skmmap", check_path(path).name, n_rows) as report,
         NpyWriter(path, dtype=dtype, resume=resume) as writer,
     ):
         n_before = writer.n_rows
         for batch in batches:
             writer.append(batch)
-            if tell is not None:
-                tell(writer.n_rows - n_before)
+            report.tell(writer.n_rows - n_before)
     return open_rows(writer.path)
 
 

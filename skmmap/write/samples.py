@@ -3,12 +3,12 @@
 import io
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 
 import numpy as np
 
 from skmmap.formats import open_rows
-from skmmap.run import open_bar
+from skmmap.run import Report
 from skmmap.write.batches import (
     cast_integers,
     check_kind,
@@ -42,15 +42,15 @@ def write_samples(samples, paths, dtype, is_several: bool, progress: bool) -> li
         )
     names = ", ".join(path.name for path in paths)
     total = len(samples) if hasattr(samples, "__len__") else None
-    bar = open_bar(names, total) if progress else nullcontext(lambda n_rows: None)
-    with bar as tell, ExitStack() as stack:
+    report = Report(progress, "skmmap", names, total)
+    with report, ExitStack() as stack:
         writers = [stack.enter_context(NpyWriter(p, dtype=dtype)) for p in paths]
         parts = [_Gatherer(writer, dtype) for writer in writers]
         for row, sample in _iter_samples(samples):
             split = _split(sample, paths, row) if is_several else [sample]
             for part, item in zip(parts, split, strict=True):
                 part.add(item, row)
-            tell(row + 1)
+            report.tell(row + 1)
         for part in parts:
             part.flush()
         if len(writers) > 1:  # a single one is replaced in one step

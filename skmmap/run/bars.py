@@ -1,0 +1,194 @@
+"""Shows how far a run is: a bar on a terminal or in a notebook, elsewhere lines."""
+
+import multiprocessing
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NamedTuple
+
+_LINE_SECONDS, _BAR_SECONDS = 10.0, 0.1  # between two of them
+
+
+class Shown(NamedTuple):
+    """What is seen of a run: how much of ``total`` is done, None if that is unknown."""
+
+    title: str
+    done: int
+    total: int | None
+    speed: str = ""
+    left: str = ""
+    results: str = ""
+
+
+class Lines:
+    """Prints a line every ten seconds at most, or each time if ``verbose`` is 2."""
+
+    def __init__(self, owner: str, verbose: int):
+        self._owner, self.pause = owner, 0.0 if verbose > 1 else _LINE_SECONDS
+
+    def open(self, shown: Shown) -> None:
+        """A run that has just begun is not worth a line."""
+
+    def show(self, shown: Shown) -> None:
+        rows = f"{shown.done:,} rows"
+        if shown.total is not None:
+            percent = 100 * shown.done // max(shown.total, 1)
+            rows = f"{shown.done:,} of {shown.total:,} rows ({percent} %)"
+        said = join(rows, shown.speed, shown.left, shown.results)
+        self.print(f"{shown.title}: {said}")
+
+    def print(self, text: str) -> None:
+        print(f"[{self._owner}] {text}", flush=True)
+
+    def close(self, text: str | None) -> None:
+        if text is not None:
+            self.print(text)
+
+
+class TerminalBar(Lines):
+    """Draws a bar on the last line of the terminal, which is gone afterwards."""
+
+    def __init__(self, owner: str, verbose: int):
+        super().__init__(owner, verbose)
+        self.pause = _BAR_SECONDS
+        self._bar = make_bar()
+        self._task = self._bar.add_task("", details="", total=None)
+
+    def open(self, shown: Shown) -> None:
+        try:
+            self._bar.start()
+            self.show(shown)
+        except BaseException:  # Ctrl-C as well: the cursor is hidden by now
+            self._bar.stop()
+            raise
+
+    def show(self, shown: Shown) -> None:
+        # The end is cut off on a narrow terminal.
+        details = join(shown.results, shown.left, shown.speed)
+        texts = {"description": shown.title, "details": details}
+        self._bar.update(self._task, completed=shown.done, total=shown.total, **texts)
+        self.draw()
+
+    def draw(self) -> None:
+        self._bar.refresh()
+
+    def close(self, text: str | None) -> None:
+        self._bar.stop()
+        super().close(text)
+
+
+class NotebookBar(TerminalBar):
+    """Draws the bar in the output of a cell, where its last line stays.
+
+    rich itself needs ipywidgets for that; a stored notebook would not show these.
+    """
+
+    def open(self, shown: Shown) -> None:
+        from IPython.display import display
+
+        self._handle = display({"text/plain": ""}, raw=True, display_id=True)
+        self.show(shown)
+
+    def draw(self) -> None:
+        self._handle.update(self._bar.make_tasks_table(self._bar.tasks))
+
+    def close(self, text: str | None) -> None:
+        if text is not None:
+            said = {"text/plain": f"[{self._owner}] {text}"}
+            self._handle.update(said, raw=True)
+
+
+def join(*texts: str) -> str:
+    """Join what there is to say."""
+    return ", ".join(filter(None, texts))
+
+
+def make_bar():
+    """Return rich's progress bar, which is drawn when it is told to."""
+    import rich
+    from rich import progress
+    from rich.table import Column
+
+    bar_width = min(40, max(10, rich.get_console().width - 110))
+    rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    # No markup: the name of a file may have brackets. No thread: it would draw while
+    # the run is forked, and its errors would be nobody's.
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(bar_width),
+        progress.TaskProgressColumn(),
+        progress.TextColumn("{task.fields[details]}", markup=False, table_column=rest),
+        expand=True,
+        auto_refresh=False,
+        transient=True,
+    )
+
+
+class Display:
+    """Shows a run of ``owner``, if ``verbose``; nothing that fails here ends the run.
+
+    2 asks for a line each time.
+    """
+
+    def __init__(self, owner: str, verbose: int):
+        self._owner, self._verbose = owner, verbose
+        self._view, self._due = None, 0.0
+
+    def open(self, shown: Shown) -> None:
+        """Begin to show."""
+        if self._verbose:
+            self._view = _choose(self._owner, self._verbose)
+            if not self._try(self._view.open, shown):
+                self._view = Lines(self._owner, self._verbose)
+            self._due = time.monotonic() + self._view.pause
+
+    def show(self, make_shown: Callable[[], Shown]) -> None:
+        """Show what ``make_shown`` returns, if it is time to."""
+        if self._view is not None and time.monotonic() >= self._due:
+            if not self._try(self._view.show, make_shown()):
+                self.close(None)
+                return
+            self._due = time.monotonic() + self._view.pause
+
+    def close(self, text: str | None) -> None:
+        """End, with a last line if there is a text."""
+        view, self._view = self._view, None
+        if view is not None:
+            self._try(view.close, text)
+
+    def print(self, text: str) -> None:
+        """Print a line, where lines were asked for."""
+        if self._view is not None and self._verbose > 1:
+            self._try(self._view.print, text)
+
+    def _try(self, draw: Callable, *args) -> bool:
+        """Return whether that can be drawn.
+
+        A standard output that was closed, a character it cannot encode, another bar of
+        an old rich: a run of hours does not fail for them.
+        """
+        with suppress(Exception):
+            draw(*args)
+            return True
+        return False
+
+
+def _choose(owner: str, verbose: int) -> Lines:
+    """Return what can be drawn here."""
+    # Several workers or threads would draw over each other.
+    is_main = threading.current_thread() is threading.main_thread()
+    if verbose > 1 or not is_main or multiprocessing.parent_process() is not None:
+        return Lines(owner, verbose)
+    with suppress(Exception):  # no rich; no standard output, or a closed one
+        import rich
+
+        console = rich.get_console()
+        if console.is_jupyter:
+            return NotebookBar(owner, verbose)
+        is_terminal = console.is_terminal and not console.is_dumb_terminal
+        # rich takes a file for a terminal where FORCE_COLOR is set.
+        if is_terminal and sys.stdout.isatty():
+            return TerminalBar(owner, verbose)
+    return Lines(owner, verbose)
