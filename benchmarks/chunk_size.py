@@ -6,8 +6,8 @@
 
 Is ``chunk_size="auto"`` where more rows in a call make nothing faster? Estimators are
 trained on slices of a pool of rows, which is larger than the processor's caches, as
-ChunkedFit trains them. ``--write`` renews ``skmmap/order/chunk_table.py``. README.md in
-this folder says what the columns mean.
+ChunkedFit trains them. ``--write`` renews ``skmmap/order/chunk_table.py``. See
+docs/measured/chunk_size.md for what the columns mean.
 """
 
 import argparse

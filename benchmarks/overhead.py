@@ -3,7 +3,7 @@
     python benchmarks/overhead.py
     python benchmarks/overhead.py --quick
 
-See README.md in this folder for what the columns mean.
+See docs/measured/overhead.md for what the columns mean.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python benchmarks/parallel.py
     python benchmarks/parallel.py --quick
 
-See README.md in this folder for what the columns mean.
+See docs/measured/workers.md for what the columns mean.
 """
 
 import argparse

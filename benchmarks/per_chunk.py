@@ -4,7 +4,7 @@
     python benchmarks/per_chunk.py --profile
 
 The estimator does nothing, so all of the time is the loop's or ChunkedFit's.
-See README.md in this folder for what the columns mean.
+See docs/measured/overhead.md for what the columns mean.
 """
 
 import argparse

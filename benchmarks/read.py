@@ -3,7 +3,7 @@
     python benchmarks/read.py --markdown read.md --picture read.png
     python benchmarks/read.py --quick
 
-See README.md in this folder for what the columns mean.
+See docs/measured/reading.md for what the columns mean.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python benchmarks/rows.py
     python benchmarks/rows.py --quick
 
-See README.md in this folder for what the columns mean.
+See docs/measured/rows.md for what the columns mean.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python benchmarks/shuffle.py
     python benchmarks/shuffle.py --quick
 
-See README.md in this folder for what the columns mean.
+See docs/measured/shuffling.md for what the columns mean.
 """
 
 import argparse

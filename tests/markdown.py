@@ -34,6 +34,7 @@ def check_blocks(text: str) -> int:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "<page>", "exec"), names)
-        assert [line.rstrip() for line in printed.getvalue().splitlines()] == said, code
+        lines = [line.rstrip() for line in printed.getvalue().splitlines()]
+        assert lines == said, "\n".join([code, "It printed:", *lines])
     names.clear()
     return len(blocks)
