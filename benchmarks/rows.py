@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.read.reader import Table
+from skmmap.read import Table
 from skmmap.rows.rows import find_source
 
 SEQUENTIAL, SHUFFLED = 1.03, 1.3  # the goals

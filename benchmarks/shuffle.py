@@ -34,8 +34,8 @@ from skmmap.order.schedule import (
     FileOrder,
     find_slices,
 )
+from skmmap.read import open_table
 from skmmap.read.read_path import Reading
-from skmmap.read.reader import open_table
 from skmmap.rows.rows import find_source
 
 GOAL = 1.15

@@ -239,7 +239,7 @@ def test_the_scan_of_y_is_bounded(tmp_path):
         y = np.lib.format.open_memmap(sys.argv[1], "w+", np.int64, (8_000_000,))
         y[::3] = 1
         from skmmap.formats.open import open_source
-        from skmmap.read.targets import check_finite, check_labels, scan_labels
+        from skmmap.read import check_finite, check_labels, scan_labels
         source = open_source(y, "y")
         def scan():
             check_finite(source, "y")

@@ -43,7 +43,7 @@ from threadpoolctl import threadpool_info
 from skmmap import ChunkedFit, open_rows
 from skmmap.apply import inference as _inference
 from skmmap.formats.open import open_source
-from skmmap.read.reader import open_table
+from skmmap.read import open_table
 from skmmap.run import parallel as _parallel
 from skmmap.run.threads import one_core
 

@@ -24,7 +24,7 @@ from skmmap.formats.files import map_store as _map_store
 from skmmap.formats.files import page_cache as _page_cache
 from skmmap.formats.files.map_store import MapStore
 from skmmap.read import readahead as _readahead
-from skmmap.read import reader as _reader
+from skmmap.read import table as _table
 from skmmap.read.read_path import (
     Reading,
     find_free_memory,
@@ -86,7 +86,7 @@ def test_paths_and_threads_change_no_bit(files, shuffle, monkeypatch):
         assert fit(*files, shuffle=shuffle, read=read) == expected
     for n_readers in (1, 2, 16):
         monkeypatch.setattr(
-            _reader, "bring", lambda loads, _, n=n_readers: bring(loads, n)
+            _table, "bring", lambda loads, _, n=n_readers: bring(loads, n)
         )
         assert fit(*files, shuffle=shuffle, read="buffer") == expected
 

@@ -13,14 +13,14 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from skmmap.formats.open import open_source
 from skmmap.learn.checks import find_first_params
-from skmmap.read import targets as _targets
-from skmmap.read.targets import (
+from skmmap.read import (
     ClassWeight,
     check_finite,
     check_labels,
     open_target,
     scan_labels,
 )
+from skmmap.read import values as _values
 from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.source import Source
 
@@ -30,9 +30,9 @@ pytestmark = pytest.mark.usefixtures("small_pieces")
 @pytest.fixture(autouse=True, scope="module")
 def small_pieces():
     """Scan a few rows at a time, so that pieces matter."""
-    before, _targets._PIECE_NBYTES = _targets._PIECE_NBYTES, 24
+    before, _values._PIECE_NBYTES = _values._PIECE_NBYTES, 24
     yield
-    _targets._PIECE_NBYTES = before
+    _values._PIECE_NBYTES = before
 
 
 labels = st.one_of(
@@ -286,7 +286,7 @@ def test_a_scan_does_not_depend_on_the_pieces(n_rows, monkeypatch):
     y[::3] = 2
     found = set()
     for piece in (1, 3, 10, 11, 100, 10**6):
-        monkeypatch.setattr(_targets, "_PIECE_NBYTES", piece * y.itemsize)
+        monkeypatch.setattr(_values, "_PIECE_NBYTES", piece * y.itemsize)
         labels = scan(y)
         counts = tuple(labels.counts.tolist())
         found.add((tuple(labels.classes), counts, labels.sortedness))

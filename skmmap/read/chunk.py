@@ -1,0 +1,29 @@
+"""The rows of one call to an estimator."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The rows of one call to the estimator.
+
+    ``start`` and ``stop`` count rows in the order of reading. ``find_rows`` returns
+    where they lie; it is None where that is the same.
+    """
+
+    start: int
+    stop: int
+    X: Any
+    y: Any
+    params: dict
+    find_rows: Callable | None = None
+
+    @property
+    def n_rows(self) -> int:
+        return self.stop - self.start
+
+    def with_params(self, more: dict) -> "Chunk":
+        """Return the chunk with further parameters."""
+        return replace(self, params=self.params | more)

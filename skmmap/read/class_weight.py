@@ -1,0 +1,42 @@
+"""Weights of labels, for estimators whose ``partial_fit`` takes weights of rows."""
+
+import numpy as np
+
+from skmmap.read.values import is_missing
+
+_LISTED = 20  # labels in a message
+
+
+class ClassWeight:
+    """What each label weighs; labels of which nothing is said weigh 1.
+
+    Rows ``may_miss`` their label, or have one that is not among ``classes``; they
+    weigh 1 too.
+    """
+
+    def __init__(self, classes, weights: dict, *, may_miss: bool = False):
+        known = np.unique(np.asarray(classes))
+        strange = [label for label in weights if label not in known.tolist()]
+        if strange:
+            raise ValueError(
+                f"class_weight has a weight for {strange[0]!r}, which is not among the "
+                f"labels of y; they are {_list(known)}."
+            )
+        self._labels, self._may_miss = known, may_miss
+        self._weights = np.array([weights.get(label, 1.0) for label in known.tolist()])
+
+    def weigh(self, y: np.ndarray) -> np.ndarray:
+        """Return the weight of each row of y."""
+        y = np.asarray(y)  # third parties may get a series
+        if not self._may_miss:
+            return self._weights[np.searchsorted(self._labels, y)]
+        labels, weights = y.reshape(len(y)), np.ones(len(y))
+        rows = np.flatnonzero(~is_missing(labels))
+        rows = rows[np.isin(labels[rows], self._labels)]
+        weights[rows] = self._weights[np.searchsorted(self._labels, labels[rows])]
+        return weights
+
+
+def _list(labels: np.ndarray) -> str:
+    shown = ", ".join(map(repr, labels[:_LISTED].tolist()))
+    return shown if len(labels) <= _LISTED else f"{shown}, ... ({len(labels):,})"

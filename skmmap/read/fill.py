@@ -1,0 +1,89 @@
+"""Tasks that bring the rows of a buffer, piece by piece, on any thread.
+
+A piece is small, so that no thread waits in one for long, and knows where its rows go,
+so that pieces can run in any order.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+
+from skmmap.disk import (
+    BUFFER,
+    explaining,
+)
+from skmmap.order import Buffer
+from skmmap.rows import Source
+
+
+def iter_pieces(
+    source: Source, blocks: list, nbytes: int, do: Callable
+) -> Iterator[Callable]:
+    """Yield ``do(start, stop)`` for the pieces of blocks, of so many bytes each."""
+    step = max(1, nbytes // max(1, source.row_nbytes))
+    for first, last in blocks:
+        for start in range(first, last, step):
+            yield partial(_do_piece, source, do, start, min(start + step, last))
+
+
+def _do_piece(source: Source, do: Callable, start: int, stop: int) -> None:
+    try:
+        with explaining((stop - start) * source.row_nbytes, BUFFER):
+            do(start, stop)
+    except Exception as error:
+        error.add_note(f"while reading {source.describe(start, stop)}")
+        raise
+
+
+def iter_filling(
+    source: Source, buffer: Buffer, nbytes: int, out: np.ndarray
+) -> Iterator[Callable]:
+    """Yield the tasks that put the rows of a buffer in their places in ``out``."""
+    done = 0
+    for first, last in buffer.blocks:
+        here = slice(done, done + last - first)
+        if buffer.places is None:
+            put = partial(_put_in_order, source, out[here], first)
+        else:
+            put = partial(_put_in_places, source, out, buffer.places[here], first)
+        yield from iter_pieces(source, [(first, last)], nbytes, put)
+        done += last - first
+
+
+def _put_in_order(source, out, first: int, start: int, stop: int) -> None:
+    source.read_into(start, stop, out[start - first : stop - first])
+
+
+def _put_in_places(source, out, places, first: int, start: int, stop: int) -> None:
+    rows, places = source.read(start, stop), places[start - first : stop - first]
+    same = (
+        rows.dtype == out.dtype and not rows.dtype.hasobject and rows.dtype.kind != "T"
+    )
+    if same and rows.flags.c_contiguous and rows.ndim > 1 and rows.size:
+        out, rows = _as_items(out), _as_items(rows)
+    out[places] = rows
+    source.store.verify()
+
+
+def _as_items(rows: np.ndarray) -> np.ndarray:
+    """Return rows as single items, which NumPy copies faster than rows of numbers."""
+    flat = rows.reshape(len(rows), -1)
+    return flat.view(np.dtype((np.void, flat.strides[0])))[:, 0]
+
+
+def collect(source: Source, buffer: Buffer, rows: dict) -> None:
+    """Put the rows of a buffer that are in no array under their source's key."""
+    with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
+        read = [source.read(start, stop) for start, stop in buffer.blocks]
+        if buffer.places is None:
+            (rows[id(source)],) = read
+        else:
+            rows[id(source)] = source.store.pick(source.store.join(read), buffer.order)
+
+
+def lock_array(array: np.ndarray) -> np.ndarray:
+    """Return a read-only view."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,290 @@
+"""X, y and all that goes row by row, and how a schedule's chunks come of them."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Event
+from typing import NamedTuple
+
+import numpy as np
+
+from skmmap.order import (
+    Buffer,
+    FileOrder,
+)
+from skmmap.read.chunk import Chunk
+from skmmap.read.class_weight import ClassWeight
+from skmmap.read.fill import (
+    collect,
+    iter_filling,
+    iter_pieces,
+    lock_array,
+)
+from skmmap.read.read_path import Reading
+from skmmap.read.readahead import (
+    Load,
+    Memory,
+    bring,
+)
+from skmmap.rows import (
+    ArrayStore,
+    Source,
+    Store,
+    to_native,
+)
+
+AS_GIVEN = Reading()
+# Pieces that are brought together where that takes no memory: fewer threads to wake.
+_SHOWN_PIECES = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """X with what goes along with its rows, and the parameters that do not."""
+
+    X: Source
+    y: Source | None = None
+    by_row: dict = field(default_factory=dict)
+    whole: dict = field(default_factory=dict)
+    class_weight: ClassWeight | None = None
+    reading: Reading = AS_GIVEN
+    # What rows are read into, by the number of their source.
+    _memory: dict = field(default_factory=dict, init=False, repr=False)
+    # Tables that were lent, and came back.
+    _spare: deque = field(default_factory=deque, init=False, repr=False)
+
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes of a row as it is stored, in all sources together."""
+        return sum(source.row_nbytes for source in self.sources)
+
+    @property
+    def group_rows(self) -> int:
+        """Rows that are brought together, in chunks or not."""
+        if not all(source.store.is_array for source in self.sources):
+            return 1
+        nbytes, n_rows = self.reading.piece_nbytes, self.X.n_rows
+        # Of a selection with gaps, some would be gathered in memory.
+        if n_rows and all(s.view(0, n_rows) is not None for s in self.sources):
+            nbytes *= _SHOWN_PIECES
+        return max(1, nbytes // max(1, self.row_nbytes))
+
+    @property
+    def files(self) -> dict:
+        """Bytes of the rows in each file that is mapped or read."""
+        return {p: n for source in self.sources for p, n in source.store.files.items()}
+
+    @property
+    def is_parallel(self) -> bool:
+        """Whether several threads can each have a table of these rows."""
+        return not any(source.store.is_bound for source in self.sources)
+
+    @property
+    def is_addressed(self) -> bool:
+        """Whether other processes can open X themselves."""
+        return self.X.store.is_addressed
+
+    @contextmanager
+    def lend(self) -> Iterator["Table"]:
+        """Lend the table to a thread; others get another, and share nothing of it."""
+        try:
+            table = self._spare.pop()
+        except IndexError:
+            table = self.map(lambda source: source.by(self.reading.read))
+        yield table
+        self._spare.append(table)
+
+    def divide(self, number: int) -> "Table":
+        """Return the table for so many at a time, each of whom is lent one.
+
+        They share the memory limit, and one reader is enough for each.
+        """
+        limit = max(1, self.reading.memory_limit // number)
+        divided = self.reading._replace(memory_limit=limit, n_readers=1)
+        how, _ = divided.choose(self.files)
+        return replace(self, reading=divided._replace(read=how))
+
+    def __getstate__(self) -> dict:
+        # Elsewhere it keeps nothing, since nobody would let go of that.
+        return vars(self) | {"_memory": {}, "_spare": deque(maxlen=0)}
+
+    def holds(self, array: np.ndarray) -> bool:
+        """Whether ``array`` is a view of X, y or anything else by row."""
+        return any(source.store.holds(array) for source in self.sources) or any(
+            memory.holds(array) for memory in self._memory.values()
+        )
+
+    def finish(self) -> None:
+        """Raise if the rows are no longer those that a run began with."""
+        for source in self.sources:
+            source.store.finish()
+
+    @property
+    def stores(self) -> dict[str, Store]:
+        """What all rows and other arrays are read from, by the names of the user's."""
+        named = {"X": self.X, "y": self.y, **self.by_row}
+        stores = {
+            name: source.store for name, source in named.items() if source is not None
+        }
+        whole = self.whole.items()
+        arrays = {k: ArrayStore(v) for k, v in whole if isinstance(v, np.ndarray)}
+        return stores | arrays
+
+    def in_file_order(self) -> "Table":
+        """Return the table with its rows in the order in which those of X lie.
+
+        So all that comes after reads by slices, and only results have to be put back.
+        """
+        order = self.X.find_file_order()
+        if order is None:
+            return self
+        return self.map(lambda source: source.reorder(order))
+
+    def keep(self, picked) -> "Table":
+        """Return the table with some of its rows, ascending."""
+        return self.map(lambda source: source.keep(picked))
+
+    def to_score(self) -> "Table":
+        """Return what a score is computed of; one weight for all changes none."""
+        weights = {k: v for k, v in self.by_row.items() if k == "sample_weight"}
+        return Table(self.X, self.y, weights, reading=self.reading)
+
+    def sample(self, picked):
+        """Return X, y and the weights of some rows in memory; None for what is not."""
+        sources = self.X, self.y, self.by_row.get("sample_weight")
+        return [source and source.select(picked).load() for source in sources]
+
+    def map(self, change) -> "Table":
+        """Return the table with its sources changed."""
+        y = None if self.y is None else change(self.y)
+        by_row = {name: change(source) for name, source in self.by_row.items()}
+        return replace(self, X=change(self.X), y=y, by_row=by_row)
+
+    @property
+    def sources(self) -> list[Source]:
+        """X, y and all that goes along with the rows."""
+        sources = [self.X, self.y, *self.by_row.values()]
+        return [source for source in sources if source is not None]
+
+    def iter_chunks(self, chunks) -> Iterator[Chunk]:
+        """Yield the chunk between the two ends of each of ``chunks``."""
+        if isinstance(chunks, FileOrder):
+            buffers = chunks.iter_buffers(0, self.group_rows)
+        else:
+            buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in chunks)
+        return self.iter_buffers(buffers)
+
+    def iter_buffers(self, buffers) -> Iterator[Chunk]:
+        """Yield the chunks of each buffer, shuffled if it says so.
+
+        The next buffer is read meanwhile, by threads that end with the iterator.
+        """
+        stopped = Event()
+        loads = (self._prepare(buffer, stopped) for buffer in buffers)
+        with (
+            closing(bring(loads, self.reading.n_readers)) as ready,
+            ExitStack() as at_end,
+        ):
+            # Before the threads are waited for, so that what they read ends early.
+            at_end.callback(stopped.set)
+            for brought, check in ready:
+                for start, stop in brought.buffer.chunks:
+                    check()
+                    chunk = self._make_chunk(brought, start, stop)
+                    for source in brought.mapped:
+                        source.check(chunk.start, chunk.stop)
+                    yield chunk
+                    del chunk
+                for source in brought.mapped:
+                    source.store.verify()
+                # Or two buffers would be there while the next one is asked for.
+                del brought, check
+
+    def _prepare(self, buffer: Buffer, stopped: Event) -> Load:
+        """Return what brings the rows of a buffer, and where they will be."""
+        brought, tasks = _Brought(buffer, {}, []), []
+        for number, source in enumerate(self.sources):
+            view = None
+            if buffer.places is None and source.store.is_array:
+                view = source.view(*buffer.blocks[0])
+            if view is None:
+                filling = self._fill(number, source, brought)
+                tasks += self._arrange(source, filling, stopped)
+                continue
+            brought.rows[id(source)] = view
+            if source.store.on_disk:
+                # Waiting for the disk is then done by a reader, not inside of the
+                # estimator, and a truncated file raises instead of a crash (SIGBUS).
+                brought.mapped.append(source)
+                nbytes = self.reading.piece_nbytes
+                tasks += iter_pieces(source, buffer.blocks, nbytes, source.touch)
+        return Load(brought, tasks)
+
+    def _fill(self, number: int, source: Source, brought: "_Brought") -> Iterable:
+        """Return the tasks that copy the rows of a source into memory."""
+        buffer, rows = brought.buffer, brought.rows
+        if not source.store.is_array:
+            return [partial(collect, source, buffer, rows)]
+        memory = self._memory.setdefault(number, Memory())
+        shape = buffer.n_rows, *source.shape[1:]
+        out = memory.take(shape, to_native(source.dtype))
+        rows[id(source)] = lock_array(out)
+        return iter_filling(source, buffer, self.reading.piece_nbytes, out)
+
+    def _arrange(self, source: Source, tasks: Iterable, stopped: Event) -> list:
+        """Return the tasks for threads: one for libraries that need one at a time.
+
+        Objects of the user's may be bound to the thread that made them: they are read
+        at once.
+        """
+        if source.store.is_parallel:
+            return list(tasks)
+
+        def run() -> None:
+            for task in tasks:
+                if not stopped.is_set():
+                    task()
+
+        if not source.store.is_bound:
+            return [run]
+        run()
+        return []
+
+    def _make_chunk(self, brought: "_Brought", start: int, stop: int) -> Chunk:
+        buffer, rows = brought.buffer, brought.rows
+
+        def cut(source):
+            return None if source is None else _slice(rows[id(source)], start, stop)
+
+        params = {name: cut(source) for name, source in self.by_row.items()}
+        X, y = cut(self.X), cut(self.y)
+        if self.class_weight is not None:
+            params["sample_weight"] = self._weigh(y, params)
+        params = self.whole | params
+        if buffer.places is not None:
+            find_rows = partial(buffer.find_rows, start, stop)
+            return Chunk(start, stop, X, y, params, find_rows)
+        first = buffer.blocks[0][0]
+        return Chunk(first + start, first + stop, X, y, params)
+
+    def _weigh(self, y, params: dict) -> np.ndarray:
+        """Return the weights of labels, multiplied by those that are given."""
+        given = params.get("sample_weight", self.whole.get("sample_weight", 1))
+        weights = self.class_weight.weigh(y)
+        if np.ndim(given) > 1:  # in a column, as third parties may have them
+            weights = weights.reshape(-1, *(1,) * (np.ndim(given) - 1))
+        return weights * given
+
+
+class _Brought(NamedTuple):
+    """A buffer, its rows by the id of their source, and the sources that are mapped."""
+
+    buffer: Buffer
+    rows: dict
+    mapped: list
+
+
+def _slice(rows, start: int, stop: int):
+    return rows.iloc[start:stop] if hasattr(rows, "iloc") else rows[start:stop]
