@@ -1,6 +1,7 @@
 """Train and apply scikit-learn estimators on arrays that stay on disk."""
 
 from skmmap._chunked_fit import ChunkedFit
+from skmmap._history_display import LearningHistoryDisplay
 from skmmap._version import __version__
 from skmmap.formats import open_rows
 from skmmap.learn import merge
@@ -13,6 +14,7 @@ from skmmap.write import (
 
 __all__ = [
     "ChunkedFit",
+    "LearningHistoryDisplay",
     "NpyWriter",
     "Rows",
     "__version__",

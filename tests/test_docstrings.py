@@ -6,7 +6,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skmmap
-from skmmap import ChunkedFit, NpyWriter, Rows
+from skmmap import ChunkedFit, LearningHistoryDisplay, NpyWriter, Rows
 
 # Rules that this house does not follow, with what it does instead.
 NOT_OURS = {
@@ -20,7 +20,7 @@ NOT_OURS = {
 # Those of skmmap itself: scikit-learn generates the set_..._request methods.
 METHODS = [
     f"{cls.__name__}.{name}"
-    for cls in (ChunkedFit, Rows, NpyWriter)
+    for cls in (ChunkedFit, Rows, NpyWriter, LearningHistoryDisplay)
     for base in cls.__mro__
     if base.__module__.startswith("skmmap")
     for name, member in vars(base).items()

@@ -137,7 +137,7 @@ HOUSE = {
         "scores",
         "by_name",
     ],
-    "": ["_chunked_fit", "__init__"],
+    "": ["_history_display", "_chunked_fit", "__init__"],
     "cli": ["digits", "demo", "demo_report", "info"],
     "command": ["__main__"],
 }
