@@ -58,93 +58,89 @@ class ChunkedFit(
 
     ``ChunkedFit(model).fit(X, y)`` trains a clone of ``model`` with its
     ``partial_fit`` on chunks of rows, so that X and y can be memory-mapped files
-    much larger than memory. It makes the epochs that ``model.fit`` would make, mixes
-    the rows where that would, and stops when that would. Those of ``predict``,
+    much larger than memory. It runs as many epochs as ``model.fit``, shuffles rows if
+    that does, and stops when that would. It has those of the methods ``predict``,
     ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``,
     ``inverse_transform``, ``score_samples``, ``score`` and ``perplexity`` that
-    ``model`` has are there, and go through the rows chunk by chunk as well;
-    `apply_method` calls any other one that way.
+    ``model`` has, and they go through the rows chunk by chunk as well; `apply_method`
+    calls any other method that way.
 
-    Use it for any estimator that has ``partial_fit``, when X does not fit in memory
-    or a second copy of it would not; and for any that is trained already, to apply it
-    to such rows. Where X fits, and ``fit`` makes no copies, the bare estimator does the
-    same with less.
+    Use it for an estimator with ``partial_fit`` if X, or a second copy of X, does not
+    fit in memory; and for any estimator that is already trained, to apply it to such
+    rows. If X fits in memory and ``fit`` makes no copies, use the estimator itself.
 
     Parameters
     ----------
     estimator : estimator instance
-        What to train. `fit` needs its ``partial_fit``, and trains a clone; one that has
-        no ``get_params`` is copied as it is. One that is trained already, of any kind,
-        predicts, transforms and scores as it is, and `partial_fit` goes on with a copy.
-        It is never changed.
+        The estimator to train. `fit` needs its ``partial_fit``, and trains a clone, or
+        a copy if it has no ``get_params``. An estimator that is already trained needs
+        none: it predicts, transforms and scores as it is, and `partial_fit` trains a
+        copy of it further. It is never changed.
 
     chunk_size : int, str or "auto", default="auto"
-        Rows in each call to ``partial_fit``: a number, or a size such as
-        ``"64MB"`` of X as it is stored. ``"auto"`` is the ``batch_size`` of
-        estimators whose own ``fit`` cuts batches. For others it follows from the size
-        of a row, from `memory_limit`, and from a table of what calls cost each kind of
-        estimator: results do not depend on the machine.
-        A tail that is too short for the estimator (``IncrementalPCA`` needs
+        Rows in each call to ``partial_fit``: a number of rows, or a size of X as it is
+        stored, such as ``"64MB"``. ``"auto"`` is the ``batch_size`` of estimators whose
+        own ``fit`` cuts batches. For others it follows from the size of a row, from
+        `memory_limit`, and from a table of what a call costs each kind of estimator, so
+        that results do not depend on the machine.
+        A last chunk that is too short for the estimator (``IncrementalPCA`` needs
         ``n_components`` rows, ``MiniBatchKMeans`` ``n_clusters``) joins the chunk
-        before it, but for the loop that is written out with ``shuffle=False`` and a
-        number for `max_epochs`.
+        before it, except with ``shuffle=False`` and a number for `max_epochs`.
 
     max_epochs : int or "auto", default="auto"
-        Passes over the data in `fit`, at most. ``"auto"`` is the estimator's
-        ``max_iter`` where its own ``fit`` makes several, and 1 for others: naive
-        Bayes and scalers must not count a row twice. Either way the estimator's
+        Maximum number of passes over the data in `fit`. ``"auto"`` is the estimator's
+        ``max_iter`` if its own ``fit`` makes several passes, and 1 otherwise: naive
+        Bayes and scalers must not count a row twice. In both cases the estimator's
         ``tol``, ``n_iter_no_change``, ``max_no_improvement`` and ``early_stopping``
-        end it as they end ``fit``.
+        stop it as they stop ``fit``.
 
     shuffle : bool, "auto", "blocks" or "chunks", default="auto"
-        The order of rows in `fit`. ``"blocks"`` and True mix rows from all over the
-        file at the cost of a scan: each buffer takes a random block of each of many
-        equal slices of the file, and mixes their rows. ``"chunks"`` shuffles the
-        order of chunks, and leaves their rows together. False is file order.
-        ``"auto"`` mixes where the estimator's own ``fit`` does or the order of rows
-        matters to it.
+        The order of rows in `fit`. ``"blocks"`` and True shuffle rows from the whole
+        file at the cost of a sequential scan: each shuffled buffer takes a random block
+        from each of many equal slices of the file. ``"chunks"`` shuffles the order of
+        chunks, and keeps the rows of a chunk together. False is file order. ``"auto"``
+        shuffles if the estimator's own ``fit`` does or the order of rows matters to it.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the order, of the rows that are held out, and of each
-        ``random_state`` parameter of the estimator that is None, unless a
-        ``random_seed`` or ``seed`` beside it is set. None takes the estimator's own, or
-        draws one where something needs it; it is recorded in ``random_state_``. With
-        ``shuffle=False`` and a number for `max_epochs`, None leaves the parameters of
-        the estimator as they are, as the loop by hand does.
+        Seed of the order of rows, of the held-out rows, and of each ``random_state``
+        parameter of the estimator that is None, unless a ``random_seed`` or ``seed``
+        beside it is set. None takes the estimator's own seed, or draws one if
+        something needs it; `random_state_` records it. With ``shuffle=False`` and a
+        number for `max_epochs`, None leaves the parameters of the estimator as they
+        are, as the hand-written loop does.
 
     memory_limit : int or str, default="512MB"
-        Bytes that three chunks may take at most, a number or a size such as
-        ``"2GiB"``. ``"auto"`` chunks are a sixteenth of it at most, counted as
-        float64; rows are mixed in an eighth.
+        Maximum memory of three chunks: a number of bytes, or a size such as
+        ``"2GiB"``. An ``"auto"`` chunk takes at most a sixteenth of it, counted as
+        float64; a shuffled buffer takes an eighth.
 
     read : {"auto", "map", "buffer", "uncached"}, default="auto"
-        How the rows of files come. ``"map"`` shows them where the system's cache has
-        them, without a copy. ``"buffer"`` reads them into memory that is used again:
-        faster where the file does not fit in memory, and a file that is cut or
-        replaced meanwhile is an error, where looking at a map of it would kill the
-        process. ``"uncached"`` does that and has the system forget what was read, so
-        that other programs keep their cache. ``"auto"`` is ``"map"`` where the files
-        fit in the memory that is free, control groups included; ``"buffer"`` where
-        they do not, where rows are mixed, and on network file systems. Results are
-        the same bits.
+        How rows are read from files. ``"map"`` maps them into memory without a copy.
+        ``"buffer"`` reads them into reused buffers: this is faster if the file does not
+        fit in memory, and a file that is truncated or replaced during reading raises an
+        error, where a memory map would crash the process (SIGBUS). ``"uncached"`` does
+        the same and drops what was read from the page cache, so that other programs
+        keep their share of it. ``"auto"`` is ``"map"`` if the files fit in free memory,
+        limits of control groups included; otherwise, for shuffled rows, and on network
+        file systems it is ``"buffer"``. Results are the same, bit for bit.
 
     dtype : dtype or None, default=None
-        Type to which the rows of X are cast as they are read, for training and for
-        what is applied to rows like them; what `inverse_transform` gets, and rows in
-        lists and frames, stay as they are. float32 saves the copy as float64 that many
-        estimators make of integers.
+        Data type to which the rows of X are cast as they are read, in training and in
+        all other methods but `inverse_transform`. Rows in lists and data frames are not
+        cast. float32 saves the float64 copy that many estimators make of integers.
 
     n_jobs : int or None, default=None
-        How many cores work at the same time; -1 is all of them, None is 1 or what
+        Number of parallel workers. -1 is one for each core; None is 1, or what
         ``joblib.parallel_config`` says. `predict`, `score` and all other methods that
-        take rows give the same bits for every number: BLAS and OpenMP compute on one
-        core for each job, 1 too. Where None is 1 they keep theirs, and all is to the
-        bit as by hand. `fit` uses several cores for estimators that `merge` can add
-        up, with means and variances that differ in their last digits from those of
-        one core; for all others, it stays on one. Estimators of scikit-learn (but for
-        two that hold Python's lock) and data in memory go by threads, others by
-        processes, which open the files themselves. There are no more jobs than have
-        room for their chunks in `memory_limit`.
+        take rows return the same bits for every number, since each worker limits BLAS
+        and OpenMP to one core, a single one too. If None means 1, they use the cores
+        that they use in the hand-written loop, and return its bits. `fit` uses several
+        workers for estimators that are registered with `merge`, with means and
+        variances that differ in their last digits from those of one worker; for all
+        others it uses one. Estimators of scikit-learn (except two that hold the GIL)
+        and data in memory use threads; others use processes, which open the files
+        themselves. The number of workers is limited to those whose chunks fit in
+        `memory_limit`.
 
     verbose : int, default=0
         1 shows the progress of `fit`, `score` and of ``predict(X, out=...)`` and its
@@ -158,52 +154,54 @@ class ChunkedFit(
         The trained clone. It works on its own, and holds no view of the data.
 
     n_epochs_ : int
-        Passes over the data in the last `fit`, of which the last may have been cut
-        short; 1 after `partial_fit`.
+        Number of passes over the data in the last `fit`, of which the last may be
+        incomplete; 1 after `partial_fit`.
 
     history_ : dict of lists
-        A value for each epoch: ``"rows"`` learned, ``"seconds"`` it took,
-        ``"read_seconds"`` of them spent waiting for rows, ``"bound_by"``, which of
-        ``"reading"`` and ``"estimator"`` took more of them, mean training ``"loss"``,
-        and ``"score"`` on held-out rows; NaN where there is none.
+        A value for each epoch: ``"rows"``, the number of rows learned; ``"seconds"``,
+        its duration; ``"read_seconds"``, the part of it spent waiting for data;
+        ``"bound_by"``, which of ``"reading"`` and ``"estimator"`` took longer;
+        ``"loss"``, the mean training loss; and ``"score"`` on held-out rows. Loss and
+        score are NaN if there is none.
 
     random_state_ : int or None
-        The seed of the last `fit`; None where nothing was drawn by one.
+        The seed of the last `fit`; None if nothing was drawn.
 
     chunk_size_ : int
-        Rows in each chunk.
+        Number of rows in a chunk.
 
     coef_, classes_, cluster_centers_, ... :
-        Every learned attribute of `estimator_`, which say what they say after its
-        own ``fit``. What would describe the last chunk alone, or take a further pass
-        over X, is not there (``labels_``, ``inertia_``, ``reconstruction_err_``,
-        ``bound_``), and the error says what to call instead. With ``shuffle=False``
-        and a number for `max_epochs`, they are what the loop leaves.
+        Every learned attribute of `estimator_`, with the same meaning as after its own
+        ``fit``. Attributes that would describe the last chunk alone, or need a further
+        pass over X, are missing (``labels_``, ``inertia_``, ``reconstruction_err_``,
+        ``bound_``), and the error names the method to call instead. With
+        ``shuffle=False`` and a number for `max_epochs`, all are as the hand-written
+        loop leaves them.
 
     See Also
     --------
-    sklearn.utils.gen_batches : The slices of a loop written by hand.
+    sklearn.utils.gen_batches : The slices of a hand-written loop.
 
     Notes
     -----
     Reads: y once for its labels, then X and y once for each epoch; and, if there may
-    be several, up to 10,000 rows from all over the file for the loss.
-    Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what the
+    be several epochs, up to 10,000 rows from the whole file for the loss.
+    Allocates: at most three chunks of X and y, two shuffled buffers, and what the
     estimator needs.
     Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
     ``partial_fit`` on the same slices by hand, bit for bit.
 
-    With metadata routing, ask for parameters of ``fit`` by
-    ``estimator.set_partial_fit_request``, since that is where they go; the
+    With metadata routing, request parameters of ``fit`` with
+    ``estimator.set_partial_fit_request``, since they go to ``partial_fit``; the
     wrapper's own ``set_fit_request`` has no effect, as in every router.
 
-    A seed, an epoch and the shape of the data say in which order rows come: not the
-    time, the memory or the number of threads. Parameters of the estimator that
+    The order of rows depends on the seed, the epoch and the shape of the data alone:
+    not on time, memory or the number of threads. Parameters of the estimator that its
     ``partial_fit`` refuses (``early_stopping``, ``class_weight="balanced"``) are
-    taken over, and are back in ``estimator_`` when `fit` returns.
+    handled by the wrapper, and are set again on ``estimator_`` when `fit` returns.
 
-    Chunks are read-only views. An estimator that insists on writing into its input
-    gets private copies of the chunks; the file is never written to.
+    Chunks are read-only views. An estimator that writes into its input gets private
+    copies of the chunks; files are never written to.
 
     References
     ----------
@@ -285,44 +283,46 @@ class ChunkedFit(
     ) -> Self:
         """Train a fresh clone of the estimator on all rows, chunk by chunk.
 
-        With ``warm_start=True`` it starts where the last `fit` has ended, and counts
-        its steps anew, as the estimator's own ``fit`` does.
+        If the estimator has ``warm_start=True``, training starts where the last `fit`
+        ended and counts its steps anew, as the estimator's own ``fit`` does.
 
-        If anything fails on the way, the attributes of an earlier ``fit`` stay as
-        they were, and an unfitted object stays unfitted. Ctrl-C keeps the epochs that
-        are complete, says so, and raises KeyboardInterrupt: a script ends, and `self`
-        is fitted for whoever catches it. Without a complete one, nothing changes.
+        If training fails, the attributes of an earlier `fit` stay as they were, and an
+        unfitted object stays unfitted. Ctrl-C keeps the epochs that are complete, warns
+        of it, and raises KeyboardInterrupt: a script ends, and code that catches it
+        has a fitted `self`. If no epoch is complete, nothing changes.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features) or (n_rows, ...)
-            A memory map, an array of any type, a path to a ``.npy`` file, a CSR
-            matrix, a data frame or a list. Images and other rows of more than one
-            dimension are flattened for estimators that do not take them as they are.
+            A memory map, an array of any data type, the path of a file, a CSR matrix, a
+            data frame, a list, or anything else that `open_rows` opens. Images and
+            other rows of more than one dimension are flattened for estimators that do
+            not take them as they are.
 
         y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
-            Targets, or a path to a ``.npy`` file with them.
+            Targets, or the path of a ``.npy`` file with them.
 
         sample_weight : array-like of shape (n_rows,) or float, default=None
-            Weights, or a path to a ``.npy`` file with them. Chunks in which all are
-            zero are left out, since ``partial_fit`` refuses them, unless the
-            estimator's ``fit`` counts their rows, as gradient descent does; third
-            parties get them where the loop by hand is written out.
+            Weights, or the path of a ``.npy`` file with them. Chunks in which all
+            weights are zero are skipped, since ``partial_fit`` refuses them, unless the
+            estimator's ``fit`` counts their rows, as gradient descent does. With
+            ``shuffle=False`` and a number for `max_epochs`, third-party estimators get
+            them.
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
-            All labels that can occur. By default, those that occur in y.
+            All labels that can occur. By default those that occur in y.
 
         class_weight : dict, "balanced" or None, default=None
-            Weights of the labels, for estimators without such a parameter: they reach
-            ``partial_fit`` as ``sample_weight``, multiplied by those that are given.
-            ``"balanced"`` is by the counts in all of y. The estimator's own
-            ``class_weight`` is followed as well; only one of them can be set.
+            Weights of the labels, for estimators without such a parameter: they are
+            passed to ``partial_fit`` as ``sample_weight``, multiplied by the weights
+            that are given. ``"balanced"`` uses the counts in all of y. The estimator's
+            own ``class_weight`` works as well; only one of the two can be set.
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows to score after each epoch, instead of a ``validation_fraction`` of X.
-            Of estimators with ``n_iter_no_change``, the epoch with the best score is
-            kept, and that and ``tol`` end the fit by it, whatever ``early_stopping``
-            is; of others the score is only recorded.
+            Estimators with ``n_iter_no_change`` keep the epoch with the best score, and
+            stop by that score with their ``n_iter_no_change`` and ``tol``, regardless
+            of ``early_stopping``; for others the score is only recorded.
 
         y_val : array-like of shape (n_val,) or (n_val, n_outputs), default=None
             Targets of `X_val`.
@@ -332,21 +332,42 @@ class ChunkedFit(
 
         **params : dict
             Further parameters of ``partial_fit``. Those with a value for each row
-            are sliced along with X. Of linear models also ``coef_init`` and
-            ``intercept_init`` (``offset_init``) of their ``fit``: where it starts.
+            are sliced along with X. For linear models also the ``coef_init`` and
+            ``intercept_init`` (``offset_init``) of their ``fit``, from which it starts.
 
         Returns
         -------
         self : ChunkedFit
             The fitted object.
 
+        Raises
+        ------
+        TypeError
+            If the estimator has no ``partial_fit``, or that has no such parameter.
+
+        ValueError
+            If a parameter is out of range, X, y and weights differ in length, y has a
+            label that is not in `classes`, or the estimator refuses a chunk; a note
+            then names the rows of that chunk.
+
+        OSError
+            If a file cannot be read, or is truncated or replaced during training.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the last epoch is reached before the estimator has converged.
+
+        EfficiencyWarning
+            If X is stored column by column.
+
         Notes
         -----
         Reads: y once for its labels, then X and y once for each epoch, and held-out
-        rows once more after it.
-        Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
-        the estimator needs; and a copy of it after each epoch, if it takes no more
-        memory than a chunk and next to no time.
+        rows once more after each.
+        Allocates: at most three chunks of X and y, two shuffled buffers, and what the
+        estimator needs; and a copy of the estimator after each epoch, if it is no
+        larger than a chunk and quickly made.
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit.
         """
@@ -372,10 +393,10 @@ class ChunkedFit(
         classes: Any = None,
         **params: Any,
     ) -> Self:
-        """Train on further rows, once, chunk by chunk.
+        """Train on further rows once, chunk by chunk.
 
-        An estimator that was given trained is copied in the first call, and stays as it
-        is; if that call fails, nothing has changed.
+        An estimator that was already trained when it was given is copied in the first
+        call, and stays as it is; if that call fails, nothing has changed.
 
         Parameters
         ----------
@@ -389,8 +410,8 @@ class ChunkedFit(
             Weights.
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
-            All labels that can occur in this and in later calls. By default, those
-            that occur in the y of the first call.
+            All labels that can occur in this and in later calls. By default those that
+            occur in the y of the first call.
 
         **params : dict
             Further parameters of ``partial_fit``.
@@ -400,16 +421,28 @@ class ChunkedFit(
         self : ChunkedFit
             The fitted object.
 
+        Raises
+        ------
+        TypeError
+            If the estimator's ``partial_fit`` has no such parameter.
+
+        ValueError
+            If y has a label that is not among the known classes, or the estimator
+            refuses a chunk; a note then names the rows of that chunk.
+
+        OSError
+            If a file cannot be read, or is truncated or replaced during training.
+
         Notes
         -----
         Reads: y once for its labels, then X and y once.
-        Allocates: three chunks of X and y at most, a buffer of mixed rows, plus what
-        the estimator needs.
+        Allocates: at most three chunks of X and y, two shuffled buffers, and what the
+        estimator needs.
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
-        ``partial_fit`` on the same slices by hand, bit for bit; else, where the
-        estimator learns from sums or extremes, `fit` on all rows so far. As by hand,
-        the chunks before an error stay learned; rows that cannot be read may be one
-        some chunks before they are due.
+        ``partial_fit`` on the same slices by hand, bit for bit; otherwise, for
+        estimators that learn from sums or extremes, `fit` on all rows so far. As in the
+        hand-written loop, the chunks before an error stay learned. Since rows are read
+        ahead, an error of reading may come some chunks early.
         """
         params = {"sample_weight": sample_weight, **params}
         train_further(self, X, y, params, classes=classes)
@@ -428,7 +461,7 @@ class ChunkedFit(
         sample_weight_val: RowsLike = None,
         **params: Any,
     ) -> Explanation:
-        """Return what `fit` would do with these rows, before a byte of X is read.
+        """Return what `fit` would do with these rows, without reading X.
 
         Notebooks show it as a list, ``print`` as text.
 
@@ -470,9 +503,9 @@ class ChunkedFit(
         Notes
         -----
         Reads: y once for its labels, and nothing of X.
-        Allocates: eight megabytes of y at a time.
-        Equals: what `fit` does: chunks, blocks and slices, epochs, bytes and seeks,
-        memory, and what is taken from the estimator's own parameters.
+        Allocates: 8 MB of y at a time.
+        Equals: what `fit` does: chunks, shuffled buffers, epochs, bytes and seeks,
+        memory, and the parameters of the estimator that it follows.
         """
         plan = make_fit_plan(
             self,
@@ -487,13 +520,13 @@ class ChunkedFit(
         return explain(self, plan)
 
     def get_metadata_routing(self) -> MetadataRouter:
-        """Say which parameters go to which method of the estimator.
+        """Return which parameters go to which method of the estimator.
 
         Returns
         -------
         routing : MetadataRouter
             The router. Parameters of `fit` go to the estimator's ``partial_fit``,
-            those of every other method to the method of that name.
+            those of other methods to the method of the same name.
 
         Notes
         -----

@@ -97,7 +97,7 @@ HOUSE = {
         "table",
         "opening",
     ],
-    "write": ["batches", "npy", "samples", "csv", "conversion"],
+    "write": ["batches", "npy", "saving", "samples", "csv", "conversion"],
     "apply": [
         "result_check",
         "output",

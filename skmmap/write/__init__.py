@@ -9,6 +9,8 @@ from skmmap.write.conversion import (
 )
 from skmmap.write.npy import (
     NpyWriter,
+)
+from skmmap.write.saving import (
     save_rows,
 )
 

@@ -1,4 +1,4 @@
-"""``convert``: what is in files of other kinds, or comes one by one, as ``.npy``."""
+"""``convert``: rows of files of other formats, or samples, as a ``.npy`` file."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -36,11 +36,11 @@ from skmmap.write.csv import (
     Surprise,
     is_csv,
 )
-from skmmap.write.npy import save_rows
 from skmmap.write.samples import (
     check_samples,
     write_samples,
 )
+from skmmap.write.saving import save_rows
 
 _BATCH_NBYTES = 2**23
 # A shuffled selection is read in file order within a batch: the larger, the fewer
@@ -79,38 +79,38 @@ def convert(
 ) -> Rows | tuple[Rows, ...]:
     """Write the rows of any source to a ``.npy`` file, without loading them.
 
-    Use it once for data that is trained on often: a ``.npy`` file is mapped, and
-    nothing of it is decoded or parsed again. Where the rows come about in batches,
-    `save_rows` takes these. What is at `dst` is replaced when all rows are written,
-    and stays as it is if anything fails.
+    Use it once for data that is trained on often: a ``.npy`` file is memory-mapped,
+    and nothing is decoded or parsed again. For rows that are made in batches, use
+    `save_rows`. A file at `dst` is replaced once all rows are written, and stays as it
+    is if anything fails.
 
     Parameters
     ----------
     src : path, list of paths, array, Rows or iterator of samples
-        - A path to a ``.csv`` or ``.tsv`` file, or one of these with ``.gz``, which
-          names its columns in its first line (needs pyarrow).
-        - Whatever `open_rows` opens: Parquet, HDF5, zarr, shards, a selection of
+        - The path of a ``.csv`` or ``.tsv`` file, which may end in ``.gz`` as well. Its
+          first line names the columns (needs pyarrow).
+        - Everything that `open_rows` opens: Parquet, HDF5, zarr, shards, a selection of
           `Rows`. Sparse matrices are refused.
         - A generator, or another iterator, of samples: each item is a row. It
-          replaces a loop of ``X.append(sample)`` and the list.
+          replaces a loop that appends samples to a list.
 
     dst : str or path-like, or tuple of them
-        Where the file is to be; it must end in ``.npy`` and be no file of `src`. With
-        a tuple, `src` is an iterable of samples that are tuples of as many parts, one
+        Path of the file; it must end in ``.npy``, and must not be a file of `src`. With
+        a tuple of paths, `src` is an iterable of samples, each a tuple with one part
         for each file; all files are written, or none.
 
     columns : str or list of str, default=None
-        Columns of a CSV, Parquet or Arrow file, as `open_rows` takes them. One name
-        makes a one-dimensional array, a list of names one column for each; None is all
+        Columns of a CSV, Parquet or Arrow file, as in `open_rows`. One name makes a
+        one-dimensional array, a list of names a two-dimensional one; None takes all
         columns.
 
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group that holds several.
 
     dtype : dtype, default=None
-        The item type of the file. By default that of `src`, of its first sample, or
-        one that all columns have in common: float64 if integers and fractions are
-        mixed, or cells are empty. ``dtype=str`` reads a CSV column as text.
+        Data type of the file. By default that of `src`, of its first sample, or the one
+        that all columns have in common: float64 if there are both integers and
+        fractions, or empty cells. ``dtype=str`` reads a CSV column as text.
 
     progress : bool, default=False
         Whether to show how many rows are written, and how fast: a progress bar on a
@@ -121,30 +121,46 @@ def convert(
     Returns
     -------
     rows : Rows, or tuple of Rows
-        The rows of the new file or files, none of them read.
+        The rows of the new file or files; none of them is read.
+
+    Raises
+    ------
+    TypeError
+        If `src` has no rows that a ``.npy`` file can hold: sparse matrices, masked
+        arrays, Python objects, or a data type of another kind than `dtype`.
+
+    ValueError
+        If `dst` does not end in ``.npy`` or is a file of `src`, an option has no
+        meaning for `src`, or a value does not fit `dtype`.
+
+    ImportError
+        If the library that reads `src` is not installed.
+
+    OSError
+        If reading or writing fails.
 
     See Also
     --------
-    save_rows : Write batches of rows to a ``.npy`` file.
-    open_rows : Open rows where they are.
+    save_rows : Writes batches of rows to a ``.npy`` file.
+    open_rows : Opens rows where they are.
 
     Notes
     -----
-    Reads: `src` once. A column of text in a CSV file is read once before, for its
-    width. A CSV file is read twice more if a column is not what its beginning says.
-    Allocates: three blocks of 8 MB, of 16 MB for a shuffled selection; 100 MB for a
-    CSV file; for samples two batches of 8 MB for each file. A list, or what a library
-    holds to decode a row group or chunk, is not counted.
+    Reads: `src` once. A text column of a CSV file is read once before, for its width.
+    A CSV file is read twice more if a column has other types than in the first block.
+    Allocates: three blocks of 8 MB, or of 16 MB for a shuffled selection; 100 MB for a
+    CSV file; two batches of 8 MB for each file of samples. This does not count a list,
+    or what a library holds to decode a row group or chunk.
     Equals: ``np.save(dst, np.asarray(open_rows(src)))`` in C order and native byte
     order; for samples ``np.save(dst, np.array(list(src)))``.
 
-    In a CSV file, empty lines are skipped, and empty cells are NaN. A string that is
-    missing, from whatever file, is an empty one. Integers above 2**53 are rounded in
-    float64.
+    In a CSV file, empty lines are skipped, and empty cells are NaN. A missing string
+    becomes an empty string. Integers above 2**53 are rounded in float64.
 
-    Several files take their places when all are written: the old ones first leave
-    them, and come back if a step fails. A process that is killed between leaves files
-    missing, never a new one beside an old one; the old ones are ``.skmmap_*.old`` then.
+    Several files take their places once all of them are written: the old files are
+    moved away first, and moved back if a step fails. A process that is killed in
+    between leaves files missing, never a new one beside an old one; the old files are
+    then called ``.skmmap_*.old``.
 
     Examples
     --------

@@ -1,17 +1,16 @@
-"""The only place that creates files of rows."""
+"""``NpyWriter``: a ``.npy`` file that grows batch by batch."""
 
 import errno
 import os
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 from skmmap._types import StrPath
 from skmmap.disk import (
@@ -20,14 +19,11 @@ from skmmap.disk import (
     check_path,
     make_header,
 )
-from skmmap.formats import open_rows
 from skmmap.formats.files import (
     MapStore,
     open_npy,
 )
 from skmmap.order import FileOrder
-from skmmap.rows import Rows
-from skmmap.run import Report
 from skmmap.write.batches import (
     PIECE,
     check_castable,
@@ -46,34 +42,34 @@ _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class NpyWriter:
-    """Write a ``.npy`` file batch by batch, whatever number of rows there will be.
+    """Write a ``.npy`` file batch by batch, without knowing the number of rows.
 
-    The rows are written under a hidden name in the same folder. The file appears
-    under `path` when the writer is closed, whole, in one step; until then, and if
-    anything fails, whatever is at `path` stays as it is. An exception inside of
-    ``with`` discards the rows, and so does a writer that is never closed.
+    The rows are written to a hidden file in the same folder. When the writer is
+    closed, that file replaces the one at `path` in a single step. Until then, and if
+    anything fails, the file at `path` stays as it is. An exception inside ``with``
+    discards the rows, and so does a writer that is never closed.
 
-    Use it for rows that are made, read or received piece by piece. Where the whole
-    array is in memory, ``np.save`` does the same. Where the number of rows is known
-    and their order is not, ``np.lib.format.open_memmap`` makes a map to fill.
+    Use it for rows that are made, read or received piece by piece. If the whole array
+    is in memory, ``np.save`` does the same. If the number of rows is known and they
+    come in any order, ``np.lib.format.open_memmap`` makes a memory map to fill.
 
     Parameters
     ----------
     path : str or path-like
-        Where the file is to be. It must end in ``.npy``, in a folder that exists; a
-        file that is there is replaced, and a link to one stays a link.
+        Path of the file. It must end in ``.npy``, and its folder must exist. An
+        existing file is replaced; a symbolic link to one stays a link.
 
     dtype : dtype, default=None
-        The item type of the file. Batches of other types are cast as
+        Data type of the file. Batches of another type are cast as
         ``casting="same_kind"`` allows, and refused if an integer would change or a
-        string be cut by it; structured and void types are not cast. By default, the
-        type of the first batch, which all others must have then.
+        string would be truncated; structured and void types are not cast. By default
+        the type of the first batch, which all other batches must have then.
 
     resume : bool, default=False
-        Whether to write the rows after those of the file at `path`, if there is
-        one. Its item type and the shape of its rows stay. All of it is copied first,
-        so that a crash leaves it as it was: that takes the time to read and write
-        it, and room for both files until the writer is closed.
+        Whether to append to the file at `path`, if there is one. Its data type and the
+        shape of its rows stay. The file is copied first, so that a crash leaves it as
+        it was: that takes the time to read and write it, and disk space for both files
+        until the writer is closed.
 
     Attributes
     ----------
@@ -81,32 +77,32 @@ class NpyWriter:
         The absolute path of the file.
 
     n_rows : int
-        Rows so far, with those of a file that is resumed.
+        Number of rows so far, those of a resumed file included.
 
     shape : tuple of int
         ``n_rows`` and the shape of a row, which is () before the first batch.
 
     dtype : dtype or None
-        The item type of the file, None before the first batch has given it.
+        Data type of the file; None until it is given or the first batch decides it.
 
     See Also
     --------
-    save_rows : The same for batches that an iterable yields.
+    save_rows : Does the same for batches that an iterable yields.
     numpy.save : Writes an array that is in memory.
 
     Notes
     -----
     Reads: nothing; with ``resume=True`` the file at `path`, once.
-    Allocates: nothing for a batch in C order that needs no cast; for others 4 MiB, or
-    two rows where these are larger.
+    Allocates: nothing for a batch in C order that needs no cast; otherwise 4 MiB, or
+    two rows if they are larger.
     Equals: ``np.save(path, np.concatenate(batches))``, byte for byte, in C order.
 
-    The rows are on the disk, and not in a cache only, when `close` returns. The file
-    has the permissions of the one that it replaces, or else those of a file that
-    ``open`` makes. Maps of a replaced file keep showing the old rows.
+    When `close` returns, the rows are on the disk and not only in a cache. The file
+    has the permissions of the one that it replaces, or those of a file that ``open``
+    creates. Memory maps of a replaced file keep showing the old rows.
 
-    A process that is killed leaves a hidden file ``.skmmap_*``, to be deleted. Of two
-    writers to one path, the one that is closed last wins.
+    A process that is killed leaves a hidden file ``.skmmap_*``, which can be deleted.
+    Of two writers to one path, the one that is closed last wins.
 
     References
     ----------
@@ -159,7 +155,7 @@ class NpyWriter:
 
     @property
     def n_rows(self) -> int:
-        """Rows so far, with those of a file that is resumed."""
+        """Number of rows so far, those of a resumed file included."""
         return self._n_rows
 
     @property
@@ -169,39 +165,39 @@ class NpyWriter:
 
     @property
     def dtype(self) -> np.dtype[Any] | None:
-        """The item type of the file, None before the first batch has given it."""
+        """Data type of the file; None until it is known."""
         return self._dtype
 
     def append(self, batch: ArrayLike) -> None:
-        """Write further rows after those that are there.
+        """Append rows.
 
-        A batch that is refused leaves the writer as it was. A failing disk discards
-        all rows.
+        A batch that is refused leaves the writer as it was. If the disk fails, all
+        rows are discarded.
 
         Parameters
         ----------
         batch : array-like of shape (k, ...)
-            The rows, none (k = 0) included. The first batch decides the shape of a
-            row, and the item type if the writer was given none.
+            The rows; there may be none (k = 0). The first batch decides the shape of
+            a row, and the data type if the writer was given none.
 
         Raises
         ------
         TypeError
-            If the batch is no dense array of rows, or has another item type.
+            If the batch is not a dense array of rows, or has another data type.
 
         ValueError
-            If its rows have another shape, a cast would change an integer or cut a
-            string, or the writer is closed.
+            If its rows have another shape, a cast would change an integer or truncate
+            a string, or the writer is closed.
 
         OSError
             If writing fails, for example because the disk is full.
 
         Notes
         -----
-        Reads: the batch, once; twice if a cast could change integers or strings.
-        Allocates: nothing for a batch in C order that needs no cast; for others
-        4 MiB, or two rows where these are larger.
-        Equals: ``np.concatenate([before, batch])`` of what is in the file.
+        Reads: the batch once; twice if a cast could change integers or strings.
+        Allocates: nothing for a batch in C order that needs no cast; otherwise 4 MiB,
+        or two rows if they are larger.
+        Equals: ``np.concatenate([before, batch])`` of the rows in the file.
         """
         self._check_open()
         rows = self._check_batch(batch)
@@ -214,14 +210,14 @@ class NpyWriter:
             self._n_rows += len(rows)
 
     def close(self) -> None:
-        """Put the file in its place, whole; do nothing if that was done before.
+        """Put the complete file in its place.
 
-        Nor does it do anything after a failure that has discarded the rows.
+        A second call, or one after a failure that discarded the rows, does nothing.
 
         Raises
         ------
         ValueError
-            If there was no batch and `dtype` is not known: no file can be written.
+            If there was no batch and no `dtype`, so that no file can be written.
 
         OSError
             If writing fails, for example because the disk is full.
@@ -230,14 +226,14 @@ class NpyWriter:
         -----
         Reads: nothing.
         Allocates: nothing.
-        Equals: the end of ``np.save``, when the rows have reached the disk.
+        Equals: the end of ``np.save``, once the rows have reached the disk.
         """
         if self._open:
             self._finish()
             self._put()
 
     def _finish(self) -> None:
-        """Have all on the disk, under the hidden name."""
+        """Write everything to the disk, under the hidden name."""
         with self._writing():
             if self._row_shape is None:
                 self._begin(self._check_known_dtype(), ())
@@ -275,7 +271,7 @@ class NpyWriter:
         return self._dtype
 
     def _check_batch(self, batch) -> np.ndarray:
-        """Return ``batch`` as an array of rows that fit to those of the file."""
+        """Return ``batch`` as an array of rows that fit those of the file."""
         rows = check_rows(batch, self._n_rows, self._path)
         where = say_rows(self._n_rows, len(rows), self._path)
         if self._row_shape is not None:
@@ -290,14 +286,18 @@ class NpyWriter:
         return rows
 
     def _begin(self, dtype, row_shape) -> None:
-        """Write a header that says no rows, of the length of the one at the end."""
+        """Write a header for no rows, as long as the one that replaces it."""
         self._dtype = dtype if self._dtype is None else self._dtype
         header = make_header(self._dtype, (0, *row_shape))
         self._out.write(header)
         self._row_shape, self._n_header = row_shape, len(header)
 
     def _take(self, old: MapStore) -> None:
-        """Copy the rows of the file that is resumed."""
+        """Copy the rows of the file that is resumed.
+
+        Appending in place would cost nothing, and a crash would leave the user's file
+        longer than it was.
+        """
         self._begin(old.dtype, old.shape[1:])
         with open(self._path, "rb") as file:
             file.seek(old.offset)
@@ -310,7 +310,7 @@ class NpyWriter:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Discard everything if something fails halfway, and say what the disk did."""
+        """Discard everything if something fails halfway; explain errors of the disk."""
         try:
             yield
         except OSError as error:
@@ -379,109 +379,3 @@ def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
             "given. Leave dtype out, or resume=False to replace the file."
         )
     return old
-
-
-def save_rows(
-    path: StrPath,
-    batches: Iterable[ArrayLike] | NDArray[Any],
-    *,
-    dtype: DTypeLike | None = None,
-    resume: bool = False,
-    progress: bool = False,
-    n_rows: int | None = None,
-) -> Rows:
-    """Write the rows of all batches to a ``.npy`` file: all of them, or none.
-
-    Use it for a generator of batches. Where the batches come about in several
-    places, or to several files at once, `NpyWriter` takes them one by one.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Where the file is to be; it must end in ``.npy``. A file that is there is
-        replaced when all rows are written, and stays as it is if anything fails.
-
-    batches : iterable of array-like of shape (k, ...), or ndarray
-        The rows, in batches of any number. An ndarray is taken as one batch.
-
-    dtype : dtype, default=None
-        The item type of the file, by default that of the first batch; as in
-        `NpyWriter`.
-
-    resume : bool, default=False
-        Whether to write the rows after those of the file at `path`, if there is
-        one. All of it is copied first.
-
-    progress : bool, default=False
-        Whether to show how many rows are written, and how fast: a progress bar on a
-        terminal and in a notebook, if rich is installed (``pip install
-        'skmmap[progress]'``), elsewhere a line every ten seconds at most; and one line
-        at the end.
-
-    n_rows : int, default=None
-        The rows of all batches, if known: `progress` then shows what is left.
-
-    Returns
-    -------
-    rows : Rows
-        The rows of the file, none of them read.
-
-    See Also
-    --------
-    convert : Writes what is in files of other kinds, or samples one by one.
-    NpyWriter : Takes batches one by one.
-
-    Notes
-    -----
-    Reads: `batches`, once; with ``resume=True`` the file at `path`, once before.
-    Allocates: what `batches` allocates, and what `NpyWriter` does.
-    Equals: ``np.save(path, np.concatenate(list(batches)))``, byte for byte, in C
-    order.
-
-    Examples
-    --------
-    >>> import numpy as np, os, tempfile
-    >>> from skmmap import save_rows
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> path = os.path.join(folder.name, "X.npy")
-    >>> save_rows(path, (np.full((2, 3), float(i)) for i in range(1000)))
-    <Rows: 2,000 x 3 float64 of X.npy: 48.0 kB on disk, 0 bytes in memory>
-    >>> save_rows(path, "X.csv")
-    Traceback (most recent call last):
-        ...
-    TypeError: batches must be an iterable of arrays; got str.
-    >>> folder.cleanup()
-    """
-    batches = _check_batches(batches)
-    _check_n_rows(n_rows)
-    with (
-        Report(progress, "skmmap", check_path(path).name, n_rows) as report,
-        NpyWriter(path, dtype=dtype, resume=resume) as writer,
-    ):
-        n_before = writer.n_rows
-        for batch in batches:
-            writer.append(batch)
-            report.tell(writer.n_rows - n_before)
-    return open_rows(writer.path)
-
-
-def _check_batches(batches) -> Iterable:
-    if isinstance(batches, np.ndarray):
-        return [batches]
-    kind = type(batches).__name__
-    if hasattr(batches, "shape"):
-        raise TypeError(
-            f"batches must be an iterable of arrays; got one {kind}. Write [batches]."
-        )
-    if isinstance(batches, str | bytes | Mapping) or not isinstance(batches, Iterable):
-        raise TypeError(f"batches must be an iterable of arrays; got {kind}.")
-    return batches
-
-
-def _check_n_rows(n_rows) -> None:
-    if n_rows is None:
-        return
-    if not isinstance(n_rows, Integral) or isinstance(n_rows, bool) or n_rows < 0:
-        raise ValueError(
-            f"n_rows must be an integer of at least 0, or None; got {n_rows!r}."
-        )
