@@ -82,7 +82,7 @@ def _add_info(commands) -> None:
         "info",
         help="say what is in files: shape, type, order, size, labels",
         description="Say what is in each file: shape, type, order and size, and of "
-        "one-dimensional files which labels there are, and whether they lie sorted.",
+        "one-dimensional files which labels there are, and whether they are sorted.",
     )
     info.add_argument("files", nargs="+", metavar="FILE", help=_FILE_HELP)
     _add_choices(info)

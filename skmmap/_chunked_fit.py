@@ -30,8 +30,10 @@ from skmmap.wrap import (
     find_tags,
     find_trained,
     is_learned,
+    note_prefix,
     note_where,
     shows_sample_weight,
+    takes_keywords,
 )
 
 _ROUTED = (
@@ -241,6 +243,7 @@ class ChunkedFit(
     random_state_: int | None
     chunk_size_: int
 
+    @takes_keywords
     def __init__(
         self,
         estimator: Any,
@@ -268,6 +271,7 @@ class ChunkedFit(
 
     @shows_sample_weight
     @with_callbacks
+    @takes_keywords
     def fit(
         self,
         X: RowsLike,
@@ -448,6 +452,7 @@ class ChunkedFit(
         train_further(self, X, y, params, classes=classes)
         return self
 
+    @takes_keywords
     def explain(
         self,
         X: RowsLike,
@@ -518,6 +523,43 @@ class ChunkedFit(
             is_run=False,
         )
         return explain(self, plan)
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this object, and of the estimator as ``estimator__...``.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters by their names.
+
+        Returns
+        -------
+        self : ChunkedFit
+            The object itself.
+
+        Notes
+        -----
+        Reads: nothing.
+        Allocates: nothing.
+        Equals: ``set_params`` of every scikit-learn estimator.
+
+        Examples
+        --------
+        >>> from sklearn.linear_model import SGDClassifier
+        >>> from skmmap import ChunkedFit
+        >>> ChunkedFit(SGDClassifier()).set_params(estimator__alpha=0.01)
+        ChunkedFit(estimator=SGDClassifier(alpha=0.01))
+        >>> ChunkedFit(SGDClassifier()).set_params(alpha=0.01)
+        Traceback (most recent call last):
+            ...
+        ValueError: Invalid parameter 'alpha' for estimator ChunkedFit(...). ...
+        alpha is a parameter of SGDClassifier: write estimator__alpha.
+        """
+        try:
+            return super().set_params(**params)
+        except ValueError as error:
+            note_prefix(error, self.estimator, params)
+            raise
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Return which parameters go to which method of the estimator.

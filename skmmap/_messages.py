@@ -78,7 +78,7 @@ def add_rows_note(
     else:
         lie, which = chunk.find_rows(), "a row"
         among = source.describe(int(lie.min()), int(lie.max()) + 1)
-        rows = f"{len(lie):,} rows mixed from among {among}"
+        rows = f"{len(lie):,} rows of a shuffled buffer, from {among}"
         bad = lie[bad]
     note = f"while {doing} {rows} {where}"
     if len(bad):

@@ -370,7 +370,7 @@ def test_a_refused_shape_leaves_no_trace():
         pytest.param(
             np.arange(90) // 30,
             id="sorted",
-            marks=pytest.mark.filterwarnings("ignore:The labels lie sorted"),
+            marks=pytest.mark.filterwarnings("ignore:The labels are sorted"),
         ),
     ],
 )
@@ -384,7 +384,7 @@ def test_labels_of_any_type(y):
     np.testing.assert_array_equal(wrapper.classes_, np.unique(native))
 
 
-@pytest.mark.filterwarnings("ignore:The labels lie sorted")
+@pytest.mark.filterwarnings("ignore:The labels are sorted")
 def test_a_class_that_the_first_chunk_lacks_is_no_error():
     X, _ = make_rows(SGDClassifier())
     y = np.repeat(["first", "second", "third"], 30)

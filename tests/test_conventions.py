@@ -57,8 +57,13 @@ def test_missing_integers_are_refused(name, tmp_path):
     rows = open_rows(path, key="X")
     assert np.array_equal(rows.read(0, 10), VALUES[:10])
     where = f"{name}:/X"
-    said = f"{where} has a missing value in row 10, and int32 has no NaN for it."
-    with pytest.raises(ValueError, match=said):
+    text = (
+        f"{where} has a missing value (stored as 31) in row 10, and int32 has no NaN "
+        "for it. Write the rows with a value for what is missing, such as "
+        "np.ma.filled(rows, -1), or as floats; or give the open dataset, whose values "
+        "are taken as they are stored."
+    )
+    with raises(ValueError, text):
         ChunkedFit(StandardScaler()).fit(rows)
 
 
@@ -77,7 +82,7 @@ def test_zarr_as_xarray_writes_it(zarr_format, dtype, tmp_path):
     )
     rows = open_rows(tmp_path / "a.zarr", key="X")
     if dtype == "i2":
-        with pytest.raises(ValueError, match="has a missing value in row 2, and int16"):
+        with pytest.raises(ValueError, match=r"\(stored as -9\) in row 2, and int16"):
             rows.read()
     else:
         np.testing.assert_array_equal(rows.read(), values)
@@ -173,7 +178,7 @@ def test_files_of_netcdf4_are_what_netcdf4_returns(dtype, tmp_path):
     elif dtype == "i1":  # as xarray: of bytes, all values are values
         assert np.array_equal(rows.read(), returned.data)
     else:
-        with pytest.raises(ValueError, match="a missing value in row 3"):
+        with pytest.raises(ValueError, match="in row 3, and"):
             rows.read()
 
 

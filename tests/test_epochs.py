@@ -84,7 +84,7 @@ def test_every_row_comes_once_in_an_epoch_with_its_target_and_weight(shuffle, on
     n_rows = 997
     rows = numbered(n_rows)
     wrapper = ChunkedFit(
-        Seen(), chunk_size=10, shuffle=shuffle, max_epochs=3, memory_limit=8 * 16 * 60
+        Seen(), chunk_size=10, shuffle=shuffle, max_epochs=3, memory_limit="7680B"
     ).fit(
         on_disk(rows),
         on_disk(np.arange(n_rows) % 7),
@@ -200,7 +200,7 @@ def test_a_bad_row_among_mixed_ones_is_named():
             rows, np.arange(200) % 2
         )
     (note,) = caught.value.__notes__
-    assert note.startswith("while fitting 20 rows mixed from among rows ")
+    assert note.startswith("while fitting 20 rows of a shuffled buffer, from rows ")
     assert note.endswith("; a row with NaN or infinity is row 123")
 
 
@@ -265,7 +265,7 @@ def test_digits_sorted_by_label_are_learned_as_fit_learns_them():
     by_fit = model.fit(train, y_train).score(test, y_test)
     chunked = ChunkedFit(model, chunk_size=200).fit(train, y_train)
     assert chunked.score(test, y_test) > by_fit - 0.02
-    with pytest.warns(UserWarning, match="The labels lie sorted: 9. %"):
+    with pytest.warns(UserWarning, match="The labels are sorted: 9. %"):
         loop = in_file_order(model, chunk_size=50).fit(train, y_train)
     assert loop.score(test, y_test) < by_fit - 0.1
 
@@ -558,11 +558,12 @@ def test_a_fit_that_has_not_converged_warns():
 def test_sorted_labels_warn_where_order_matters():
     rows, y = X[BY_LABEL], Y[BY_LABEL]
     text = (
-        "The labels lie sorted: 99 % of their variance is between hundredths of the "
-        "file (0 % in random order), and SGDClassifier learns them as they lie with "
-        "shuffle=False. Use shuffle='blocks', which mixes rows at the cost of a scan."
+        "The labels are sorted: 99 % of their variance is between hundredths of the "
+        "file (0 % in random order), and SGDClassifier learns them in file order "
+        "with shuffle=False. Use shuffle='blocks', which shuffles rows at the cost of "
+        "a scan."
     )
-    with pytest.warns(UserWarning, match="The labels lie sorted") as caught:
+    with pytest.warns(UserWarning, match="The labels are sorted") as caught:
         in_file_order(SGDClassifier(), chunk_size=100).fit(rows, y)
     assert [str(warning.message) for warning in caught] == [text]
     assert caught[0].filename == __file__
@@ -570,7 +571,7 @@ def test_sorted_labels_warn_where_order_matters():
         ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1, shuffle="chunks").fit(
             rows, y
         )
-    with pytest.warns(UserWarning, match="lie with its own shuffle=False"):
+    with pytest.warns(UserWarning, match="order with its own shuffle=False"):
         ChunkedFit(SGDClassifier(shuffle=False), chunk_size=100).fit(rows, y)
     # None of these warns: mixed, in one chunk, in random order, or no matter.
     ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1).fit(rows, y)
@@ -632,16 +633,16 @@ def test_explain_reads_nothing_of_x(tmp_path):
 
 EXPLAINED = """\
 ChunkedFit(SGDClassifier) on 22,499,992 x 100 float32, 9.0 GB with y
-  order                   188 buffers of 119,680 rows, mixed from one block of 2,659 rows (1.1 MB) of each of 45 slices
+  order                   188 shuffled buffers of 119,680 rows, each with a block of 2,659 rows (1.1 MB) from each of 45 slices of the file
   chunks                  563 of 40,000 rows
-  epochs                  at most 1,000 (max_iter of the estimator), until the score of held-out rows stalls
-  reads                   9.0 GB in each epoch, from 8,460 places (seeks)
-  reads by                reading into memory: blocks are mixed in memory
-  memory                  97.9 MB for a mixed buffer and the next one, 32.0 MB for a chunk as float64
-  labels                  5 classes, 100 % sorted
+  epochs                  at most 1,000 (max_iter of the estimator), until the score of held-out rows stops improving
+  reads                   9.0 GB in each epoch, with 8,460 seeks
+  reads by                buffered reads: blocks are shuffled in memory
+  memory                  97.9 MB for a shuffled buffer and the next one, 32.0 MB for a chunk as float64
+  labels                  5 classes, sorted
   held out                2,500,008 rows, scored after each epoch
   from the estimator      max_iter=1000, shuffle=True, tol=0.001, n_iter_no_change=5, early_stopping=True
-  changed for partial_fit class_weight={0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0} for 'balanced', early_stopping=False for True, shuffle=False for True
+  overridden              class_weight={0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0} (was 'balanced'; skmmap counts labels in all of y), early_stopping=False (was True; skmmap scores held-out rows), shuffle=False (was True; skmmap shuffles)
   seed                    0 (random_state)
 """  # noqa: E501
 
@@ -653,8 +654,8 @@ def test_explain_says_what_fit_does():
         rows, y = make_rows(estimator)
         said = str(wrapper.explain(rows, y))
         wrapper.fit(rows, y)
-        assert f"of {wrapper.chunk_size_:,} rows" in said
-        assert f"at most {wrapper.n_epochs_}" in said
+        assert f"of {min(wrapper.chunk_size_, len(y)):,} rows" in said
+        assert f"{wrapper.n_epochs_} (max_epochs)" in said
 
 
 # --- Inside of others ----------------------------------------------------------------
@@ -687,7 +688,7 @@ def test_many_classes_sorted_by_label():
     by_fit = model.fit(train, y_train).score(test, y_test)
     wrapper = ChunkedFit(model, chunk_size=450).fit(train[order], y_train[order])
     assert wrapper.score(test, y_test) > by_fit - 0.05
-    with pytest.warns(UserWarning, match="The labels lie sorted"):
+    with pytest.warns(UserWarning, match="The labels are sorted"):
         loop = in_file_order(model, chunk_size=450).fit(train[order], y_train[order])
     assert loop.score(test, y_test) < by_fit - 0.1
 

@@ -243,7 +243,7 @@ def test_a_start_is_explained():
     model = ChunkedFit(SGDClassifier(warm_start=True, max_iter=2, tol=None))
     assert "starts from" not in model.explain(X, LABELS).sections
     explained = model.fit(X, LABELS).explain(X, LABELS, intercept_init=np.ones(3))
-    said = "what was learned before (warm_start=True), intercept_init"
+    said = "the previous fit (warm_start=True), intercept_init"
     assert explained.sections["starts from"] == said
 
 

@@ -155,7 +155,7 @@ def test_old_and_new_rows_are_never_mixed(kind, method, how, read, folder):
         return
     write(kind, folder, 1)
     # Of which rows are brought by a few.
-    model, X = fitted(read=read, memory_limit=10_000), open_kind(kind, folder)
+    model, X = fitted(read=read, memory_limit="10kB"), open_kind(kind, folder)
     HAPPENS.append(change(kind, how, folder))
     result, error = try_to(lambda: getattr(model, method)(X))
     if error is not None:
@@ -268,11 +268,11 @@ def test_who_opens_a_file_to_write_may_do_so_at_any_time(open_to_write, read, fo
         open_rows(path, mode="r+")[50:] = make_rows(7)[50:]
 
     HAPPENS.append(assign)
-    result = fitted(read=read, memory_limit=10_000).predict(X)
+    result = fitted(read=read, memory_limit="10kB").predict(X)
     assert result.tolist() == [1.0] * 50 + [7.0] * 10
     np.save(folder / "other.npy", make_rows(2))
     HAPPENS.append(lambda: os.replace(folder / "other.npy", path))
-    result, error = try_to(lambda: fitted(read=read, memory_limit=10_000).predict(X))
+    result, error = try_to(lambda: fitted(read=read, memory_limit="10kB").predict(X))
     assert error is None or re.search(CHANGED, str(error))
     assert error is not None or result.tolist() == [1.0] * 50 + [7.0] * 10
 
@@ -297,7 +297,7 @@ def test_values_that_are_assigned_to_a_map_are_not_resumed_with(array, tmp_path)
 def test_a_dataset_that_is_open_for_writing(tmp_path):
     with h5py.File(tmp_path / "X.h5", "w") as file:
         X, out = file.create_dataset("X", data=make_rows(1)), tmp_path / "y.npy"
-        model = fitted(memory_limit=10_000)
+        model = fitted(memory_limit="10kB")
         HAPPENS.append(lambda: X.write_direct(make_rows(2)))
         assert set(model.predict(X)) == {1.0, 2.0}  # as its owner wants it
         X[...] = make_rows(1)
@@ -572,7 +572,7 @@ def test_rows_at_the_end_of_references(kind, tmp_path):
     np.testing.assert_array_equal(pickle.loads(content).read(), make_rows(1))
     HAPPENS.append(lambda: write_end(kind, tmp_path, 2))
     with pytest.raises(ValueError, match=f"{end.name}' {CHANGED}"):
-        fitted(memory_limit=10_000).predict(rows)
+        fitted(memory_limit="10kB").predict(rows)
     with pytest.raises(ValueError, match=f"{end.name}' {CHANGED}"):
         pickle.loads(content).read()
     assert joblib.hash(open_rows(tmp_path / "X.h5")) != first

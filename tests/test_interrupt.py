@@ -188,7 +188,7 @@ def test_the_best_epoch_on_held_out_rows_is_kept(after):
 
 def test_a_model_too_large_to_be_copied_has_a_part_of_the_next_epoch(after):
     # A copy takes a sixteenth of the limit at most, as a chunk does.
-    model = ChunkedFit(Linear(**SGD), chunk_size=25, memory_limit=4096)
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, memory_limit="4096B")
     after(Linear, 10)
     interrupt(model, 2, part=PART)
     assert model.n_epochs_ == 2

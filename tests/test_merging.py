@@ -491,8 +491,8 @@ def test_selected_rows_and_their_targets(path):
 
 def test_explain_says_how_many_train(path):
     for model, y, said in [
-        (GaussianNB(), Y, "2, on parts of the rows; what they learn is added up"),
-        (SGDClassifier(), Y, "1: this fit goes chunk after chunk"),
+        (GaussianNB(), Y, "2 workers train on parts of the rows, and are merged"),
+        (SGDClassifier(), Y, "1 (this fit cannot be merged from parts)"),
     ]:
         explained = in_file_order(model, chunk_size=50, n_jobs=2).explain(path, y)
         assert explained.sections["jobs"] == said

@@ -1,48 +1,212 @@
 """Every error and warning, its type and its full text."""
 
+import os
 import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import Recorder, in_file_order, raises
-from sklearn.decomposition import IncrementalPCA
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.decomposition import (
+    NMF,
+    PCA,
+    DictionaryLearning,
+    IncrementalPCA,
+    TruncatedSVD,
+)
+from sklearn.ensemble import (
+    RandomForestClassifier,
+    RandomForestRegressor,
+    VotingClassifier,
+)
 from sklearn.exceptions import EfficiencyWarning
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import (
+    ElasticNet,
+    Lasso,
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    SGDClassifier,
+    SGDRegressor,
+)
+from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.svm import SVC, LinearSVC
+from sklearn.utils import all_estimators
 
 from skmmap import ChunkedFit, open_rows
 
 X = np.random.default_rng(0).random((10, 4))
 y = np.arange(10) % 2
+ON_WRAPPER = "Set it on the wrapper: ChunkedFit(SGDClassifier()"
+
+
+ALTERNATIVES = [
+    (LogisticRegression(), 'SGDClassifier(loss="log_loss") trains the same model.'),
+    (LinearSVC(), 'SGDClassifier(loss="hinge") is a linear support vector machine.'),
+    (
+        SVC(),
+        'SGDClassifier(loss="hinge") is a linear support vector machine; use it on '
+        "rows that Nystroem has transformed for one with a kernel.",
+    ),
+    (
+        Ridge(),
+        'SGDRegressor(loss="squared_error", penalty="l2") trains the same model.',
+    ),
+    (
+        Lasso(),
+        'SGDRegressor(loss="squared_error", penalty="l1") trains the same model.',
+    ),
+    (
+        ElasticNet(),
+        'SGDRegressor(loss="squared_error", penalty="elasticnet") trains the same '
+        "model.",
+    ),
+    (
+        LinearRegression(),
+        'SGDRegressor(loss="squared_error", penalty=None) trains the same model.',
+    ),
+    (
+        GaussianProcessRegressor(),
+        "Use SGDRegressor on rows that Nystroem has transformed.",
+    ),
+    (
+        RandomForestClassifier(),
+        "No tree or forest in scikit-learn has one; MLPClassifier is nonlinear as "
+        "well.",
+    ),
+    (
+        RandomForestRegressor(),
+        "No tree or forest in scikit-learn has one; MLPRegressor is nonlinear as well.",
+    ),
+    (KMeans(), "MiniBatchKMeans is the same method in mini-batches."),
+    (PCA(), "IncrementalPCA finds nearly the same components."),
+    (TruncatedSVD(), "IncrementalPCA finds components of centered rows."),
+    (NMF(), "MiniBatchNMF is the same method in mini-batches."),
+    (
+        DictionaryLearning(),
+        "MiniBatchDictionaryLearning is the same method in mini-batches.",
+    ),
+    (
+        TfidfVectorizer(),
+        "HashingVectorizer makes rows of the same kind, and needs no training.",
+    ),
+    (
+        KNeighborsClassifier(),
+        "SGDClassifier, MLPClassifier and GaussianNB have one.",
+    ),
+    (
+        RobustScaler(),
+        "StandardScaler, IncrementalPCA and MiniBatchNMF have one.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("estimator", "use"), ALTERNATIVES)
+def test_what_serves_instead(estimator, use):
+    name = type(estimator).__name__
+    method = "predict" if hasattr(estimator, "predict") else "transform"
+    text = (
+        f"ChunkedFit needs an estimator with a partial_fit method, and {name} has "
+        f"none. {use} Or train it on rows that fit in memory; ChunkedFit(trained)."
+        f"{method}(X) then goes through all rows chunk by chunk."
+    )
+    with raises(TypeError, text):
+        ChunkedFit(estimator).fit(X, y)
+
+
+def test_what_is_named_instead_has_partial_fit():
+    named = {word for _, use in ALTERNATIVES for word in re.findall(r"[A-Z]\w+", use)}
+    known = dict(all_estimators())
+    named &= known.keys() - {"Nystroem"}
+    assert len(named) > 10
+    assert all(hasattr(known[name], "partial_fit") for name in named)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "todo"),
+    [
+        (
+            make_pipeline(StandardScaler(), "passthrough", SGDClassifier(alpha=0.1)),
+            "Wrap its steps one by one:\n"
+            '    Z = ChunkedFit(StandardScaler()).fit_transform(X, out="Z.npy")\n'
+            "    model = ChunkedFit(SGDClassifier(alpha=0.1)).fit(Z, y)",
+        ),
+        (
+            make_pipeline(StandardScaler(), IncrementalPCA(2), MiniBatchKMeans(3)),
+            "Wrap its steps one by one:\n"
+            '    Z = ChunkedFit(StandardScaler()).fit_transform(X, out="Z.npy")\n'
+            "    Z1 = ChunkedFit(IncrementalPCA(n_components=2)).fit_transform(Z, "
+            'out="Z1.npy")\n'
+            "    model = ChunkedFit(MiniBatchKMeans(n_clusters=3)).fit(Z1)",
+        ),
+        (
+            ColumnTransformer([("scaled", StandardScaler(), [0])]),
+            "Train it on rows that fit in memory; ChunkedFit(trained).transform(X, "
+            'out="Z.npy") then goes through all rows chunk by chunk.',
+        ),
+        (
+            TransformedTargetRegressor(SGDRegressor(), func=np.log),
+            "Transform y for training, model = ChunkedFit(SGDRegressor()).fit(X, "
+            "func(y)), and predictions back, inverse_func(model.predict(X)).",
+        ),
+        (
+            GridSearchCV(SGDClassifier(), {"alpha": [1], "tol": [1]}),
+            "Put ChunkedFit inside: GridSearchCV(ChunkedFit(SGDClassifier()), "
+            '{"estimator__alpha": [...], "estimator__tol": [...]}).fit('
+            "open_rows(path), y).",
+        ),
+        (Normalizer(), "It needs no training: call transform without fit."),
+        (
+            None,
+            "SGDClassifier, MLPClassifier and GaussianNB have one, and so do many "
+            "others.",
+        ),
+    ],
+)
+def test_what_to_do_with_compositions(estimator, todo):
+    name = type(estimator).__name__
+    text = (
+        f"ChunkedFit needs an estimator with a partial_fit method, and {name} has "
+        f"none. {todo}"
+    )
+    with raises(TypeError, text):
+        ChunkedFit(estimator).fit(X, y)
+
+
+def test_the_advice_for_a_pipeline_is_good(empty_folder):
+    pipeline = make_pipeline(StandardScaler(), SGDClassifier(random_state=0))
+    with pytest.raises(TypeError, match="one by one") as caught:
+        ChunkedFit(pipeline).fit(X, y)
+    names = {"ChunkedFit": ChunkedFit, "X": X, "y": y}
+    names |= {"StandardScaler": StandardScaler, "SGDClassifier": SGDClassifier}
+    _, *lines = str(caught.value).splitlines()
+    exec("\n".join(line.strip() for line in lines), names)
+    assert np.array_equal(names["Z"], StandardScaler().fit_transform(X))
+    assert names["model"].predict(names["Z"]).shape == (10,)
+    assert ChunkedFit(Normalizer()).transform(X).shape == X.shape
 
 
 @pytest.mark.parametrize(
     ("estimator", "text"),
     [
-        (
-            RandomForestClassifier(),
-            "ChunkedFit needs an estimator with a partial_fit method, and "
-            "RandomForestClassifier has none. SGDClassifier, MLPClassifier or "
-            "GaussianNB have one.",
-        ),
-        (
-            RandomForestRegressor(),
-            "ChunkedFit needs an estimator with a partial_fit method, and "
-            "RandomForestRegressor has none. SGDRegressor or MLPRegressor have one.",
-        ),
-        (
-            make_pipeline(StandardScaler(), SGDClassifier()),
-            "ChunkedFit needs an estimator with a partial_fit method, and Pipeline has "
-            "none. SGDClassifier, MLPClassifier or GaussianNB have one.",
-        ),
         (
             SGDClassifier,
             "ChunkedFit needs an instance, and got the class SGDClassifier; write "
@@ -52,11 +216,6 @@ y = np.arange(10) % 2
             FrozenEstimator(SGDClassifier()),
             "ChunkedFit would train the model inside of FrozenEstimator, which is to "
             "stay as it is. Wrap the model itself to train it further.",
-        ),
-        (
-            None,
-            "ChunkedFit needs an estimator with a partial_fit method, and NoneType has "
-            "none. StandardScaler, IncrementalPCA or MiniBatchNMF have one.",
         ),
     ],
 )
@@ -113,9 +272,14 @@ def test_wrong_estimators(estimator, text):
             "'2GiB'; got 0.",
         ),
         (
-            {"memory_limit": 50},
-            "memory_limit=50 is too small: 3 chunks of at least 1 x 32 bytes need 96 "
-            "bytes.",
+            {"memory_limit": 512},
+            "memory_limit=512 is 512 bytes. Write the unit: '512MB' for megabytes, or "
+            "'512B' if bytes are meant.",
+        ),
+        (
+            {"memory_limit": "50B"},
+            "memory_limit='50B' is too small: 3 chunks of at least 1 x 32 bytes need "
+            "96 bytes.",
         ),
         (
             {"memory_limit": "1KB", "chunk_size": 100_000},
@@ -241,6 +405,33 @@ def test_chunks_smaller_than_the_estimator_needs():
             {"momentum": np.zeros(4)},
             "fit got momentum, and SGDClassifier.partial_fit has no such parameter.",
         ),
+        *(
+            (
+                TypeError,
+                X,
+                y,
+                {name: value},
+                f"fit got {name}, and SGDClassifier.partial_fit has no such parameter. "
+                f"{todo}",
+            )
+            for name, value, todo in [
+                ("epochs", 5, f"{ON_WRAPPER}, max_epochs=5)."),
+                ("n_epochs", 5, f"{ON_WRAPPER}, max_epochs=5)."),
+                ("max_iter", 5, f"{ON_WRAPPER}, max_epochs=5)."),
+                ("batch_size", 5, f"{ON_WRAPPER}, chunk_size=5)."),
+                ("chunk_size", "1MB", f"{ON_WRAPPER}, chunk_size='1MB')."),
+                ("verbose", 1, f"{ON_WRAPPER}, verbose=1)."),
+                ("shuffle", False, f"{ON_WRAPPER}, shuffle=False)."),
+                ("seed", 0, f"{ON_WRAPPER}, random_state=0)."),
+                (
+                    "alpha",
+                    0.1,
+                    "Set it on the estimator: ChunkedFit(SGDClassifier(alpha=0.1)).",
+                ),
+                ("eval_set", [(X, y)], "fit takes X_val= and y_val= for that."),
+                ("weights", y, "fit takes sample_weight= for that."),
+            ]
+        ),
     ],
 )
 def test_wrong_data(error, rows, target, params, text):
@@ -360,6 +551,143 @@ def test_weights_for_an_estimator_that_takes_none():
     text = "fit got sample_weight, and MinMaxScaler.partial_fit has no such parameter."
     with raises(TypeError, text):
         ChunkedFit(MinMaxScaler()).fit(X, sample_weight=np.ones(10))
+
+
+def test_callbacks_given_to_fit():
+    text = "fit got callbacks, and SGDClassifier.partial_fit has no such parameter."
+    todo = " Give them to set_callbacks, before fit."
+    has_callbacks = hasattr(ChunkedFit, "set_callbacks")
+    with raises(TypeError, text + todo * has_callbacks):
+        ChunkedFit(SGDClassifier()).fit(X, y, callbacks=[])
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (
+            lambda model: ChunkedFit(SGDClassifier(), 1000),
+            "ChunkedFit takes at most 1 argument by position (estimator); got 2. Write "
+            "the names of the others: chunk_size=, max_epochs=, shuffle=, "
+            "random_state=, memory_limit=, read=, dtype=, n_jobs=, verbose=.",
+        ),
+        (
+            lambda model: model.fit(X, y, y, [0, 1]),
+            "fit takes at most 3 arguments by position (X, y, sample_weight); got 4. "
+            "Write the names of the others: classes=, class_weight=, X_val=, y_val=, "
+            "sample_weight_val=.",
+        ),
+        (
+            lambda model: model.partial_fit(X, y, y, [0, 1]),
+            "partial_fit takes at most 3 arguments by position (X, y, sample_weight); "
+            "got 4. Write the names of the others: classes=.",
+        ),
+        (
+            lambda model: model.predict(X, "y.npy"),
+            "predict takes at most 1 argument by position (X); got 2. Write the names "
+            "of the others: out=, resume=.",
+        ),
+        (
+            lambda model: model.apply_method("score", X, y),
+            "apply_method takes at most 2 arguments by position (name, X); got 3. "
+            "Write the names of the others: out=, resume=.",
+        ),
+        (
+            lambda model: model.score(X, y, y, y),
+            "score takes at most 3 arguments by position (X, y, sample_weight); got 4.",
+        ),
+        (
+            lambda model: model.predict(),
+            "ChunkedFit.predict() missing 1 required positional argument: 'X'",
+        ),
+        (
+            lambda model: model.apply_method("score"),
+            "ChunkedFit.apply_method() missing 1 required positional argument: 'X'",
+        ),
+    ],
+)
+def test_arguments_by_position(call, text):
+    with raises(TypeError, text):
+        call(ChunkedFit(SGDClassifier()))
+
+
+def test_parameters_of_the_estimator_have_a_prefix():
+    text = "Invalid parameter 'alpha' for estimator ChunkedFit("
+    search = GridSearchCV(ChunkedFit(SGDClassifier()), {"alpha": [1e-3]}, cv=2)
+    with pytest.raises(ValueError, match=re.escape(text)) as caught:
+        search.fit(X, y)
+    note = "alpha is a parameter of SGDClassifier: write estimator__alpha."
+    assert caught.value.__notes__ == [note]
+    with pytest.raises(ValueError, match="Invalid parameter 'nothing'") as caught:
+        ChunkedFit(SGDClassifier()).set_params(nothing=1)
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_one_class_in_the_first_call():
+    wrapper = ChunkedFit(SGDClassifier(random_state=0))
+    with pytest.raises(ValueError, match="has to be greater than one") as caught:
+        wrapper.partial_fit(X, np.zeros(10, int))
+    note = "y has the label 0 only. Give all labels that will occur: classes=[...]."
+    assert caught.value.__notes__[-1] == note
+    wrapper.partial_fit(X, np.zeros(10, int), classes=[0, 1]).partial_fit(X, y)
+    bayes = ChunkedFit(GaussianNB()).partial_fit(X, np.zeros(10, int))
+    with raises(
+        ValueError,
+        "y contains the label 1 (first in row 1), which is not in classes=[0].",
+    ) as caught:
+        bayes.partial_fit(X, y)
+    assert caught.value.__notes__ == [
+        "The first call of partial_fit says which labels there are: give it all that "
+        "will occur, classes=[...]."
+    ]
+    with raises(
+        ValueError,
+        "y contains the label 1 (first in row 1), which is not in classes=[0].",
+    ) as caught:
+        bayes.fit(X, y, classes=[0])
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_no_probabilities_with_a_hinge_loss():
+    text = "This 'ChunkedFit' has no attribute 'predict_proba'"
+    note = (
+        "SGDClassifier has no predict_proba: probability estimates are not available "
+        "for loss='hinge'. Train it with loss='log_loss' or loss='modified_huber'."
+    )
+    wrapper = ChunkedFit(SGDClassifier())
+    for model in (wrapper, wrapper.fit(X, y)):
+        with raises(AttributeError, text) as caught:
+            model.predict_proba(X)
+        assert caught.value.__notes__ == [note]
+    with raises(AttributeError, "This 'ChunkedFit' has no attribute 'transform'") as e:
+        wrapper.transform(X)
+    assert not hasattr(e.value, "__notes__")
+    voting = VotingClassifier([("a", GaussianNB())], voting="hard").fit(X, y)
+    with raises(AttributeError, text) as caught:
+        ChunkedFit(voting).predict_proba(X)
+    assert caught.value.__notes__ == [
+        "VotingClassifier has no predict_proba: predict_proba is not available when "
+        "voting='hard'."
+    ]
+
+
+def test_shards_of_maps_are_named(on_disk):
+    maps = [on_disk(X), on_disk(y)]
+    numbers = [f"number {k} ({Path(map.filename).name})" for k, map in enumerate(maps)]
+    with raises(
+        ValueError,
+        f"The shard {numbers[1]} has the dtype int64, and {numbers[0]} has float64; "
+        "they must be the same.",
+    ):
+        ChunkedFit(StandardScaler()).fit(maps)
+
+
+def test_a_folder_in_which_no_file_can_be_made():
+    model = ChunkedFit(StandardScaler()).fit(X)
+    text = "out='{}' cannot be made: {}. Check that files can be made in {}, or "
+    with pytest.raises(OSError, match="cannot be made") as caught:
+        model.transform(X, out="/proc/Z.npy")
+    text = text.format("/proc/Z.npy", os.strerror(caught.value.errno), "/proc")
+    assert caught.value.strerror == text + "choose another folder."
 
 
 def test_regression_targets_for_a_classifier():

@@ -294,6 +294,20 @@ def refusals(folder):
             "must be the same.",
         ),
         (
+            [np.str_("a.npy"), np.str_("b.npy")],
+            {},
+            ValueError,
+            "The shard 'b.npy' has the dtype float32, and 'a.npy' has float64; they "
+            "must be the same.",
+        ),
+        (
+            ["a.npy", np.ones(3)],
+            {},
+            ValueError,
+            "The shard number 1 (an array) has the row shape (), and 'a.npy' has "
+            "(2,); they must be the same.",
+        ),
+        (
             "[ac].npy",
             {},
             ValueError,

@@ -142,11 +142,11 @@ NAMES = {
 OVERRIDDEN = {
     ("LatentDirichletAllocation", "learning_method"): (
         "batch",
-        "learning_method='online' for 'batch'",
+        "learning_method='online' (was 'batch')",
     ),
     ("LatentDirichletAllocation", "total_samples"): (
         100.0,
-        "total_samples=90 for 100.0",
+        "total_samples=90 (was 100.0)",
     ),
 }
 # Only ``fit`` looks at these, and prints or calls something, or adds ``labels_``.
@@ -336,7 +336,7 @@ def test_what_has_no_effect_is_explained(name, parameter):
     assert "without effect" not in sections
     estimator.set_params(**{parameter: value})
     sections = ChunkedFit(estimator).explain(*make_rows(estimator)).sections
-    said = f"{parameter}={value!r}: partial_fit does not look at it"
+    said = f"{parameter}={value!r} (partial_fit ignores it)"
     assert sections["without effect"] == said
 
 

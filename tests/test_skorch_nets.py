@@ -148,7 +148,7 @@ def test_rows_are_shuffled_if_the_net_shuffles_them(shuffles, target, is_mixed):
 
 
 def test_chunks_have_whole_batches():
-    wrapper = ChunkedFit(Net(batch_size=6, max_epochs=1), memory_limit=36 * 16 * 36)
+    wrapper = ChunkedFit(Net(batch_size=6, max_epochs=1), memory_limit="20736B")
     wrapper.fit(X, y)
     assert wrapper.chunk_size_ % 6 == 0
     assert wrapper.chunk_size_ < 70

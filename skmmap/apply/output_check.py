@@ -1,6 +1,7 @@
 """Where results are to go: checked before anything is computed, or trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -101,3 +102,18 @@ def _check_folder(path: Path, X: Source) -> Path:
             "memory only. Sort the selection, or leave out=None."
         )
     return path
+
+
+@contextmanager
+def naming_output(path: Path) -> Iterator[None]:
+    """Name ``out`` in an error, and not the hidden file that cannot be made."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # it says itself what to do
+            raise
+        raise OSError(
+            error.errno,
+            f"out={str(path)!r} cannot be made: {error.strerror}. Check that files can "
+            f"be made in {path.parent}, or choose another folder.",
+        ) from error

@@ -17,6 +17,7 @@ import numpy as np
 from skmmap._messages import (
     say_size,
 )
+from skmmap.apply.output_check import naming_output
 from skmmap.apply.result_check import (
     check_fits,
     to_array,
@@ -86,7 +87,8 @@ class FileOutput:
         self._resume, self._rows = resume, None
         self._numbers, self._new, self._synced = {}, [], time.monotonic()
         self._is_over = False
-        self._out = Unfinished(path, key=key, resume=resume)
+        with naming_output(path):
+            self._out = Unfinished(path, key=key, resume=resume)
 
     def choose(self, schedule) -> Iterable:
         """Return the chunks that are to be computed: those that are not done."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from skmmap.apply.output_check import naming_output
 from skmmap.apply.result_check import check_rows
 from skmmap.disk import find_new_mode
 from skmmap.formats import open_rows
@@ -42,7 +43,8 @@ class FolderOutput:
         check_rows(result, start, stop)
         result = result.tocsr()
         if not self._writers:
-            self._hidden.mkdir(0o700)
+            with naming_output(self._path):
+                self._hidden.mkdir(0o700)
             for part in ("data", "indices", "indptr"):
                 writer = NpyWriter(self._hidden / f"{part}.npy")
                 self._writers[part] = self._opened.enter_context(writer)

@@ -223,7 +223,7 @@ def _find_range(source) -> list[tuple]:
 
 
 def _find_labels(source) -> list[tuple]:
-    """Return which labels there are, and whether they lie sorted."""
+    """Return which labels there are, and whether they are sorted."""
     if not source.n_rows:
         return [("labels", "none")]
     labels, order = _Labels(source.dtype), _Order()

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from skmmap.formats import open_source
+from skmmap.learn.advice import say_alternative
 from skmmap.learn.attributes import find_classes_of_members
 from skmmap.order import parse_size
 from skmmap.read import (
@@ -42,6 +43,7 @@ from skmmap.wrap import (
     is_sklearns,
     is_told,
     requires_target,
+    say_parameter,
     takes,
     takes_any,
     takes_labels,
@@ -50,18 +52,12 @@ from skmmap.wrap import (
 
 _SHUFFLES = "auto", "blocks", "chunks"
 
-_ALTERNATIVES = {
-    "classifier": "SGDClassifier, MLPClassifier or GaussianNB",
-    "regressor": "SGDRegressor or MLPRegressor",
-    "clusterer": "MiniBatchKMeans or Birch",
-    "outlier_detector": "SGDOneClassSVM",
-    "transformer": "StandardScaler, IncrementalPCA or MiniBatchNMF",
-}
+# Whoever writes a number so small has megabytes or gigabytes in mind.
+_LEAST_LIMIT = 2**16
 
 
 def check_estimator(estimator) -> None:
     """Raise unless ``estimator`` can be trained chunk by chunk."""
-    name = type(estimator).__name__
     if isinstance(estimator, type):
         raise TypeError(
             f"ChunkedFit needs an instance, and got the class {estimator.__name__}; "
@@ -86,13 +82,7 @@ def check_estimator(estimator) -> None:
             "solver='adam' or 'sgd'."
         )
     if not callable(getattr(estimator, "partial_fit", None)):
-        tags = find_tags(estimator)
-        kind = (tags and tags.estimator_type) or "transformer"
-        others = _ALTERNATIVES.get(kind, _ALTERNATIVES["transformer"])
-        raise TypeError(
-            "ChunkedFit needs an estimator with a partial_fit method, and "
-            f"{name} has none. {others} have one."
-        )
+        raise TypeError(say_alternative(estimator))
 
 
 def check_parameters(wrapper) -> None:
@@ -113,7 +103,7 @@ def find_reading(wrapper, *, is_mixed: bool = False) -> Reading:
     if not isinstance(read, str) or read not in READS:
         names = ", ".join(map(repr, READS[:-1]))
         raise ValueError(f"read must be {names} or {READS[-1]!r}; got {read!r}.")
-    limit = parse_size(wrapper.memory_limit, "memory_limit")
+    limit = _find_limit(wrapper.memory_limit)
     if dtype is None:
         return Reading(read, None, limit, is_mixed)
     try:
@@ -126,6 +116,17 @@ def find_reading(wrapper, *, is_mixed: bool = False) -> Reading:
             f"{dtype!r}."
         )
     return Reading(read, kind.newbyteorder("="), limit, is_mixed)
+
+
+def _find_limit(size) -> int:
+    """Return the bytes of ``memory_limit``, or raise for a small one without unit."""
+    n_bytes = parse_size(size, "memory_limit")
+    if isinstance(size, Integral) and n_bytes < _LEAST_LIMIT:
+        raise ValueError(
+            f"memory_limit={size!r} is {n_bytes:,} bytes. Write the unit: '{size}MB' "
+            f"for megabytes, or '{size}B' if bytes are meant."
+        )
+    return n_bytes
 
 
 def _is_auto(value) -> bool:
@@ -193,11 +194,12 @@ def route(
     if is_routed and get_config()["enable_metadata_routing"]:
         return dict(process_routing(wrapper, caller, **params)["estimator"][callee])
     method = getattr(wrapper.estimator, callee)
-    for name in params:
+    for name, value in params.items():
         if not (takes(method, name) or takes_any(method)):
             raise TypeError(
                 f"{caller} got {name}, and {type(wrapper.estimator).__name__}."
                 f"{callee} has no such parameter."
+                f"{say_parameter(wrapper, caller, name, value)}"
             )
     return params
 
@@ -319,10 +321,25 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
     elif labels.counts is None:
         check_finite(y, "y")
     else:
-        check_labels(y, known)
+        with _noting_first_call(is_learned=classes is None):
+            check_labels(y, known)
     if fitted is None:
         _check_one_vs_one(estimator, known)
     return given, labels
+
+
+@contextmanager
+def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
+    """Note on an error which call has to be told all labels, where none was."""
+    try:
+        yield
+    except ValueError as error:
+        if is_learned:
+            error.add_note(
+                "The first call of partial_fit says which labels there are: give it "
+                "all that will occur, classes=[...]."
+            )
+        raise
 
 
 def _find_labels_of_others(estimator, fitted, y, given: dict):

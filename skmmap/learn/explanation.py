@@ -33,7 +33,7 @@ def explain(wrapper, plan: Plan) -> Explanation:
         "held out": _say_held_out(plan),
         "jobs": _say_jobs(wrapper, plan),
         "from the estimator": _say_taken(wrapper, plan),
-        "changed for partial_fit": _say_changed(wrapper, plan),
+        "overridden": _say_changed(wrapper, plan),
         "without effect": _say_unheard(wrapper),
         "seed": _say_seed(wrapper, plan),
     }
@@ -49,7 +49,7 @@ def _say_data(plan: Plan) -> str:
 
 
 def _say_start(plan: Plan) -> str:
-    learned = "what was learned before (warm_start=True)"
+    learned = "the previous fit (warm_start=True)"
     parts = [learned] if plan.start.trained is not None else []
     return ", ".join([*parts, *plan.start.given])
 
@@ -57,22 +57,22 @@ def _say_start(plan: Plan) -> str:
 def _say_order(plan: Plan) -> str:
     schedule = plan.schedule
     if isinstance(schedule, ChunkOrder):
-        return f"{len(schedule):,} chunks in random order, rows as they lie"
+        return f"{len(schedule):,} chunks in random order, their rows in file order"
     if not isinstance(schedule, BlockOrder):
-        return "as rows lie"
+        return "file order"
     if schedule.n_buffers == 1:
-        return "all rows mixed in one buffer"
+        return "all rows shuffled in one buffer"
     rows = schedule.n_rows // schedule.n_buffers
     block = max(1, rows // schedule.n_slices)
     return (
-        f"{schedule.n_buffers:,} buffers of {rows:,} rows, mixed from one block of "
-        f"{block:,} rows ({say_size(block * plan.table.row_nbytes)}) of each of "
-        f"{schedule.n_slices} slices"
+        f"{schedule.n_buffers:,} shuffled buffers of {rows:,} rows, each with a block "
+        f"of {block:,} rows ({say_size(block * plan.table.row_nbytes)}) from each of "
+        f"{schedule.n_slices} slices of the file"
     )
 
 
 def _say_chunks(wrapper, plan: Plan) -> str:
-    rows = plan.schedule.chunk_size
+    rows = min(plan.schedule.chunk_size, plan.schedule.n_rows)
     said = f"{len(plan.schedule):,} of {rows:,} rows"
     if plan.facts.batch and wrapper.chunk_size == "auto":
         several = "a multiple of " if plan.facts.cuts else ""
@@ -86,25 +86,27 @@ def _say_epochs(wrapper, plan: Plan) -> str:
     name = f"{plan.facts.epochs} of the estimator"
     source = name if wrapper.max_epochs == "auto" else "max_epochs"
     stops = {
-        "loss": "until the loss stalls",
-        "steps": "until steps change little",
-        "perplexity": "until the perplexity stalls, if evaluate_every > 0",
-        None: "exactly",
+        "loss": "until the loss stops improving",
+        "steps": "until updates become small",
+        "perplexity": "until the perplexity stops improving, if evaluate_every > 0",
+        None: "",
     }[plan.facts.stops]
     _, learner = find_learner(wrapper.estimator)
     if plan.facts.stops == "loss" and learner.tol is None:
-        stops = "exactly"
+        stops = ""
     elif plan.validation is not None and hasattr(learner, "n_iter_no_change"):
-        stops = "until the score of held-out rows stalls"
+        stops = "until the score of held-out rows stops improving"
+    if not stops:
+        return f"{plan.n_epochs:,} ({source})"
     return f"at most {plan.n_epochs:,} ({source}), {stops}"
 
 
 def _say_reads(plan: Plan) -> str:
     nbytes, is_exact = find_read_nbytes(plan.table.sources)
-    places = plan.schedule.n_reads
+    seeks = plan.schedule.n_reads
     return (
-        f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, from "
-        f"{places:,} {'place' if places == 1 else 'places'} (seeks)"
+        f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, with "
+        f"{seeks:,} {'seek' if seeks == 1 else 'seeks'}"
     )
 
 
@@ -117,9 +119,9 @@ def _say_path(plan: Plan) -> str:
 
 
 _PATHS = {
-    "map": "maps, page by page",
-    "buffer": "reading into memory",
-    "uncached": "reading into memory, past the system's cache",
+    "map": "memory maps",
+    "buffer": "buffered reads",
+    "uncached": "buffered reads that leave nothing in the page cache",
 }
 
 
@@ -136,7 +138,7 @@ def _say_memory(plan: Plan) -> str:
     return ", ".join(parts)
 
 
-_BUFFERS = {1: "a mixed buffer", 2: "a mixed buffer and the next one"}
+_BUFFERS = {1: "a shuffled buffer", 2: "a shuffled buffer and the next one"}
 
 
 def _say_labels(plan: Plan) -> str:
@@ -148,7 +150,12 @@ def _say_labels(plan: Plan) -> str:
         f"{len(column):,}"
         for column in (labels.classes if several else [labels.classes])
     )
-    return f"{number} classes, {100 * labels.sortedness:.0f} % sorted"
+    percent = round(100 * labels.sortedness)
+    order = f"{percent} % sorted" if _NOT_SORTED < percent < _SORTED else "sorted"
+    return f"{number} classes, {'not ' * (percent <= _NOT_SORTED)}{order}"
+
+
+_NOT_SORTED, _SORTED = 5, 95  # percent, less and more is chance
 
 
 def _say_held_out(plan: Plan) -> str:
@@ -160,8 +167,9 @@ def _say_held_out(plan: Plan) -> str:
 def _say_jobs(wrapper, plan: Plan) -> str:
     number = find_merge_jobs(wrapper, plan).number
     if number > 1:
-        return f"{number:,}, on parts of the rows; what they learn is added up"
-    return "" if wrapper.n_jobs in (None, 1) else "1: this fit goes chunk after chunk"
+        return f"{number:,} workers train on parts of the rows, and are merged"
+    one = "1 (this fit cannot be merged from parts)"
+    return "" if wrapper.n_jobs in (None, 1) else one
 
 
 def _say_taken(wrapper, plan: Plan) -> str:
@@ -193,21 +201,28 @@ def _say_seed(wrapper, plan: Plan) -> str:
         if isinstance(own, Integral):
             return f"{plan.seed} ({name} of the estimator)"
         if plan.seed is None:
-            return "none, since nothing is drawn"
-        return "drawn by fit, and recorded in random_state_"
-    return "drawn by fit from random_state, and recorded in random_state_"
+            return "none (nothing is random)"
+        return "drawn in fit, stored in random_state_"
+    return "drawn in fit from random_state, stored in random_state_"
 
 
 def _say_unheard(wrapper) -> str:
     found = find_unheard(wrapper.estimator)
     said = ", ".join(f"{name}={value!r}" for name, value in found.items())
-    return f"{said}: partial_fit does not look at it" if said else ""
+    return f"{said} (partial_fit ignores it)" if said else ""
 
 
 def _say_changed(wrapper, plan: Plan) -> str:
     given = wrapper.estimator.get_params() if plan.changed else {}
     return ", ".join(
-        f"{name}={value!r} for {given[name]!r}"
+        f"{name}={value!r} (was {given[name]!r}{_REASONS.get(name, '')})"
         for name, value in plan.changed.items()
         if value != given[name]
     )
+
+
+_REASONS = {
+    "shuffle": "; skmmap shuffles",
+    "early_stopping": "; skmmap scores held-out rows",
+    "class_weight": "; skmmap counts labels in all of y",
+}

@@ -346,10 +346,10 @@ def _warn_if_sorted(wrapper, facts, schedule, labels) -> None:
     is_own = isinstance(wrapper.shuffle, str) and wrapper.shuffle == "auto"
     asked = "its own shuffle=False" if is_own else f"shuffle={wrapper.shuffle!r}"
     warn(
-        f"The labels lie sorted: {100 * labels.sortedness:.0f} % of their variance is "
+        f"The labels are sorted: {100 * labels.sortedness:.0f} % of their variance is "
         "between hundredths of the file (0 % in random order), and "
-        f"{type(wrapper.estimator).__name__} learns them as they lie with "
-        f"{asked}. Use shuffle='blocks', which mixes rows at the cost of a scan.",
+        f"{type(wrapper.estimator).__name__} learns them in file order with "
+        f"{asked}. Use shuffle='blocks', which shuffles rows at the cost of a scan.",
         UserWarning,
     )
 

@@ -319,6 +319,7 @@ class Training:
                 where,
                 is_in_order=type(self.schedule) is FileOrder,
             )
+            _note_one_class(error, self.first.get("classes"))
             raise
 
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
@@ -344,3 +345,12 @@ class Training:
                 for chunk in islice(chunks, stop):
                     if self._counts(chunk):
                         yield chunk
+
+
+def _note_one_class(error: Exception, classes) -> None:
+    """Note what to do where the estimator was told one class and refuses that."""
+    if "class" in str(error) and np.shape(classes) == (1,):
+        error.add_note(
+            f"y has the label {classes[0]} only. Give all labels that will occur: "
+            "classes=[...]."
+        )

@@ -14,6 +14,7 @@ from skmmap.methods.base import (
     FittedMethods,
 )
 from skmmap.rows import Rows
+from skmmap.wrap import takes_keywords
 
 _ADDED_UP = "score", "perplexity"  # one number for all rows, which is known
 _TRAIN = "fit", "partial_fit", "set_"
@@ -52,6 +53,7 @@ class ApplyMethod(FittedMethods):
         resume: bool = False,
         **params: Any,
     ) -> MapFile | Rows: ...
+    @takes_keywords
     def apply_method(
         self,
         name: str,

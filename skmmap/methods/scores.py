@@ -20,6 +20,7 @@ from skmmap.wrap import (
     available_with,
     delegate,
     is_sklearns,
+    takes_keywords,
 )
 
 
@@ -103,6 +104,7 @@ class Scores(FittedMethods):
             return compute_score(work, by_chunks)
 
     @available_if(_has_perplexity)
+    @takes_keywords
     def perplexity(self, X: RowsLike, sub_sampling: bool = False) -> float:
         """Compute the perplexity of latent Dirichlet allocation, chunk by chunk.
 

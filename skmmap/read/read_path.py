@@ -74,13 +74,13 @@ class Reading(NamedTuple):
     def choose(self, files: dict) -> tuple[str, str]:
         """Return how ``files``, with their bytes, are brought, and why."""
         if not files:
-            return "map", "no file that could be read as well as mapped"
+            return "map", "X is in memory"
         if self.read != "auto":
             return self.read, f"read={self.read!r}"
         if not CAN_RELEASE_PAGES:
-            return "buffer", "this system cannot let go of the pages of a map"
+            return "buffer", "this system cannot release the pages of a map"
         if self.is_mixed:
-            return "buffer", "blocks are mixed in memory"
+            return "buffer", "blocks are shuffled in memory"
         if self.memory_limit < 2 * len(files) * WINDOW_NBYTES:
             return "buffer", "memory_limit is small"
         for path in files:
@@ -91,8 +91,8 @@ class Reading(NamedTuple):
                 )
         free, nbytes = find_free_memory(), sum(files.values())
         if free is None or nbytes > _SHARE * free:
-            return "buffer", "the files may not fit in the memory that is free"
-        return "map", "the files fit in the memory that is free"
+            return "buffer", "the files may not fit in free memory"
+        return "map", "the files fit in free memory"
 
 
 def find_free_memory() -> int | None:

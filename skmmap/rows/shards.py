@@ -1,7 +1,5 @@
 """Several stores, or selections of them, as one: shards."""
 
-import os
-
 import numpy as np
 
 from skmmap.disk import (
@@ -9,6 +7,7 @@ from skmmap.disk import (
     Identity,
     allocate,
     is_path,
+    to_path,
 )
 from skmmap.order import rows_at
 from skmmap.rows.part_stores import PartStore
@@ -192,13 +191,15 @@ class SelectedStore(PartStore):
 
 def join_shards(shards: list[Source], named: list) -> Store:
     """Return one store of all shards, which must have rows of one kind."""
-    for shard, item in zip(shards, named, strict=True):
+    triples = zip(range(len(shards)), shards, named, strict=True)
+    names = [_name_shard(*triple) for triple in triples]
+    for shard, name in zip(shards, names, strict=True):
         for what, here in _find_kind(shard).items():
             first = _find_kind(shards[0]).get(what, here)
             if first != here:
                 raise ValueError(
-                    f"The shard {_name_shard(item)} has the {what} {here}, and "
-                    f"{_name_shard(named[0])} has {first}; they must be the same."
+                    f"The shard {name} has the {what} {here}, and {names[0]} has "
+                    f"{first}; they must be the same."
                 )
     stores = [_make_shard(shard) for shard in shards]
     return stores[0] if len(stores) == 1 else ShardStore(stores)
@@ -210,8 +211,10 @@ def _find_kind(source: Source) -> dict:
     return facts if store.names is None else facts | {"columns": store.names}
 
 
-def _name_shard(item) -> str:
-    return repr(os.fspath(item)) if is_path(item) else repr(item)
+def _name_shard(number: int, source: Source, given) -> str:
+    if is_path(given):
+        return repr(str(to_path(given)))  # of NumPy's texts, too
+    return f"number {number} ({source.store.where})"
 
 
 def _make_shard(source: Source) -> Store:

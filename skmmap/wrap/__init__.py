@@ -29,6 +29,11 @@ from skmmap.wrap.input_layout import (
     describe_error,
     note_refusal,
 )
+from skmmap.wrap.keywords import (
+    note_prefix,
+    say_parameter,
+    takes_keywords,
+)
 from skmmap.wrap.origin import (
     has_sklearns,
     is_sklearn_class,
@@ -100,15 +105,18 @@ __all__ = [
     "is_told",
     "iter_fitted",
     "keep_names",
+    "note_prefix",
     "note_refusal",
     "note_where",
     "own_arrays",
     "replace_parameters",
     "requires_labels",
     "requires_target",
+    "say_parameter",
     "shows_sample_weight",
     "takes",
     "takes_any",
+    "takes_keywords",
     "takes_labels",
     "takes_target_as_it_is",
     "warn_of_callbacks",

@@ -9,14 +9,18 @@ from typing import Any, TypeVar, cast
 
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_selection import SelectFromModel
+from sklearn.linear_model import SGDClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from skmmap.wrap.keywords import takes_keywords
 from skmmap.wrap.own_fit import find_learner
 
 # Those that learn from X alone, and take a y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
+
+_PROBABILITIES = "predict_proba", "predict_log_proba"
 
 
 def delegate(wrapper):
@@ -80,7 +84,7 @@ def available_with(name: str) -> Callable[[_F], _F]:
         getattr(delegate(wrapper), name)  # its AttributeError says why not
         return True
 
-    return available_if(check)
+    return lambda method: available_if(check)(takes_keywords(method))
 
 
 def is_learned(name: str) -> bool:
@@ -94,7 +98,10 @@ def is_learned(name: str) -> bool:
 
 def note_where(error: AttributeError, wrapper, name: str) -> None:
     """Note on the error where a public name is, if the trained estimator has it."""
-    if name.startswith("_") or hasattr(type(wrapper), name):
+    if name.startswith("_"):
+        return
+    if hasattr(type(wrapper), name):
+        _note_reason(error, delegate(wrapper), name)
         return
     estimator = find_trained(wrapper)
     kind = type(estimator)
@@ -104,6 +111,19 @@ def note_where(error: AttributeError, wrapper, name: str) -> None:
     if takes_rows(getattr(kind, name, None)):
         call = f"model.apply_method({name!r}, X) calls it chunk by chunk."
     error.add_note(f"{kind.__name__} has it: {call}")
+
+
+def _note_reason(error: AttributeError, estimator, name: str) -> None:
+    """Note why the estimator lacks a method that its class has, and what would do."""
+    if not hasattr(type(estimator), name):
+        return
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    note = f"{type(estimator).__name__} has no {name}: {cause}."
+    if name in _PROBABILITIES and isinstance(find_learner(estimator)[1], SGDClassifier):
+        note += " Train it with loss='log_loss' or loss='modified_huber'."
+    error.add_note(note)
 
 
 def takes_rows(function) -> bool:

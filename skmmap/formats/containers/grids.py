@@ -89,7 +89,8 @@ class GridStore(ContainerStore):
 
     def _settle(self, rows, start: int, stop: int) -> np.ndarray:
         if self.fills:
-            rows = fill_missing(hide_fills(rows, self.fills), self.where, start)
+            hidden = hide_fills(rows, self.fills)
+            rows = fill_missing(hidden, self.where, start, is_stored=True)
         return super()._settle(rows, start, stop)
 
     def set_fills(self, array) -> None:

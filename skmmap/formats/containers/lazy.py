@@ -129,8 +129,11 @@ def check_type(store: Store, dtype: np.dtype, start: int, stop: int) -> None:
         )
 
 
-def fill_missing(rows, where: str, start: int):
-    """Return rows without a mask: NaN is for what is missing, if there is one."""
+def fill_missing(rows, where: str, start: int, *, is_stored: bool = False):
+    """Return rows without a mask: NaN is for what is missing, if there is one.
+
+    ``is_stored`` says that a value in the file stands for a missing one.
+    """
     if not isinstance(rows, np.ma.MaskedArray):
         return rows
     is_missing = np.ma.getmaskarray(rows)
@@ -142,10 +145,14 @@ def fill_missing(rows, where: str, start: int):
         return rows.filled(_MISSING[rows.dtype.kind])
     width = prod(is_missing.shape[1:])
     first = start + int(is_missing.reshape(len(rows), width).any(axis=1).argmax())
+    stored, raw = "", ""
+    if is_stored:
+        stored = f" (stored as {rows.data[np.ma.getmaskarray(rows)][0]})"
+        raw = "; or give the open dataset, whose values are taken as they are stored"
     raise ValueError(
-        f"{where} has a missing value in row {first:,}, and {rows.dtype} has no NaN "
-        "for it. Write the rows with a value for what is missing, such as "
-        "np.ma.filled(rows, -1), or as floats."
+        f"{where} has a missing value{stored} in row {first:,}, and {rows.dtype} has "
+        "no NaN for it. Write the rows with a value for what is missing, such as "
+        f"np.ma.filled(rows, -1), or as floats{raw}."
     )
 
 

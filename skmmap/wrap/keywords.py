@@ -1,0 +1,82 @@
+"""Which name to write, where a parameter came by position or to the wrong place."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_BY_POSITION = inspect.Parameter.POSITIONAL_OR_KEYWORD
+_BY_NAME = inspect.Parameter.KEYWORD_ONLY
+# Names that other libraries have, and what ChunkedFit calls the same.
+_WRAPPERS = {
+    **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
+    **dict.fromkeys(("batch_size", "chunksize"), "chunk_size"),
+    "seed": "random_state",
+}
+_OF_FIT = {
+    "validation_data": "X_val= and y_val=",
+    "eval_set": "X_val= and y_val=",
+    "weights": "sample_weight=",
+    "weight": "sample_weight=",
+}
+
+
+def takes_keywords(method: _F) -> _F:
+    """Return the method, which says what to name where too much comes by position.
+
+    Python's own message names the class that defines the method, which may be private.
+    """
+    method.__qualname__ = f"ChunkedFit.{method.__name__}"
+    _, *params = inspect.signature(method).parameters.values()
+    most = sum(param.kind is _BY_POSITION for param in params)
+
+    @wraps(method)
+    def checked(self, *args, **kwargs):
+        if len(args) > most:
+            raise TypeError(_say_keywords(method.__name__, params, len(args)))
+        return method(self, *args, **kwargs)
+
+    return cast(_F, checked)
+
+
+def _say_keywords(called: str, params: list, n_given: int) -> str:
+    said = "ChunkedFit" if called == "__init__" else called
+    names = [param.name for param in params if param.kind is _BY_POSITION]
+    others = [f"{param.name}=" for param in params if param.kind is _BY_NAME]
+    count = f"{len(names)} argument{'s' * (len(names) > 1)}"
+    todo = f"Write the names of the others: {', '.join(others)}." if others else ""
+    return (
+        f"{said} takes at most {count} by position ({', '.join(names)}); got "
+        f"{n_given}. {todo}"
+    ).rstrip()
+
+
+def note_prefix(error: ValueError, estimator, params: dict) -> None:
+    """Note on the error of ``set_params`` which names are the estimator's."""
+    own = getattr(estimator, "get_params", dict)()
+    for name in params:
+        if f"'{name}'" in str(error) and name in own:
+            error.add_note(
+                f"{name} is a parameter of {type(estimator).__name__}: write "
+                f"estimator__{name}."
+            )
+
+
+def say_parameter(wrapper, caller: str, name: str, value) -> str:
+    """Say where a parameter goes that ``caller`` was given, "" if nowhere."""
+    kind = type(wrapper.estimator).__name__
+    own = wrapper.get_params(deep=False)
+    to = name if name in own else _WRAPPERS.get(name)
+    said = repr(value) if isinstance(value, int | float | str | None) else "..."
+    if to in own:
+        return f" Set it on the wrapper: ChunkedFit({kind}(), {to}={said})."
+    if name == "callbacks" and hasattr(wrapper, "set_callbacks"):
+        return " Give them to set_callbacks, before fit."
+    if caller == "fit" and name in _OF_FIT:
+        return f" fit takes {_OF_FIT[name]} for that."
+    params = getattr(wrapper.estimator, "get_params", dict)()
+    if name in params:
+        return f" Set it on the estimator: ChunkedFit({kind}({name}={said}))."
+    return ""
