@@ -654,7 +654,8 @@ def test_explain_says_what_fit_does():
         rows, y = make_rows(estimator)
         said = str(wrapper.explain(rows, y))
         wrapper.fit(rows, y)
-        assert f"of {min(wrapper.chunk_size_, len(y)):,} rows" in said
+        n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+        assert f"of {min(wrapper.chunk_size_, n_rows):,} rows" in said
         assert f"{wrapper.n_epochs_} (max_epochs)" in said
 
 
