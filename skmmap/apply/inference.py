@@ -1,4 +1,4 @@
-"""One method of a fitted estimator over all chunks, on one core or on all."""
+"""One method of a fitted estimator over all chunks, by one worker or several."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
@@ -41,23 +41,25 @@ _DOING = {
     "inverse_transform": "transforming back",
     "score": "scoring",
 }
-# Of scikit-learn's, those that hold Python's lock most of the time, as measured.
+# The estimators of scikit-learn that hold the GIL most of the time, as measured by
+# benchmarks/parallel.py.
 _HOLD_GIL = LatentDirichletAllocation, MiniBatchDictionaryLearning
 _SPANS = 4  # for each worker, so that none waits long for the others
-# As many if results stay with the workers: what is lost when they are killed.
+# More if workers write to a file themselves: what is done is noted when a span returns,
+# so a run that is killed loses the spans in progress.
 _SHARED_SPANS = 64
 _CHUNKS = 3  # that a worker may have in memory
-# Results of a span are in memory until it is done: all a small part of the limit.
+# The results of a span are in memory until it is done: a small part of the limit.
 _RESULTS_SHARE = 16
 
 
 def keep_result(chunk: Chunk, result):
-    """Take all that the estimator returns."""
+    """Take what the estimator returns."""
     return result
 
 
 def copy_result(chunk: Chunk, result):
-    """Take a copy: others' estimators may use the memory of a result again."""
+    """Take a copy, since third-party estimators may reuse the memory of a result."""
     return deepcopy(result)
 
 
@@ -76,7 +78,7 @@ def keep_rows(chunk: Chunk, result):
 class Work:
     """A method of a fitted estimator, for the chunks of a table.
 
-    ``take`` makes of each chunk and the result for it what is wanted of them.
+    ``take`` is a function of a chunk and its result that returns what is kept of them.
     ``only_X`` leaves out y and parameters when the method is called. ``report`` is told
     of rows that are done, in this process.
     """
@@ -92,18 +94,18 @@ class Work:
     report: Report = field(default_factory=Report)
 
     def __call__(self, span, is_over) -> list:
-        """Return what `iter_taken` yields for a span, or less if it is over."""
+        """Return what `iter_taken` yields for a span, or a part if it is over."""
         before, chunks = span
         take = self.take
         if take is keep_result and not _is_known(self.estimator):
-            take = copy_result  # before it writes the next one there
+            take = copy_result  # before the next result is written there
         with self.table.lend() as table:
             own = replace(self, table=table, take=take)
             with closing(own.iter_taken(chunks, before)) as taken:
                 return list(takewhile(lambda _: not is_over.is_set(), taken))
 
     def iter_taken(self, chunks, before: int = 0) -> Iterator[tuple]:
-        """Yield start and stop of each chunk, and what is taken of it."""
+        """Yield start and stop of each chunk, and what is taken of its result."""
         call = getattr(self.estimator, self.method)
         with closing(self.table.iter_chunks(chunks)) as read:
             for number, chunk in enumerate(read, start=before + 1):
@@ -118,7 +120,7 @@ class Work:
                 del chunk, result
 
     def _call(self, call: Callable, chunk: Chunk):
-        """Return the result for a chunk, in the form in which it is taken."""
+        """Return the result for a chunk, after changes of form if it is refused."""
         given = replace(chunk, y=None, params={}) if self.only_X else chunk
         refusal = None
         while True:
@@ -139,15 +141,17 @@ class Work:
 def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
     """Yield start and stop of each chunk with what is taken of it, in turn.
 
-    ``chunks`` are those of the work's schedule that are wanted, None for all of them.
-    With several jobs the first chunk shows what is to be done with the others;
-    ``share`` then returns what takes their results where they are computed.
+    ``chunks`` are some of the work's schedule, None for all of them. Results come back
+    in turn, so that sums round in one order. With several workers the first chunk is
+    computed before the others: it shows in which form the estimator takes rows, and
+    what the result looks like. ``share`` then returns a function that takes results in
+    the workers, without sending them back.
     """
     chunks = work.schedule if chunks is None else chunks
-    # No rows are one empty chunk: the estimator says what it thinks of that.
+    # Without rows there is one empty chunk, which the estimator may refuse.
     chunks = chunks if len(chunks) else [(0, 0)]
     jobs = choose_jobs(work.estimator, work.table, chunks, work.n_jobs)
-    # BLAS keeps its own cores only where nobody has asked for any number of them.
+    # BLAS keeps its cores only if no number of jobs is asked for.
     is_free = work.n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():
         if jobs.number == 1 or len(chunks) == 1:
@@ -163,7 +167,7 @@ def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
         nbytes = _find_nbytes(taken)
         yield start, stop, taken
         del taken
-    # What draws on a terminal cannot be pickled.
+    # A report that draws on a terminal cannot be pickled.
     work = replace(work, table=work.table.divide(jobs.number), report=Report())
     if share:
         work.take = share()
@@ -178,7 +182,14 @@ def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
 
 
 def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
-    """Return who can work: as many as memory has room for, and the rows allow."""
+    """Return the workers: as many as fit in memory, threads or processes.
+
+    NumPy and Cython release the GIL, so scikit-learn's estimators use threads; of
+    third-party estimators nothing is known, so they use processes. Rows that are only
+    in the memory of this process always use threads, and rows that one thread alone can
+    read stay on it. An estimator with a generator of random numbers as a parameter has
+    one worker, since results depend on the order of calls.
+    """
     if n_jobs == 1 or not table.is_parallel or _has_generator(estimator):
         return Jobs()
     prefer = "threads" if releases_gil(estimator) else "processes"
@@ -192,7 +203,7 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
 
 
 def _has_generator(estimator) -> bool:
-    """Whether results may depend on how often the estimator was asked before."""
+    """Whether results may depend on earlier calls."""
     params = _find_params(estimator)
     generators = np.random.RandomState, np.random.Generator
     return any(isinstance(value, generators) for value in params.values())
@@ -203,12 +214,12 @@ def _find_params(estimator) -> dict:
 
 
 def releases_gil(estimator) -> bool:
-    """Whether threads can work at the same time: NumPy and Cython let them."""
+    """Whether threads can run the estimator at the same time."""
     return _is_known(estimator) and not isinstance(estimator, _HOLD_GIL)
 
 
 def _is_known(estimator) -> bool:
-    """Whether all of it is of scikit-learn."""
+    """Whether the estimator and its members are scikit-learn's."""
     params = _find_params(estimator).values()
     parts = [estimator, *(part for part in params if hasattr(part, "fit"))]
     return all(is_sklearn_class(type(part)) for part in parts)
@@ -229,7 +240,7 @@ def apply_method(work: Work, output):
         if len(todo) < len(work.schedule):
             n_rows = sum(stop - start for start, stop in todo)
             work.report.skip(work.table.X.n_rows - n_rows)
-        # If a run before has done all of them, none is left.
+        # If an earlier run has done all of them, none is left.
         if len(todo) or not len(work.schedule):
             with closing(iter_results(work, todo, output.share)) as results:
                 for start, stop, result in results:

@@ -23,9 +23,10 @@ from skmmap.order import rows_at
 
 
 def open_output(out, work: Work, fitted, *, resume: bool):
-    """Return what takes the results of chunks, for the parameter ``out`` of a method.
+    """Return the object that takes the results of chunks, for the parameter ``out``.
 
-    ``fitted`` is the estimator with all that it has learned, names of columns too.
+    ``fitted`` is the estimator with everything that it has learned, names of columns
+    included: it is part of the fingerprint by which a run is resumed.
     """
     table = work.table
     n_rows, order = table.X.n_rows, table.X.order
@@ -39,7 +40,7 @@ def open_output(out, work: Work, fitted, *, resume: bool):
     if resume:
         for source in table.sources:
             check_known(source)
-    # Rows in memory would all be looked at for it.
+    # A fingerprint of rows in memory would read all of them.
     is_named = resume or table.is_addressed
     key = _find_key(work, fitted, resume=resume) if is_named else ""
     if resume and not key:
@@ -51,30 +52,34 @@ def open_output(out, work: Work, fitted, *, resume: bool):
 
 
 def _find_key(work: Work, fitted, *, resume: bool) -> str:
-    """Return the fingerprint of what is computed, "" of what cannot be pickled."""
+    """Return the fingerprint of what is computed, "" if it cannot be pickled.
+
+    Files are synchronised before it: until then, writing through a shared map to a page
+    that is already dirty changes no time of the file.
+    """
     for source in work.table.sources if resume else ():
         source.store.sync()
-    # Of what is read, however it is brought.
+    # The same rows have one fingerprint, mapped or read.
     table = work.table.map(lambda source: source.by("map"))
     rows = table.X, table.by_row, table.whole, table.reading.dtype
     parts = work.method, fitted, work.schedule, *rows
     versions = __version__, np.__version__, sklearn.__version__
     try:
         return joblib.hash((parts, versions))
-    except Exception:  # which depends on whose object it is
+    except Exception:  # any type, from pickling code of a third party
         return ""
 
 
 class ArrayOutput:
-    """Results that fill an array of the caller's."""
+    """Results that fill the user's array."""
 
-    share = None  # results have to come here
+    share = None  # results must come back to this process
 
     def __init__(self, array: np.ndarray, order=None):
         self._array, self._order = array, order
 
     def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed."""
+        """Return the chunks to compute."""
         return schedule
 
     def add(self, start: int, stop: int, result) -> None:
@@ -93,4 +98,4 @@ class ArrayOutput:
         return self._array
 
     def close(self) -> None:
-        """Leave the array as far as it has come."""
+        """Leave the array as it is."""

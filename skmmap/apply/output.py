@@ -24,15 +24,15 @@ from skmmap.rows import (
 
 
 class Output:
-    """Collects results chunk by chunk, in the type that they come in.
+    """Collects results chunk by chunk, in the type of the first one.
 
-    The first one decides. Arrays and CSR matrices are copied to where they belong in
-    the result, which widens when a later chunk needs it, so that nothing is held
-    twice; frames and other sparse formats are joined at the end. ``order`` says which
-    row of the result each row that comes is, None that they come in turn.
+    Arrays and CSR matrices are copied to their place in the result, whose data type
+    widens if a later chunk needs it, so that nothing is in memory twice; frames and
+    other sparse formats are joined at the end. ``order`` holds the row of the result
+    for each row that comes; None means that they come in turn.
     """
 
-    share = None  # results have to come here
+    share = None  # results must come back to this process
 
     def __init__(self, n_rows: int, *, keep_index: bool = False, order=None):
         self._n_rows, self._keep_index, self._order = n_rows, keep_index, order
@@ -47,7 +47,7 @@ class Output:
         self._joined.add(start, stop, result)
 
     def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed."""
+        """Return the chunks to compute."""
         return schedule
 
     def result(self):
@@ -55,7 +55,7 @@ class Output:
         return self._joined.result()
 
     def close(self) -> None:
-        """Nothing is left anywhere."""
+        """Do nothing: there is no file."""
 
     def _open(self, first, n_rows: int):
         if is_list_of_rows(first, n_rows):
@@ -79,7 +79,7 @@ class Output:
 
 
 class _Array:
-    """One array of all rows, filled in the order in which they come."""
+    """One array of all rows."""
 
     def __init__(self, n_rows: int, order=None):
         self._n_rows, self._order, self._rows = n_rows, order, None
@@ -133,7 +133,7 @@ class _Csr:
 
 
 def _invert(order) -> np.ndarray:
-    """Return where each row of a result is that came in this order."""
+    """Return the position of each row in a result that came in this order."""
     order = rows_at(order, range(len(order)))
     inverse = np.empty_like(order)
     inverse[order] = np.arange(len(order))
@@ -145,7 +145,7 @@ def _extend(array, n_used: int, more):
     dtype = np.result_type(array, more)
     if dtype != array.dtype:
         array = array.astype(dtype)
-    # Nobody else has the array; a large one is moved by the system, not copied.
+    # Nothing else refers to the array; the system moves a large one without a copy.
     array.resize(n_used + len(more), refcheck=False)
     array[n_used:] = more
     return array
@@ -177,7 +177,7 @@ class _Parts:
 
 
 class _List:
-    """Rows as they come, each an object of its own."""
+    """A list of rows, each an object of its own."""
 
     def __init__(self, n_rows: int, order=None):
         self._rows, self._order = [None] * n_rows, order

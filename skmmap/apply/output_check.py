@@ -1,4 +1,4 @@
-"""Where results are to go: checked before anything is computed, or trained."""
+"""Checks of ``out``, before anything is computed or trained."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,10 @@ from skmmap.rows import Source, Store
 
 
 def check_output(out, table: Table, *, resume: bool):
-    """Return ``out``, a path as an absolute one, if results for X can be put there.
+    """Return ``out``, an absolute path or an array, if results for X can go there.
 
-    That is for none of the files and arrays of the table, which may have more than X.
+    It must not be a file or an array of the table, which may have more than X: before
+    training it holds everything that `fit` is given.
     """
     if resume:
         _check_resumable(out, table.X)
@@ -41,7 +42,7 @@ def check_output(out, table: Table, *, resume: bool):
 
 
 def _check_resumable(out, X: Source) -> None:
-    """Raise unless ``out`` is a file, and X can be told from other rows."""
+    """Raise unless ``out`` is a file and rows have an identity."""
     if out is None or isinstance(out, np.ndarray):
         raise ValueError(
             "resume=True goes on with a file that a run before this one has begun; "
@@ -56,7 +57,7 @@ def _check_resumable(out, X: Source) -> None:
 
 
 def check_known(source: Source) -> None:
-    """Raise unless it can be told whether the rows are those of a run before."""
+    """Raise unless the rows can be compared with those of an earlier run."""
     if not source.store.identity.is_known:
         raise ValueError(
             f"resume=True needs rows that can be told from others, and what is "
@@ -66,7 +67,7 @@ def check_known(source: Source) -> None:
 
 
 def _check_apart(table: Table, what: str, is_at: Callable[[Store], bool]) -> None:
-    """Raise if ``out`` is where anything of the table is read from."""
+    """Raise if anything of the table is read from ``out``."""
     for name, store in table.stores.items():
         if is_at(store):
             raise ValueError(

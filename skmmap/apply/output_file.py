@@ -1,8 +1,10 @@
-"""Results that go straight to a ``.npy`` file.
+"""Results that go to a ``.npy`` file, in which a killed run can be resumed.
 
-It appears under its name when all rows are in it. Until then it has a hidden name,
-made of the fingerprint of what is computed, and behind its rows a byte for each chunk
-that is done: a run that was killed can go on there, and a run of anything else cannot.
+The file appears under its name once all rows are in it. Until then it has a hidden
+name, the fingerprint of estimator, rows, method and versions. After its rows it has a
+byte for each chunk whose rows have reached the disk. So a killed run of the same
+computation can be resumed, and a run of anything else does not find the file. Two runs
+cannot write to it at once (``flock``).
 """
 
 import errno
@@ -32,20 +34,20 @@ from skmmap.disk import (
 from skmmap.order import rows_at
 from skmmap.write import check_storable
 
-# Rows that lie apart go to their places through a map of so many pages at most.
+# Rows out of order are written through a map of this many bytes of pages at most.
 _SCATTERED_NBYTES = 2**23
 _PAGE_NBYTES = 2**12
-# What is done is written down so often; a run that is killed loses no more.
+# Chunks that are done are noted this often: a killed run loses no more.
 _SECONDS = 1.0
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class Written:
-    """Stands for a result that is where it is to be."""
+    """Stands for a result that is already in the file."""
 
 
 class RowsFile:
-    """The places of rows in a file that is laid out; any process can fill them."""
+    """The rows of a file with a header and space for all; any process can fill them."""
 
     def __init__(self, path: Path, offset: int, dtype, shape: tuple, order):
         self._path, self._offset, self._order = path, offset, order
@@ -70,7 +72,11 @@ class RowsFile:
             file.write(result.reshape(-1).view(np.uint8).data)
 
     def _scatter(self, places: np.ndarray, result: np.ndarray) -> None:
-        """Put rows where they belong, through maps that are gone again at once."""
+        """Write rows out of order, through maps that are closed at once.
+
+        The space was allocated before: on a full disk, writing through a map would
+        crash the process (SIGBUS).
+        """
         step = max(1, _SCATTERED_NBYTES // max(_PAGE_NBYTES, self.row_nbytes))
         for first in range(0, len(places), step):
             here = slice(first, first + step)
@@ -91,7 +97,7 @@ class FileOutput:
             self._out = Unfinished(path, key=key, resume=resume)
 
     def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed: those that are not done."""
+        """Return the chunks to compute: those that are not done yet."""
         self._numbers = {chunk: number for number, chunk in enumerate(schedule)}
         done = self._find_done() if self._resume else b""
         if not done:
@@ -100,7 +106,7 @@ class FileOutput:
         return [chunk for chunk, number in self._numbers.items() if not done[number]]
 
     def _find_done(self) -> bytes:
-        """Return a byte for each chunk, nothing if there is no file to go on with."""
+        """Return a byte for each chunk, nothing without a file to resume."""
         try:
             header = self._out.read(read_header, "out")
         except ValueError:  # killed before the first chunk
@@ -120,7 +126,7 @@ class FileOutput:
         self._end = len(self._header) + self._n_rows * self._rows.row_nbytes
 
     def share(self) -> "RowsFile":
-        """Return what puts results in their places, in any process."""
+        """Return a function that writes results to the file, in any process."""
         return self._rows
 
     def add(self, start: int, stop: int, result) -> None:
@@ -138,17 +144,16 @@ class FileOutput:
                 self._note_done()
 
     def _lay_out(self, result: np.ndarray) -> None:
-        """Make room for all rows, now that it is known what they are."""
+        """Allocate space for all rows, once the first result shows what they are."""
         said = f"The result has the dtype {result.dtype}"
         self._describe(check_storable(result.dtype, said), result.shape[1:])
         with self._explaining():
-            # All of it, or a map of what has no room would kill the process.
             self._out.allocate(self._end + len(self._numbers))
             self._out.write_at(0, self._header)
             self._out.flush()
 
     def _note_done(self) -> None:
-        """Write down what is done, after the rows have reached the disk."""
+        """Note the chunks that are done, after their rows have reached the disk."""
         self._out.sync()
         for number in self._new:
             self._out.write_at(self._end + number, b"\x01")
@@ -166,11 +171,11 @@ class FileOutput:
             return np.load(self._path, mmap_mode="r")
 
     def close(self) -> None:
-        """Leave nothing of a file that is not whole, or what can be gone on with."""
+        """Delete an incomplete file, or leave it to be resumed."""
         if self._is_over:
             return
         if self._resume and self._rows is not None:
-            with suppress(OSError):  # of a full disk, which was said already
+            with suppress(OSError):  # such as a full disk, which was raised before
                 self._note_done()
             self._out.close()
         else:
@@ -178,7 +183,7 @@ class FileOutput:
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """Say what was to be written, when the disk refuses it."""
+        """Note on an error of the disk what was being written."""
         try:
             yield
         except OSError as error:

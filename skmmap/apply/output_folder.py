@@ -1,6 +1,6 @@
 """Sparse results that go to a folder of three files.
 
-The folder appears under its name when all rows are in it.
+The folder appears under its name once all rows are in it.
 """
 
 import os
@@ -23,14 +23,14 @@ from skmmap.write import NpyWriter
 class FolderOutput:
     """Sparse results in a folder of three files, as `open_rows` takes it."""
 
-    share = None  # the rows of one chunk say where those of the next one go
+    share = None  # where the rows of a chunk go depends on those before
 
     def __init__(self, path: Path):
         self._path, self._writers, self._opened = path, {}, ExitStack()
         self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
 
     def choose(self, schedule) -> Iterable:
-        """Return the chunks that are to be computed."""
+        """Return the chunks to compute."""
         return schedule
 
     def add(self, start: int, stop: int, result) -> None:
@@ -69,6 +69,6 @@ class FolderOutput:
         return open_rows(self._path)
 
     def close(self) -> None:
-        """Leave nothing of a folder that is not whole."""
+        """Delete an incomplete folder."""
         self._opened.__exit__(OSError, None, None)
         shutil.rmtree(self._hidden, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Is what an estimator returns for a chunk a result by row, and can it be stored."""
+"""Checks that the result for a chunk has a row for each row, and can be stored."""
 
 from collections.abc import Iterator
 from numbers import Number
@@ -11,9 +11,9 @@ from skmmap.rows import is_frame
 
 
 def is_list_of_rows(result, n_rows: int) -> bool:
-    """Whether a result is a list with an array, or a list of any length, for each row.
+    """Whether a result is a list with an array or a list for each row.
 
-    Arrays that are as long as the chunk are outputs.
+    A list of arrays as long as the chunk has an array for each output instead.
     """
     if type(result) is not list or len(result) != n_rows:
         return False
@@ -74,7 +74,7 @@ def _describe(result) -> str:
 
 
 def to_array(result, start: int, stop: int) -> np.ndarray:
-    """Return the result for some rows as an array, if it is one."""
+    """Return the result for some rows as an array; raise if it is of another type."""
     if is_list_of_rows(result, stop - start):
         raise TypeError(
             "The result is a list with an item of its own length for each row, and "
@@ -92,7 +92,7 @@ def to_array(result, start: int, stop: int) -> np.ndarray:
 
 
 def check_fits(result: np.ndarray, shape, dtype, start: int, stop: int) -> None:
-    """Raise unless rows can be put where such rows are expected."""
+    """Raise unless rows have the shape and data type of ``out``."""
     rows = f"{describe_rows(start, stop)} of the result"
     if result.shape[1:] != tuple(shape):
         raise ValueError(

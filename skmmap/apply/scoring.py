@@ -1,8 +1,9 @@
 """An estimator's own score on all rows, from chunks.
 
-The mean of the chunks' scores is not the score: R2 compares with the mean of all
-rows, and a short tail would count as much as a whole chunk. How each kind of score
-adds up is written down here, by the function that computes it.
+The mean of the chunks' scores is not the score: R2 compares with the mean of all rows,
+and a short last chunk would count as much as a whole one. A table at the end has a
+function for each ``score`` of scikit-learn that is known to add up. Any other ``score``
+runs as it is, and the methods that it calls go chunk by chunk.
 """
 
 import math
@@ -53,7 +54,7 @@ def compute_score(work: Work, by_chunks: Callable):
     """Return the ``score`` of the work's estimator on all rows.
 
     ``by_chunks(method, take)`` returns that method as a function of X that goes chunk
-    by chunk; it serves the scores that are not known here.
+    by chunk, for scores that are not in the table.
     """
     estimator, table = work.estimator, work.table
     scored = _find_scored(estimator)
@@ -66,15 +67,17 @@ def compute_score(work: Work, by_chunks: Callable):
 
 
 def _has_r2(table) -> bool:
-    """Whether R2 is defined; if not, scikit-learn is to say so itself."""
+    """Whether R2 is defined; if not, scikit-learn's own function warns or raises."""
     y = table.y
     return y is not None and y.n_rows > 1 and y.dtype.kind in "biuf"
 
 
 def _find_scored(estimator):
-    """Return the part whose ``score`` counts: that of others only hands rows on to it.
+    """Return the member whose ``score`` is computed.
 
-    These transform rows before it, or do nothing, as for their predictions.
+    It is the last step of a pipeline, or the model inside a search: the others only
+    transform rows or pass them on, as they do for predictions, so that they need not
+    get all rows at once.
     """
     for kind, name in _HAND_ON.items():
         if isinstance(estimator, kind) and not isinstance(estimator, RFECV):
@@ -94,13 +97,13 @@ _HAND_ON = {
 
 
 def _is_search(estimator) -> bool:
-    """Whether it is one of scikit-learn's searches, which have a model inside."""
+    """Whether it is one of scikit-learn's searches, which hold the best model."""
     has_best = "best_estimator_" in getattr(estimator, "__dict__", ())
     return has_best and has_sklearns(estimator, "score")
 
 
 def _score_whole(estimator, table, methods: dict):
-    """Run the estimator's own ``score``; what it predicts inside goes by chunks."""
+    """Run the estimator's own ``score``; its predictions go chunk by chunk."""
     scorer = _ask_instead(estimator, methods)
     if _is_search(estimator):
         scorer.best_estimator_ = _ask_instead(estimator.best_estimator_, methods)
@@ -110,7 +113,7 @@ def _score_whole(estimator, table, methods: dict):
 
 
 def _ask(work: Work, method: str, by_chunks: Callable):
-    """Return the method as a function of X that goes by chunks, if its results can."""
+    """Return the method as a function of X that goes by chunks, if results are rows."""
     if is_sklearns(work.estimator):
         return by_chunks(method, keep_result)
 
@@ -118,7 +121,7 @@ def _ask(work: Work, method: str, by_chunks: Callable):
         try:
             return by_chunks(method, keep_rows)(X, **params)
         except NotByRowError:
-            # skfolio predicts a portfolio, whose ratio is that of all rows together.
+            # skfolio predicts a portfolio, whose ratio is one of all rows together.
             rows = work.form.apply(open_source(X, "X").load())
             return getattr(work.estimator, method)(rows, **params)
 
@@ -126,9 +129,9 @@ def _ask(work: Work, method: str, by_chunks: Callable):
 
 
 def _ask_instead(estimator, methods: dict):
-    """Return a shallow copy that asks ``methods`` where its own would be called."""
+    """Return a shallow copy with ``methods`` in place of its own."""
     if not hasattr(estimator, "__dict__"):
-        return estimator  # nothing can be put there: its own methods get all rows
+        return estimator  # no place for attributes: its own methods get all rows
     scorer = copy(estimator)
     for name, method in methods.items():
         method.__name__ = name  # by which scikit-learn's scorers ask for it
@@ -149,7 +152,7 @@ def _take_hits(chunk, score) -> tuple:
     """Return the weight of what is right in a chunk, and of all of it."""
     weight = _find_weights(chunk).sum()
     hits = score * weight
-    # Without weights these are counts, which the division made inexact.
+    # Without weights this is a count, which the division made inexact.
     return hits if "sample_weight" in chunk.params else round(hits), weight
 
 
@@ -201,7 +204,7 @@ def _take_words(chunk, score) -> tuple:
 
 
 def _iter_taken(work: Work, take):
-    """Yield what is taken of each chunk; those of no weight are left out."""
+    """Yield what is taken of each chunk; chunks without weight are skipped."""
     chunks, weights = work.schedule, work.table.by_row.get("sample_weight")
     if weights is not None:
         chunks = [rows for rows in chunks if weights.read(*rows).any()]

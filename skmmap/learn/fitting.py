@@ -127,7 +127,10 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
         with hidden_names(trained, X):
             learned = training.run()
     except BaseException:
-        if trained is not None:  # and has learned the chunks before
+        # It has learned the chunks before the error, as in the hand-written loop. A
+        # copy before each call would take too long, and not every model can be copied
+        # (the tree of a Birch may be too deep).
+        if trained is not None:
             learner.finish()
         raise
     learner.finish()

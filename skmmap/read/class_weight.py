@@ -8,10 +8,10 @@ _LISTED = 20  # labels in a message
 
 
 class ClassWeight:
-    """What each label weighs; labels of which nothing is said weigh 1.
+    """The weight of each label; 1 for labels that are not in ``weights``.
 
-    Rows ``may_miss`` their label, or have one that is not among ``classes``; they
-    weigh 1 too.
+    If rows ``may_miss`` their label, or have one that is not in ``classes``, their
+    weight is 1 too.
     """
 
     def __init__(self, classes, weights: dict, *, may_miss: bool = False):

@@ -1,7 +1,7 @@
 """Tasks that bring the rows of a buffer, piece by piece, on any thread.
 
-A piece is small, so that no thread waits in one for long, and knows where its rows go,
-so that pieces can run in any order.
+A piece is small, so that no thread waits for one for long, and it knows where its rows
+go, so that pieces can run in any order.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from skmmap.rows import Source
 def iter_pieces(
     source: Source, blocks: list, nbytes: int, do: Callable
 ) -> Iterator[Callable]:
-    """Yield ``do(start, stop)`` for the pieces of blocks, of so many bytes each."""
+    """Yield ``do(start, stop)`` for the pieces of blocks, of ``nbytes`` bytes each."""
     step = max(1, nbytes // max(1, source.row_nbytes))
     for first, last in blocks:
         for start in range(first, last, step):
@@ -73,7 +73,7 @@ def _as_items(rows: np.ndarray) -> np.ndarray:
 
 
 def collect(source: Source, buffer: Buffer, rows: dict) -> None:
-    """Put the rows of a buffer that are in no array under their source's key."""
+    """Read the rows of a source that is not an array, and put them into ``rows``."""
     with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
         read = [source.read(start, stop) for start, stop in buffer.blocks]
         if buffer.places is None:

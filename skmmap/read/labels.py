@@ -1,4 +1,4 @@
-"""One bounded scan of y: is it usable, which labels has it, how sorted do they lie."""
+"""One bounded scan of y: its labels, their counts, and how sorted they are."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +18,7 @@ from skmmap.read.values import (
 
 @dataclass(frozen=True)
 class Labels:
-    """What a scan found in y: the labels, how often each occurs, how sorted they lie.
+    """What a scan found in y: the labels, how often each occurs, how sorted they are.
 
     ``classes`` and ``counts`` are lists, with an entry for each column, if y is 2-D.
     """
@@ -28,14 +28,14 @@ class Labels:
     sortedness: float = 0.0
 
     def among(self, classes) -> "Labels":
-        """Return those that are among ``classes``, where they are of one column."""
+        """Return those that are among ``classes``, if y has one column."""
         if isinstance(self.classes, list) or self.counts is None:
             return self
         kept = np.isin(self.classes, np.asarray(classes))
         return replace(self, classes=self.classes[kept], counts=self.counts[kept])
 
     def balance(self) -> dict:
-        """Return the weight of each label by which all weigh the same in sum."""
+        """Return the weight of each label that gives all labels the same total."""
         n_rows = self.counts.sum()
         weights = n_rows / (len(self.classes) * self.counts)
         return dict(zip(self.classes.tolist(), weights.tolist(), strict=True))
@@ -66,7 +66,7 @@ def scan_labels(y, *, per_column: bool, may_miss: bool = False) -> Labels:
 
 
 def warn_of_empty(labels: Labels) -> None:
-    """Warn of empty strings, which are what a file has where a label is missing."""
+    """Warn of empty strings, which files have in place of missing labels."""
     several = isinstance(labels.classes, list)
     for classes in labels.classes if several else [labels.classes]:
         if classes.dtype.kind == "U" and "" in classes[:1]:

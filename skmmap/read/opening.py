@@ -1,4 +1,4 @@
-"""Which of a method's arguments have a value for each row, and open as a table."""
+"""Opens the arguments of a method as a table: X, y, and what has a value by row."""
 
 import os
 from numbers import Number
@@ -25,9 +25,9 @@ from skmmap.read.values import (
 def open_table(
     X, y=None, params=None, reading=AS_GIVEN, *, is_checked: bool = True
 ) -> Table:
-    """Return a table; whatever of ``params`` has a value for each row is sliced.
+    """Return a table, in which all ``params`` with a value for each row are sources.
 
-    Weights have to be numbers, one for each row, unless ``is_checked`` is False.
+    Weights must be numbers, one for each row, unless ``is_checked`` is False.
     """
     by_row, whole = {}, {}
     for name, value in (params or {}).items():
@@ -49,15 +49,15 @@ def open_table(
     return table
 
 
-# Parameters of `fit` that have rows of their own, or else a number or None.
+# Parameters of `fit` that have rows of their own, unless they are a number or None.
 _OWN_ROWS = "y", "sample_weight", "X_val", "y_val", "sample_weight_val"
 _LABELS = "classes", "class_weight"
 
 
 def open_given(X, y, params: dict) -> Table:
-    """Return a table of all that `fit` is given, to be asked where it is read from.
+    """Return a table of everything that `fit` is given, to ask where it is stored.
 
-    Nothing else is checked, nor brought: the rows of X_val are others than those of X.
+    Nothing else is checked or read: X_val has other rows than X.
     """
     X, by_row, whole = open_source(X, "X"), {}, {}
     for name, value in {"y": y, **params}.items():
@@ -81,7 +81,7 @@ def _check_weights(source, n_rows: int):
 
 
 def _is_source(value) -> bool:
-    """Whether ``value`` is a path, or a list of shards, and not itself a parameter."""
+    """Whether ``value`` is a path or a list of shards, rather than a parameter."""
     if isinstance(value, str | bytes):  # which may be a text for the estimator
         return find_suffix(os.fsdecode(value)) in NPY
     return is_path(value) or is_shards(value, is_text=True)

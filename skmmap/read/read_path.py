@@ -1,4 +1,4 @@
-"""How the rows of files are brought: shown by a map, or read into memory."""
+"""Whether the rows of files are memory-mapped or read into buffers."""
 
 import mmap
 import os
@@ -18,13 +18,14 @@ from skmmap.formats.files import (
 
 READS = "auto", "map", "buffer", "uncached"
 
-# Files that take more of the memory that is free push each other out of the cache.
+# Files that take a larger share of free memory push each other out of the page cache.
+# Readahead does not help there: pages that are brought early are reclaimed first.
 _SHARE = 0.8
-# What is read in one piece: large enough for any disk, and soon over where reading has
-# to stop.
+# Bytes of one read: large enough for any disk, and short when reading has to stop.
 _PIECE_NBYTES = 2**22
 _PIECE_SHARE = 128
-# Kinds of file systems on which a page that cannot be brought kills the process.
+# Types of file systems on which a lost connection means a page that cannot be brought,
+# which crashes the process (SIGBUS).
 _NETWORK = re.compile(
     "9p|afs|beegfs|ceph|cephfs|cifs|coda|davfs|drvfs|fuse|gfs|glusterfs|gpfs|lustre|"
     "ncpfs|nfs|orangefs|panfs|prl_fs|pvfs|smb|smbfs|virtiofs"
@@ -32,23 +33,23 @@ _NETWORK = re.compile(
 
 
 class Reading(NamedTuple):
-    """How rows are to be read: what the user asked for, and what is done with them."""
+    """How rows are read: what the user asked for, and how the rows are used."""
 
     read: str = "map"
     dtype: np.dtype | None = None
     memory_limit: int = 2**29
     is_mixed: bool = False
-    # Threads. Disks reach their full speed with a few requests at a time; results do
-    # not depend on the number.
+    # Threads: disks reach full speed with a few requests at a time. Results do not
+    # depend on their number.
     n_readers: int = 4
 
     @property
     def piece_nbytes(self) -> int:
-        """Bytes that a thread reads at once: all threads a small part of the limit."""
+        """Bytes of one read; all threads together use a small part of the limit."""
         return min(_PIECE_NBYTES, max(1, self.memory_limit // _PIECE_SHARE))
 
     def cast(self, X):
-        """Return X as it is read in ``dtype``."""
+        """Return X, cast to ``dtype`` as it is read."""
         if self.dtype is None:
             return X
         if not (X.store.is_array or X.store.is_sparse) or X.dtype.kind not in "biuf":
@@ -64,7 +65,7 @@ class Reading(NamedTuple):
         return X.to_dtype(self.dtype)
 
     def bring(self, sources: list) -> list:
-        """Return sources whose files are mapped or read; None stays None."""
+        """Return the sources with their files mapped or read; None stays None."""
         files = {}
         for source in sources:
             files |= {} if source is None else source.store.files
@@ -72,7 +73,7 @@ class Reading(NamedTuple):
         return [source and source.by(how) for source in sources]
 
     def choose(self, files: dict) -> tuple[str, str]:
-        """Return how ``files``, with their bytes, are brought, and why."""
+        """Return how ``files``, a dict of paths and bytes, are read, and why."""
         if not files:
             return "map", "X is in memory"
         if self.read != "auto":
@@ -96,10 +97,10 @@ class Reading(NamedTuple):
 
 
 def find_free_memory() -> int | None:
-    """Return the bytes that this process may fill with pages of files, if known.
+    """Return the bytes of free memory for pages of files, None if unknown.
 
-    What the cache holds counts as free, on the machine and in every control group. The
-    addresses that ``ulimit -v`` leaves are a limit too.
+    The page cache counts as free, on the machine and in every control group. The
+    address space that ``ulimit -v`` leaves is a limit too.
     """
     if sys.platform != "linux":
         try:
@@ -111,13 +112,13 @@ def find_free_memory() -> int | None:
         free += _iter_group_memory(Path("/proc/self/cgroup").read_text())
     except (OSError, KeyError, ValueError):
         return None
-    with suppress(OSError):  # some systems do not tell
+    with suppress(OSError):  # not every system shows its limits
         free += _iter_addresses()
     return min(free)
 
 
 def _iter_addresses(folder="/proc/self") -> Iterator[int]:
-    """Yield the bytes that may still be mapped, where their number is limited."""
+    """Yield the bytes of address space that are left, if it is limited."""
     limits = Path(folder, "limits").read_text()
     if limit := re.search(r"^Max address space +(\d+)", limits, re.MULTILINE):
         n_pages = int(Path(folder, "statm").read_text().split()[0])
@@ -142,7 +143,7 @@ _V2 = "memory.max", "memory.current", "file"
 
 
 def _find_group_memory(group: Path, limit: str, usage: str, cache: str) -> int | None:
-    """Return the free bytes of one control group, None if it has no limit."""
+    """Return the free bytes of one control group, None without a limit."""
     try:
         most = (group / limit).read_text().strip()
         if most == "max":
@@ -166,13 +167,13 @@ def _unescape(match: re.Match) -> bytes:
 
 
 def find_network(path, mounts="/proc/self/mounts") -> str:
-    """Return the kind of the network file system that a file is on, "" if on none."""
+    """Return the type of the network file system that holds a file, "" if none does."""
     try:
         lines = Path(mounts).read_bytes().splitlines()
     except OSError:
         return ""
     path = Path(os.path.realpath(path))
-    kinds = {}  # of places: what is mounted last hides what was there
+    kinds = {}  # by mount point: the last mount hides earlier ones
     for line in lines:
         _, place, kind, *_ = line.split(b" ")
         place = os.fsdecode(re.sub(rb"\\([0-7]{3})", _unescape, place))

@@ -1,4 +1,4 @@
-"""Brings what comes next while somebody works on what is there."""
+"""Reads the next buffer in threads while the estimator works on this one."""
 
 import mmap
 import sys
@@ -19,22 +19,23 @@ from skmmap.disk import (
     explaining,
 )
 
-_IN_PAGES = 2**20  # from so many bytes on, memory is taken and given back in pages
-_KEPT = 4  # as many as are in use at once, and one more
+_IN_PAGES = 2**20  # from this size on, memory is allocated and freed in whole pages
+_KEPT = 4  # buffers: as many as are in use at once, and one more
 
 
 class Memory:
-    """Memory that is used again once nobody looks at it.
+    """Memory that is reused once nobody refers to it.
 
-    Whoever keeps a view of what is in it keeps it as it is: it is left to him, and
-    other memory is taken.
+    Python's count of references says so, since views of NumPy refer to the array that
+    owns the memory. An estimator that keeps a view keeps that memory unchanged: it is
+    not reused, and other memory is allocated.
     """
 
     def __init__(self):
         self._kept, self._known = [], {}
 
     def take(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
-        """Return an array of any content."""
+        """Return an array with arbitrary values."""
         nbytes = prod(shape) * dtype.itemsize
         if dtype.hasobject or dtype.kind == "T":
             return np.empty(shape, dtype)
@@ -42,7 +43,7 @@ class Memory:
         for i in range(len(kept)):
             if kept[i].nbytes >= nbytes and _count_users(kept, i) == _NO_USERS:
                 return np.ndarray(shape, dtype, kept[i])
-        # What is idle is too small, and would be held for nothing.
+        # Idle memory is too small here, and is freed.
         busy = [i for i in range(len(kept)) if _count_users(kept, i) > _NO_USERS]
         self._kept = [kept[i] for i in busy[-_KEPT + 1 :]]
         del kept
@@ -64,12 +65,12 @@ class Memory:
 def _take_memory(nbytes: int) -> np.ndarray:
     if nbytes < _IN_PAGES:
         return np.empty(max(1, nbytes), np.uint8)
-    # Aligned to pages, and given back to the system as soon as nobody has it.
+    # Aligned to pages, and returned to the system as soon as it is freed.
     with explaining(nbytes, BUFFER):
         return np.frombuffer(mmap.mmap(-1, nbytes, **_PRIVATE), np.uint8)
 
 
-# Shared memory, which it would be otherwise, is counted and limited apart.
+# By default it would be shared memory, which is counted and limited separately.
 _FLAGS = [getattr(mmap, name, None) for name in ("MAP_PRIVATE", "MAP_ANONYMOUS")]
 _PRIVATE = {} if None in _FLAGS else {"flags": sum(_FLAGS)}
 
@@ -82,7 +83,7 @@ _NO_USERS = _count_users([np.empty(1)], 0)
 
 
 class Load:
-    """Something to bring: tasks that can run in any order, on any thread."""
+    """A buffer to be read: tasks that can run in any order, on any thread."""
 
     def __init__(self, content, tasks: list[Callable]):
         self.content, self.tasks = content, tasks
@@ -90,12 +91,12 @@ class Load:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Bring it now."""
+        """Run all tasks now."""
         for task in self.tasks:
             task()
 
     def run_task(self, task: Callable) -> None:
-        """Run one of the tasks; what it raises is kept for the consumer."""
+        """Run one of the tasks; an error is kept for the consumer."""
         try:
             task()
         except BaseException as error:
@@ -106,28 +107,28 @@ class Load:
                 self._done.set()
 
     def wait(self) -> None:
-        """Wait until all tasks have run, and raise what one has raised."""
+        """Wait until all tasks have run, and raise the first error."""
         if self.tasks:
             self._done.wait()
         self.check()
 
     def check(self) -> None:
-        """Raise what a task has raised until now."""
+        """Raise the first error so far."""
         if self._failed:
             raise self._failed[0]
 
 
 class Readers:
-    """Threads that run the tasks of loads, first come first served, until the end."""
+    """Threads that run the tasks of loads in the order in which they come."""
 
     def __init__(self):
         self._tasks, self._is_over = SimpleQueue(), threading.Event()
         self._threads = []
-        # However this ends: nobody waits for what nobody can start.
+        # Threads end with this object, however that ends: they would wait forever.
         weakref.finalize(self, self._tasks.put, None)
 
     def open(self, number: int) -> None:
-        """Start so many threads, or fewer where the system does not allow as many."""
+        """Start ``number`` threads, or fewer if the system allows no more."""
         for i in range(number):
             thread = threading.Thread(
                 target=_work,
@@ -135,27 +136,27 @@ class Readers:
                 name=f"skmmap-reader-{i}",
                 daemon=True,
             )
-            # Before it starts: whoever interrupts that leaves none behind.
+            # Before it starts, so that Ctrl-C in between leaves no thread behind.
             self._threads.append(thread)
             try:
                 thread.start()
-            except RuntimeError:  # where memory for its stack is not to be had
+            except RuntimeError:  # no memory for its stack
                 self._threads.pop()
                 break
 
     def start(self, load: Load | None) -> None:
-        """Have a load brought; without threads, now."""
+        """Have the tasks of a load run; without threads, run them now."""
         if load is None:
             return
         for task in load.tasks:
             if self._threads:
-                # With what holds here, such as numpy.errstate.
+                # In the context of the caller, such as its numpy.errstate.
                 self._tasks.put((load, partial(copy_context().run, task)))
             else:
                 load.run_task(task)
 
     def close(self) -> None:
-        """Leave out what has not begun, and wait for the rest."""
+        """Skip tasks that have not begun, and wait for the others."""
         self._tasks.put(None)
         self._is_over.set()
         for thread in self._threads:
@@ -168,15 +169,16 @@ def _work(tasks: SimpleQueue, is_over: threading.Event) -> None:
         load, task = item
         if not is_over.is_set():
             load.run_task(task)
-        del item, load, task  # or memory would look as if it were in use
+        del item, load, task  # or their memory would count as in use
     tasks.put(None)  # for the next thread
 
 
 def bring(loads: Iterable[Load], n_readers: int) -> Iterator[tuple]:
-    """Yield each content once it is there, and a function to call now and then.
+    """Yield the content of each load once it is read, and a function to call at times.
 
-    That function raises what bringing the next one has raised meanwhile. The threads
-    end with the iterator; where there is one load, or nothing to do, there are none.
+    That function raises an error of the next load, so that the consumer need not
+    finish this one first. The threads end with the iterator; there are none for a
+    single load, or without tasks.
     """
     loads = iter(loads)
     head = list(islice(loads, 2))
@@ -189,6 +191,8 @@ def bring(loads: Iterable[Load], n_readers: int) -> Iterator[tuple]:
         head.clear()
         readers.start(first)
         while first is not None:
+            # One load ahead, never more: nothing has to be stopped or counted, and a
+            # slow consumer holds two.
             readers.start(second)
             first.wait()
             content, check = first.content, second.check if second else _nothing

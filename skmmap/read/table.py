@@ -1,4 +1,4 @@
-"""X, y and all that goes row by row, and how a schedule's chunks come of them."""
+"""X, y and all else that has a value for each row, and the chunks of a schedule."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -36,13 +36,13 @@ from skmmap.rows import (
 )
 
 AS_GIVEN = Reading()
-# Pieces that are brought together where that takes no memory: fewer threads to wake.
-_SHOWN_PIECES = 4
+# Pieces of a map that are brought together, which takes no memory: fewer threads wake.
+_MAPPED_PIECES = 4
 
 
 @dataclass(frozen=True)
 class Table:
-    """X with what goes along with its rows, and the parameters that do not."""
+    """X, the sources with a value for each row, and the parameters without one."""
 
     X: Source
     y: Source | None = None
@@ -52,7 +52,7 @@ class Table:
     reading: Reading = AS_GIVEN
     # What rows are read into, by the number of their source.
     _memory: dict = field(default_factory=dict, init=False, repr=False)
-    # Tables that were lent, and came back.
+    # Tables that were lent and returned.
     _spare: deque = field(default_factory=deque, init=False, repr=False)
 
     @property
@@ -62,13 +62,13 @@ class Table:
 
     @property
     def group_rows(self) -> int:
-        """Rows that are brought together, in chunks or not."""
+        """Rows that are read together, regardless of chunks."""
         if not all(source.store.is_array for source in self.sources):
             return 1
         nbytes, n_rows = self.reading.piece_nbytes, self.X.n_rows
-        # Of a selection with gaps, some would be gathered in memory.
+        # A selection with gaps has no views: its rows are gathered in memory.
         if n_rows and all(s.view(0, n_rows) is not None for s in self.sources):
-            nbytes *= _SHOWN_PIECES
+            nbytes *= _MAPPED_PIECES
         return max(1, nbytes // max(1, self.row_nbytes))
 
     @property
@@ -78,7 +78,7 @@ class Table:
 
     @property
     def is_parallel(self) -> bool:
-        """Whether several threads can each have a table of these rows."""
+        """Whether several threads can read these rows at the same time."""
         return not any(source.store.is_bound for source in self.sources)
 
     @property
@@ -88,7 +88,11 @@ class Table:
 
     @contextmanager
     def lend(self) -> Iterator["Table"]:
-        """Lend the table to a thread; others get another, and share nothing of it."""
+        """Lend the table to a thread.
+
+        Each thread gets a table of its own, since reused memory and the windows of a
+        map serve one thread.
+        """
         try:
             table = self._spare.pop()
         except IndexError:
@@ -97,9 +101,9 @@ class Table:
         self._spare.append(table)
 
     def divide(self, number: int) -> "Table":
-        """Return the table for so many at a time, each of whom is lent one.
+        """Return the table for ``number`` workers, each of which is lent one.
 
-        They share the memory limit, and one reader is enough for each.
+        They share the memory limit, and one reader thread is enough for each.
         """
         limit = max(1, self.reading.memory_limit // number)
         divided = self.reading._replace(memory_limit=limit, n_readers=1)
@@ -107,7 +111,7 @@ class Table:
         return replace(self, reading=divided._replace(read=how))
 
     def __getstate__(self) -> dict:
-        # Elsewhere it keeps nothing, since nobody would let go of that.
+        # In another process nothing would ever free them.
         return vars(self) | {"_memory": {}, "_spare": deque(maxlen=0)}
 
     def holds(self, array: np.ndarray) -> bool:
@@ -117,13 +121,13 @@ class Table:
         )
 
     def finish(self) -> None:
-        """Raise if the rows are no longer those that a run began with."""
+        """Raise if the rows have changed since the run began."""
         for source in self.sources:
             source.store.finish()
 
     @property
     def stores(self) -> dict[str, Store]:
-        """What all rows and other arrays are read from, by the names of the user's."""
+        """The stores of all rows and arrays, by the names of the parameters."""
         named = {"X": self.X, "y": self.y, **self.by_row}
         stores = {
             name: source.store for name, source in named.items() if source is not None
@@ -133,9 +137,9 @@ class Table:
         return stores | arrays
 
     def in_file_order(self) -> "Table":
-        """Return the table with its rows in the order in which those of X lie.
+        """Return the table with its rows in the order in which X has them on disk.
 
-        So all that comes after reads by slices, and only results have to be put back.
+        Everything after it reads by slices, then, and only results have to be put back.
         """
         order = self.X.find_file_order()
         if order is None:
@@ -143,28 +147,28 @@ class Table:
         return self.map(lambda source: source.reorder(order))
 
     def keep(self, picked) -> "Table":
-        """Return the table with some of its rows, ascending."""
+        """Return the table with some of its rows, in ascending order."""
         return self.map(lambda source: source.keep(picked))
 
     def to_score(self) -> "Table":
-        """Return what a score is computed of; one weight for all changes none."""
+        """Return the table of a score, in which one weight for all has no effect."""
         weights = {k: v for k, v in self.by_row.items() if k == "sample_weight"}
         return Table(self.X, self.y, weights, reading=self.reading)
 
     def sample(self, picked):
-        """Return X, y and the weights of some rows in memory; None for what is not."""
+        """Return X, y and weights of some rows in memory; None if there are none."""
         sources = self.X, self.y, self.by_row.get("sample_weight")
         return [source and source.select(picked).load() for source in sources]
 
     def map(self, change) -> "Table":
-        """Return the table with its sources changed."""
+        """Return the table with ``change`` applied to its sources."""
         y = None if self.y is None else change(self.y)
         by_row = {name: change(source) for name, source in self.by_row.items()}
         return replace(self, X=change(self.X), y=y, by_row=by_row)
 
     @property
     def sources(self) -> list[Source]:
-        """X, y and all that goes along with the rows."""
+        """X, y and all else with a value for each row."""
         sources = [self.X, self.y, *self.by_row.values()]
         return [source for source in sources if source is not None]
 
@@ -187,7 +191,7 @@ class Table:
             closing(bring(loads, self.reading.n_readers)) as ready,
             ExitStack() as at_end,
         ):
-            # Before the threads are waited for, so that what they read ends early.
+            # Before waiting for the threads, so that their reads end early.
             at_end.callback(stopped.set)
             for brought, check in ready:
                 for start, stop in brought.buffer.chunks:
@@ -199,11 +203,11 @@ class Table:
                     del chunk
                 for source in brought.mapped:
                     source.store.verify()
-                # Or two buffers would be there while the next one is asked for.
+                # Or there would be two buffers while the next one is read.
                 del brought, check
 
     def _prepare(self, buffer: Buffer, stopped: Event) -> Load:
-        """Return what brings the rows of a buffer, and where they will be."""
+        """Return the tasks that bring the rows of a buffer, and where these will be."""
         brought, tasks = _Brought(buffer, {}, []), []
         for number, source in enumerate(self.sources):
             view = None
@@ -236,8 +240,8 @@ class Table:
     def _arrange(self, source: Source, tasks: Iterable, stopped: Event) -> list:
         """Return the tasks for threads: one for libraries that need one at a time.
 
-        Objects of the user's may be bound to the thread that made them: they are read
-        at once.
+        Objects of the user's own classes may be bound to the thread that made them, so
+        they are read here and now.
         """
         if source.store.is_parallel:
             return list(tasks)
@@ -273,7 +277,7 @@ class Table:
         """Return the weights of labels, multiplied by those that are given."""
         given = params.get("sample_weight", self.whole.get("sample_weight", 1))
         weights = self.class_weight.weigh(y)
-        if np.ndim(given) > 1:  # in a column, as third parties may have them
+        if np.ndim(given) > 1:  # a column, which third-party estimators may take
             weights = weights.reshape(-1, *(1,) * (np.ndim(given) - 1))
         return weights * given
 

@@ -1,10 +1,14 @@
-"""Counts labels, and says how sorted they lie."""
+"""Counts labels, and measures how sorted they are.
+
+The measure is the share of the labels' variance that lies between hundredths of the
+file, adjusted as R2 is: 0 on average for random order, 1 for one label in each.
+"""
 
 from itertools import pairwise
 
 import numpy as np
 
-# How sorted labels lie is measured between this many segments of so many rows at least.
+# The number of segments between which it is measured, and the rows of one at least.
 _SEGMENTS = 100
 _LEAST_SEGMENT = 10
 

@@ -1,4 +1,4 @@
-"""y, and all that has a number or a label for each row, as sources of arrays."""
+"""Opens y and weights as sources of arrays."""
 
 import numpy as np
 from sklearn.exceptions import DataConversionWarning
@@ -15,7 +15,7 @@ from skmmap.rows import (
 
 
 def open_target(y, *, single_output: bool):
-    """Return y as a source of arrays, None for None; a column has one dimension."""
+    """Return y as a source of arrays, None for None; a column becomes 1-D."""
     if y is None:
         return None
     source = open_array(y, "y")
@@ -30,11 +30,11 @@ def open_target(y, *, single_output: bool):
 
 
 def open_target_as_it_is(y):
-    """Return y as a source for the code of a third party, None for None.
+    """Return y as a source for a third-party estimator, None for None.
 
-    A series or frame stays one: an array has neither their NA nor their types. Else an
-    array where it can be one that says the same: NumPy would make text of NaN among
-    labels of text, and has no rows of several lengths.
+    A series or frame stays one: an array has neither its NA nor its data types. Other
+    objects become an array if that keeps their values: NumPy would turn NaN among text
+    labels into text, and has no rows of different lengths.
     """
     if y is None:
         return None

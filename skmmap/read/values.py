@@ -11,7 +11,7 @@ from skmmap.rows import (
     Source,
 )
 
-_PIECE_NBYTES = 2**23  # of y that are held at a time
+_PIECE_NBYTES = 2**23  # of y that are in memory at a time
 
 
 def iter_values(source: Source) -> Iterator[tuple[int, np.ndarray]]:
@@ -22,7 +22,7 @@ def iter_values(source: Source) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def name_first(source, start: int, bad) -> int:
-    """Return the number that the user knows the first bad row by."""
+    """Return the number of the first bad row, as the user counts rows."""
     return int(source.name_rows(start + np.flatnonzero(bad)).min())
 
 
@@ -34,7 +34,7 @@ def check_finite(source, name: str) -> None:
 
 
 def iter_finite(source: Source, name: str = "y") -> Iterator:
-    """Yield the pieces, each after a look for NaN and infinity."""
+    """Yield the pieces; raise for one with NaN or infinity."""
     for start, piece in iter_values(source):
         numbers = piece
         try:
@@ -67,13 +67,13 @@ def _is_missing_object(value) -> bool:
 
 
 def check_has_weight(weights) -> None:
-    """Raise if no row weighs anything."""
+    """Raise if all weights are zero."""
     if not any(np.any(piece) for _, piece in iter_values(weights)):
         raise ValueError("Sample weights must contain at least one non-zero number.")
 
 
 def check_filled(source, name: str) -> None:
-    """Raise for the first row without a label, which would have an empty one."""
+    """Raise for the first missing label, which would become an empty string."""
     for start, piece in iter_values(source):
         if (bad := piece == MISSING).any():
             raise ValueError(

@@ -21,13 +21,13 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from skmmap.run.threads import one_core
 
-_DEATHS = 3  # of workers, after which it is no accident
+_DEATHS = 3  # of worker processes, after which the error is raised
 # Backends on this machine, whose workers share its memory.
 _LOCAL = "joblib._parallel_backends"
 
 
 class Jobs(NamedTuple):
-    """How many workers there are, and what they have in common with this process."""
+    """The number of workers, and whether they share this machine and its memory."""
 
     number: int = 1
     is_local: bool = True
@@ -36,10 +36,10 @@ class Jobs(NamedTuple):
 
 
 def find_jobs(n_jobs: int | None, *, prefer: str, needs_memory: bool) -> Jobs:
-    """Return what ``n_jobs`` is here: inside of ``joblib.parallel_config``, or not.
+    """Return the workers for ``n_jobs``, by ``joblib.parallel_config`` if it is used.
 
-    ``prefer`` is "threads" or "processes"; what ``needs_memory`` of this process can
-    only go by threads.
+    ``prefer`` is "threads" or "processes"; work that ``needs_memory`` of this process
+    can only use threads.
     """
     hints = {"prefer": prefer, "require": None}
     if needs_memory:
@@ -59,17 +59,19 @@ def find_jobs(n_jobs: int | None, *, prefer: str, needs_memory: bool) -> Jobs:
 
 
 def cut(schedule, n_spans: int) -> list:
-    """Return neighbouring parts of a schedule, each with the number of its first."""
+    """Return consecutive parts of a schedule, each after the number of its first."""
     ends = np.linspace(0, len(schedule), n_spans + 1).astype(int).tolist()
     return [(a, schedule[a:b]) for a, b in pairwise(ends) if a < b]
 
 
 def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
-    """Yield ``work(span, is_over)`` of each span, in turn; it is never None.
+    """Yield ``work(span, is_over)`` of each span in turn, which is never None.
 
-    ``is_over`` says whether nobody waits for it any more. To processes, nothing but
-    addresses is sent, and that of the work once to each. Of several spans that fail,
-    the first one raises, whoever was faster.
+    ``is_over`` is set once nobody waits for the result. Processes are sent addresses
+    of rows, never rows, and the work once each. A span that fails returns its error,
+    which is raised in its turn: so the row that is named is the first one, regardless
+    of which worker was faster, and an error of the estimator is never taken for the
+    death of a worker.
     """
     given = work, spans, jobs
     running = _threads(*given) if jobs.has_memory else closing(_iter_sent(*given))
@@ -89,7 +91,7 @@ class _Failed(NamedTuple):
 
 @contextmanager
 def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
-    """Give what threads of this process return, which have ended afterwards."""
+    """Give the results of threads of this process, which end with the context."""
     is_over, seen, config = threading.Event(), set(), get_config()
 
     def run(span):
@@ -102,15 +104,15 @@ def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
         except Exception as error:
             return _Failed(error, error.__cause__)
 
-    # That of scikit-learn sets filters of warnings, which are one list for all threads.
+    # scikit-learn's Parallel sets warning filters, which all threads share.
     results = _start(joblib.Parallel, jobs, [joblib.delayed(run)(s) for s in spans])
     try:
         yield results
     finally:
         is_over.set()
         for _ in results:
-            pass  # joblib warns of what it has to cancel
-        # Those of others' backends may stay for more work.
+            pass  # joblib would warn of tasks that it has to cancel
+        # Threads of third-party backends may stay for more work.
         for thread in seen - {threading.current_thread()} if jobs.is_local else ():
             thread.join()
 
@@ -120,12 +122,15 @@ def _start(parallel: type, jobs: Jobs, tasks: list) -> Iterator:
 
 
 def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
-    """Yield what processes return, in turn; what a dead one has not is done again."""
+    """Yield the results of processes in turn; what a dead one left is done again.
+
+    As many tasks as there are workers carry the work (estimator, addresses, place of
+    the result) under a key, and the others the key alone. A worker that does not know
+    the key returns None, and its span is sent once more with the work.
+    """
     key, data, n_sent, deaths = uuid4().hex, _pack(work), jobs.number, 0
     left, done, turn = dict(enumerate(spans)), {}, 0
     while left:
-        # As many tasks as there are workers bring the work along. Where one gets two
-        # of them, another one asks for it with what it cannot do.
         numbers = list(left)
         tasks = [
             delayed(_run)(key, data if i < n_sent else None, left[number])
@@ -153,12 +158,12 @@ def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
 
 @contextmanager
 def _cancelling(results: Iterator) -> Iterator[Iterator]:
-    """Let go of the tasks that are not done at the end."""
+    """Cancel the tasks that are not done at the end."""
     try:
         yield results
     finally:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # that some are not
+            warnings.simplefilter("ignore", UserWarning)  # of cancelled tasks
             getattr(results, "close", list)()  # a list has none
 
 
@@ -176,15 +181,15 @@ def _pack(work: Callable) -> bytes:
 
 
 def _dump(work: Callable) -> bytes:
-    """Pickle as joblib does, but for arrays that lie in no usual way.
+    """Pickle as joblib does, except for arrays in neither C nor Fortran order.
 
-    Of bytes, joblib writes nothing to a folder, for others to map.
+    joblib would write large arrays to a folder and map them; it does not for bytes.
     """
     return bytes(dumps(work, reducers={np.ndarray: _reduce_array}))
 
 
 def _reduce_array(array: np.ndarray) -> tuple:
-    """Keep the strides: by how arrays lie in memory, BLAS rounds."""
+    """Keep the strides: rounding in BLAS depends on the memory layout."""
     if array.dtype.hasobject or array.flags.forc:
         return array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
     low, high = np.lib.array_utils.byte_bounds(array)
@@ -198,7 +203,7 @@ def _lay_out(data: bytes, *layout) -> np.ndarray:
     return np.ndarray(shape, dtype, bytearray(data), offset, strides)
 
 
-# The last work of this worker, by its key.
+# The last work of this worker process, by its key.
 _known: dict[str, Callable] = {}
 
 
@@ -218,7 +223,7 @@ def _run(key: str, data: bytes | None, span) -> Any:
 
 
 def _send_back(error: Exception) -> _Failed:
-    """Return an error that can be pickled, caused by how it came about there."""
+    """Return an error that can be pickled, caused by its traceback in the worker."""
     cause = RuntimeError("in a worker:\n" + "".join(traceback.format_exception(error)))
     try:
         pickle.loads(pickle.dumps(error))

@@ -1,7 +1,9 @@
-"""Keeps what an estimator calls on one core, while others work beside it.
+"""Limits BLAS and OpenMP to one core while several workers run.
 
-BLAS and OpenMP take all cores unless told otherwise, and on how many they compute can
-change the last bits of a result.
+They use all cores by default, and the number of cores can change the last bits of a
+result on wide rows. So every number of jobs limits them, a single job too: otherwise
+results would depend on ``n_jobs``. ``n_jobs=None`` leaves them alone, as the
+hand-written loop does.
 """
 
 import threading
@@ -15,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 @contextmanager
 def one_core() -> Iterator[None]:
     """Let BLAS, and OpenMP in this thread, compute on one core."""
-    # OpenMP is told for this thread alone, BLAS for all of the process.
+    # threadpoolctl limits OpenMP for this thread alone, BLAS for the whole process.
     with _blas, _find_libraries().limit(limits=1, user_api="openmp"):
         yield
 
@@ -26,7 +28,7 @@ def _find_libraries() -> ThreadpoolController:
 
 
 class _Blas:
-    """BLAS on one core until the last thread has left that wants it so."""
+    """Limits BLAS to one core until the last thread that needs it has left."""
 
     def __init__(self):
         self._lock, self._n_inside, self._limit = threading.Lock(), 0, None

@@ -1,4 +1,4 @@
-"""Is a batch of rows what a file can take, and as which bytes."""
+"""Checks that a ``.npy`` file can store a batch of rows, and casts it in pieces."""
 
 import reprlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from scipy import sparse
 from skmmap._messages import describe_rows
 from skmmap.order import FileOrder
 
-# What is converted or copied at a time: a batch may be a map larger than memory.
+# Bytes that are cast or copied at a time: a batch may be a map larger than memory.
 PIECE = 2**21
 
 
@@ -26,7 +26,7 @@ def check_given_dtype(dtype) -> np.dtype:
 
 
 def check_storable(dtype: np.dtype, said: str) -> np.dtype:
-    """Return ``dtype`` if a file gives back what is stored in it, unpickled."""
+    """Return ``dtype`` if a file can store it without pickling."""
     if dtype.hasobject:
         raise TypeError(
             f"{said}, which would be pickled Python objects; nothing is ever pickled. "
@@ -100,7 +100,7 @@ def refuse_dtype(dtype: np.dtype, wanted: np.dtype, where: str) -> NoReturn:
 
 def check_castable(dtype: np.dtype, wanted: np.dtype, where: str) -> None:
     kinds = {dtype.kind, wanted.kind}
-    # To NumPy, anything can become a string or raw bytes, and fields go by position.
+    # NumPy casts anything to strings or raw bytes, and fields by their position.
     other = "V" in kinds or (kinds & set("US") and len(kinds) > 1)
     if other or not np.can_cast(dtype, wanted, "same_kind"):
         raise TypeError(
@@ -111,7 +111,7 @@ def check_castable(dtype: np.dtype, wanted: np.dtype, where: str) -> None:
 
 
 def check_kept(rows: np.ndarray, dtype: np.dtype, n_before: int, where: str) -> None:
-    """Raise if the cast would change an integer or cut a string."""
+    """Raise if the cast would change an integer or truncate a string."""
     exact = rows.dtype.kind in "iuUS" and dtype.kind in "iuUS"
     if not exact or np.can_cast(rows.dtype, dtype, "safe"):
         return
@@ -129,7 +129,7 @@ def check_kept(rows: np.ndarray, dtype: np.dtype, n_before: int, where: str) -> 
 
 
 def iter_pieces(rows: np.ndarray, dtype: np.dtype) -> Iterator[np.ndarray]:
-    """Yield ``rows`` piece by piece, as they lie in the file; copies if need be."""
+    """Yield ``rows`` piece by piece, as they are stored; copies only if needed."""
     for start, stop in _iter_ranges(rows, dtype):
         yield np.ascontiguousarray(rows[start:stop], dtype)
 
@@ -149,7 +149,7 @@ def say_rows(start: int, n_rows: int, path: Path) -> str:
 
 
 def cast_integers(batch, dtype, before: int):
-    """Return integers as other ones of the same value; the rest is the writer's."""
+    """Cast integers without a change of value; the writer casts other batches."""
     is_array = isinstance(batch, np.ndarray) and dtype is not None
     if not is_array or batch.dtype.kind not in "iu" or dtype.kind not in "iu":
         return batch
@@ -165,9 +165,9 @@ def cast_integers(batch, dtype, before: int):
 
 
 def check_kind(dtype: np.dtype, wanted: np.dtype, what: str) -> None:
-    """Raise where a cast would lose more than digits, or make text of numbers."""
+    """Raise if a cast would lose more than digits, or turn numbers into text."""
     kinds = {dtype.kind, wanted.kind}
-    if kinds <= {"i", "u"}:  # which are compared value by value
+    if kinds <= {"i", "u"}:  # compared value by value later
         return
     is_other = len(kinds) > 1 and kinds & set("USV")
     if is_other or not np.can_cast(dtype, wanted, "same_kind"):

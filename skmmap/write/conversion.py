@@ -43,7 +43,7 @@ from skmmap.write.samples import (
 from skmmap.write.saving import save_rows
 
 _BATCH_NBYTES = 2**23
-# A shuffled selection is read in file order within a batch: the larger, the fewer
+# A shuffled selection is read in file order within a batch: larger batches need fewer
 # passes over the file.
 _SHUFFLED_NBYTES = 2**24
 
@@ -208,7 +208,7 @@ def _check_dst(path) -> Path:
 
 
 def _refuse_options(options: dict, what: str) -> None:
-    """Raise for an option that would be ignored for such a source."""
+    """Raise for an option that has no effect on such a source."""
     for name, option in options.items():
         if option is not None:
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
@@ -223,7 +223,7 @@ def _refuse_same(dst: Path, *, is_same: bool) -> None:
 
 
 def _open_dense(src, options: dict) -> Rows:
-    """Return the rows of ``src``, if an array of all values can hold them."""
+    """Return the rows of ``src``, if a dense array can hold them."""
     if isinstance(src, np.ma.MaskedArray):
         raise TypeError(
             "src is a masked array, and a .npy file holds no mask. Pass "
@@ -255,9 +255,9 @@ def _iter_cast(batches: Iterator, dtype) -> Iterator:
 
 
 def iter_batches(source: Source) -> Iterator:
-    """Yield all rows in the order of the selection, whole blocks where they lie so.
+    """Yield all rows in the order of the selection, in whole blocks if possible.
 
-    All of them are of what the files are now, or it is an error.
+    It is an error if a file changes meanwhile.
     """
     if isinstance(source.store, ListStore):
         yield source.read(0, source.n_rows)

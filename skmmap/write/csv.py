@@ -1,4 +1,9 @@
-"""CSV files, read in a stream: names, types and blocks of rows."""
+"""CSV files, read as a stream by pyarrow: names, types and blocks of rows.
+
+Types are those of the first block. If a later value does not fit, one more pass finds
+types that fit all values. Text becomes ``U`` of the longest value, which takes a pass
+over the column: scikit-learn does not take NumPy's ``StringDType``.
+"""
 
 import os
 from collections.abc import Iterator
@@ -30,16 +35,16 @@ _CSV_KINDS = "biufUM"
 
 
 class Surprise(Exception):
-    """A CSV column is not what its beginning says."""
+    """A CSV column has another type than in the first block."""
 
 
 def is_csv(src) -> bool:
-    """Whether ``src`` is a path to a CSV or TSV file, by its name."""
+    """Whether ``src`` is the path of a CSV or TSV file, by its name."""
     return is_path(src) and is_csv_name(src)
 
 
 class CsvFile:
-    """The columns of a CSV file, which is read in a stream, block by block."""
+    """The columns of a CSV file, which is read block by block."""
 
     def __init__(self, path, columns, dtype):
         self._path, self._where = _check_csv(path), Path(path).name
@@ -54,7 +59,7 @@ class CsvFile:
         self._nulls, self._is_surveyed, self._width = set(), False, None
 
     def iter_batches(self) -> Iterator[np.ndarray]:
-        """Yield all rows; raise `Surprise` if they are not what the types say."""
+        """Yield all rows; raise `Surprise` if they do not fit the types."""
         dtype, before = self._find_dtype(), 0
         yield np.empty(self._find_shape(0), dtype)
         try:

@@ -1,4 +1,4 @@
-"""Samples that come one by one, to one or several files."""
+"""Samples that come one by one, written to one or several files."""
 
 import io
 import os
@@ -59,7 +59,7 @@ def write_samples(samples, paths, dtype, is_several: bool, progress: bool) -> li
 
 
 def _iter_samples(samples) -> Iterator[tuple]:
-    """Yield the number and the item of each sample; there must be one at least."""
+    """Yield the number and the item of each sample; there must be at least one."""
     row = -1
     try:
         for row, sample in enumerate(samples):
@@ -86,7 +86,7 @@ def _split(sample, paths, row: int) -> tuple:
 
 
 class _Gatherer:
-    """Samples of one file, until there are enough of them for a batch."""
+    """Gathers the samples of one file until there are enough for a batch."""
 
     def __init__(self, writer: NpyWriter, dtype):
         self._writer, self._wanted = writer, writer.dtype
@@ -94,7 +94,7 @@ class _Gatherer:
 
     def add(self, sample, row: int) -> None:
         """Take a copy of the sample, which is row ``row``."""
-        # A copy: many a loop yields one and the same array, filled anew.
+        # A copy, since a generator may yield the same array again with other values.
         item = self._check(_to_array(sample, row), row)
         self._batch.append(item)
         self._n_bytes += item.nbytes
@@ -109,7 +109,7 @@ class _Gatherer:
         self._batch, self._n_bytes = [], 0
 
     def _check(self, item: np.ndarray, row: int) -> np.ndarray:
-        """Return the sample if it goes with the first one."""
+        """Return the sample if it has the shape and data type of the first one."""
         if self._first is None:
             check_storable(item.dtype, f"src yields the dtype {item.dtype}")
             self._first = item.shape, item.dtype
