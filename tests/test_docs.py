@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from markdown import check_blocks, read_blocks
 
+import skmmap
+
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = {
     path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
@@ -46,3 +48,8 @@ def test_code_that_is_not_run_needs_what_the_tests_do_not_install():
     )
     blocks = [block for block in shown.split("\n\n") if block.strip()]
     assert all(re.search("torch|ray|NeuralNet", block) for block in blocks), blocks
+
+
+def test_everything_public_is_in_the_reference():
+    listed = re.findall(r"^   (\w+)$", PAGES["reference/api.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(set(skmmap.__all__) - {"__version__"})
