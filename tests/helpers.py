@@ -15,8 +15,8 @@ from sklearn.utils import all_estimators, gen_batches
 
 from skmmap import ChunkedFit
 
-needs_callbacks = pytest.mark.skipif(
-    not find_spec("sklearn.callback"), reason="needs scikit-learn 1.9"
+needs_sklearn_1_9 = pytest.mark.skipif(
+    find_spec("sklearn.callback") is None, reason="needs scikit-learn 1.9"
 )
 
 N_ROWS, N_FEATURES = 90, 6

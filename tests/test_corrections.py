@@ -16,7 +16,7 @@ from helpers import (
     hand_loop,
     in_file_order,
     name_of,
-    needs_callbacks,
+    needs_sklearn_1_9,
     partial_fit_estimators,
     state_of,
 )
@@ -269,7 +269,7 @@ class Keeps:
         self.models.append(fitted_estimator)
 
 
-@needs_callbacks
+@needs_sklearn_1_9
 def test_a_callback_is_shown_what_fit_would_make_of_the_rows_so_far():
     X, y = make_rows(GaussianNB())
     keeps, model = Keeps(), GaussianNB(var_smoothing=0.1)

@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from helpers import Listener, in_file_order, needs_callbacks, raises
+from helpers import Listener, in_file_order, needs_sklearn_1_9, raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -425,7 +425,7 @@ def listened_to(path):
         validated,
         of_steps,
         further,
-        pytest.param(listened_to, marks=needs_callbacks),
+        pytest.param(listened_to, marks=needs_sklearn_1_9),
     ],
     ids=lambda fit: fit.__name__,
 )

@@ -331,14 +331,14 @@ def test_parameters_of_trained_members_are_replaced_and_restored():
     ):
         model.partial_fit(X, target, classes=classes)
         before = replace_parameters(model, {f"{prefix}eta0": 0.5})
-        assert before == {f"{prefix}eta0": 0.01}
+        assert before == {f"{prefix}eta0": sgd.eta0}
         assert {member.eta0 for member in iter_fitted(model)} == {0.5}
         assert find_learner(model)[1].eta0 == 0.5
         replace_parameters(model, before)
         assert {member.eta0 for member in iter_fitted(model)} == {
             before[f"{prefix}eta0"]
         }
-        assert find_learner(model)[1].eta0 == 0.01
+        assert find_learner(model)[1].eta0 == sgd.eta0
 
 
 def test_nothing_to_replace_asks_nothing_of_the_estimator():

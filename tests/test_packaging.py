@@ -132,17 +132,45 @@ def test_the_changelog_has_an_unreleased_section():
     assert headings[0] == "Unreleased"
 
 
-def test_nothing_is_needed_but_scikit_learn_and_what_it_needs():
+def read_requirements():
+    """Return the packages that setup.cfg names with their lower bounds, by option."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    needed = config["options"]["install_requires"].split()
-    assert [re.split("[><=]", line)[0] for line in needed] == [
+    options = {"": config["options"]["install_requires"]}
+    options |= config["options.extras_require"]
+    requirement = re.compile(r"([\w-]+)(?:\[\w+\])?>=(\d[\w.]*)")
+    return {
+        option: [requirement.fullmatch(line).groups() for line in text.split()]
+        for option, text in options.items()
+    }
+
+
+def test_nothing_is_needed_but_scikit_learn_and_what_it_needs():
+    assert [name for name, _ in read_requirements()[""]] == [
         "numpy",
         "scipy",
         "scikit-learn",
         "joblib",
         "threadpoolctl",
     ]
+
+
+def test_each_package_has_one_lower_bound_which_ci_installs():
+    requirements = read_requirements()
+    bounds = {pair for option in requirements.values() for pair in option}
+    assert len(bounds) == len(dict(bounds))
+    script = [sys.executable, ROOT / ".ci" / "lowest.py"]
+    done = subprocess.run(script, check=True, capture_output=True, text=True)
+    installed = re.findall(r"^([\w-]+)(?:\[\w+\])?==(\S+)$", done.stdout, re.MULTILINE)
+    assert installed == requirements[""] + requirements["test"]
+    assert {"numpy", "h5py", "zarr", "pyarrow"} <= dict(installed).keys()
+
+
+def test_ruff_is_the_same_in_ci_and_before_commits():
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    assert len(set(re.findall(r"ruff==[0-9.]+", hooks))) == 1
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "grep -m 1 -o 'ruff==[0-9.]*' .pre-commit-config.yaml" in ci
 
 
 def test_no_machine_paths_in_the_repository():

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import Recorder, in_file_order, needs_callbacks, raises, state_of
+from helpers import Recorder, in_file_order, needs_sklearn_1_9, raises, state_of
 from joblib.externals.loky import get_reusable_executor
 from processes import run_fresh
 from sklearn.base import BaseEstimator
@@ -736,7 +736,7 @@ def test_threads_end_when_a_prediction_fails(files):
     del caught
 
 
-@needs_callbacks
+@needs_sklearn_1_9
 @pytest.mark.parametrize("read", READS)
 def test_a_callback_that_stops_leaves_no_thread(files, read):
     class Stops:

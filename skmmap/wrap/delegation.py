@@ -205,6 +205,8 @@ def _has_default_target(estimator) -> bool:
 
 def find_tags(estimator):
     """Return the estimator's tags, None if it has none; they may be its own object."""
+    if not hasattr(estimator, "__sklearn_tags__"):  # scikit-learn 1.6 makes some up
+        return None
     try:
         return get_tags(estimator)
     except (AttributeError, TypeError):
