@@ -1,5 +1,6 @@
 """What every method of a fitted ``ChunkedFit`` does with the rows that it is given."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.utils.metadata_routing import UNUSED
@@ -49,6 +50,11 @@ BY_ROW = (
 
 class FittedMethods:
     """From a method's arguments to its result for all rows."""
+
+    # Of ChunkedFit, which has these methods.
+    fit: Callable[..., Any]
+    n_jobs: int | None
+    verbose: int
 
     def _apply(
         self,
