@@ -15,6 +15,7 @@ def make_forms() -> dict:
     y = (X[:, 0] > 3).astype(int)
     model = ChunkedFit(SGDClassifier(random_state=0), max_epochs=2, shuffle=True)
     forms = {"estimator": model._repr_html_()}
+    forms["explain"] = model.explain(X, y)._repr_html_()
     forms["fitted"] = model.fit(X, y)._repr_html_()
     forms["rows"] = open_rows(X)[::3]._repr_html_()
     return forms
