@@ -7,16 +7,24 @@ from pathlib import Path
 
 # Read when SciPy is imported; without it scikit-learn skips a check per estimator.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
+# pytest-xdist starts a process for each core; threads of theirs would only wait.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import joblib
 import numpy as np
 import pytest
+from helpers import EXHAUSTIVE
 from joblib.externals.loky import get_reusable_executor
 
-# No test is timed: a busy machine is no mistake.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# No test is timed: a busy machine is no mistake. A few examples, the same in each run,
+# unless all are asked for.
+hypothesis.settings.register_profile("full", deadline=None)
+hypothesis.settings.register_profile(
+    "few", deadline=None, max_examples=25, derandomize=True
+)
+hypothesis.settings.load_profile("full" if EXHAUSTIVE else "few")
 
 
 @pytest.fixture(scope="module", autouse=True)

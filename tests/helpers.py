@@ -1,9 +1,11 @@
 """Oracles: the loop that a careful user would write. Probes: estimators that record."""
 
 import inspect
+import os
 import re
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -19,6 +21,8 @@ needs_sklearn_1_9 = pytest.mark.skipif(
     find_spec("sklearn.callback") is None, reason="needs scikit-learn 1.9"
 )
 
+# With SKMMAP_TESTS=full, loops and sizes are larger than is needed to find a mistake.
+EXHAUSTIVE = os.environ.get("SKMMAP_TESTS") == "full"
 N_ROWS, N_FEATURES = 90, 6
 
 _WRAPPING = {
@@ -50,8 +54,7 @@ def partial_fit_estimators(*, small: bool = True, max_iter: int | None = None) -
         warnings.simplefilter("ignore", FutureWarning)
         made = [
             cls(_WRAPPING[name](random_state=0)) if name in _WRAPPING else cls()
-            for name, cls in all_estimators()
-            if name in _WRAPPING or hasattr(cls, "partial_fit")
+            for name, cls in _find_partial_fit_classes()
         ]
     for estimator in made:
         estimator.set_params(**_SMALL.get(name_of(estimator), {}) if small else {})
@@ -61,6 +64,16 @@ def partial_fit_estimators(*, small: bool = True, max_iter: int | None = None) -
             names = {"max_iter", "estimator__max_iter"} & set(estimator.get_params())
             estimator.set_params(**dict.fromkeys(names, max_iter))
     return made
+
+
+@cache
+def _find_partial_fit_classes() -> list:
+    """Return their names and classes; scikit-learn looks through all its modules."""
+    return [
+        (name, cls)
+        for name, cls in all_estimators()
+        if name in _WRAPPING or hasattr(cls, "partial_fit")
+    ]
 
 
 def name_of(estimator) -> str:

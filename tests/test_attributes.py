@@ -32,11 +32,11 @@ pytestmark = [
 ]
 
 LEARNERS = [
-    e for e in partial_fit_estimators(max_iter=20) if name_of(e) != "HashingVectorizer"
+    e for e in partial_fit_estimators(max_iter=8) if name_of(e) != "HashingVectorizer"
 ]
 STOPPING = [
     e.set_params(early_stopping=True)
-    for e in partial_fit_estimators(max_iter=20)
+    for e in partial_fit_estimators(max_iter=8)
     if "early_stopping" in e.get_params()
 ]
 

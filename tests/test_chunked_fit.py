@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import weakref
+from functools import cache
 
 import joblib
 import numpy as np
@@ -61,11 +62,19 @@ def target_on_disk(on_disk, y):
     return None if y is None else on_disk(y)
 
 
+@cache
+def train(estimator):
+    """Return X and y, and the wrapper that has learned them; once for all tests."""
+    X, y = make_rows(estimator)
+    return X, y, ChunkedFit(estimator, chunk_size=40).fit(X, y)
+
+
 # --- Equals the loop -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("max_epochs", [1, 2])
-@pytest.mark.parametrize("chunk_size", [7, 30, 89, 1000])
+@pytest.mark.parametrize(
+    ("chunk_size", "max_epochs"), [(7, 1), (30, 2), (89, 2), (1000, 1)]
+)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_fit_equals_the_hand_written_loop(estimator, chunk_size, max_epochs, on_disk):
     X, y = make_rows(estimator)
@@ -86,8 +95,7 @@ def test_fit_equals_the_hand_written_loop(estimator, chunk_size, max_epochs, on_
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_methods_equal_those_of_the_estimator(estimator, method, on_disk):
-    X, y = make_rows(estimator)
-    wrapper = ChunkedFit(estimator, chunk_size=40).fit(X, y)
+    X, _, wrapper = train(estimator)
     assert hasattr(wrapper, method) == hasattr(wrapper.estimator_, method)
     if not hasattr(wrapper, method) or (name_of(estimator), method) in NOT_BY_ROW:
         return
@@ -119,7 +127,7 @@ def assert_same_rows(chunked, whole, by_slices):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_learned_attributes_are_readable_on_the_wrapper(estimator):
-    wrapper = ChunkedFit(estimator, chunk_size=40).fit(*make_rows(estimator))
+    *_, wrapper = train(estimator)
     inner = wrapper.estimator_
     for name in vars(inner):
         if not name.startswith("_") and name.endswith("_") and name != "estimator_":
@@ -224,8 +232,9 @@ def arrays_of_X():
     yield pytest.param(X > 4, id="bool")
 
 
-@pytest.mark.parametrize("mode", ["r", "r+", "c"])
-@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("mode", "order"), [("r", "C"), ("r", "F"), ("r+", "C"), ("c", "F")]
+)
 @pytest.mark.parametrize("X", list(arrays_of_X()))
 @pytest.mark.parametrize("estimator", [SGDClassifier(random_state=0), GaussianNB()])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
@@ -605,9 +614,8 @@ def test_score_equals_the_score_of_the_estimator(estimator, weighted, chunk_size
     if not hasattr(estimator, "score"):
         assert not hasattr(ChunkedFit(estimator), "score")
         return
-    X, y = make_rows(estimator)
-    wrapper = ChunkedFit(estimator, chunk_size=40).fit(X, y)
-    wrapper.set_params(chunk_size=chunk_size)
+    X, y, wrapper = train(estimator)
+    wrapper = copy.copy(wrapper).set_params(chunk_size=chunk_size)
     params = {"sample_weight": np.random.default_rng(1).random(90)} if weighted else {}
     try:
         expected = wrapper.estimator_.score(X, y, **params)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import zarr
 from helpers import raises
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from processes import run_fresh
 from scipy import sparse
@@ -93,7 +93,6 @@ def to_number(text):
     return int(text) if text.lstrip("-").isdecimal() else float(text)
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(cells, cells), min_size=1, max_size=40))
 def test_csv_is_what_its_cells_say(lines):
     """Whatever the first block says: it is as small as a few lines."""

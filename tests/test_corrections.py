@@ -32,7 +32,7 @@ from sklearn.utils import get_tags
 from skmmap import ChunkedFit
 from skmmap.wrap.own_fit import iter_fitted
 
-N_ROWS = 300
+N_ROWS = 150
 RNG = np.random.default_rng(0)
 LABELS = np.repeat([0, 1, 2], N_ROWS // 3)  # sorted
 WEIGHTS = np.r_[RNG.random(N_ROWS - 30), np.zeros(30)]
@@ -86,7 +86,7 @@ def make_rows(estimator, *, missing: bool = False):
         X = np.floor(X / 3)
     X[:, 3] = 2.0
     if missing:
-        X[:60, 0] = X[120:190, 1] = X[-33:, 2] = np.nan
+        X[:30, 0] = X[60:95, 1] = X[-33:, 2] = np.nan
         X[:, 4] = np.nan
     if name_of(estimator) == "MultiOutputClassifier":
         y = np.column_stack([y, y[::-1]])
@@ -154,7 +154,7 @@ def test_all_that_is_learned_is_as_by_fit(estimator, kind):
     X, y = make_rows(estimator, missing="missing" in kind)
     params = {"sample_weight": WEIGHTS} if "weighted" in kind else {}
     expected = fit_whole(estimator, X, y, params)
-    for chunk_size, n_jobs in ("auto", None), (1, None), (23, None), (23, 2), (150, 2):
+    for chunk_size, n_jobs in ("auto", None), (1, None), (23, None), (23, 2), (75, 2):
         model = ChunkedFit(estimator, chunk_size=chunk_size, n_jobs=n_jobs)
         assert_same_learned(model.fit(X, y, **params).estimator_, expected)
 
@@ -273,9 +273,9 @@ class Keeps:
 def test_a_callback_is_shown_what_fit_would_make_of_the_rows_so_far():
     X, y = make_rows(GaussianNB())
     keeps, model = Keeps(), GaussianNB(var_smoothing=0.1)
-    ChunkedFit(model, chunk_size=150).set_callbacks(keeps).fit(X, y)
+    ChunkedFit(model, chunk_size=75).set_callbacks(keeps).fit(X, y)
     chunk, _, epoch, fit = keeps.models
-    first = clone(model).partial_fit(X[:150], y[:150], np.unique(y))
+    first = clone(model).partial_fit(X[:75], y[:75], np.unique(y))
     assert_same_learned(chunk.estimator_, first)
     for whole in epoch, fit:
         assert_same_learned(whole.estimator_, clone(model).fit(X, y))
@@ -293,11 +293,11 @@ def test_held_out_rows_are_scored_by_the_finished_model():
 def test_a_failed_partial_fit_leaves_a_finished_model():
     X, y = make_rows(GaussianNB())
     bad = X.copy()
-    bad[200] = np.nan
+    bad[100] = np.nan
     model = ChunkedFit(GaussianNB(var_smoothing=0.1), chunk_size=50).fit(X, y)
     with pytest.raises(ValueError, match="NaN"):
         model.partial_fit(bad, y)
-    twice = np.r_[X, X[:200]], np.r_[y, y[:200]]
+    twice = np.r_[X, X[:100]], np.r_[y, y[:100]]
     assert_same_learned(model.estimator_, clone(model.estimator).fit(*twice))
 
 

@@ -261,7 +261,7 @@ def sorted_digits(seed: int):
 def test_digits_sorted_by_label_are_learned_as_fit_learns_them():
     """In file order, one pass, they are not: this is what the file order costs."""
     train, test, y_train, y_test = sorted_digits(0)
-    model = SGDClassifier(random_state=0)
+    model = SGDClassifier(random_state=0, tol=0.01)
     by_fit = model.fit(train, y_train).score(test, y_test)
     chunked = ChunkedFit(model, chunk_size=200).fit(train, y_train)
     assert chunked.score(test, y_test) > by_fit - 0.02
@@ -467,7 +467,7 @@ def test_balanced_weights_are_those_of_the_counts(shuffle, weighted):
         1 if weights is None else weights
     )
     options = {
-        "chunk_size": 100,
+        "chunk_size": 500,
         "max_epochs": 2,
         "shuffle": shuffle,
         "random_state": 0,
@@ -571,8 +571,9 @@ def test_sorted_labels_warn_where_order_matters():
         ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1, shuffle="chunks").fit(
             rows, y
         )
+    model = SGDClassifier(shuffle=False)
     with pytest.warns(UserWarning, match="order with its own shuffle=False"):
-        ChunkedFit(SGDClassifier(shuffle=False), chunk_size=100).fit(rows, y)
+        ChunkedFit(model, chunk_size=100, max_epochs=2).fit(rows, y)
     # None of these warns: mixed, in one chunk, in random order, or no matter.
     ChunkedFit(SGDClassifier(), chunk_size=100, max_epochs=1).fit(rows, y)
     in_file_order(SGDClassifier(), chunk_size=2_000).fit(rows, y)
@@ -664,15 +665,12 @@ def test_explain_says_what_fit_does():
 
 def test_meta_estimators_follow_what_they_wrap():
     y = np.column_stack([Y, Y[::-1]])
-    multi = ChunkedFit(
-        MultiOutputClassifier(SGDClassifier(random_state=0)), chunk_size=200
-    )
+    learner = SGDClassifier(random_state=0, tol=0.01)
+    multi = ChunkedFit(MultiOutputClassifier(learner), chunk_size=500)
     multi.fit(X, y)
     assert 1 < multi.n_epochs_ < 1_000
     labels = np.digitize(X[:, 0], [-0.5, 0.5])
-    one_by_one = ChunkedFit(
-        OneVsRestClassifier(SGDClassifier(random_state=0)), chunk_size=200
-    )
+    one_by_one = ChunkedFit(OneVsRestClassifier(learner), chunk_size=500)
     one_by_one.fit(X, labels)
     assert 1 < one_by_one.n_epochs_ < 1_000
     assert one_by_one.score(X, labels) > 0.7
@@ -685,7 +683,7 @@ def test_many_classes_sorted_by_label():
     )
     train, test, y_train, y_test = train_test_split(rows, y, random_state=0)
     order = np.argsort(y_train, kind="stable")
-    model = SGDClassifier(random_state=0)
+    model = SGDClassifier(random_state=0, tol=0.01)
     by_fit = model.fit(train, y_train).score(test, y_test)
     wrapper = ChunkedFit(model, chunk_size=450).fit(train[order], y_train[order])
     assert wrapper.score(test, y_test) > by_fit - 0.05
@@ -762,14 +760,14 @@ def test_losses_of_frames_and_lists_are_those_of_arrays(model, make):
     y = np.digitize(X[:300, 0], [-0.5, 0.5])
     if isinstance(model, MultiOutputClassifier):
         y = np.column_stack([y, y[::-1]])
-    expected = ChunkedFit(model, chunk_size=100).fit(rows, y)
+    expected = ChunkedFit(model, chunk_size=100, max_epochs=3).fit(rows, y)
     if make is pd.DataFrame or make is pl.DataFrame:
         given = make(
             rows, **{"columns" if make is pd.DataFrame else "schema": [*"abcdef"]}
         )
     else:
         given = make(rows)
-    wrapper = ChunkedFit(model, chunk_size=100).fit(given, y)
+    wrapper = clone(expected).fit(given, y)
     np.testing.assert_allclose(wrapper.history_["loss"], expected.history_["loss"])
 
 

@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers import EXHAUSTIVE
 from test_memory import run
 
 pytestmark = [
@@ -12,7 +13,7 @@ pytestmark = [
 ]
 
 MB, LIMIT = 10**6, 256 * 10**6
-SIZES = [100 * MB, 1_000 * MB, 10_000 * MB]
+SIZES = [100 * MB, 1_000 * MB] + EXHAUSTIVE * [10_000 * MB]
 
 _CODE = """
 import os

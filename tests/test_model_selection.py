@@ -311,7 +311,7 @@ class WithF1(SGDClassifier):
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_a_score_of_its_own(order, rows):
     X_rows, y_rows, _, _ = rows
-    fitted = ChunkedFit(WithF1(random_state=0), chunk_size=50).fit(X, y)
+    fitted = in_file_order(WithF1(random_state=0), chunk_size=50).fit(X, y)
     bare = fitted.estimator_
     assert fitted.score(X_rows[order], y_rows[order]) == bare.score(X[order], y[order])
     weighted = fitted.score(open_rows(X)[order], y[order], weights[order])

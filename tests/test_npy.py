@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import raises
+from helpers import EXHAUSTIVE, raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -108,7 +108,7 @@ def batched(draw):
     return rows, runs
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 if EXHAUSTIVE else 50)
 @given(batched())
 def test_batches_are_what_np_save_writes_at_once(made):
     rows, runs = made

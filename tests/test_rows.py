@@ -105,7 +105,7 @@ def test_shape(rows):
     np.testing.assert_array_equal(loaded(rows), ARRAY)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_selections_of_selections(rows, data):
     array = ARRAY

@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from helpers import EXHAUSTIVE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -153,7 +154,7 @@ def keys(draw, n):
     return range(cuts[0], cuts[-1], draw(st.integers(1, 3)))
 
 
-@settings(max_examples=400)
+@settings(max_examples=400 if EXHAUSTIVE else 100)
 @given(st.data(), rows_of, st.integers(1, 7))
 def test_selections_of_selections(data, n, piece):
     """Three keys in a row, with row numbers worked on in pieces of any length."""
