@@ -27,6 +27,11 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("full" if EXHAUSTIVE else "few")
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the slow ones, so that no process waits for one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _collect_from_here_on():
     """Leave what modules import out of collections, which take a second with it."""

@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from helpers import raises
 from sklearn.linear_model import SGDRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from tests.helpers import raises
 
 VALUES = np.arange(60, dtype="f4").reshape(20, 3)
 

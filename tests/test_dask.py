@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from helpers import raises
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MaxAbsScaler
 
 from skmmap import ChunkedFit, convert, open_rows
 from skmmap.formats.open import open_source
-from tests.helpers import raises
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype("f4")
 Y = np.arange(60) % 2

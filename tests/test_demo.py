@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
+import threading
 import tracemalloc
 from itertools import combinations
 from pathlib import Path
@@ -444,12 +444,22 @@ def test_model_fit_that_cannot_fit_is_not_tried(monkeypatch):
 
 
 @linux
-def test_memory_and_pages_of_files_are_told_apart(tmp_path):
+def test_memory_and_pages_of_files_are_told_apart(tmp_path, monkeypatch):
+    looks, read_memory = threading.Semaphore(0), _demo.read_memory
+
+    def look():
+        looks.release()
+        return read_memory()
+
+    monkeypatch.setattr(_demo, "read_memory", look)
     np.save(tmp_path / "rows.npy", np.ones(4_000_000))
     allocated, mapped = {}, {}
     with _demo.watch_memory(allocated):
         rows = np.ones(8_000_000)
-        time.sleep(0.2)
+        while looks.acquire(blocking=False):
+            """Those from before."""
+        for _ in range(2):  # the first one is done when the second one begins
+            assert looks.acquire(timeout=60)
         del rows  # what was there between two looks counts
     with _demo.watch_memory(mapped):
         rows = np.load(tmp_path / "rows.npy", mmap_mode="r")

@@ -342,7 +342,7 @@ def test_a_script_that_is_interrupted_ends():
             if "epoch 3 " in line:
                 break
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode not in (0, None)
     kept = next(line for line in out.splitlines() if line.startswith("kept"))
     _, n_epochs, length, is_good = kept.split()

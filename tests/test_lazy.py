@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import raises
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
@@ -12,7 +13,6 @@ from skmmap.formats.containers.lazy import (
     LazyStore,
 )
 from skmmap.formats.open import open_source
-from tests.helpers import raises
 
 rng = np.random.default_rng(0)
 VALUES = rng.normal(size=(60, 3)).astype("f4")

@@ -251,17 +251,19 @@ def watched(call, temporary):
     assert len(workers) >= 2, "no workers were seen"
     return own, max(workers), *map(max, zip(*written))
 
-def warm_up(_):
-    time.sleep(0.2)  # so that both workers get one
+def warm_up(place):
+    Path(place, f"worker {os.getpid()}").touch()
+    while len(list(Path(place).glob("worker *"))) < 2:
+        time.sleep(0.01)  # so that each worker gets one
     model = GridSearchCV(sgd(), GRID, cv=2).fit(X[:300], y[:300])
     return cross_val_predict(model, X[:300], y[:300], cv=2).sum()
 
 def hold(_):
-    time.sleep(0.3)  # so that it is seen whole
+    time.sleep(1)  # so that it is seen whole
 
 temporary, *cases = arguments
 with joblib.parallel_config("loky", temp_folder=temporary):
-    joblib.Parallel(n_jobs=2)(joblib.delayed(warm_up)(number) for number in range(4))
+    joblib.Parallel(n_jobs=2)(joblib.delayed(warm_up)(temporary) for _ in range(2))
     for case in cases:
         code = compile(f"({case})", "case", "eval")
         print(*watched(lambda: eval(code), temporary))

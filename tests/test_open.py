@@ -420,7 +420,7 @@ def refusals(folder):
         ),
         (3.0, {}, TypeError, "source must be rows; got float."),
         (
-            np.matrix([[1]]),
+            np.eye(1).view(np.matrix),
             {},
             TypeError,
             "source is an np.matrix, which is not supported; pass np.asarray(source).",

@@ -1,6 +1,7 @@
 """Several jobs: the same bits, by addresses, and nothing left when one fails."""
 
 import copy
+import itertools
 import os
 import pickle
 import signal
@@ -227,18 +228,46 @@ class Tells(TransformerMixin, BaseEstimator):
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Meets(Tells):
+    """Waits, but for the first chunk, until so many others are at work as well."""
+
+    def __init__(self, n_met=None, folder=None):
+        self.n_met = n_met
+        self.folder = folder
+
+    def _fail(self, X):
+        Path(self.folder, f"{os.getpid()} {threading.get_ident()}").touch()
+        began, is_first = time.monotonic(), np.array_equal(X[0], globals()["X"][0])
+        while not is_first and len(os.listdir(self.folder)) < self.n_met:
+            assert time.monotonic() - began < 60, "nobody else comes"
+            time.sleep(0.001)
+
+
+@pytest.fixture
+def meets(tmp_path):
+    """Return a function that makes one, in a folder of its own."""
+    numbers = itertools.count()
+
+    def make(n_met):
+        folder = tmp_path / f"met {next(numbers)}"
+        folder.mkdir()
+        return Meets(n_met, str(folder))
+
+    return make
+
+
 def fitted(model, path, **params):
     return in_file_order(model, **{"chunk_size": 10, "n_jobs": 2} | params).fit(path)
 
 
-def test_others_go_by_processes_and_memory_by_threads(path):
-    model = fitted(Tells(), path)
-    processes = np.unique(model.transform(path)[:, 0])
+def test_others_go_by_processes_and_memory_by_threads(path, meets):
+    processes = np.unique(fitted(meets(3), path).transform(path)[:, 0])
     assert os.getpid() in processes  # of the first chunk
     assert len(processes) == 3
-    in_memory = model.transform(X)
+    in_memory = fitted(meets(3), path).transform(X)
     assert np.unique(in_memory[:, 0]).tolist() == [os.getpid()]
     assert len(np.unique(in_memory[:, 1])) == 3
+    model = fitted(Tells(), path)
     with joblib.parallel_config(backend="threading"):
         by_threads = model.transform(path)
     assert np.unique(by_threads[:, 0]).tolist() == [os.getpid()]
@@ -256,11 +285,12 @@ def test_what_holds_no_lock_goes_by_threads():
     assert not _inference.releases_gil(with_part.estimator)
 
 
-def test_none_is_one_unless_joblib_says_more(path):
+def test_none_is_one_unless_joblib_says_more(path, meets):
     model = fitted(Tells(), path, n_jobs=None)
     assert len(np.unique(model.transform(path)[:, 1])) == 1
+    several = fitted(meets(4), path, n_jobs=None)
     with joblib.parallel_config(backend="threading", n_jobs=3):
-        assert len(np.unique(model.transform(path)[:, 1])) == 4
+        assert len(np.unique(several.transform(path)[:, 1])) == 4
     model.set_params(n_jobs=1)
     with joblib.parallel_config(backend="threading", n_jobs=3):
         assert len(np.unique(model.transform(path)[:, 1])) == 1
@@ -426,7 +456,7 @@ def test_threads_end_with_the_first_error(path):
     ):
         model.transform(path)
     began = time.monotonic()
-    while set(threading.enumerate()) - before and time.monotonic() - began < 1:
+    while set(threading.enumerate()) - before and time.monotonic() - began < 60:
         time.sleep(0.01)
     assert set(threading.enumerate()) <= before
 

@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from helpers import raises
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
 from skmmap.cli.info import describe
-from tests.helpers import raises
 
 X = sparse.random(60, 7, 0.3, format="csr", dtype="f4", random_state=0)
 Y = np.arange(60) % 2
