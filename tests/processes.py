@@ -15,7 +15,7 @@ import textwrap
 from functools import cache
 from pathlib import Path
 
-_TIMEOUT = 300  # seconds
+_TIMEOUT = 1_800  # seconds; no promise of speed, only an end
 
 # glibc otherwise keeps freed arrays and gives them out again: by luck of the heap
 # nothing seems to grow, or what is free seems to be held.

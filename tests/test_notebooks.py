@@ -26,7 +26,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 MOST_STORED, MOST_WRITTEN = 300_000, 50_000_000
-HANGS = 120  # seconds for one cell; no promise of speed, only an end
+HANGS = 1_800  # seconds for one cell; no promise of speed, only an end
 MACHINE = re.compile(
     r"/(home|root|tmp|Users|usr|opt|var|work|mnt)/|\b[A-Z]:\\|\b0x[0-9a-f]{6,}"
 )
