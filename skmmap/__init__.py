@@ -4,7 +4,7 @@ from skmmap._chunked_fit import ChunkedFit
 from skmmap._history_display import LearningHistoryDisplay
 from skmmap._version import __version__
 from skmmap.formats import open_rows
-from skmmap.learn import merge
+from skmmap.learn import merge, register
 from skmmap.rows import Rows
 from skmmap.write import (
     NpyWriter,
@@ -21,5 +21,6 @@ __all__ = [
     "convert",
     "merge",
     "open_rows",
+    "register",
     "save_rows",
 ]

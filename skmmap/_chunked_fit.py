@@ -12,7 +12,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 from skmmap._types import RowsLike
 from skmmap.learn import (
     Explanation,
+    add_own_entries,
     explain,
+    find_own_entries,
     find_reason_hidden,
     make_fit_plan,
     train_anew,
@@ -24,7 +26,7 @@ from skmmap.methods import (
     Scores,
     Transformations,
 )
-from skmmap.run import CallbackSupportMixin, with_callbacks
+from skmmap.run import CallbackSupportMixin, pack_with_code, with_callbacks
 from skmmap.wrap import (
     available_with,
     find_tags,
@@ -382,7 +384,7 @@ class ChunkedFit(
             {"sample_weight": sample_weight, **params},
             classes=classes,
             class_weight=class_weight,
-            validation=(X_val, y_val, sample_weight_val),
+            given_validation=(X_val, y_val, sample_weight_val),
         )
         return self
 
@@ -519,7 +521,7 @@ class ChunkedFit(
             {"sample_weight": sample_weight, **params},
             classes=classes,
             class_weight=class_weight,
-            validation=(X_val, y_val, sample_weight_val),
+            given_validation=(X_val, y_val, sample_weight_val),
             is_run=False,
         )
         return explain(self, plan)
@@ -587,6 +589,16 @@ class ChunkedFit(
 
     def __sklearn_is_fitted__(self) -> bool:
         return find_trained(self) is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Workers that are spawned have the class, and not what was registered of it
+        # in a notebook or in another module.
+        state, entries = super().__getstate__(), find_own_entries(self.estimator)
+        return state | {"_entries": pack_with_code(entries)} if entries else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        add_own_entries(state.get("_entries", {}))
+        super().__setstate__({k: v for k, v in state.items() if k != "_entries"})
 
     def __sklearn_tags__(self) -> Tags:
         tags = find_tags(self.estimator)

@@ -1,5 +1,6 @@
 """How skmmap speaks: row ranges in notes, warnings at the caller's line."""
 
+import functools
 import sys
 import warnings
 from pathlib import Path
@@ -7,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import sklearn
 
-_INSIDE = str(Path(__file__).parent), str(Path(sklearn.__file__).parent)
+# Cached properties are computed inside a frame of functools.
+_INSIDE = (
+    str(Path(__file__).parent),
+    str(Path(sklearn.__file__).parent),
+    functools.__file__,
+)
 
 
 def warn(message: str, category: type[Warning]) -> None:

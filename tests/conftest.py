@@ -18,6 +18,8 @@ import pytest
 from helpers import EXHAUSTIVE
 from joblib.externals.loky import get_reusable_executor
 
+from skmmap.learn import registry
+
 # No test is timed: a busy machine is no mistake. A few examples, the same in each run,
 # unless all are asked for.
 hypothesis.settings.register_profile("full", deadline=None)
@@ -106,3 +108,12 @@ def empty_folder(tmp_path, monkeypatch, request):
     folder.mkdir()
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def own_entries(monkeypatch):
+    """Forget after the test what it registers."""
+    monkeypatch.setattr(registry, "_own", {})
+    registry._found.clear()
+    yield
+    registry._found.clear()

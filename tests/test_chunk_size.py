@@ -19,6 +19,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
+from skmmap.learn.learning import find_cost, find_learning
 from skmmap.order import chunk_size as _chunk_size
 from skmmap.order import chunk_table as _chunk_table
 from skmmap.order.chunk_size import (
@@ -29,11 +30,7 @@ from skmmap.order.chunk_table import (
     COSTS,
     MADE,
 )
-from skmmap.wrap.own_fit import (
-    META,
-    find_cost,
-    find_own_fit,
-)
+from skmmap.wrap.meta_estimators import META
 
 LENGTHS = 1, 4, 32, 50, 100, 256, 784, 2_048, 10_000, 80_000
 LIMITS = 10**6, 64 * 10**6, 512 * 10**6, 8 * 10**9
@@ -71,8 +68,8 @@ def test_the_table_has_every_estimator_whose_batches_are_not_its_own():
         name_of(estimator)
         for estimator in partial_fit_estimators()
         if not isinstance(estimator, META) and name_of(estimator) != "HashingVectorizer"
-        for facts in [find_own_fit(estimator, is_told=True)]
-        if facts.batch is None or facts.cuts
+        for entry in [find_learning(estimator, is_told=True).entry]
+        if entry.batch_size is None or entry.splits_chunks
     }
     assert (
         wanted

@@ -30,7 +30,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit
-from skmmap.wrap.own_fit import iter_fitted
+from skmmap.wrap.meta_estimators import iter_fitted
 
 N_ROWS = 150
 RNG = np.random.default_rng(0)

@@ -634,6 +634,7 @@ def test_explain_reads_nothing_of_x(tmp_path):
 
 EXPLAINED = """\
 ChunkedFit(SGDClassifier) on 22,499,992 x 100 float32, 9.0 GB with y
+  learning                built-in entry for SGDClassifier
   order                   188 shuffled buffers of 119,680 rows, each with a block of 2,659 rows (1.1 MB) from each of 45 slices of the file
   chunks                  563 of 40,000 rows
   epochs                  at most 1,000 (max_iter of the estimator), until the score of held-out rows stops improving

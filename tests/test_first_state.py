@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from helpers import Duck, name_of, partial_fit_estimators, raises, state_of
 from scipy import sparse
+from sklearn import linear_model
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multioutput import MultiOutputRegressor
@@ -20,12 +21,22 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skmmap import ChunkedFit, merge
-from skmmap.wrap.own_fit import (
-    MLP,
-    SGD,
-)
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
+
+MLP = MLPClassifier, MLPRegressor
+SGD = tuple(
+    getattr(linear_model, name)
+    for name in (
+        "SGDClassifier",
+        "SGDRegressor",
+        "SGDOneClassSVM",
+        "Perceptron",
+        "PassiveAggressiveClassifier",
+        "PassiveAggressiveRegressor",
+    )
+    if hasattr(linear_model, name)  # some leave scikit-learn with version 1.10
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))

@@ -20,7 +20,6 @@ from sklearn.naive_bayes import (
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
 from skmmap import ChunkedFit, merge, open_rows
-from skmmap.learn.merging import _add_up
 
 N_ROWS = 900
 RNG = np.random.default_rng(0)
@@ -248,7 +247,7 @@ class Subtotal(Total):
 
 
 @pytest.fixture
-def registered():
+def registered(own_entries):
     """Let Total be merged, for one test."""
 
     @merge.register
@@ -258,16 +257,6 @@ def registered():
         estimator.total_ = estimator.total_ + other.total_
         estimator.calls_ += other.calls_
         return estimator
-
-    yield
-    # singledispatch has no way back but its closure.
-    cells = dict(
-        zip(
-            merge.register.__code__.co_freevars, merge.register.__closure__, strict=True
-        )
-    )
-    cells["registry"].cell_contents.pop(Total)
-    _add_up._clear_cache()
 
 
 def test_others_can_register(registered, path):

@@ -20,7 +20,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit
-from skmmap.wrap.own_fit import iter_fitted
+from skmmap.wrap.meta_estimators import iter_fitted
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 8)) + 1

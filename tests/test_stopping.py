@@ -22,17 +22,17 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skmmap import ChunkedFit
+from skmmap.learn.learning import find_learning
 from skmmap.learn.losses import compute_losses
-from skmmap.learn.stopping import (
+from skmmap.learn.rules import (
     LossRule,
     PerplexityRule,
     Rule,
     ScoreRule,
     StepRule,
-    Watch,
-    find_rule,
 )
-from skmmap.wrap.own_fit import find_own_fit
+from skmmap.learn.stopping import find_rule
+from skmmap.learn.watch import Watch
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(300, 4))
@@ -46,8 +46,7 @@ def rule_of(
 ) -> Rule:
     """Return the rule that a fit of the model gets."""
     return find_rule(
-        model,
-        find_own_fit(model, is_told=True),
+        find_learning(model, is_told=True),
         sample=sample,
         n_rows=n_rows,
         has_validation=has_validation,
@@ -539,12 +538,18 @@ def test_perplexity_ends_a_run_where_fit_ends(every):
         model = LatentDirichletAllocation(evaluate_every=every, perp_tol=0.1)
         asked = []
 
-        def compute(epoch, asked=asked, bounds=bounds):
+        def perplexity(epoch, asked=asked, bounds=bounds):
             asked.append(epoch)
             return bounds[epoch]
 
-        rule = PerplexityRule(model, compute)
-        end = next((n + 1 for n in range(30) if rule.after_epoch(n, None, nan)), None)
+        states = [
+            SimpleNamespace(perplexity=lambda X, n=n, f=perplexity: f(n))
+            for n in range(30)
+        ]
+        rule = rule_of(model, sample=lambda: (X, None))
+        end = next(
+            (n + 1 for n in range(30) if rule.after_epoch(states[n], None, nan)), None
+        )
         assert end == count_of_topics(bounds, every, 0.1)
         assert rule.is_met == (end is not None)
         last = end or 30

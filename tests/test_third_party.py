@@ -29,9 +29,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.wrap.delegation import is_told
+from skmmap.wrap.delegation import is_told, takes_target_as_it_is
 from skmmap.wrap.origin import is_sklearns
-from skmmap.wrap.own_fit import takes_target_as_it_is
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))

@@ -20,7 +20,7 @@ from sklearn.naive_bayes import CategoricalNB
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap.wrap.own_fit import iter_fitted
+from skmmap.wrap.meta_estimators import iter_fitted
 
 # Whole numbers, so that a perceptron often is at 0 exactly.
 X = np.random.default_rng(0).integers(-2, 3, (90, 4)).astype(float)

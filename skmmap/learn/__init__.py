@@ -8,6 +8,12 @@ from skmmap.learn.checks import (
     find_reading,
     route,
 )
+from skmmap.learn.chunking import (
+    make_schedule,
+)
+from skmmap.learn.clones import (
+    make_estimator,
+)
 from skmmap.learn.explanation import (
     explain,
 )
@@ -19,9 +25,10 @@ from skmmap.learn.fitting import (
 from skmmap.learn.merging import (
     merge,
 )
-from skmmap.learn.plan import (
-    make_estimator,
-    make_schedule,
+from skmmap.learn.registry import (
+    add_own_entries,
+    find_own_entries,
+    register,
 )
 from skmmap.learn.rendering import (
     Explanation,
@@ -29,14 +36,17 @@ from skmmap.learn.rendering import (
 
 __all__ = [
     "Explanation",
+    "add_own_entries",
     "check_n_jobs",
     "explain",
+    "find_own_entries",
     "find_reading",
     "find_reason_hidden",
     "make_estimator",
     "make_fit_plan",
     "make_schedule",
     "merge",
+    "register",
     "route",
     "train_anew",
     "train_further",

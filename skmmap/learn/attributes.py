@@ -5,46 +5,15 @@ over all rows it never computes. What can be known without a further pass over X
 right; what cannot is hidden, and the error says how to get it.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from sklearn.cluster import Birch, MiniBatchKMeans
-from sklearn.decomposition import (
-    IncrementalPCA,
-    LatentDirichletAllocation,
-    MiniBatchDictionaryLearning,
-    MiniBatchNMF,
-)
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
+from skmmap.learn.meta_estimators import set_members_attributes
+from skmmap.learn.registry import find_entry
 from skmmap.wrap import (
-    MLP,
-    SGD,
     find_tags,
     iter_fitted,
-)
-
-_PASS = "{} takes another pass over X, which fit by chunks does not make; "
-_HIDDEN = (
-    (
-        MiniBatchKMeans,
-        "inertia_",
-        "inertia_ would be that of the last chunk alone; -model.score(X) computes it "
-        "over all rows.",
-    ),
-    (
-        MiniBatchNMF,
-        "reconstruction_err_",
-        _PASS.format("reconstruction_err_")
-        + "compare rows of X with model.inverse_transform(model.transform(X)).",
-    ),
-    (
-        LatentDirichletAllocation,
-        "bound_",
-        _PASS.format("bound_") + "model.perplexity(X) computes it.",
-    ),
 )
 
 
@@ -62,10 +31,7 @@ def find_reason_hidden(estimator, name: str) -> str | None:
             else "model.estimator_.labels_ has those of the last chunk."
         )
         return f"labels_ would be those of the last chunk alone; {other}"
-    for kind, hidden, reason in _HIDDEN:
-        if name == hidden and isinstance(estimator, kind):
-            return reason
-    return None
+    return find_entry(type(estimator)).entry.hidden.get(name)
 
 
 def _labels_rows(estimator) -> bool:
@@ -81,7 +47,8 @@ class Run:
 
     ``losses`` has an array for each epoch, with a number for each learner, or None.
     ``scores`` is None where no rows were held out, of which there were ``n_held_out``
-    in X. ``before`` is what `note_start` returned.
+    in X. ``before`` is what `note_start` returned. ``is_inside`` says that the learner
+    is inside a meta-estimator.
     """
 
     is_fit: bool
@@ -91,6 +58,7 @@ class Run:
     scores: list | None = None
     n_held_out: int = 0
     before: list[dict] = field(default_factory=list)
+    is_inside: bool = False
 
     @property
     def n_epochs(self) -> int:
@@ -114,53 +82,44 @@ def summarize(training, is_fit: bool, n_held_out: int, before: list) -> Run:
 
 def note_start(estimator) -> list[dict]:
     """Return what learners that are trained further have counted so far."""
-    learners = [m for m in iter_fitted(estimator) if isinstance(m, MLP)]
-    for learner in learners:
-        # After early stopping there is none, and partial_fit would compare with it.
-        if vars(learner).get("best_loss_", 0) is None:
-            learner.best_loss_ = np.inf
-    return [
-        {
-            "loss_curve_": list(getattr(learner, "loss_curve_", None) or []),
-            "t_": getattr(learner, "t_", 0),
-        }
-        for learner in learners
-    ]
+    return [_count(learner) for learner in iter_fitted(estimator)]
+
+
+def _count(learner) -> dict:
+    counts = find_entry(type(learner)).entry.counts
+    return {} if counts is None else counts(learner)
 
 
 def set_attributes(estimator, run: Run) -> None:
     """Have a trained estimator say of itself what its own ``fit`` would say."""
     for number, learner in enumerate(iter_fitted(estimator)):
-        for kinds, set_own in _TABLE:
-            if isinstance(learner, kinds):
-                set_own(learner, run, number)
-    if isinstance(estimator, MLP) and run.is_fit and run.scores is not None:
-        _set_scores(estimator, run.scores)
-    known = find_classes_of_members(estimator)
-    if known is not None:
-        estimator.classes_ = known
-    if isinstance(estimator, _NAMELESS):
-        names = getattr(estimator.estimators_[0], "feature_names_in_", None)
-        if names is not None:
-            estimator.feature_names_in_ = names
+        set_own = find_entry(type(learner)).entry.attributes
+        if set_own is not None:
+            set_own(learner, replace(run, is_inside=learner is not estimator), number)
+    set_members_attributes(estimator)
 
 
-def find_classes_of_members(estimator) -> list | None:
-    """Return the classes of each output; third parties may not say which they know."""
-    if not isinstance(estimator, MultiOutputClassifier):
-        return None
-    found = [getattr(member, "classes_", None) for member in estimator.estimators_]
-    return None if any(classes is None for classes in found) else found
-
-
-def _set_sgd(learner, run: Run, number: int) -> None:
+def set_sgd(learner, run: Run, number: int) -> None:
+    """Set the epochs and steps of stochastic gradient descent."""
     learner.n_iter_ = run.n_epochs
     if run.is_fit and run.scores is not None:
         # The epoch that is kept may be an earlier one; fit counts what it held out.
         learner.t_ = 1.0 + sum(run.n_rows) + run.n_epochs * run.n_held_out
 
 
-def _set_mlp(learner, run: Run, number: int) -> None:
+def count_mlp(learner) -> dict:
+    """Return the steps and losses of a network that is trained further."""
+    # After early stopping there is none, and partial_fit would compare with it.
+    if vars(learner).get("best_loss_", 0) is None:
+        learner.best_loss_ = np.inf
+    return {
+        "loss_curve_": list(getattr(learner, "loss_curve_", None) or []),
+        "t_": getattr(learner, "t_", 0),
+    }
+
+
+def set_mlp(learner, run: Run, number: int) -> None:
+    """Set the epochs, losses, steps and scores of a network."""
     learner.n_iter_ = run.n_epochs
     before = run.before[number] if number < len(run.before) else {}
     losses = run.get_losses(number)
@@ -170,6 +129,8 @@ def _set_mlp(learner, run: Run, number: int) -> None:
         learner.best_loss_ = min(learner.loss_curve_)
     # The epoch that is kept may be an earlier one.
     learner.t_ = before.get("t_", 0) + sum(run.n_rows)
+    if run.is_fit and run.scores is not None and not run.is_inside:
+        _set_scores(learner, run.scores)
 
 
 def _set_scores(learner, scores: list) -> None:
@@ -179,33 +140,24 @@ def _set_scores(learner, scores: list) -> None:
         learner.best_loss_ = None
 
 
-def _set_epochs(learner, run: Run, number: int) -> None:
+def set_epochs(learner, run: Run, number: int) -> None:
+    """Set the epochs of a fit."""
     if run.is_fit:
         learner.n_iter_ = run.n_epochs
 
 
-def _drop_labels(learner, run: Run, number: int) -> None:
-    """Leave out what describes the last chunk alone."""
+def set_kmeans(learner, run: Run, number: int) -> None:
+    """Set the epochs of k-means, and drop what describes its last chunk alone."""
+    set_epochs(learner, run, number)
+    drop_labels(learner, run, number)
+
+
+def drop_labels(learner, run: Run, number: int) -> None:
+    """Drop what describes the last chunk alone."""
     for name in ("labels_", "inertia_"):
         vars(learner).pop(name, None)
 
 
-def _set_batch_size(learner, run: Run, number: int) -> None:
+def set_batch_size(learner, run: Run, number: int) -> None:
+    """Set the rows of a batch, which were those of a chunk."""
     learner.batch_size_ = run.chunk_size
-
-
-# Their partial_fit leaves out the names of features, which fit takes from a member.
-_NAMELESS = MultiOutputClassifier, MultiOutputRegressor, OneVsRestClassifier
-_COUNT_EPOCHS = (
-    LatentDirichletAllocation,
-    MiniBatchDictionaryLearning,
-    MiniBatchKMeans,
-    MiniBatchNMF,
-)
-_TABLE: tuple[tuple[Any, Any], ...] = (
-    (SGD, _set_sgd),
-    (MLP, _set_mlp),
-    (_COUNT_EPOCHS, _set_epochs),
-    ((Birch, MiniBatchKMeans), _drop_labels),
-    (IncrementalPCA, _set_batch_size),
-)

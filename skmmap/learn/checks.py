@@ -15,7 +15,8 @@ from sklearn.utils.metadata_routing import process_routing
 
 from skmmap.formats import open_source
 from skmmap.learn.advice import say_alternative
-from skmmap.learn.attributes import find_classes_of_members
+from skmmap.learn.meta_estimators import find_classes_of_members
+from skmmap.learn.registry import find_entry
 from skmmap.order import parse_size
 from skmmap.read import (
     READS,
@@ -37,7 +38,6 @@ from skmmap.rows import (
     is_series,
 )
 from skmmap.wrap import (
-    MLP,
     find_learner,
     find_tags,
     is_sklearns,
@@ -75,12 +75,9 @@ def check_estimator(estimator) -> None:
             "fit with some rows, and then ChunkedFit(selector).transform(X)."
         )
     _, learner = find_learner(estimator)
-    if isinstance(learner, MLP) and learner.solver == "lbfgs":
-        raise ValueError(
-            f"{type(learner).__name__} with solver='lbfgs' needs all rows in each "
-            "step, and ChunkedFit gives it one chunk after the other. Use "
-            "solver='adam' or 'sgd'."
-        )
+    check = find_entry(type(learner)).entry.check
+    if check is not None:
+        check(learner)
     if not callable(getattr(estimator, "partial_fit", None)):
         raise TypeError(say_alternative(estimator))
 
@@ -310,7 +307,7 @@ def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | Non
         return given, None
     tags = find_tags(estimator)
     per_column = tags is None or not tags.target_tags.single_output
-    known = find_known(fitted) if classes is None else classes
+    known = find_known_classes(fitted) if classes is None else classes
     if known is None and fitted is not None:
         check_finite(y, "y")
         return given, None
@@ -374,7 +371,7 @@ def _check_takes_classes(estimator, classes) -> None:
         )
 
 
-def find_known(fitted):
+def find_known_classes(fitted):
     """Return the classes that a trained estimator knows, None if it does not say."""
     if isinstance(fitted, MultiOutputClassifier):
         return find_classes_of_members(fitted)

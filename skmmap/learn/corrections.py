@@ -2,7 +2,10 @@
 
 ``partial_fit`` of some estimators takes a statistic from one chunk that ``fit`` takes
 from all rows, or does in each call what ``fit`` does once. A `Correction` holds what
-such an estimator needs while it is trained by chunks; `find_correction` is the table.
+such an estimator needs while it is trained by chunks; the entry of its class names it.
+No second pass over X is made. A finished copy is what callbacks and held-out rows see.
+What was noted of earlier rows is kept with the fitted object, so that several calls of
+``partial_fit`` are one fit.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,52 +15,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import Birch
-from sklearn.naive_bayes import CategoricalNB, GaussianNB
-from sklearn.neural_network import BernoulliRBM
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
-from skmmap.learn.sgd_state import (
-    LearningRate,
-    SgdState,
-)
-from skmmap.learn.statistics import (
-    Categories,
-    Clusters,
-    Correction,
-    MaxAbsColumns,
-    MinMaxColumns,
-    Samples,
-    Smoothing,
-    StandardColumns,
-)
+from skmmap.learn.registry import find_entry
+from skmmap.learn.statistics import Correction
+from skmmap.run import pack_with_code
 from skmmap.wrap import (
-    MLP,
-    SGD,
     find_learner,
     iter_fitted,
     replace_parameters,
 )
 
-_TABLE = (
-    (StandardScaler, StandardColumns),
-    (MinMaxScaler, MinMaxColumns),
-    (MaxAbsScaler, MaxAbsColumns),
-    (GaussianNB, Smoothing),
-    (CategoricalNB, Categories),
-    (Birch, Clusters),
-    (SGD, SgdState),
-    (MLP, LearningRate),
-    (BernoulliRBM, Samples),
-)
-
 
 def find_correction(learner) -> type[Correction]:
-    """Return what corrects a learner, by the table and the bases of its class."""
-    for kind, correction in _TABLE:
-        if isinstance(learner, kind) and correction.is_needed(learner):
-            return correction
-    return Correction
+    """Return what corrects a learner, by the entry of its class."""
+    correction = find_entry(type(learner)).entry.correction
+    is_needed = correction is not None and correction.is_needed(learner)
+    return correction if is_needed else Correction
 
 
 _AS_IT_IS = nullcontext()
@@ -67,20 +40,29 @@ _AS_IT_IS = nullcontext()
 class Corrections:
     """The corrections of each trained learner in an estimator, one after the other.
 
-    ``make`` is None where the loop was written out, which is left as it is.
+    ``make`` is None where the result is the loop over ``partial_fit``. ``own_finish``
+    is what a user has registered for the end of training.
     """
 
     make: Callable[[], Correction] | None = None
     members: list[Correction] = field(default_factory=list)
+    own_finish: Callable[[Any], None] | None = None
+
+    def __getstate__(self) -> dict:
+        # A fitted object is pickled with it, also where the function is a lambda.
+        finish = self.own_finish and pack_with_code(self.own_finish)
+        return vars(self) | {"own_finish": finish}
 
     @classmethod
     def of(cls, estimator) -> "Corrections":
         """Return those of an untrained estimator."""
-        return cls(find_correction(find_learner(estimator)[1]))
+        _, learner = find_learner(estimator)
+        own_finish = find_entry(type(learner)).entry.finish
+        return cls(find_correction(learner), own_finish=own_finish)
 
     def find_changes(self, estimator) -> dict:
         """Return parameters that the estimator has otherwise while it is trained."""
-        if self.is_empty:
+        if not self.corrects:
             return {}
         prefix, learner = find_learner(estimator)
         changed = self.make.find_changes(learner)
@@ -92,16 +74,22 @@ class Corrections:
         return self.make is None
 
     @property
+    def corrects(self) -> bool:
+        """Whether anything is corrected while the estimator is trained."""
+        return self.make not in (None, Correction)
+
+    @property
     def is_empty(self) -> bool:
-        return self.make in (None, Correction)
+        """Whether a trained estimator is what it was before it was finished."""
+        return not self.corrects and self.own_finish is None
 
     def fresh(self) -> "Corrections":
         """Return the same for an estimator that starts over."""
-        return Corrections(self.make)
+        return Corrections(self.make, own_finish=self.own_finish)
 
     def chunk(self, estimator, X, weights) -> AbstractContextManager:
         """Correct what the estimator learns inside of this context."""
-        return _AS_IT_IS if self.is_empty else self._around(estimator, X, weights)
+        return self._around(estimator, X, weights) if self.corrects else _AS_IT_IS
 
     @contextmanager
     def _around(self, estimator, X, weights) -> Iterator[None]:
@@ -130,28 +118,31 @@ class Corrections:
 
     def end_epoch(self, estimator) -> None:
         """Do what ``fit`` does at the end of each epoch."""
-        if not self.is_empty:
+        if self.corrects:
             for member, learner in self._iter_trained(estimator):
                 member.end_epoch(learner)
 
     def begin(self, estimator) -> None:
         """Prepare a trained estimator to be trained further."""
-        if not self.is_empty:
+        if self.corrects:
             for member, learner in self._iter_trained(estimator):
                 member.begin(learner)
 
     def skip(self, estimator, X) -> None:
         """Note rows without weight."""
-        if not self.is_empty:
+        if self.corrects:
             for member, _ in self._iter_members(estimator):
                 member.skip(X)
 
     def finish(self, estimator, own: dict):
         """Give the estimator its own parameters, and leave it as ``fit`` would."""
         replace_parameters(estimator, own)
-        if not self.is_empty:
+        if self.corrects:
             for member, learner in self._iter_trained(estimator):
                 member.finish(learner)
+        if self.own_finish is not None:
+            for _, learner in self._iter_trained(estimator):
+                self.own_finish(learner)
         return estimator
 
     def finish_copy(self, estimator, own: dict):

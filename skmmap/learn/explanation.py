@@ -3,25 +3,25 @@
 from numbers import Integral
 
 from skmmap._messages import say_size
+from skmmap.learn.learning import find_unused
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
+from skmmap.learn.rules import LossRule
 from skmmap.learn.seeds import find_own_seed
+from skmmap.learn.stopping import find_rule_class
 from skmmap.order import (
     BlockOrder,
     ChunkOrder,
 )
 from skmmap.rows import find_read_nbytes
-from skmmap.wrap import (
-    find_learner,
-    find_unheard,
-)
 
 
 def explain(wrapper, plan: Plan) -> Explanation:
     """Return what ``ChunkedFit.explain`` does."""
     title = f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"
     sections = {
+        "learning": _say_learning(plan),
         "starts from": _say_start(plan),
         "order": _say_order(plan),
         "chunks": _say_chunks(wrapper, plan),
@@ -33,8 +33,8 @@ def explain(wrapper, plan: Plan) -> Explanation:
         "held out": _say_held_out(plan),
         "jobs": _say_jobs(wrapper, plan),
         "from the estimator": _say_taken(wrapper, plan),
-        "overridden": _say_changed(wrapper, plan),
-        "without effect": _say_unheard(wrapper),
+        "overridden": _say_overrides(wrapper, plan),
+        "without effect": _say_unused(wrapper),
         "seed": _say_seed(wrapper, plan),
     }
     return Explanation(title, {name: said for name, said in sections.items() if said})
@@ -74,25 +74,20 @@ def _say_order(plan: Plan) -> str:
 def _say_chunks(wrapper, plan: Plan) -> str:
     rows = min(plan.schedule.chunk_size, plan.schedule.n_rows)
     said = f"{len(plan.schedule):,} of {rows:,} rows"
-    if plan.facts.batch and wrapper.chunk_size == "auto":
-        several = "a multiple of " if plan.facts.cuts else ""
-        said += f" ({several}{plan.facts.batch} of the estimator)"
+    if plan.learning.entry.batch_size and wrapper.chunk_size == "auto":
+        several = "a multiple of " if plan.learning.entry.splits_chunks else ""
+        said += f" ({several}{plan.learning.entry.batch_size} of the estimator)"
     return said
 
 
 def _say_epochs(wrapper, plan: Plan) -> str:
     if plan.n_epochs == 1:
         return "1"
-    name = f"{plan.facts.epochs} of the estimator"
+    name = f"{plan.learning.entry.epochs} of the estimator"
     source = name if wrapper.max_epochs == "auto" else "max_epochs"
-    stops = {
-        "loss": "until the loss stops improving",
-        "steps": "until updates become small",
-        "perplexity": "until the perplexity stops improving, if evaluate_every > 0",
-        None: "",
-    }[plan.facts.stops]
-    _, learner = find_learner(wrapper.estimator)
-    if plan.facts.stops == "loss" and learner.tol is None:
+    learner, rule = plan.learning.learner, find_rule_class(plan.learning)
+    stops = rule.text
+    if rule is LossRule and learner.tol is None:
         stops = ""
     elif plan.validation is not None and hasattr(learner, "n_iter_no_change"):
         stops = "until the score of held-out rows stops improving"
@@ -130,7 +125,7 @@ def _say_memory(plan: Plan) -> str:
     chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
     wide = 8 * plan.table.X.row_values * chunk
     parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
-    if plan.is_mixed:
+    if plan.is_shuffled:
         rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
         buffers = min(2, plan.schedule.n_buffers)
         said = say_size(buffers * rows * (row_nbytes + 8))
@@ -174,23 +169,29 @@ def _say_jobs(wrapper, plan: Plan) -> str:
 
 def _say_taken(wrapper, plan: Plan) -> str:
     """Say the estimator's own parameters that the run follows."""
-    _, learner = find_learner(wrapper.estimator)
-    names = [plan.facts.epochs if wrapper.max_epochs == "auto" else None]
-    if isinstance(plan.facts.shuffle, str) and wrapper.shuffle == "auto":
-        names.append(plan.facts.shuffle)
+    learner, entry = plan.learning.learner, plan.learning.entry
+    names = [entry.epochs if wrapper.max_epochs == "auto" else None]
+    if isinstance(plan.learning.shuffle, str) and wrapper.shuffle == "auto":
+        names.append(plan.learning.shuffle)
     if wrapper.chunk_size == "auto":
-        names.append(plan.facts.batch)
+        names.append(entry.batch_size)
     if plan.n_epochs > 1:
-        names += _STOPPING.get(plan.facts.stops, ())
+        names += find_rule_class(plan.learning).parameters
     shown = [name for name in names if name and hasattr(learner, name)]
     return ", ".join(f"{name}={getattr(learner, name)!r}" for name in shown)
 
 
-_STOPPING = {
-    "loss": ("tol", "n_iter_no_change", "early_stopping"),
-    "steps": ("tol", "max_no_improvement"),
-    "perplexity": ("evaluate_every", "perp_tol"),
-}
+def _say_learning(plan: Plan) -> str:
+    """Say which entries of the registry the run follows."""
+    cls = type(plan.learning.learner)
+    said = [_say_origin(cls, *origin) for origin in plan.learning.found.origins]
+    return "; ".join(said) or f"no entry for {cls.__name__} (see skmmap.register)"
+
+
+def _say_origin(cls: type, base: type, is_own: bool) -> str:
+    kind = "registered" if is_own else "built-in"
+    through = "" if base is cls else f", a base of {cls.__name__}"
+    return f"{kind} entry for {base.__name__}{through}"
 
 
 def _say_seed(wrapper, plan: Plan) -> str:
@@ -206,17 +207,17 @@ def _say_seed(wrapper, plan: Plan) -> str:
     return "drawn in fit from random_state, stored in random_state_"
 
 
-def _say_unheard(wrapper) -> str:
-    found = find_unheard(wrapper.estimator)
+def _say_unused(wrapper) -> str:
+    found = find_unused(wrapper.estimator)
     said = ", ".join(f"{name}={value!r}" for name, value in found.items())
     return f"{said} (partial_fit ignores it)" if said else ""
 
 
-def _say_changed(wrapper, plan: Plan) -> str:
-    given = wrapper.estimator.get_params() if plan.changed else {}
+def _say_overrides(wrapper, plan: Plan) -> str:
+    given = wrapper.estimator.get_params() if plan.overrides else {}
     return ", ".join(
         f"{name}={value!r} (was {given[name]!r}{_REASONS.get(name, '')})"
-        for name, value in plan.changed.items()
+        for name, value in plan.overrides.items()
         if value != given[name]
     )
 

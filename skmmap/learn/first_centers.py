@@ -6,6 +6,7 @@ Their ``partial_fit`` takes it from the first chunk alone.
 from numbers import Integral
 
 import numpy as np
+from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.metrics import pairwise_distances_argmin_min
@@ -15,10 +16,25 @@ _DRAWN = "k-means++", "random"
 _RANDOM_TRIES = 3  # of n_init="auto" with init="random"
 
 
-def draws_centers(estimator) -> bool:
+def initialize_kmeans(estimator: MiniBatchKMeans, sample) -> dict:
+    """Return the parameters with which ``partial_fit`` starts from drawn centers."""
+    if not draws_centers(estimator):
+        return {}
+    weights = sample.sample_weight
+    centers = draw_centers(estimator, sample.X, sample.seed, weights)
+    return {} if centers is None else {"init": centers, "n_init": 1}
+
+
+def initialize_dictionary(estimator: MiniBatchDictionaryLearning, sample) -> dict:
+    """Return the parameters with which ``partial_fit`` starts from a dictionary."""
+    if not draws_dictionary(estimator) or sparse.issparse(sample.X):
+        return {}  # sparse rows are refused by the estimator itself
+    dictionary = draw_dictionary(estimator, sample.X, sample.seed, sample.n_rows)
+    return {"dict_init": dictionary}
+
+
+def draws_centers(estimator: MiniBatchKMeans) -> bool:
     """Whether ``fit`` would draw the first centers from some rows."""
-    if not isinstance(estimator, MiniBatchKMeans):
-        return False
     # What is no number is refused by the estimator itself.
     sizes = [estimator.n_clusters, estimator.batch_size, estimator.init_size or 1]
     sizes += [] if estimator.n_init == "auto" else [estimator.n_init]
@@ -73,10 +89,8 @@ def _compute_inertia(X, centers, weights) -> float:
     return float((weights * distances**2).sum())
 
 
-def draws_dictionary(estimator) -> bool:
+def draws_dictionary(estimator: MiniBatchDictionaryLearning) -> bool:
     """Whether ``fit`` would take the first dictionary from the rows."""
-    if not isinstance(estimator, MiniBatchDictionaryLearning):
-        return False
     size = 1 if estimator.n_components is None else estimator.n_components
     is_size = isinstance(size, Integral) and size > 0
     return is_size and estimator.dict_init is None

@@ -3,7 +3,9 @@
 ``partial_fit`` begins with nothing, or goes on to the last step of all. The ``fit`` of
 linear models and networks can begin at coefficients (``warm_start``, ``coef_init``),
 and counts its steps anew. So it is their own ``fit`` that puts them there: it gets a
-row of zeros for each class, and takes steps that are too small to change anything.
+row of zeros for each class, and takes steps that are too small to change anything. So
+its errors are raised, and no private name of scikit-learn is used. Meta-estimators
+clone what they train, so that it starts from nothing in their own ``fit`` too.
 """
 
 from copy import deepcopy
@@ -11,16 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
-from sklearn.base import clone, is_classifier
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.preprocessing import LabelBinarizer
+from sklearn.base import is_classifier
 from sklearn.utils import resample
 
-from skmmap.rows import DenseStore, Source
+from skmmap.learn.registry import find_entry
 from skmmap.wrap import (
-    MLP,
-    SGD,
     Form,
     find_learner,
     has_sklearns,
@@ -71,44 +68,15 @@ class Start:
         """
         if not self:
             return estimator
-        is_known = isinstance(estimator, SGD + MLP) and has_sklearns(estimator, "fit")
-        if not is_known:
-            return self._continue(estimator)  # as far as anything is known of it
+        begin = find_entry(type(estimator)).entry.warm_start
+        if begin is None or not has_sklearns(estimator, "fit"):
+            return self.go_on(estimator)
         y = _make_target(estimator, y, classes)
-        X = _make_zeros(rows, len(y))
-        begin = self._begin_mlp if isinstance(estimator, MLP) else self._begin_sgd
-        return begin(estimator, X, y)
+        return begin(self, estimator, _make_zeros(rows, len(y)), y)
 
-    def _continue(self, estimator):
+    def go_on(self, estimator):
         """Return a copy of what is trained, with the parameters of ``estimator``."""
         return deepcopy(self.trained).set_params(**estimator.get_params(deep=False))
-
-    def _begin_sgd(self, estimator, X, y):
-        is_warm = self.trained is not None
-        begun = self._continue(estimator) if is_warm else estimator
-        # fit learns in the array that it is given.
-        given = {name: np.array(value) for name, value in self.given.items()}
-        still = _STILL | ({"average": _NEVER} if estimator.average else {})
-        _fit_still(begun, X, y, still, is_warm, given)
-        begun.t_ = 1.0
-        if hasattr(begun, "classes_"):
-            del begun.classes_  # or names of features would not be taken any more
-        return begun
-
-    def _begin_mlp(self, estimator, X, y):
-        """Return a new network with the trained weights: the optimizer begins anew."""
-        # This one is asked whether it can go on with such rows and classes.
-        _fit_still(self._continue(estimator), X, y, _STILL_MLP, True, {})
-        _fit_still(estimator, X, y, _STILL_MLP, False, {})
-        # Of the trained one, since L-BFGS makes float64 of all.
-        estimator.coefs_ = deepcopy(self.trained.coefs_)
-        estimator.intercepts_ = deepcopy(self.trained.intercepts_)
-        # What L-BFGS does not need, and fit goes on with.
-        estimator.t_ = self.trained.t_
-        estimator.loss_curve_ = list(getattr(self.trained, "loss_curve_", None) or [])
-        estimator.best_loss_ = np.inf
-        estimator.validation_scores_ = estimator.best_validation_score_ = None
-        return estimator
 
 
 def take_start(estimator, trained, params: dict) -> tuple[Start, dict]:
@@ -117,33 +85,13 @@ def take_start(estimator, trained, params: dict) -> tuple[Start, dict]:
     ``trained`` is what has learned before, None if nothing has.
     """
     _check_no_meta(estimator, params)
-    takes_them = isinstance(estimator, SGD) and has_sklearns(estimator, "fit")
+    starts = find_entry(type(estimator)).entry.warm_start is not None
+    takes_them = starts and has_sklearns(estimator, "fit")
     names = [name for name in _PARAMETERS if takes_them and takes(estimator.fit, name)]
     given = {name: params[name] for name in names if params.get(name) is not None}
     others = {name: value for name, value in params.items() if name not in names}
     is_warm = bool(getattr(estimator, "warm_start", False))
     return Start(trained if is_warm else None, given), others
-
-
-def begin_multilabel(estimator, y: Source):
-    """Set up OneVsRestClassifier for the labels of an indicator, as its ``fit`` does.
-
-    Its ``partial_fit`` only sets it up for one label in each row, and goes on with
-    whatever it is set up for.
-    """
-    estimator.classes_ = np.arange(y.shape[1])
-    rows = np.eye(y.shape[1], dtype=int)
-    # Predictions are sparse where y is.
-    rows = csr_array(rows) if isinstance(y.store, DenseStore) else rows
-    estimator.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(rows)
-    estimator.estimators_ = [clone(estimator.estimator) for _ in estimator.classes_]
-    return estimator
-
-
-def is_multilabel(estimator, y: Source | None) -> bool:
-    """Whether the estimator has to be set up for an indicator of labels."""
-    is_indicator = y is not None and y.ndim == 2
-    return isinstance(estimator, OneVsRestClassifier) and is_indicator
 
 
 def _check_no_meta(estimator, params: dict) -> None:
@@ -157,6 +105,36 @@ def _check_no_meta(estimator, params: dict) -> None:
                 f"cannot start there. Wrap {inner} itself to start it from "
                 "coefficients."
             )
+
+
+def begin_sgd(start: Start, estimator, X, y):
+    """Return a linear model with the coefficients to start from."""
+    is_warm = start.trained is not None
+    begun = start.go_on(estimator) if is_warm else estimator
+    # fit learns in the array that it is given.
+    given = {name: np.array(value) for name, value in start.given.items()}
+    still = _STILL | ({"average": _NEVER} if estimator.average else {})
+    _fit_still(begun, X, y, still, is_warm, given)
+    begun.t_ = 1.0
+    if hasattr(begun, "classes_"):
+        del begun.classes_  # or names of features would not be taken any more
+    return begun
+
+
+def begin_mlp(start: Start, estimator, X, y):
+    """Return a new network with the trained weights: the optimizer begins anew."""
+    # This one is asked whether it can go on with such rows and classes.
+    _fit_still(start.go_on(estimator), X, y, _STILL_MLP, True, {})
+    _fit_still(estimator, X, y, _STILL_MLP, False, {})
+    # Of the trained one, since L-BFGS makes float64 of all.
+    estimator.coefs_ = deepcopy(start.trained.coefs_)
+    estimator.intercepts_ = deepcopy(start.trained.intercepts_)
+    # What L-BFGS does not need, and fit goes on with.
+    estimator.t_ = start.trained.t_
+    estimator.loss_curve_ = list(getattr(start.trained, "loss_curve_", None) or [])
+    estimator.best_loss_ = np.inf
+    estimator.validation_scores_ = estimator.best_validation_score_ = None
+    return estimator
 
 
 def _fit_still(estimator, X, y, still: dict, is_warm: bool, given: dict) -> None:

@@ -23,22 +23,18 @@ from skmmap.learn.checks import (
     noting_validation,
     route,
 )
+from skmmap.learn.chunking import make_schedule
+from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.first_state import take_start
 from skmmap.learn.interrupt import tell_interrupted
+from skmmap.learn.learning import is_loop
 from skmmap.learn.merge_fit import (
     find_merge_jobs,
     run_parts,
 )
-from skmmap.learn.plan import (
-    Plan,
-    find_start,
-    make_estimator,
-    make_learner,
-    make_plan,
-    make_rule,
-    make_schedule,
-)
-from skmmap.learn.stopping import Rule
+from skmmap.learn.plan import Plan, Planner
+from skmmap.learn.rules import Rule
+from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import (
     Learner,
     Training,
@@ -61,7 +57,6 @@ from skmmap.wrap import (
     get_parameters,
     guesses_labels,
     hidden_names,
-    is_loop,
     keep_names,
     own_arrays,
     requires_labels,
@@ -75,18 +70,20 @@ def make_fit_plan(wrapper, X, y, params: dict, **given) -> Plan:
     trained = find_trained(wrapper)
     start, params = take_start(wrapper.estimator, trained, params)
     params = route(wrapper, "fit", "partial_fit", params)
-    return make_plan(wrapper, X, y, params, start=start, **given)
+    return Planner(wrapper, X, y, params, start=start, **given).make()
 
 
-def train_anew(wrapper, X, y, params: dict, *, classes, validation, **given) -> None:
+def train_anew(
+    wrapper, X, y, params: dict, *, classes, given_validation, **given
+) -> None:
     """Train a fresh clone of the estimator, and keep it if all went well."""
-    given |= {"classes": classes, "validation": validation}
+    given |= {"classes": classes, "given_validation": given_validation}
     plan = make_fit_plan(wrapper, X, y, params, **given)
-    plan.changed.update(find_start(wrapper, plan))
+    plan.overrides.update(find_start(wrapper, plan))
     learner = _make_fresh_learner(wrapper, plan)
     if classes is None and guesses_labels(wrapper.estimator):
         learner.drops = ("classes",)
-    is_given = validation[0] is not None
+    is_given = given_validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     training = _make_training(wrapper, plan, learner, "fit", score)
     counted = note_start(learner.estimator)
@@ -107,9 +104,9 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     trained = copy_trained(wrapper)
     check_parameters(wrapper)
     params = route(wrapper, "partial_fit", "partial_fit", params)
-    plan = make_plan(
+    plan = Planner(
         wrapper, X, y, params, classes=classes, is_fit=False, fitted=trained
-    )
+    ).make()
     if trained is None:
         learner = _make_fresh_learner(wrapper, plan)
     else:
@@ -122,7 +119,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
         check_names(trained, X)
     counted = note_start(learner.estimator)
     if trained is not None:
-        learner.begin(plan.changed)
+        learner.begin(plan.overrides)
     try:
         with hidden_names(trained, X):
             learned = training.run()
@@ -146,13 +143,21 @@ def _make_fresh_learner(wrapper, plan: Plan) -> Learner:
     """Return what learns in a fresh clone, of which there can be others."""
     estimator = wrapper.estimator
     make = partial(make_learner, wrapper, plan)
-    untouched = make_estimator(wrapper, plan.seed, {}) if plan.changed else None
-    own = get_parameters(untouched, plan.changed)
+    untouched = make_estimator(wrapper, plan.seed, {}) if plan.overrides else None
+    own = get_parameters(untouched, plan.overrides)
     tags = find_tags(estimator)
     flat = False if tags and tags.input_tags.three_d_array else None
     form = Form(flat=flat, dense=plan.form.dense)
     pass_target = find_target_passing(estimator)
-    return Learner(make(), make, form, pass_target, plan.corrections, own)
+    return Learner(
+        make(),
+        make,
+        form,
+        pass_target,
+        plan.corrections,
+        own,
+        plan.learning.learns_zero_weights,
+    )
 
 
 def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
@@ -169,7 +174,14 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
     if corrections.is_like(before.get("_corrections")):
         corrections = before["_corrections"]
     pass_target = find_target_passing(wrapper.estimator)
-    return Learner(trained, None, form, pass_target, corrections)
+    return Learner(
+        trained,
+        None,
+        form,
+        pass_target,
+        corrections,
+        learns_zero_weights=plan.learning.learns_zero_weights,
+    )
 
 
 def _make_training(
@@ -182,7 +194,7 @@ def _make_training(
         table,
         schedule,
         n_epochs,
-        plan.first,
+        plan.first_call_params,
         open_tasks(wrapper, learner.estimator, table, n_epochs, len(schedule)),
         FitReport(
             wrapper.verbose,

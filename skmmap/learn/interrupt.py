@@ -1,4 +1,8 @@
-"""What Ctrl-C leaves of a fit of several epochs: those that are complete."""
+"""What Ctrl-C leaves of a fit of several epochs: those that are complete.
+
+KeyboardInterrupt is raised all the same: a script has to end, and must not put a
+half-trained model where the old one was; in a notebook the cells below must not run.
+"""
 
 import io
 import pickle

@@ -9,59 +9,53 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.decomposition import (
-    LatentDirichletAllocation,
-    MiniBatchDictionaryLearning,
-    MiniBatchNMF,
-    sparse_encode,
-)
-from sklearn.feature_selection import SelectFromModel
+from sklearn.decomposition import LatentDirichletAllocation, sparse_encode
 from sklearn.linear_model import SGDOneClassSVM
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 
+from skmmap.learn.meta_estimators import drop_names, iter_problems
+from skmmap.learn.registry import find_entry
 from skmmap.wrap import (
     META,
-    SGD,
     find_learner,
     iter_fitted,
 )
 
 
-def read_losses(estimator, n_rows: int):
-    """Return the ``loss_`` of what has just learned so many rows, None without one."""
-    if isinstance(estimator, MiniBatchKMeans):
-        inertia = vars(estimator).get("inertia_")
-        return None if inertia is None else np.array([inertia / n_rows])
+def read_losses(estimator, n_rows: int) -> np.ndarray | None:
+    """Return the loss of a chunk of so many rows that was just learned, if it says one.
+
+    The entry of a class may say where; otherwise it is the attribute ``loss_``.
+    """
+    chunk_loss = find_entry(type(estimator)).entry.chunk_loss
+    if chunk_loss is not None:
+        loss = chunk_loss(estimator, n_rows)
+        return None if loss is None else np.array([loss])
     losses = [getattr(member, "loss_", None) for member in iter_fitted(estimator)]
     if not losses or not all(isinstance(loss, Real) for loss in losses):
         return None
     return np.array(losses, dtype=np.float64)
 
 
+def find_inertia(kmeans, n_rows: int) -> float | None:
+    """Return the mean inertia of the rows that k-means has just learned."""
+    inertia = vars(kmeans).get("inertia_")
+    return None if inertia is None else inertia / n_rows
+
+
 def can_compute_losses(estimator) -> bool:
-    """Whether `compute_losses` knows the loss of the estimator."""
+    """Whether the entry of the learner has a loss."""
     _, learner = find_learner(estimator)
-    return isinstance(learner, (*SGD, MiniBatchNMF, MiniBatchDictionaryLearning))
+    return find_entry(type(learner)).entry.loss is not None
 
 
 def compute_losses(estimator, X, y) -> np.ndarray:
     """Return the losses on these rows."""
     if isinstance(estimator, META):
-        problems = _iter_problems(estimator, X, y)
+        problems = iter_problems(estimator, X, y)
         return np.concatenate([compute_losses(*problem) for problem in problems])
     if not hasattr(estimator, "feature_names_in_"):
-        X = _drop_names(X)  # some meta-estimators do
-    if isinstance(estimator, MiniBatchNMF):
-        return np.array([_nmf(estimator, X)])
-    if isinstance(estimator, MiniBatchDictionaryLearning):
-        return np.array([_dictionary(estimator, X)])
-    return _sgd(estimator, X, y)
-
-
-def _drop_names(X):
-    return X if sparse.issparse(X) else np.asarray(X)
+        X = drop_names(X)  # some meta-estimators do
+    return np.atleast_1d(find_entry(type(estimator)).entry.loss(estimator, X, y))
 
 
 def compute_perplexity(estimator: LatentDirichletAllocation, X) -> float:
@@ -69,34 +63,7 @@ def compute_perplexity(estimator: LatentDirichletAllocation, X) -> float:
     return float(estimator.perplexity(X))
 
 
-def _iter_problems(estimator, X, y):
-    """Yield the estimators inside of a meta-estimator with their rows and targets."""
-    if isinstance(estimator, SelectFromModel):
-        yield estimator.estimator_, X, y
-    elif isinstance(estimator, MultiOutputClassifier | MultiOutputRegressor):
-        for member, column in zip(estimator.estimators_, y.T, strict=True):
-            yield member, X, column
-    elif isinstance(estimator, OneVsRestClassifier):
-        positive = estimator.classes_[-len(estimator.estimators_) :]
-        for member, label in zip(estimator.estimators_, positive, strict=True):
-            target = y[:, label] if estimator.multilabel_ else y == label
-            if isinstance(member, SGD):  # and not a constant, for want of examples
-                yield member, X, target.astype(int)
-    elif isinstance(estimator, OneVsOneClassifier):
-        yield from _iter_pairs(estimator, X, y)
-
-
-def _iter_pairs(estimator, X, y):
-    labels = estimator.classes_
-    X, y = _drop_names(X), np.asarray(y)
-    pairs = zip(*np.triu_indices(len(labels), k=1), strict=True)
-    for member, (i, j) in zip(estimator.estimators_, pairs, strict=True):
-        rows = (y == labels[i]) | (y == labels[j])
-        if rows.any():
-            yield member, X[rows], (y[rows] == labels[j]).astype(int)
-
-
-def _sgd(estimator, X, y) -> np.ndarray:
+def compute_sgd_loss(estimator, X, y) -> np.ndarray:
     """Mean loss and penalty, which ``fit`` adds except for passive-aggressive steps."""
     if isinstance(estimator, SGDOneClassSVM):
         # A hinge for rows that are all of one class, with 1 - offset for intercept.
@@ -164,7 +131,7 @@ _LOSSES = {
 }
 
 
-def _nmf(estimator, X) -> float:
+def compute_nmf_loss(estimator, X, y=None) -> float:
     """Divergence of X from its factors and the penalties of these, per row."""
     W, H = np.asarray(estimator.transform(X)), estimator.components_
     X = X.toarray() if sparse.issparse(X) else np.asarray(X)
@@ -194,7 +161,7 @@ def _find_divergence(estimator, X, WH) -> float:
     return float(parts.sum() / (beta * (beta - 1)) / len(X))
 
 
-def _dictionary(estimator, X) -> float:
+def compute_dictionary_loss(estimator, X, y=None) -> float:
     """Half the squared error and the penalty of the sparse codes, per row."""
     X = np.asarray(X)
     code = sparse_encode(

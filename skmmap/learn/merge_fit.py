@@ -32,7 +32,8 @@ from skmmap.run import (
 )
 from skmmap.wrap import Form, find_target_passing
 
-# Parts of a file, which do not depend on how many work on them: nor does the result.
+# Parts of a file, which do not depend on the number of workers, and are added up in
+# their order: the result is the same bits for 2 workers and for 50.
 _LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 16
 
 
@@ -54,8 +55,9 @@ class Part:
     estimator: Any
     form: Form
     table: Table
-    first: dict
+    first_call_params: dict
     corrections: Corrections
+    learns_zero_weights: bool
 
     def __call__(self, span, is_over) -> tuple:
         """Return what was learned, with None for the estimator if no row counts."""
@@ -71,10 +73,20 @@ class Part:
         """Give the rows of a span to an estimator."""
         _, schedule = span
         pass_target = find_target_passing(estimator)
-        learner = Learner(estimator, make, self.form, pass_target, self.corrections)
+        learner = Learner(
+            estimator,
+            make,
+            self.form,
+            pass_target,
+            self.corrections,
+            learns_zero_weights=self.learns_zero_weights,
+        )
         report = FitReport(0, "fit", schedule.n_rows, 1, self.table.row_nbytes)
         tasks = PartTasks(is_over)
-        training = Training(learner, self.table, schedule, 1, self.first, tasks, report)
+        first_call_params = self.first_call_params
+        training = Training(
+            learner, self.table, schedule, 1, first_call_params, tasks, report
+        )
         training.run()
         return training
 
@@ -90,7 +102,7 @@ class Part:
         if not self.corrections.is_off or not (lacks(merged) or lacks(estimator)):
             both = add_up(merged, estimator)
         if both is NotImplemented:
-            further = replace(self, form=form, first={})
+            further = replace(self, form=form, first_call_params={})
             return further.train(merged, None, span, Event()).learner.estimator
         self.corrections.add(corrections)
         return both
@@ -122,7 +134,12 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     learner, schedule = training.learner, training.schedule
     table = training.table.divide(jobs.number)
     part = Part(
-        learner.estimator, learner.form, table, training.first, learner.corrections
+        learner.estimator,
+        learner.form,
+        table,
+        training.first_call_params,
+        learner.corrections,
+        learner.learns_zero_weights,
     )
     n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
     spans = cut(schedule, min(n_parts, _MOST_PARTS))

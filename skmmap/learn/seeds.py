@@ -6,10 +6,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skmmap.wrap import (
-    find_learner,
-    is_loop,
-)
+from skmmap.learn.learning import is_loop
+from skmmap.wrap import find_learner
 
 _NAME = "random_state"
 # What others than scikit-learn's have beside it, or instead of it. isotree's

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -21,12 +20,9 @@ from skmmap.learn.interrupt import (
     Kept,
     hearing_interrupts,
 )
-from skmmap.learn.stopping import (
-    Rule,
-    Watch,
-)
+from skmmap.learn.rules import Rule
+from skmmap.learn.watch import Watch
 from skmmap.learn.zero_weight import (
-    counts_weightless,
     drop_dust,
     is_weightless,
     weigh_least,
@@ -66,6 +62,7 @@ class Learner:
     When it refuses a chunk, a new one starts over in the next form, so that a refused
     try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
     names parameters that nobody gave, and that are left out where they are refused.
+    ``learns_zero_weights`` says that ``fit`` learns from rows that weigh 0.
     """
 
     estimator: Any
@@ -74,6 +71,7 @@ class Learner:
     pass_target: Callable[[Any], dict]
     corrections: Corrections = field(default_factory=Corrections)
     own: dict = field(default_factory=dict)
+    learns_zero_weights: bool = False
     refusal: str | None = None
     drops: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
@@ -124,18 +122,18 @@ class Learner:
         if is_least:
             drop_dust(self.estimator)
 
-    @cached_property
+    @property
     def weighs_least(self) -> bool:
         """Whether rows without weight are learned as ``fit`` learns them."""
-        return not self.corrections.is_off and counts_weightless(self.estimator)
+        return not self.corrections.is_off and self.learns_zero_weights
 
     def skip(self, chunk: Chunk) -> None:
         """Note a chunk without weight, which ``partial_fit`` would refuse."""
         self.corrections.skip(self.estimator, chunk.X)
 
-    def begin(self, changed: dict) -> None:
+    def begin(self, overrides: dict) -> None:
         """Prepare a trained estimator to be trained further."""
-        self.own = replace_parameters(self.estimator, changed)
+        self.own = replace_parameters(self.estimator, overrides)
         self.corrections.begin(self.estimator)
 
     def finish(self) -> None:
@@ -151,7 +149,7 @@ class Learner:
 class Training:
     """One run over the data: what learns, from which rows, until when, who is told.
 
-    ``first`` holds the parameters that only the first ``partial_fit`` gets, ``score``
+    ``first_call_params`` are those of the first ``partial_fit`` alone, ``score``
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
     that have not converged are warned about. Chunks in which no row weighs anything are
     left out, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
@@ -161,7 +159,7 @@ class Training:
     table: Table
     schedule: FileOrder
     n_epochs: int
-    first: dict
+    first_call_params: dict
     tasks: Tasks
     report: FitReport
     rule: Rule = field(default_factory=Rule)
@@ -319,12 +317,12 @@ class Training:
                 where,
                 is_in_order=type(self.schedule) is FileOrder,
             )
-            _note_one_class(error, self.first.get("classes"))
+            _note_one_class(error, self.first_call_params.get("classes"))
             raise
 
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
         """Yield the chunks of an epoch, with the parameters of the first in its own."""
-        first = self.first if epoch == 0 else {}
+        first = self.first_call_params if epoch == 0 else {}
         buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
         with closing(self.table.iter_buffers(buffers)) as chunks:
             for chunk in chunks:

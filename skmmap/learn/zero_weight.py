@@ -1,20 +1,13 @@
 """Chunks of rows that all weigh 0: ``partial_fit`` refuses them, ``fit`` does not.
 
-Of most estimators such rows change nothing, and they are left out. `counts_weightless`
-says where they do: gradient descent takes a step for each, in which its rate falls and
-its coefficients decay.
+Such rows change nothing in most estimators, and are left out. In others the entry of
+the class says that ``fit`` learns from them: gradient descent takes a step for each, in
+which its rate falls and its coefficients decay.
 """
 
 import numpy as np
-from sklearn.naive_bayes import CategoricalNB
-from sklearn.preprocessing import StandardScaler
 
-from skmmap.wrap import (
-    SGD,
-    find_learner,
-    is_sklearns,
-    iter_fitted,
-)
+from skmmap.wrap import iter_fitted
 
 # The least weight that is none of zero in float32 as well, nor slow to compute with.
 LEAST = float(np.finfo(np.float32).tiny)
@@ -28,14 +21,9 @@ def is_weightless(params: dict) -> bool:
     return isinstance(weights, np.ndarray) and not weights.any()
 
 
-def counts_weightless(estimator) -> bool:
-    """Whether ``fit`` of scikit-learn's own learns from rows that weigh nothing."""
-    _, learner = find_learner(estimator)
-    if not is_sklearns(learner):
-        return False
-    if isinstance(learner, StandardScaler):
-        return not (learner.with_mean or learner.with_std)  # it counts rows alone
-    return isinstance(learner, (*SGD, CategoricalNB))
+def counts_rows_alone(scaler) -> bool:
+    """Whether a ``StandardScaler`` counts rows, and learns nothing of their weights."""
+    return not (scaler.with_mean or scaler.with_std)
 
 
 def weigh_least(params: dict) -> dict:

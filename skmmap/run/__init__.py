@@ -12,6 +12,7 @@ from skmmap.run.parallel import (
     cut,
     find_jobs,
     iter_done,
+    pack_with_code,
 )
 from skmmap.run.progress import (
     FitReport,
@@ -32,6 +33,7 @@ __all__ = [
     "iter_done",
     "one_core",
     "open_tasks",
+    "pack_with_code",
     "silenced",
     "with_callbacks",
 ]

@@ -58,6 +58,14 @@ def find_jobs(n_jobs: int | None, *, prefer: str, needs_memory: bool) -> Jobs:
     )
 
 
+def pack_with_code(obj) -> Any:
+    """Return what pickles to ``obj``, with the code of functions that are in no module.
+
+    A plain pickle refuses lambdas and functions of functions.
+    """
+    return joblib.wrap_non_picklable_objects(obj, keep_wrapper=False)
+
+
 def cut(schedule, n_spans: int) -> list:
     """Return consecutive parts of a schedule, each after the number of its first."""
     ends = np.linspace(0, len(schedule), n_spans + 1).astype(int).tolist()

@@ -17,6 +17,7 @@ from skmmap.wrap.delegation import (
     takes,
     takes_any,
     takes_labels,
+    takes_target_as_it_is,
 )
 from skmmap.wrap.feature_names import (
     check_names,
@@ -34,35 +35,17 @@ from skmmap.wrap.keywords import (
     say_parameter,
     takes_keywords,
 )
+from skmmap.wrap.meta_estimators import (
+    META,
+    find_learner,
+    get_parameters,
+    iter_fitted,
+    replace_parameters,
+)
 from skmmap.wrap.origin import (
     has_sklearns,
     is_sklearn_class,
     is_sklearns,
-)
-from skmmap.wrap.own_fit import (
-    META,
-    MLP,
-    SGD,
-    OwnFit,
-    find_batch_rows,
-    find_cost,
-    find_epochs,
-    find_even_batches,
-    find_learner,
-    find_limits,
-    find_net_replacements,
-    find_own_fit,
-    find_replacements,
-    find_unheard,
-    get_parameters,
-    is_loop,
-    is_shuffled,
-    iter_fitted,
-    replace_parameters,
-    takes_target_as_it_is,
-)
-from skmmap.wrap.skorch_nets import (
-    warn_of_callbacks,
 )
 from skmmap.wrap.views import (
     own_arrays,
@@ -70,36 +53,22 @@ from skmmap.wrap.views import (
 
 __all__ = [
     "META",
-    "MLP",
-    "SGD",
     "Form",
-    "OwnFit",
     "available_with",
     "check_names",
     "check_same_names",
     "copy_trained",
     "delegate",
     "describe_error",
-    "find_batch_rows",
-    "find_cost",
-    "find_epochs",
-    "find_even_batches",
     "find_learner",
-    "find_limits",
-    "find_net_replacements",
-    "find_own_fit",
-    "find_replacements",
     "find_tags",
     "find_target_passing",
     "find_trained",
-    "find_unheard",
     "get_parameters",
     "guesses_labels",
     "has_sklearns",
     "hidden_names",
     "is_learned",
-    "is_loop",
-    "is_shuffled",
     "is_sklearn_class",
     "is_sklearns",
     "is_told",
@@ -119,5 +88,4 @@ __all__ = [
     "takes_keywords",
     "takes_labels",
     "takes_target_as_it_is",
-    "warn_of_callbacks",
 ]

@@ -15,7 +15,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap.wrap.keywords import takes_keywords
-from skmmap.wrap.own_fit import find_learner
+from skmmap.wrap.meta_estimators import find_learner
+from skmmap.wrap.origin import is_sklearns
 
 # Those that learn from X alone, and take a y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
@@ -178,6 +179,16 @@ def requires_target(estimator) -> bool:
         return tags.target_tags.required
     y = _find_parameters(estimator.partial_fit).get("y")
     return y is not None and y.default is y.empty
+
+
+def takes_target_as_it_is(estimator) -> bool:
+    """Whether y goes to the code of a third party, which may take any kind.
+
+    scikit-learn's meta-estimators check y themselves, but for one that hands it on.
+    """
+    while isinstance(estimator, SelectFromModel):
+        estimator = estimator.estimator
+    return not is_sklearns(estimator)
 
 
 def is_told(estimator, y) -> bool:

@@ -1,40 +1,25 @@
-"""Nets of skorch: what their own ``fit`` does, and what ``partial_fit`` does instead.
+"""The entry of skorch's nets, which skmmap does not import.
 
 https://skorch.readthedocs.io/en/stable/net.html
 """
 
-from typing import Any
-
 from skmmap._messages import warn
 
 
-def is_net(estimator) -> bool:
-    """Whether it is a net of skorch, which is not imported for that."""
-    return any(
-        cls.__name__ == "NeuralNet" and cls.__module__.partition(".")[0] == "skorch"
-        for cls in type(estimator).__mro__
-    )
-
-
-def is_net_shuffled(net, is_told: bool) -> bool:
-    """Whether rows are to be shuffled: as the net says, else if it is told y."""
-    own = getattr(net, "iterator_train__shuffle", None)
-    return is_told if own is None else bool(own)
-
-
-def find_net_changes(net) -> dict[str, Any]:
+def override_net(net, run) -> dict:
     """Return parameters with which ``partial_fit`` learns each row of a chunk once.
 
     It makes all the epochs of ``fit`` on each chunk, and holds out a fifth of it. A
-    split that is the user's own, such as ``predefined_split``, is left alone.
+    split of the user's own, such as ``predefined_split``, is left alone.
     """
-    changed = {"max_epochs": 1}
-    if type(net.train_split).__name__ == "ValidSplit":
-        changed["train_split"] = None
-    return changed
+    if run.is_loop:
+        return {}
+    _warn_of_callbacks(net, run.n_chunks)
+    is_default = type(net.train_split).__name__ == "ValidSplit"
+    return {"max_epochs": 1} | ({"train_split": None} if is_default else {})
 
 
-def warn_of_callbacks(net, n_chunks: int) -> None:
+def _warn_of_callbacks(net, n_chunks: int) -> None:
     """Warn of callbacks that would be told of many fits."""
     callbacks = getattr(net, "callbacks", None)
     if n_chunks < 2 or not callbacks or isinstance(callbacks, str):
@@ -48,3 +33,16 @@ def warn_of_callbacks(net, n_chunks: int) -> None:
         "further epoch.",
         UserWarning,
     )
+
+
+# Epochs could be driven from outside by ``run_single_epoch``, so that callbacks hear of
+# one fit; but then the ``partial_fit`` of a subclass would not be called.
+SKORCH = {
+    "skorch.net.NeuralNet": {
+        "epochs": "max_epochs",
+        "shuffle": "iterator_train__shuffle",
+        "batch_size": "batch_size",
+        "splits_chunks": True,
+        "overrides": override_net,
+    },
+}

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from helpers import in_file_order
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.linear_model import SGDClassifier
 from sklearn.multioutput import MultiOutputRegressor
 
 from skmmap import ChunkedFit
-from skmmap.wrap.skorch_nets import is_net
+from skmmap.learn.registry import LearningEntry, find_entry
 
 X = np.random.default_rng(0).normal(size=(70, 1, 3, 3)).astype(np.float32)
 y = np.arange(70) % 3
@@ -74,10 +73,10 @@ def sorted_rows(model) -> list:
 
 
 def test_what_is_a_net():
-    assert is_net(Net())
-    assert is_net(NeuralNet())
-    for other in SGDClassifier(), type("NeuralNet", (BaseEstimator,), {})(), object():
-        assert not is_net(other)
+    for net in Net, NeuralNet:
+        assert find_entry(net).entry.epochs == "max_epochs"
+    for other in type("NeuralNet", (BaseEstimator,), {}), object:
+        assert find_entry(other).entry == LearningEntry()
 
 
 @pytest.mark.parametrize("max_epochs", ["auto", 4])

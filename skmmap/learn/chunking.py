@@ -1,0 +1,148 @@
+"""Cuts rows into the chunks that an estimator learns from, and puts these in order."""
+
+from functools import partial
+
+from sklearn.exceptions import EfficiencyWarning
+
+from skmmap._messages import warn
+from skmmap.learn.learning import (
+    Learning,
+    find_cost,
+    is_loop,
+)
+from skmmap.order import (
+    BlockOrder,
+    ChunkOrder,
+    FileOrder,
+    find_buffer_rows,
+    find_chunk_rows,
+    find_slices,
+)
+from skmmap.read import Labels, Table
+
+# From here on labels are called sorted: a fifth of their variance lies between
+# hundredths of the file.
+_SORTED = 0.2
+
+
+def make_schedule(
+    wrapper,
+    X,
+    *,
+    learning: Learning | None = None,
+    min_rows: int = 1,
+    dense: bool = False,
+) -> FileOrder:
+    """Return the chunks in which X is read, the first one of ``min_rows`` at least.
+
+    With ``learning`` they are what the estimator learns from; without, what a fitted
+    one is given.
+    """
+    chunk_rows = _find_chunk_rows(wrapper, X, learning, min_rows, dense)
+    if chunk_rows < min_rows and chunk_rows < X.n_rows:
+        raise ValueError(
+            f"chunk_size={wrapper.chunk_size!r} is {chunk_rows:,} rows, and "
+            f"{type(wrapper.estimator).__name__} needs at least {min_rows:,} in a "
+            "chunk."
+        )
+    if X.store.is_slow_layout and chunk_rows < X.n_rows:
+        warn(
+            "X is stored column by column (Fortran order), so each chunk of rows reads "
+            "from the whole file. Saving it in C order once will make every pass "
+            "faster: np.save(path, np.ascontiguousarray(X)) where X fits in memory.",
+            EfficiencyWarning,
+        )
+    # The loop has its tail as it is: many estimators need so many rows but once.
+    return FileOrder(X.n_rows, chunk_rows, 1 if is_loop(wrapper) else min_rows)
+
+
+def _find_chunk_rows(
+    wrapper, X, learning: Learning | None, min_rows: int, dense: bool
+) -> int:
+    """Return the rows of a chunk: those of a batch of ``fit``, or what is fast."""
+    # Costs were measured with dense rows, and sparse ones go another way.
+    is_sparse = X.store.is_sparse and not dense
+    find_rows = partial(
+        find_chunk_rows,
+        row_values=X.shape[1] if dense else X.row_values,
+        row_nbytes=8 * X.shape[1] if dense else X.row_nbytes,
+        memory_limit=wrapper.memory_limit,
+        min_rows=min_rows,
+        n_rows=X.n_rows,
+        cost=None if is_sparse else find_cost(wrapper.estimator),
+    )
+    batch_rows = None if learning is None else learning.find_batch_rows(X.shape)
+    is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
+    if is_auto and batch_rows is not None:
+        rows = find_rows("auto")
+        if learning.entry.splits_chunks:
+            return batch_rows * max(1, rows // batch_rows)
+        return min(max(batch_rows, min_rows), rows)
+    rows = find_rows(wrapper.chunk_size)
+    has_equal_steps = learning is not None and learning.entry.equal_steps
+    if has_equal_steps and not is_loop(wrapper):
+        return _share_out_tail(rows, X.n_rows)
+    return rows
+
+
+def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
+    """Return a little fewer rows where the last chunk would be a short one.
+
+    A batch is a step of full length, however short it is: a short one would count for
+    more than its rows.
+    """
+    if not (chunk_rows < n_rows and 0 < n_rows % chunk_rows < chunk_rows / 2):
+        return chunk_rows
+    n_chunks = -(-n_rows // chunk_rows)
+    return -(-n_rows // n_chunks)
+
+
+def find_shuffle(wrapper, learning: Learning) -> str:
+    """Return "blocks" or "chunks" if these are shuffled, else ""."""
+    shuffle = wrapper.shuffle
+    if isinstance(shuffle, str) and shuffle == "auto":
+        shuffle = learning.is_shuffled
+    if isinstance(shuffle, str):
+        return shuffle
+    return "blocks" if shuffle else ""
+
+
+def shuffle_chunks(
+    wrapper, shuffle: str, chunks: FileOrder, table: Table, labels, seed: int
+) -> FileOrder:
+    """Return the schedule in which the rows of the chunks are learned."""
+    order = chunks.n_rows, chunks.chunk_size, chunks.min_rows, seed
+    if shuffle == "chunks":
+        return ChunkOrder(*order)
+    if not shuffle:
+        return chunks
+    nbytes = table.row_nbytes
+    buffer_rows = find_buffer_rows(wrapper.memory_limit, nbytes, chunks.chunk_size)
+    n_classes = _count_classes(labels)
+    slices = find_slices(buffer_rows, nbytes, chunks.n_rows, n_classes)
+    return BlockOrder(*order, buffer_rows, slices)
+
+
+def _count_classes(labels: Labels | None) -> int:
+    if labels is None:
+        return 1
+    if isinstance(labels.classes, list):
+        return max(map(len, labels.classes))
+    return len(labels.classes)
+
+
+def warn_if_sorted(wrapper, learning: Learning, schedule, labels) -> None:
+    """Warn of sorted labels that are learned in file order."""
+    if labels is None or isinstance(schedule, BlockOrder):
+        return
+    if learning.shuffle is False or labels.sortedness < _SORTED or len(schedule) == 1:
+        return
+    is_own = isinstance(wrapper.shuffle, str) and wrapper.shuffle == "auto"
+    asked = "its own shuffle=False" if is_own else f"shuffle={wrapper.shuffle!r}"
+    warn(
+        f"The labels are sorted: {100 * labels.sortedness:.0f} % of their variance is "
+        "between hundredths of the file (0 % in random order), and "
+        f"{type(wrapper.estimator).__name__} learns them in file order with "
+        f"{asked}. Use shuffle='blocks', which shuffles rows at the cost of a scan.",
+        UserWarning,
+    )

@@ -1,0 +1,169 @@
+"""What the ``fit`` of an estimator does: the entry of its class and its parameters."""
+
+from dataclasses import dataclass
+from inspect import signature
+from math import prod
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from skmmap.learn.registry import (
+    Found,
+    LearningEntry,
+    add_built_in,
+    find_entry,
+)
+from skmmap.learn.sklearn_entries import SKLEARN
+from skmmap.learn.skorch_entries import SKORCH
+from skmmap.order import COSTS, Cost
+from skmmap.wrap import (
+    find_learner,
+    is_sklearn_class,
+    is_sklearns,
+)
+
+add_built_in(SKLEARN)
+add_built_in(SKORCH)
+
+
+@dataclass(frozen=True)
+class RunShape:
+    """What the parameters of an estimator are overridden by: the shape of a run."""
+
+    n_rows: int
+    chunk_rows: int
+    n_chunks: int
+    is_shuffled: bool
+    is_loop: bool
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How one estimator learns: the entry of its class, asked with its parameters.
+
+    ``prefix`` is that of the ``learner``'s parameters in a meta-estimator. ``shuffle``
+    is True, False, or the name of the parameter that says whether rows are shuffled.
+    """
+
+    learner: Any
+    prefix: str
+    found: Found
+    shuffle: bool | str
+
+    @property
+    def entry(self) -> LearningEntry:
+        return self.found.entry
+
+    @property
+    def n_epochs(self) -> int:
+        """The epochs that ``fit`` makes at most."""
+        return _find_count(self.learner, self.entry.epochs) or 1
+
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether ``fit`` sees rows in random order."""
+        if isinstance(self.shuffle, str):
+            return bool(getattr(self.learner, self.shuffle))
+        return self.shuffle
+
+    @property
+    def min_rows(self) -> int:
+        """The rows that the first chunk needs, 1 if the estimator does not say."""
+        return _find_count(self.learner, self.entry.min_rows) or 1
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether ``fit`` holds out rows to score each epoch on."""
+        name = self.entry.early_stopping
+        return name is not None and bool(getattr(self.learner, name, False))
+
+    @property
+    def learns_zero_weights(self) -> bool:
+        """Whether ``fit`` learns from rows that weigh 0."""
+        learns = self.entry.zero_weights
+        return learns(self.learner) if callable(learns) else learns
+
+    def find_batch_rows(self, shape: tuple) -> int | None:
+        """Return the rows of the batches that ``fit`` cuts, None if it cuts none."""
+        name, default = self.entry.batch_size, self.entry.default_batch_size
+        if name and default and getattr(self.learner, name) is None:
+            return default(prod(shape[1:]))
+        return _find_count(self.learner, name)
+
+    def find_overrides(self, run: RunShape) -> dict:
+        """Return parameters that the estimator has while it is trained."""
+        overrides = {self.entry.early_stopping: False} if self.holds_out else {}
+        if self.entry.overrides is not None:
+            overrides |= self.entry.overrides(self.learner, run)
+        return {self.prefix + name: value for name, value in overrides.items()}
+
+
+def find_learning(estimator, *, is_told: bool) -> Learning:
+    """Return how an estimator learns; ``is_told`` says whether it is given y."""
+    prefix, learner = find_learner(estimator)
+    found = find_entry(type(learner))
+    entry = found.entry
+    for name in (entry.epochs, entry.batch_size, entry.min_rows):
+        if name is not None and not hasattr(learner, name):
+            raise ValueError(
+                f"The entry of {type(learner).__name__} names the parameter {name!r}, "
+                "which it does not have. Correct the call of skmmap.register."
+            )
+    return Learning(learner, prefix, found, _find_shuffle(learner, entry, is_told))
+
+
+def _find_shuffle(learner, entry: LearningEntry, is_told: bool) -> bool | str:
+    """Return whether rows are shuffled, or the parameter that says so.
+
+    Where no entry says it, a parameter ``shuffle`` does. Of third parties without one
+    it is assumed that the order matters to them if they learn from y.
+    """
+    if isinstance(entry.shuffle, bool):
+        return entry.shuffle
+    name = entry.shuffle or "shuffle"
+    value = getattr(learner, name, None)
+    if isinstance(value, bool | np.bool_) or (entry.shuffle and value is not None):
+        return name
+    return is_told and not is_sklearns(learner)
+
+
+def _find_count(learner, name: str | None) -> int | None:
+    """Return a parameter that is a number of at least 1; others are refused later."""
+    value = None if name is None else getattr(learner, name)
+    return int(value) if isinstance(value, Integral) and value >= 1 else None
+
+
+def is_loop(wrapper) -> bool:
+    """Whether the parameters ask for the loop over ``partial_fit``, in file order.
+
+    With ``shuffle=False`` and a number for ``max_epochs`` the result is that loop's,
+    bit for bit. Otherwise it is what the estimator's own ``fit`` would do.
+    """
+    is_in_order = isinstance(wrapper.shuffle, bool | np.bool_) and not wrapper.shuffle
+    return is_in_order and not isinstance(wrapper.max_epochs, str)
+
+
+def find_cost(estimator) -> Cost | None:
+    """Return the measured cost of ``partial_fit``, None if it was not measured.
+
+    Members of a meta-estimator each take the chunk, and cost what they cost alone.
+    """
+    _, learner = find_learner(estimator)
+    for kind in type(learner).__mro__:
+        if is_sklearn_class(kind) and kind.__name__ in COSTS:
+            return COSTS[kind.__name__]
+    return None
+
+
+def find_unused(estimator) -> dict:
+    """Return parameters that were set, and that nothing but ``fit`` uses."""
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    prefix, learner = find_learner(estimator)
+    unused = {}
+    for start, part in {prefix: learner, "": estimator}.items():
+        for name in find_entry(type(part)).entry.fit_only:
+            value = params[start + name]
+            if value != signature(type(part)).parameters[name].default:
+                unused[start + name] = value
+    return unused

@@ -1,0 +1,92 @@
+"""What scikit-learn's meta-estimators do around the ``partial_fit`` of their members.
+
+Which rows and targets each member learns, which classes it is set up for, and what
+``fit`` leaves in attributes besides.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.feature_selection import SelectFromModel
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.preprocessing import LabelBinarizer
+
+from skmmap.rows import DenseStore, Source
+
+# Their partial_fit leaves out the names of features, which fit takes from a member.
+_NAMELESS = MultiOutputClassifier, MultiOutputRegressor, OneVsRestClassifier
+
+
+def iter_problems(estimator, X, y) -> Iterator[tuple]:
+    """Yield the estimators inside of a meta-estimator with their rows and targets."""
+    if isinstance(estimator, SelectFromModel):
+        yield estimator.estimator_, X, y
+    elif isinstance(estimator, MultiOutputClassifier | MultiOutputRegressor):
+        for member, column in zip(estimator.estimators_, y.T, strict=True):
+            yield member, X, column
+    elif isinstance(estimator, OneVsRestClassifier):
+        positive = estimator.classes_[-len(estimator.estimators_) :]
+        for member, label in zip(estimator.estimators_, positive, strict=True):
+            target = y[:, label] if estimator.multilabel_ else y == label
+            if isinstance(member, type(estimator.estimator)):  # and not a constant
+                yield member, X, target.astype(int)
+    elif isinstance(estimator, OneVsOneClassifier):
+        yield from _iter_pairs(estimator, X, y)
+
+
+def _iter_pairs(estimator, X, y):
+    labels = estimator.classes_
+    X, y = drop_names(X), np.asarray(y)
+    pairs = zip(*np.triu_indices(len(labels), k=1), strict=True)
+    for member, (i, j) in zip(estimator.estimators_, pairs, strict=True):
+        rows = (y == labels[i]) | (y == labels[j])
+        if rows.any():
+            yield member, X[rows], (y[rows] == labels[j]).astype(int)
+
+
+def drop_names(X):
+    """Return rows without the names of their columns."""
+    return X if sparse.issparse(X) else np.asarray(X)
+
+
+def begin_multilabel(estimator, y: Source):
+    """Set up OneVsRestClassifier for the labels of an indicator, as its ``fit`` does.
+
+    Its ``partial_fit`` only sets it up for one label in each row, and goes on with
+    whatever it is set up for.
+    """
+    estimator.classes_ = np.arange(y.shape[1])
+    rows = np.eye(y.shape[1], dtype=int)
+    # Predictions are sparse where y is.
+    rows = sparse.csr_array(rows) if isinstance(y.store, DenseStore) else rows
+    estimator.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(rows)
+    estimator.estimators_ = [clone(estimator.estimator) for _ in estimator.classes_]
+    return estimator
+
+
+def is_multilabel(estimator, y: Source | None) -> bool:
+    """Whether the estimator has to be set up for an indicator of labels."""
+    is_indicator = y is not None and y.ndim == 2
+    return isinstance(estimator, OneVsRestClassifier) and is_indicator
+
+
+def find_classes_of_members(estimator) -> list | None:
+    """Return the classes of each output; third parties may not say which they know."""
+    if not isinstance(estimator, MultiOutputClassifier):
+        return None
+    found = [getattr(member, "classes_", None) for member in estimator.estimators_]
+    return None if any(classes is None for classes in found) else found
+
+
+def set_members_attributes(estimator) -> None:
+    """Set the attributes that ``fit`` takes from trained members."""
+    classes = find_classes_of_members(estimator)
+    if classes is not None:
+        estimator.classes_ = classes
+    if isinstance(estimator, _NAMELESS):
+        names = getattr(estimator.estimators_[0], "feature_names_in_", None)
+        if names is not None:
+            estimator.feature_names_in_ = names

@@ -1,0 +1,375 @@
+"""The registry of how estimators learn from chunks: an entry for each class.
+
+The entry of an estimator is put together field by field from those of its bases, the
+nearest class first. Classes are known by their full names, so that nothing that is not
+installed is imported, and so that an entry can be sent to another process.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from inspect import Parameter, isclass, signature
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
+
+from skmmap.wrap import find_learner
+
+_Class = TypeVar("_Class", bound=type[Any] | str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningEntry:
+    """How an estimator learns from chunks. The fields are those of `register`.
+
+    These fields are for the entries of skmmap itself, besides:
+
+    default_batch_size : function of the number of features that returns the rows of a
+        batch where the parameter ``batch_size`` is None.
+    splits_chunks : whether ``partial_fit`` cuts a chunk into batches itself.
+    equal_steps : whether a batch is a step of full length however few rows it has.
+    dense : whether sparse rows are made dense, as ``fit`` does.
+    extra_patience : epochs that ``fit`` goes on beyond ``n_iter_no_change``.
+    reduce_rate : function of a learner that reduces an adaptive learning rate, and
+        returns whether it did.
+    loss_rows : rows of which ``loss`` is computed at most.
+    chunk_loss : function of an estimator and the rows of a chunk that it has just
+        learned; returns their mean loss. By default, the attribute ``loss_``.
+    fit_only : names of parameters that only ``fit`` uses.
+    check : function of an estimator that raises for parameters with which it cannot
+        learn from chunks.
+    warm_start : function of a `Start`, an estimator, and some rows and targets.
+    correction : a subclass of `Correction`.
+    zero_weights : whether ``fit`` learns from rows that weigh 0, or a function of an
+        estimator that says so.
+    attributes : function of a trained learner, a `Run` and the learner's number in it.
+    counts : function of a learner that is trained further: what it has counted so far.
+    hidden : learned attributes that chunks cannot give, with what to do instead.
+    """
+
+    epochs: str | None = None
+    shuffle: bool | str | None = None
+    batch_size: str | None = None
+    default_batch_size: Callable[[int], int] | None = None
+    splits_chunks: bool = False
+    equal_steps: bool = False
+    min_rows: str | None = None
+    dense: bool = False
+    stopping: Any = None
+    extra_patience: int = 0
+    early_stopping: str | None = None
+    reduce_rate: Callable[[Any], bool] | None = None
+    loss: Callable[..., Any] | None = None
+    loss_rows: int = 10_000
+    chunk_loss: Callable[[Any, int], float | None] | None = None
+    overrides: Callable[..., dict] | None = None
+    fit_only: tuple[str, ...] = ()
+    check: Callable[[Any], None] | None = None
+    initialize: Callable[..., dict] | None = None
+    warm_start: Callable[..., Any] | None = None
+    correction: type | None = None
+    finish: Callable[[Any], None] | None = None
+    zero_weights: bool | Callable[[Any], bool] = False
+    attributes: Callable[..., None] | None = None
+    counts: Callable[[Any], dict] | None = None
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    merge: Callable[[Any, Any], Any] | None = None
+
+
+_FIELDS = tuple(each.name for each in fields(LearningEntry))
+# Fields that name a parameter of the estimator.
+_PARAMETERS = "epochs", "shuffle", "batch_size", "min_rows", "early_stopping"
+_FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge"
+_LOSS = "tol", "n_iter_no_change"
+# A subclass may learn more than what its base adds up.
+_NOT_INHERITED = frozenset({"merge"})
+
+
+class Found(NamedTuple):
+    """The entry of a class, and where its fields come from, the nearest class first."""
+
+    entry: LearningEntry
+    origins: tuple["Origin", ...]
+
+
+class Origin(NamedTuple):
+    """A class with an entry; ``is_own`` says that it was registered by `register`."""
+
+    cls: type
+    is_own: bool
+
+
+_built_in: dict[str, dict[str, Any]] = {}
+_own: dict[str, dict[str, Any]] = {}
+_found: WeakKeyDictionary[type, Found] = WeakKeyDictionary()
+
+
+def register(estimator_class: _Class, **how: Any) -> _Class:
+    """Say how a class of estimators learns from chunks.
+
+    `ChunkedFit` calls ``partial_fit`` of an estimator that it does not know once for
+    each chunk. Of scikit-learn's estimators it knows what their own ``fit`` does
+    besides: how many epochs it makes, when it stops, and what it computes of all rows.
+    This function says it of any other class.
+
+    An entry is for the class and its subclasses, except for `merge`: a subclass may
+    learn more than its base can merge. Fields that are not given come from the next
+    base with an entry. Where skmmap has an entry of the same class, the registered
+    fields count. A second call for a class replaces the fields that it gives.
+
+    Parameters
+    ----------
+    estimator_class : class or str
+        The class, or its full name such as ``"package.module.Class"``, which is not
+        imported.
+
+    **how : dict
+        The fields of the entry:
+
+        epochs : str
+            Name of the parameter with the number of epochs that ``fit`` makes at most.
+        shuffle : bool or str
+            Whether ``fit`` sees rows in random order, or the name of the parameter
+            that says so. By default, rows are shuffled if ``partial_fit`` takes y.
+        batch_size : str
+            Name of the parameter with the rows of a batch, which become those of a
+            chunk.
+        min_rows : str
+            Name of the parameter with the rows that the first chunk needs at least.
+        stopping : "loss"
+            Stop when the loss has not improved by ``tol`` in ``n_iter_no_change``
+            epochs, two parameters of the class.
+        loss : function of ``(estimator, X, y)``
+            Returns the mean training loss on some rows. By default, the estimator's
+            ``loss_`` is read after each chunk.
+        early_stopping : str
+            Name of the parameter that says whether ``fit`` holds out
+            ``validation_fraction`` of the rows, and stops by the score on them.
+        overrides : function of ``(estimator, run)``
+            Returns parameters that the estimator has while it is trained. ``run`` has
+            ``n_rows``, ``chunk_rows``, ``n_chunks``, ``is_shuffled`` and ``is_loop``,
+            which is True if `ChunkedFit` has ``shuffle=False`` and a number for
+            ``max_epochs``.
+        initialize : function of ``(estimator, sample)``
+            Returns parameters that ``partial_fit`` starts from. ``sample`` has ``X``
+            and ``sample_weight`` of up to 10,000 rows from all over the data,
+            ``n_rows`` and ``seed``.
+        finish : function of ``(estimator)``
+            Does what ``fit`` does once at its end. It is called after each
+            ``partial_fit`` of `ChunkedFit`, and before a held-out score.
+        merge : function of ``(estimator, other)``
+            What `merge` calls for two estimators of this very class.
+
+    Returns
+    -------
+    estimator_class : class or str
+        What was given.
+
+    Raises
+    ------
+    TypeError
+        If `estimator_class` is not a class, or a field is unknown or of a wrong type.
+
+    ValueError
+        If a field names a parameter that the class does not have.
+
+    See Also
+    --------
+    merge : Add to an estimator what another one has learned.
+
+    Notes
+    -----
+    Reads: nothing.
+    Allocates: nothing.
+    Equals: the entries that skmmap has of scikit-learn's estimators.
+
+    With ``shuffle=False`` and a number for `max_epochs`, `ChunkedFit` is the loop over
+    ``partial_fit``; only `overrides` count then.
+
+    Call it in the module that defines the class, so that every process that has the
+    class has its entry. An entry from elsewhere is pickled with each `ChunkedFit` that
+    uses it, and so reaches the workers of a grid search.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator, RegressorMixin
+    >>> from skmmap import ChunkedFit, register
+    >>> class Mean(RegressorMixin, BaseEstimator):
+    ...     def __init__(self, n_iter=3):
+    ...         self.n_iter = n_iter
+    ...
+    ...     def partial_fit(self, X, y):
+    ...         self.n_ = getattr(self, "n_", 0) + len(y)
+    ...         self.total_ = getattr(self, "total_", 0.0) + y.sum()
+    ...         return self
+    ...
+    ...     def predict(self, X):
+    ...         return np.full(len(X), self.mean_)
+    >>> def finish(estimator):
+    ...     estimator.mean_ = estimator.total_ / estimator.n_
+    >>> _ = register(Mean, epochs="n_iter", finish=finish)
+    >>> model = ChunkedFit(Mean()).fit(np.zeros((4, 1)), np.arange(4.0))
+    >>> model.n_epochs_, float(model.mean_)
+    (3, 1.5)
+    >>> register(Mean, epochs="max_iter")
+    Traceback (most recent call last):
+        ...
+    ValueError: epochs='max_iter' is not a parameter of Mean, which has: n_iter.
+    """
+    _check_fields(how)
+    name = _name(estimator_class)
+    cls = _find_class(estimator_class)
+    if cls is not None:
+        _check_parameters(cls, how)
+    _own[name] = _own.get(name, {}) | how
+    _found.clear()
+    return estimator_class
+
+
+def add_built_in(entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add entries of skmmap itself, by the full names of classes."""
+    _built_in.update({name: dict(how) for name, how in entries.items()})
+    _found.clear()
+
+
+def find_entry(cls: type) -> Found:
+    """Return the entry of a class, with the default for each field that no base has."""
+    if cls not in _found:
+        _found[cls] = _put_together(cls)
+    return _found[cls]
+
+
+def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
+    """Return what was registered of an estimator's classes, by their full names."""
+    own = {}
+    for part in (estimator, find_learner(estimator)[1]):
+        for cls in type(part).__mro__:
+            if said := _find_said(_own, cls):
+                own[_name(cls)] = said
+    return own
+
+
+def add_own_entries(entries: Mapping[str, dict[str, Any]]) -> None:
+    """Register what another process has sent, unless this one has its own."""
+    for name, how in entries.items():
+        _own.setdefault(name, how)
+    _found.clear()
+
+
+def _put_together(cls: type) -> Found:
+    how: dict[str, Any] = {}
+    origins = []
+    for kind in reversed(cls.__mro__):
+        for entries in (_built_in, _own):
+            said = _find_said(entries, kind)
+            if kind is not cls:
+                said = {k: v for k, v in said.items() if k not in _NOT_INHERITED}
+            if said:
+                how |= said
+                origins.append(Origin(kind, entries is _own))
+    return Found(LearningEntry(**how), tuple(reversed(origins)))
+
+
+def _find_said(entries: dict, cls: type) -> dict[str, Any]:
+    """Return the fields of a class itself, without those of its bases."""
+    for name in _iter_names(cls):
+        if name in entries and _is_at(cls, name):
+            return entries[name]
+    return {}
+
+
+def _iter_names(cls: type) -> Iterator[str]:
+    """Yield the full name of a class, and those by which packages may export it.
+
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> [*_iter_names(SGDClassifier)][1]
+    'sklearn.linear_model.SGDClassifier'
+    """
+    package = cls.__module__
+    while package:
+        yield f"{package}.{cls.__qualname__}"
+        package = package.rpartition(".")[0]
+
+
+def _is_at(cls: type, name: str) -> bool:
+    """Whether this is a name of the class, and not of another class in a package."""
+    package = name.removesuffix(f".{cls.__qualname__}")
+    if package == cls.__module__:
+        return True
+    return getattr(sys.modules.get(package), cls.__name__, None) is cls
+
+
+def _name(cls) -> str:
+    """Return the full name of what was given as a class; raise if it is none."""
+    if isinstance(cls, str):
+        if not all(part.isidentifier() for part in cls.split(".")) or "." not in cls:
+            raise TypeError(
+                "register needs a class, or its full name such as "
+                f"'package.module.Class'; got {cls!r}."
+            )
+        kind = _find_class(cls)
+        return cls if kind is None else _name(kind)
+    if not isclass(cls):
+        raise TypeError(
+            "register needs a class, or its full name such as 'package.module.Class'; "
+            f"got an instance of {type(cls).__name__}."
+        )
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _find_class(cls) -> type | None:
+    """Return a class that is given by its name, None if it is not imported yet."""
+    if not isinstance(cls, str):
+        return cls
+    module, _, name = cls.rpartition(".")
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind if isclass(kind) else None
+
+
+_PUBLIC = (
+    "epochs",
+    "shuffle",
+    "batch_size",
+    "min_rows",
+    "stopping",
+    "loss",
+    "early_stopping",
+    "overrides",
+    "initialize",
+    "finish",
+    "merge",
+)
+
+
+def _check_fields(how: dict) -> None:
+    """Raise for a field that there is not, or of a wrong type; None is the default."""
+    for name, value in how.items():
+        if name not in _FIELDS:
+            raise TypeError(
+                f"register has no field {name!r}. Its fields are {', '.join(_PUBLIC)}."
+            )
+        if value is None or (name == "shuffle" and isinstance(value, bool)):
+            continue
+        if name in _PARAMETERS and not isinstance(value, str):
+            raise TypeError(f"{name} must be the name of a parameter; got {value!r}.")
+        if name in _FUNCTIONS and not callable(value):
+            raise TypeError(f"{name} must be a function; got {value!r}.")
+        if name == "stopping" and isinstance(value, str) and value != "loss":
+            raise TypeError(f"stopping must be 'loss' or None; got {value!r}.")
+
+
+def _check_parameters(cls: type, how: dict) -> None:
+    """Raise for a field that names a parameter which the class does not have."""
+    params = signature(cls).parameters
+    if any(each.kind is Parameter.VAR_KEYWORD for each in params.values()):
+        return
+    given = [name for name in _PARAMETERS if name in how]
+    named = [(f"{name}={how[name]!r}", how[name]) for name in given]
+    if how.get("stopping") == "loss":
+        named += [(f"{name!r}, which stopping='loss' needs,", name) for name in _LOSS]
+    for said, name in named:
+        if isinstance(name, str) and name not in params:
+            raise ValueError(
+                f"{said} is not a parameter of {cls.__name__}, which has: "
+                f"{', '.join(params) or 'none'}."
+            )

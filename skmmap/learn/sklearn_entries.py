@@ -1,0 +1,212 @@
+"""How scikit-learn's estimators learn from chunks, a table.
+
+The fields are those of `LearningEntry`. Classes have the names by which they are
+imported; some of them leave scikit-learn with version 1.10. Where a field is not given,
+``fit`` does nothing that ``partial_fit`` does not do.
+"""
+
+from skmmap.learn.attributes import (
+    count_mlp,
+    drop_labels,
+    set_batch_size,
+    set_epochs,
+    set_kmeans,
+    set_mlp,
+    set_sgd,
+)
+from skmmap.learn.first_centers import (
+    initialize_dictionary,
+    initialize_kmeans,
+)
+from skmmap.learn.first_state import (
+    begin_mlp,
+    begin_sgd,
+)
+from skmmap.learn.losses import (
+    compute_dictionary_loss,
+    compute_nmf_loss,
+    compute_sgd_loss,
+    find_inertia,
+)
+from skmmap.learn.overrides import (
+    check_mlp,
+    override_lda,
+    override_mlp,
+    override_nmf,
+    override_rbm,
+    override_sgd,
+)
+from skmmap.learn.rules import (
+    DictionaryRule,
+    KMeansRule,
+    NmfRule,
+    PerplexityRule,
+    reduce_mlp_rate,
+    reduce_sgd_rate,
+)
+from skmmap.learn.sgd_state import (
+    LearningRate,
+    SgdState,
+)
+from skmmap.learn.statistics import (
+    Categories,
+    Clusters,
+    MaxAbsColumns,
+    MinMaxColumns,
+    Samples,
+    Smoothing,
+    StandardColumns,
+)
+from skmmap.learn.sums import (
+    merge_categories,
+    merge_counts,
+    merge_gaussian,
+    merge_max_abs,
+    merge_min_max,
+    merge_standard,
+)
+from skmmap.learn.zero_weight import counts_rows_alone
+
+_PASS = "{} takes another pass over X, which fit by chunks does not make; "
+
+_SGD = {
+    "epochs": "max_iter",
+    "shuffle": "shuffle",
+    "stopping": "loss",
+    "early_stopping": "early_stopping",
+    "reduce_rate": reduce_sgd_rate,
+    "loss": compute_sgd_loss,
+    "overrides": override_sgd,
+    "warm_start": begin_sgd,
+    "correction": SgdState,
+    "zero_weights": True,
+    "attributes": set_sgd,
+}
+_MLP = {
+    "epochs": "max_iter",
+    "shuffle": "shuffle",
+    "equal_steps": True,
+    "stopping": "loss",
+    # SGD stops when n_iter_no_change epochs were of no use, networks one later.
+    "extra_patience": 1,
+    "early_stopping": "early_stopping",
+    "reduce_rate": reduce_mlp_rate,
+    "overrides": override_mlp,
+    "check": check_mlp,
+    "warm_start": begin_mlp,
+    "correction": LearningRate,
+    "attributes": set_mlp,
+    "counts": count_mlp,
+}
+SKLEARN = {
+    "sklearn.linear_model.SGDClassifier": _SGD,
+    "sklearn.linear_model.SGDRegressor": _SGD,
+    "sklearn.linear_model.SGDOneClassSVM": _SGD,
+    "sklearn.linear_model.Perceptron": _SGD,
+    "sklearn.linear_model.PassiveAggressiveClassifier": _SGD,
+    "sklearn.linear_model.PassiveAggressiveRegressor": _SGD,
+    "sklearn.neural_network.MLPClassifier": _MLP,
+    "sklearn.neural_network.MLPRegressor": _MLP,
+    "sklearn.neural_network.BernoulliRBM": {
+        "epochs": "n_iter",
+        "shuffle": True,
+        "batch_size": "batch_size",
+        "overrides": override_rbm,
+        "fit_only": ("verbose",),
+        "correction": Samples,
+    },
+    "sklearn.cluster.MiniBatchKMeans": {
+        "epochs": "max_iter",
+        "shuffle": True,
+        "batch_size": "batch_size",
+        "min_rows": "n_clusters",
+        "stopping": KMeansRule,
+        "chunk_loss": find_inertia,
+        "fit_only": ("compute_labels",),
+        "initialize": initialize_kmeans,
+        "attributes": set_kmeans,
+        "hidden": {
+            "inertia_": "inertia_ would be that of the last chunk alone; "
+            "-model.score(X) computes it over all rows."
+        },
+    },
+    "sklearn.cluster.Birch": {
+        "shuffle": False,
+        "correction": Clusters,
+        "attributes": drop_labels,
+    },
+    "sklearn.decomposition.MiniBatchDictionaryLearning": {
+        "epochs": "max_iter",
+        "shuffle": "shuffle",
+        "batch_size": "batch_size",
+        "equal_steps": True,
+        "stopping": DictionaryRule,
+        "loss": compute_dictionary_loss,
+        "loss_rows": 500,  # it takes as long as to train on them
+        "fit_only": ("callback", "verbose"),
+        "initialize": initialize_dictionary,
+        "attributes": set_epochs,
+    },
+    "sklearn.decomposition.MiniBatchNMF": {
+        "epochs": "max_iter",
+        "shuffle": True,
+        "batch_size": "batch_size",
+        "stopping": NmfRule,
+        "loss": compute_nmf_loss,
+        "loss_rows": 500,  # it takes as long as to train on them
+        "overrides": override_nmf,
+        "fit_only": ("verbose",),
+        "attributes": set_epochs,
+        "hidden": {
+            "reconstruction_err_": _PASS.format("reconstruction_err_")
+            + "compare rows of X with model.inverse_transform(model.transform(X))."
+        },
+    },
+    "sklearn.decomposition.LatentDirichletAllocation": {
+        "epochs": "max_iter",
+        "shuffle": True,
+        "batch_size": "batch_size",
+        "splits_chunks": True,
+        "stopping": PerplexityRule,
+        "overrides": override_lda,
+        "fit_only": ("verbose",),
+        "attributes": set_epochs,
+        "hidden": {
+            "bound_": _PASS.format("bound_") + "model.perplexity(X) computes it."
+        },
+    },
+    "sklearn.decomposition.IncrementalPCA": {
+        "shuffle": False,
+        "batch_size": "batch_size",
+        "default_batch_size": lambda n_features: 5 * n_features,
+        "min_rows": "n_components",
+        "dense": True,
+        "attributes": set_batch_size,
+    },
+    "sklearn.preprocessing.StandardScaler": {
+        "correction": StandardColumns,
+        "zero_weights": counts_rows_alone,
+        "merge": merge_standard,
+    },
+    "sklearn.preprocessing.MinMaxScaler": {
+        "correction": MinMaxColumns,
+        "merge": merge_min_max,
+    },
+    "sklearn.preprocessing.MaxAbsScaler": {
+        "correction": MaxAbsColumns,
+        "merge": merge_max_abs,
+    },
+    "sklearn.naive_bayes.GaussianNB": {
+        "correction": Smoothing,
+        "merge": merge_gaussian,
+    },
+    "sklearn.naive_bayes.CategoricalNB": {
+        "correction": Categories,
+        "zero_weights": True,
+        "merge": merge_categories,
+    },
+    "sklearn.naive_bayes.MultinomialNB": {"merge": merge_counts},
+    "sklearn.naive_bayes.ComplementNB": {"merge": merge_counts},
+    "sklearn.naive_bayes.BernoulliNB": {"merge": merge_counts},
+    "sklearn.multiclass.OneVsRestClassifier": {"fit_only": ("verbose",)},
+}

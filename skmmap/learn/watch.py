@@ -1,0 +1,70 @@
+"""Watches the training loss of each epoch, by which it is seen when to stop.
+
+There is a loss for each problem that the estimator solves by itself, such as a class
+against the rest, since ``fit`` stops each by itself.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+
+from skmmap.learn.losses import (
+    can_compute_losses,
+    compute_losses,
+    read_losses,
+)
+
+_PART_ROWS = 1_000  # of which a loss is computed at a time
+
+
+class Watch:
+    """The training loss of an epoch: what the estimator tells, or what is computed.
+
+    ``sample`` returns X and y of some rows. The loss on them is computed at some
+    ``times`` in an epoch, each time on another part of them: that of one moment varies
+    with the rows learned last, and ``fit`` takes the mean over all moments.
+    """
+
+    def __init__(self, sample: Callable | None = None, times: int = 0):
+        self._sample, self._times = sample, times
+        self.begin_epoch(0)
+
+    def begin_epoch(self, n_rows: int) -> None:
+        self._n_rows, self._done, self._looked = n_rows, 0, 0
+        self._sum, self._weight = 0.0, 0
+
+    @property
+    def loss(self) -> np.ndarray | None:
+        """The mean of what was told or computed, for each problem of the estimator."""
+        return self._sum / self._weight if self._weight else None
+
+    def after_chunk(self, estimator, n_rows: int) -> None:
+        self._done += n_rows
+        told = read_losses(estimator, n_rows)
+        if told is not None:
+            self._add(told, n_rows)
+            return
+        looks = self._done * self._times // self._n_rows
+        if looks > self._looked and can_compute_losses(estimator):
+            self._looked = looks
+            self._compute(estimator)
+
+    def _compute(self, estimator) -> None:
+        # Rows that cannot be used are refused by training, which says where they are.
+        with suppress(ValueError):
+            self._add(compute_losses(estimator, *self._find_part()), 1)
+
+    def _find_part(self):
+        """Return X and y of the next part of the sample."""
+        X, y = self._sample()
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_parts = max(1, n_rows // _PART_ROWS) if self._times > 1 else 1
+        part = slice(self._looked % n_parts, None, n_parts)
+        rows = X.iloc if hasattr(X, "iloc") else X
+        return rows[part], None if y is None else y[part]
+
+    def _add(self, loss, weight: int) -> None:
+        if self._weight and len(loss) != len(self._sum):
+            self._sum, self._weight = 0.0, 0  # a class that was not there before
+        self._sum, self._weight = self._sum + loss * weight, self._weight + weight

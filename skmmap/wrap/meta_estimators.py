@@ -1,0 +1,76 @@
+"""scikit-learn's meta-estimators: the estimators that they train inside.
+
+Each of them calls ``partial_fit`` of clones of its ``estimator``, so that what has to
+be known of training is that of the innermost one, the learner.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sklearn.feature_selection import SelectFromModel
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+
+META = (
+    MultiOutputClassifier,
+    MultiOutputRegressor,
+    OneVsOneClassifier,
+    OneVsRestClassifier,
+    SelectFromModel,
+)
+
+
+def find_learner(estimator) -> tuple[str, Any]:
+    """Return the prefix of a learner's parameters in a meta-estimator, and the learner.
+
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> find_learner(OneVsRestClassifier(SGDClassifier()))
+    ('estimator__', SGDClassifier())
+    """
+    prefix = ""
+    while isinstance(estimator, META):
+        prefix, estimator = f"{prefix}estimator__", estimator.estimator
+    return prefix, estimator
+
+
+def iter_fitted(estimator) -> Iterator[Any]:
+    """Yield the trained learners inside meta-estimators, or the estimator itself."""
+    if not isinstance(estimator, META):
+        yield estimator
+    for member in _find_members(estimator):
+        yield from iter_fitted(member)
+
+
+def _find_members(estimator) -> list:
+    """Return the trained clones that a meta-estimator holds."""
+    if not isinstance(estimator, META):
+        return []
+    fitted = vars(estimator).get("estimators_", vars(estimator).get("estimator_"))
+    if fitted is None:
+        return []
+    return list(fitted) if isinstance(fitted, list | tuple) else [fitted]
+
+
+def replace_parameters(estimator, changed: dict) -> dict:
+    """Set parameters, also of trained members; return what they were."""
+    if not changed:
+        return {}
+    before = get_parameters(estimator, changed)
+    _set_parameters(estimator, changed)
+    return before
+
+
+def get_parameters(estimator, names: Iterable[str]) -> dict:
+    """Return some parameters of an estimator, which may have none."""
+    given = estimator.get_params() if names else {}
+    return {name: given[name] for name in names}
+
+
+def _set_parameters(estimator, changed: dict) -> None:
+    estimator.set_params(**changed)
+    inner = {name.removeprefix("estimator__"): value for name, value in changed.items()}
+    for member in _find_members(estimator):
+        # OneVsRestClassifier puts a private constant predictor where a label is in
+        # all rows or in none.
+        if isinstance(member, type(estimator.estimator)):
+            _set_parameters(member, inner)
