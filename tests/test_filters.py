@@ -106,7 +106,7 @@ def test_a_worker_looks_where_the_sender_looks(filtered):
     code = "import sys; sys.modules['hdf5plugin'] = None\n" + READ.replace(
         "print(", "try:\n    print("
     )
-    code += "except OSError:\n    from skmmap.formats.containers.filters "
+    code += "except OSError:\n    from skmmap.formats.groups.filters "
     code += "import list_plugin_paths\n"
     code += "    print(list_plugin_paths()[-1].decode())"
     assert run(code, filtered).strip() == "/where/plugins/are"

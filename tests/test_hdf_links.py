@@ -11,7 +11,7 @@ from helpers import raises
 
 from skmmap import open_rows
 from skmmap.cli.info import describe
-from skmmap.formats.containers.hdf_links import (
+from skmmap.formats.groups.hdf_links import (
     find_place,
     list_folders,
     list_nodes,

@@ -9,7 +9,7 @@ from helpers import raises
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.formats.containers.refused import REFUSED
+from skmmap.formats.objects.refused import REFUSED
 
 X = np.arange(12.0).reshape(4, 3)
 VARIABLES = xarray.Dataset({"x": (("row", "column"), X)})

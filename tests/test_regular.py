@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from skmmap import ChunkedFit, NpyWriter, convert, open_rows, save_rows
 from skmmap.cli.info import describe
 from skmmap.disk.regular import open_regular
-from skmmap.formats.files.map_store import MapStore
+from skmmap.formats.shared.map_store import MapStore
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "mkfifo"), reason="Windows has no pipes with a name in a folder"

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 import skmmap
 from skmmap import ChunkedFit, open_rows
-from skmmap.formats.files.unknown_files import say_unknown
+from skmmap.formats.shared.unknown_files import say_unknown
 
 X = np.arange(12.0).reshape(4, 3)
 FORMATS = (

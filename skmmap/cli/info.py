@@ -10,27 +10,20 @@ import numpy as np
 
 from skmmap._messages import say_size
 from skmmap.disk import (
-    find_format,
-    find_parts,
-    find_paths,
     is_pattern,
     to_path,
 )
-from skmmap.formats import open_rows
-from skmmap.formats.containers import (
-    ContainerStore,
-    Linked,
-    are_tables,
-    find_dtype,
-    find_layout,
-    import_library,
-    is_sparse_group,
-    is_string,
+from skmmap.formats import (
+    find_files,
     list_arrays,
-    list_columns,
-    to_value_type,
+    open_rows,
 )
-from skmmap.formats.files import is_csv_name, say_csv
+from skmmap.formats.shared import (
+    ArrayInfo,
+    ContainerStore,
+    is_csv_name,
+    say_csv,
+)
 from skmmap.rows import find_source
 from skmmap.write import iter_batches
 
@@ -96,8 +89,9 @@ def describe(path, *, key=None, columns=None) -> str:
             f"{path.name} is CSV, which must be parsed first: "
             f"{say_csv(path, 'X.npy', is_command=True)}"
         )
-    names = [] if key is not None else _find_datasets(path)
-    if len(names) > 1 and columns is None:
+    option, arrays = (None, []) if key is not None else list_arrays(path)
+    if option == "key" and len(arrays) > 1 and columns is None:
+        names = [(array.name, _say_array(array)) for array in arrays]
         facts = _list_named("datasets", f"--key {names[0][0]}", names)
     else:
         facts = _open_or_list(path, key, columns)
@@ -110,20 +104,12 @@ def _open_or_list(path: Path, key, columns) -> list[tuple]:
     try:
         return _find_facts(open_rows(path, key=key, columns=columns))
     except TypeError:
-        paths = find_paths(path, "path") if is_pattern(path) else [path]
-        if columns is not None or not are_tables(paths):
+        option, arrays = list_arrays(path)
+        if columns is not None or option != "columns":
             raise
-    n_rows, types = list_columns(paths)
-    said = [(name, _say_column(type_)) for name, type_ in types.items()]
+    said = [(array.name, array.dtype) for array in arrays]
     listed = _list_named("columns", f"--column {shlex.quote(said[0][0])}", said)
-    return [("rows", f"{n_rows:,}"), *listed]
-
-
-def _say_column(type_) -> str:
-    """Say the type of a column as NumPy does, or Arrow if that has none."""
-    if "list" in str(type_).partition("<")[0]:
-        return f"lists of {_say_column(to_value_type(type_.value_type))}"
-    return "text" if is_string(type_) else str(find_dtype(type_, False) or type_)
+    return [("rows", f"{arrays[0].shape[0]:,}"), *listed]
 
 
 def _find_facts(rows) -> list[tuple]:
@@ -163,9 +149,7 @@ def _find_order(store) -> list[tuple]:
 
 def _find_size(path: Path) -> int:
     """Return the bytes of all files at a path or of a pattern."""
-    found = find_paths(path, "path") if is_pattern(path) else [path]
-    if path.is_dir() and find_format(path) == "parquet":
-        found = find_parts(path)
+    found = find_files(path, "path")
     inside = [file for place in found for file in (place, *place.rglob("*"))]
     return sum(file.stat().st_size for file in inside if file.is_file())
 
@@ -173,28 +157,10 @@ def _find_size(path: Path) -> int:
 # Several datasets in one file
 
 
-def _find_datasets(path: Path) -> list[tuple]:
-    """Return names and what is known of the datasets of an HDF5 file or zarr group."""
-    kind = find_format(path)
-    if kind == "hdf" and path.is_file():
-        with import_library("h5py", "HDF5 files", "hdf5", path).File(path) as file:
-            return [(name, _say_node(node)) for name, node in list_arrays(file)]
-    if kind == "zarr" and path.is_dir():
-        zarr = import_library("zarr", "zarr arrays", "zarr", path)
-        group = zarr.open(str(path), mode="r")
-        nodes = list_arrays(group) if hasattr(group, "members") else []
-        return [(name, _say_node(node)) for name, node in nodes]
-    return []
-
-
-def _say_node(node) -> str:
+def _say_array(array: ArrayInfo) -> str:
     """Say the shape and type of an array, or of a matrix in a group."""
-    if is_sparse_group(node):
-        layout, shape = find_layout(node)
-        return f"{_say_shape(shape)} {layout.upper()} {_say_type(node['data'].dtype)}"
-    if isinstance(node, Linked) and node.layout is not None:
-        return f"{_say_shape(node.shape)} {node.layout.upper()} {_say_type(node.dtype)}"
-    return f"{_say_shape(node.shape)} {_say_type(node.dtype)}".strip()
+    layout = [] if array.layout is None else [array.layout.upper()]
+    return " ".join([_say_shape(array.shape), *layout, _say_type(array.dtype)]).strip()
 
 
 def _list_named(what: str, option: str, named: list) -> list[tuple]:

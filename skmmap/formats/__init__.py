@@ -4,12 +4,16 @@ from skmmap.formats.lists import (
     is_shards,
 )
 from skmmap.formats.open import (
+    find_files,
+    list_arrays,
     open_rows,
     open_source,
 )
 
 __all__ = [
+    "find_files",
     "is_shards",
+    "list_arrays",
     "open_rows",
     "open_source",
 ]

@@ -7,9 +7,11 @@ import numpy as np
 from skmmap.disk import (
     find_memmap,
     is_path,
+)
+from skmmap.formats.adapters import (
+    is_container,
     names_rows,
 )
-from skmmap.formats.containers import is_container
 from skmmap.rows import (
     ListStore,
     Rows,
@@ -50,16 +52,6 @@ def _is_source(item) -> bool:
 def _is_row(item: np.memmap) -> bool:
     """Whether this is one row of a map, as in ``list(memmap)``."""
     return item.ndim > 0 and item.shape == find_memmap(item).shape[1:]
-
-
-def check_list(value, name: str):
-    """Return a list that has rows, or raise."""
-    if not len(value):
-        raise ValueError(
-            f"{name} is an empty {type(value).__name__}; it must hold rows, or the "
-            "paths, maps or Rows of shards."
-        )
-    return value
 
 
 def check_rows(store: Store, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmmap.formats.files import (
+from skmmap.formats.shared import (
     CAN_RELEASE_PAGES,
     WINDOW_NBYTES,
 )

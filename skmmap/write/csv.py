@@ -18,7 +18,7 @@ from skmmap.disk import (
     open_regular,
     to_path,
 )
-from skmmap.formats.containers import (
+from skmmap.formats.arrow import (
     check_nulls,
     choose_columns,
     count_from,
@@ -27,7 +27,7 @@ from skmmap.formats.containers import (
     is_string,
     to_numpy,
 )
-from skmmap.formats.files import are_numbers, find_delimiter, is_csv_name
+from skmmap.formats.shared import are_numbers, find_delimiter, is_csv_name
 
 # No line may be longer; pyarrow reads some thirty blocks ahead.
 _CSV_BLOCK = 2**20

@@ -19,10 +19,8 @@ from skmmap.disk import (
     check_path,
     make_header,
 )
-from skmmap.formats.files import (
-    MapStore,
-    open_npy,
-)
+from skmmap.formats.files import npy
+from skmmap.formats.shared import MapStore
 from skmmap.order import FileOrder
 from skmmap.write.batches import (
     PIECE,
@@ -141,7 +139,7 @@ class NpyWriter:
         self._out = self._cleanup = None
         old = None
         if resume and self._path.exists():
-            old = _check_resumable(open_npy(self._path, "path"), self._dtype)
+            old = _check_resumable(npy.open_store(self._path, "path"), self._dtype)
         with self._writing():
             self._out = Unfinished(self._path)
             self._cleanup = weakref.finalize(self, _abandon, self._out, self._path)

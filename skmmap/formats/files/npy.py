@@ -1,26 +1,41 @@
-"""Rows of ``.npy`` files."""
+"""NumPy's ``.npy`` files, of which nothing is ever unpickled."""
 
 import os
 from pathlib import Path
 
 from skmmap.disk import (
     MAGIC,
+    NPY,
     open_regular,
     read_header,
 )
-from skmmap.formats.files.map_store import MapStore
-from skmmap.formats.files.unknown_files import (
-    SAMPLE_NBYTES,
-    is_npz,
-    say_unknown,
+from skmmap.formats.shared import (
+    ArrayInfo,
+    Format,
+    MapStore,
+    refuse_unknown,
 )
 
+FORMAT = Format(suffixes=NPY, options=("mode",))
 
-def open_npy(path, name: str, mode: str = "r") -> MapStore:
-    """Address the rows of a ``.npy`` file; nothing is ever unpickled."""
-    path, named = Path(path), f"{name}={os.fspath(path)!r}"
+
+def is_mine(source, first: bytes = b"") -> bool:
+    """Whether it is a file that begins with the magic number."""
+    return first.startswith(MAGIC)
+
+
+def list_arrays(source) -> list[ArrayInfo]:
+    """Return the one array in the file."""
+    return [ArrayInfo.of(open_store(source, "source"))]
+
+
+def open_store(source, name: str, *, mode: str = "r") -> MapStore:
+    """Return the store of the array in a file."""
+    path, named = Path(source), f"{name}={os.fspath(source)!r}"
     with open_regular(path, named) as file:
-        _check_magic(file, path, name)
+        if file.read(len(MAGIC)) != MAGIC:
+            refuse_unknown(path, name)
+        file.seek(0)
         header, size = read_header(file, named), os.fstat(file.fileno()).st_size
         file.seek(0)
         begin = file.read(header.n_bytes)
@@ -41,19 +56,3 @@ def open_npy(path, name: str, mode: str = "r") -> MapStore:
     return MapStore(
         path, dtype, shape, offset=offset, order=order, mode=mode, header=begin
     )
-
-
-def _check_magic(file, path: Path, name: str) -> None:
-    """Raise unless a file begins as ``.npy`` files do."""
-    first = file.read(SAMPLE_NBYTES)
-    file.seek(0)
-    if first.startswith(b"PK") and is_npz(path):
-        raise ValueError(NPZ.format(name=name, path=path))
-    if not first.startswith(MAGIC):
-        raise ValueError(say_unknown(path, first, name))
-
-
-NPZ = (
-    "{name} is {path}: numpy reads an .npz archive whole into memory, whatever "
-    "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array)."
-)

@@ -1,20 +1,44 @@
-"""Rows of raw binary files, of which the user says type and shape."""
+"""Raw binary files, of which the user says type and shape; other files are unknown."""
 
-import operator
+import os
 from math import prod
-from numbers import Integral
 from pathlib import Path
 
-import numpy as np
+from skmmap.disk import (
+    check_regular,
+    is_path,
+)
+from skmmap.formats.shared import (
+    ArrayInfo,
+    Format,
+    MapStore,
+    check_dtype,
+    check_shape,
+    refuse_unknown,
+)
 
-from skmmap.disk import check_regular
-from skmmap.formats.files.map_store import MapStore
+FORMAT = Format(options=("mode", "dtype", "shape", "offset", "order"))
 
 
-def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapStore:
-    """Address the rows of a file without a header, as ``np.memmap`` would."""
-    dtype, path = check_dtype(dtype), Path(path)
-    size = check_regular(path, f"source={str(path)!r}").st_size
+def is_mine(source, first: bytes = b"") -> bool:
+    """Whether it is a file: no file says that it is raw, so this adapter comes last."""
+    return is_path(source) and not os.path.isdir(source)
+
+
+def list_arrays(source) -> list[ArrayInfo]:
+    """Raise: without its type, nothing is known of such a file."""
+    refuse_unknown(Path(source), "source")
+
+
+def open_store(
+    source, name: str, *, mode="r", dtype=None, shape=None, offset=0, order="C"
+) -> MapStore:
+    """Return the store of a file without a header, as ``np.memmap`` would map it."""
+    path = Path(source)
+    if dtype is None:
+        refuse_unknown(path, name)
+    dtype = check_dtype(dtype)
+    size = check_regular(path, f"{name}={str(path)!r}").st_size
     if not 0 <= offset <= size:
         raise ValueError(
             f"offset must be from 0 to the {size:,} bytes of {str(path)!r}; got "
@@ -28,43 +52,6 @@ def open_raw(path, dtype, shape, *, offset: int, order: str, mode: str) -> MapSt
             f"{offset:,} needs {needed:,} bytes, and the file has {size:,}."
         )
     return MapStore(path, dtype, shape, offset=offset, order=order, mode=mode)
-
-
-def check_dtype(dtype) -> np.dtype:
-    """Return the type of the items in a file."""
-    dtype = np.dtype(dtype)
-    if dtype.hasobject or not dtype.itemsize:
-        raise ValueError(
-            f"dtype must be a type of fixed size, without Python objects; got {dtype}."
-        )
-    if dtype.subdtype is not None:
-        raise ValueError(
-            f"dtype must be the type of single values; got {dtype}. Give "
-            f"dtype={dtype.base.str!r}, and {dtype.shape} as the last numbers of shape."
-        )
-    return dtype
-
-
-def check_offset(offset) -> int:
-    """Return where the items of a new file begin."""
-    if not isinstance(offset, Integral) or offset < 0:
-        raise ValueError(f"offset must be an integer of at least 0; got {offset!r}.")
-    return int(offset)
-
-
-def check_shape(shape, *, least: int = 0) -> tuple[int, ...]:
-    """Return the shape of an array of rows; ``least`` is that of its first number."""
-    try:
-        sizes = tuple(np.atleast_1d(shape).tolist())
-        sizes = tuple(operator.index(size) for size in sizes)
-    except TypeError:
-        sizes = ()
-    if not sizes or sizes[0] < least or min(sizes[1:], default=0) < 0:
-        raise ValueError(
-            "shape must be a number of rows, or several numbers of which that is the "
-            f"first; got {shape!r}."
-        )
-    return sizes
 
 
 def _complete_shape(shape, size: int, dtype, path) -> tuple:

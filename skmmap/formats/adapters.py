@@ -1,0 +1,96 @@
+"""The adapters of all formats, in the order in which they are asked.
+
+None imports a library before a source of its format is opened. To add a format, see
+``DESIGN.md`` beside this file.
+"""
+
+from types import ModuleType
+
+from skmmap.disk import (
+    find_suffix,
+    is_path,
+    to_path,
+)
+from skmmap.formats.files import (
+    csr_folder,
+    hdf5,
+    npy,
+    parquet,
+    raw,
+    zarr,
+)
+from skmmap.formats.objects import (
+    array_likes,
+    arrays,
+    arrow_tables,
+    dask,
+    frames,
+    matrices,
+    refused,
+    sequences,
+    sliceable,
+    xarray,
+)
+from skmmap.formats.shared import (
+    may_be_parsed,
+    read_first,
+)
+
+FILES = npy, hdf5, zarr, parquet, csr_folder, raw
+# Objects that are sources each, also where several of them are in a list.
+CONTAINERS = refused, hdf5, zarr, dask, xarray, arrow_tables
+IN_MEMORY = frames, matrices, sequences, sliceable, array_likes
+ADAPTERS = (*dict.fromkeys((*FILES, arrays, *CONTAINERS, *IN_MEMORY)),)
+
+
+def find_adapter(source, dtype=None) -> ModuleType | None:
+    """Return the adapter of a path or an object, None of a folder of no format.
+
+    ``dtype`` says that a file is raw, unless its name or its first bytes say more.
+    """
+    if is_path(source):
+        return _find_by_path(to_path(source), dtype)
+    objects = (arrays, *CONTAINERS, *IN_MEMORY)
+    return next(adapter for adapter in objects if adapter.is_mine(source))
+
+
+def _find_by_path(path, dtype) -> ModuleType | None:
+    first, named = read_first(path), find_named(path)
+    found = next((a for a in FILES if a.is_mine(path, first)), None)
+    if dtype is not None and found is npy and named is None:
+        return raw
+    # Names are for what does not exist or is damaged.
+    return (named or found) if found in (None, raw) else found
+
+
+def find_named(path) -> ModuleType | None:
+    """Return the adapter of the suffix of a path, None if it is unknown."""
+    suffix = find_suffix(path)
+    return next((a for a in FILES if suffix in a.FORMAT.suffixes), None)
+
+
+def find_common(sources) -> ModuleType | None:
+    """Return the adapter that opens all of some files as one, None if there is none."""
+    found = None
+    for source in sources:
+        adapter = find_adapter(source) if is_path(source) else None
+        if adapter is None or not adapter.FORMAT.joins or found not in (None, adapter):
+            return None
+        found = adapter
+    return found
+
+
+def is_container(value) -> bool:
+    """Whether ``value`` is an object of another library that is a source by itself."""
+    return not is_path(value) and any(a.is_mine(value) for a in CONTAINERS)
+
+
+def names_rows(text: str) -> bool:
+    """Whether a text among others is the path of a file of rows, rather than text.
+
+    Files of tables are meant as rows as well, and opening one says what to do with it.
+    """
+    if not text:  # a label or sentence that is missing
+        return False
+    path = to_path(text)
+    return may_be_parsed(path) or find_adapter(path) not in (None, raw)

@@ -1,0 +1,253 @@
+"""HDF5 files, their datasets and groups, and CSR matrices in these (needs h5py)."""
+
+import os
+from contextlib import suppress
+from itertools import zip_longest
+from pathlib import Path
+
+from skmmap.disk import (
+    Identity,
+    check_regular,
+    counting_files,
+    is_path,
+    open_regular,
+)
+from skmmap.formats.groups import (
+    ChunkStore,
+    Layout,
+    Named,
+    describe_arrays,
+    find_address,
+    find_array,
+    find_named,
+    find_stored_nbytes,
+    follow_links,
+    get_backing,
+    is_at,
+    list_plugin_paths,
+    open_node,
+    read_dataset,
+)
+from skmmap.formats.shared import (
+    SAMPLE_NBYTES,
+    ArrayInfo,
+    Format,
+    import_library,
+    is_instance,
+    refuse_option,
+)
+from skmmap.rows import Store
+
+_SUFFIXES = ".h5", ".hdf5", ".hdf", ".h5ad", ".nc", ".nc4", ".mat", ".he5", ".loom"
+FORMAT = Format(suffixes=_SUFFIXES, options=("key",))
+
+_CLASSES = {("h5py", "Dataset"), ("h5py", "Group")}
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+# A user block may lie before it: https://support.hdfgroup.org/documentation/hdf5/
+# latest/_f_m_t3.html, "the superblock may begin at certain predefined offsets".
+_FIRST_BLOCK = 512
+
+
+def is_mine(source, first: bytes = b"") -> bool:
+    """Whether it is an HDF5 file, or a dataset or group in one that is open."""
+    if is_path(source):
+        return first.startswith(_MAGIC) or _has_user_block(source, first)
+    return is_instance(get_backing(source), _CLASSES)
+
+
+def _has_user_block(path, first: bytes) -> bool:
+    """Whether the magic number is at 512 bytes, or twice as many, and so on."""
+    offset = _FIRST_BLOCK
+    while offset < len(first):
+        if first.startswith(_MAGIC, offset):
+            return True
+        offset *= 2
+    if len(first) < SAMPLE_NBYTES:
+        return False
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        while offset < size:
+            file.seek(offset)
+            if file.read(len(_MAGIC)) == _MAGIC:
+                return True
+            offset *= 2
+    return False
+
+
+def list_arrays(source) -> list[ArrayInfo]:
+    """Return the datasets, and CSR matrices, in a file or group, at any depth."""
+    if not is_path(source):
+        return describe_arrays(get_backing(source))
+    with _open_file(source) as file:
+        return describe_arrays(file)
+
+
+def open_store(source, name: str, *, key: str | None = None) -> Store:
+    """Return the store of a dataset, or a CSR matrix, in an HDF5 file."""
+    if is_path(source):
+        path = Path(os.path.abspath(source))
+        with _open_file(path) as file:
+            name, node = find_named(file, key, path.name)
+            return open_node(node, lambda _, name: HdfStore(path, name), name)
+    if key is not None and hasattr(source, "shape"):
+        refuse_option(source, "key", key)
+    node = get_backing(source)
+    where = Path(str(node.file.filename)).name
+    found = find_array(node, key, where)
+    return open_node(found, lambda dataset, _: HdfStore.of(dataset))
+
+
+def _open_file(path):
+    """Return an open file, without a wait for what is no regular one."""
+    h5py = import_library("h5py", "HDF5 files", "hdf5", path)
+    with suppress(FileNotFoundError):  # which it says itself
+        check_regular(path)
+    with counting_files(path):
+        return h5py.File(path)
+
+
+class HdfStore(ChunkStore):
+    """Rows of a dataset in an HDF5 file, which is open only while it is read."""
+
+    is_addressed = True
+    _links = ()  # files that links lead through
+    _plugin_paths = ()  # of the process that has sent these rows
+    # How the files were when it was seen where they lead: when they are opened they may
+    # be so new that their times do not tell it.
+    _walked = Identity()
+
+    def __init__(self, path, key=None):
+        self.path = Path(os.path.abspath(path))
+        self._file = self._dataset = None
+        with self._open_file() as file:
+            self.key, dataset = find_named(file, key, self.path.name)
+            self._links = follow_links(file, self.key)
+            self._describe(dataset)
+            self.set_fills(dataset)
+
+    @classmethod
+    def of(cls, dataset) -> "HdfStore":
+        """Return the store of an open dataset, which stays its owner's."""
+        store = cls.__new__(cls)
+        file = dataset.file
+        store.path, store.key = find_address(dataset)
+        store._file, store._dataset = None, dataset
+        store.is_addressed = is_at(file, store.path)
+        store.on_disk = store.is_addressed or file.driver == "sec2"
+        store._held = (str(store.path),)
+        store._describe(dataset)
+        return store
+
+    def _describe(self, dataset) -> None:
+        super()._describe(dataset)
+        if not self.is_addressed:
+            self._opened = Identity(is_known=not self.on_disk)
+            return
+        self._layout = Layout(dataset, self._links)
+        self._layout.check()
+        is_writer = dataset.file.mode != "r"
+        paths = self.path, *self._layout.paths
+        self._opened = Identity.read(paths, is_writer=is_writer)
+
+    def _begin(self) -> Identity:
+        run = super()._begin()
+        if self._layout.is_far and self._dataset is None:
+            self._check_links(run)
+            self._walked = run
+        return run
+
+    def _check_links(self, run: Identity) -> None:
+        """Raise if the files lead elsewhere by now, which may be before the run."""
+        with self._open_file() as file:
+            links = follow_links(file, self.key)
+            self._check_places(self._links, links)
+            dataset = self._find_dataset(file)
+            if self._walked.is_unchanged() and self._layout.is_fixed():
+                return
+            self._check_places(self._layout.paths, Layout(dataset, links).paths)
+
+    def _find_dataset(self, file):
+        """Return the dataset in the file, if it is where and what it was."""
+        self._layout.check()
+        dataset = file[self.key]
+        self._check_places(self._layout.near, Named(dataset).paths)
+        return self._check_same(dataset)
+
+    def _check_places(self, before: list, now: list) -> None:
+        for old, new in zip_longest(before, now):
+            if old != new:
+                was, leads = (repr(path) if path else "nothing" for path in (old, new))
+                raise ValueError(
+                    f"{self.where!r} is a link that has changed: it led to {was}, and "
+                    f"leads to {leads}. Open it again."
+                )
+
+    @property
+    def where(self) -> str:
+        return f"{self.path.name}:{self.key}"
+
+    def _read(self, start, stop):
+        if self._dataset is not None:
+            if not self._dataset:
+                raise ValueError(f"The rows of {self.where!r} are closed.")
+            return self._decode(self._dataset, start, stop)
+        with self._open_file() as file:
+            return self._decode(self._find_dataset(file), start, stop)
+
+    def _decode(self, dataset, start, stop):
+        return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
+
+    def find_disk_nbytes(self) -> int:
+        if not self.on_disk:
+            return 0
+        if self._dataset:
+            return find_stored_nbytes(self._dataset)
+        try:
+            with self._open_file() as file:
+                return find_stored_nbytes(self._find_dataset(file))
+        except (OSError, KeyError, ValueError):
+            return 0  # it is not there any more
+
+    def hold(self) -> None:
+        super().hold()
+        if self._dataset is None:
+            self._file = self._open_file()
+            try:
+                dataset = self._find_dataset(self._file)
+                self._check_files()
+            except BaseException:
+                self._file.close()
+                raise
+            self._dataset = dataset
+            self._held = str(self.path), os.path.abspath(self._dataset.file.filename)
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            self._file.close()
+        self._file = self._dataset = None
+        self._held = ()
+
+    def sync(self) -> None:
+        if self._opened.is_writer and self._dataset:
+            self._dataset.file.flush()
+        super().sync()
+
+    def _open_file(self):
+        return _open_file(self.path)
+
+    def __getstate__(self):
+        if self.on_disk and not self.is_addressed:
+            raise TypeError(
+                f"Rows of {self.where!r} cannot be pickled: the file that is open is "
+                f"not the one at {str(self.path)!r}. Open it again, by its full path."
+            )
+        if not self.on_disk or self.key is None:
+            raise TypeError(
+                f"Rows of {self.where!r} cannot be pickled: the dataset is in memory "
+                "only. Write it to a file, and open that."
+            )
+        run = self._run or self._begin()
+        state = {"_file": None, "_dataset": None, "_held": ()}
+        state["_plugin_paths"] = list_plugin_paths()
+        return vars(self) | state | {"_opened": run, "_run": run}

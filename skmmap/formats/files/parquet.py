@@ -1,0 +1,205 @@
+"""Parquet and Arrow IPC files, and folders of them (needs pyarrow)."""
+
+import hashlib
+import os
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from skmmap.disk import (
+    Identity,
+    by_numbers,
+    check_regular,
+    find_suffix,
+    is_path,
+    read_state,
+    to_path,
+)
+from skmmap.formats.arrow import (
+    MAGIC,
+    SUFFIXES,
+    ArrowStore,
+    check_schemas,
+    describe_columns,
+    find_filled,
+    open_arrow,
+    read_schema,
+)
+from skmmap.formats.shared import (
+    ArrayInfo,
+    Format,
+)
+
+FORMAT = Format(suffixes=SUFFIXES, options=("columns",), joins=True)
+
+
+def is_mine(source, first: bytes = b"") -> bool:
+    """Whether it is a Parquet or Arrow IPC file, or a folder with such files."""
+    if first:
+        return first.startswith(MAGIC)
+    return is_path(source) and os.path.isdir(source) and bool(_list_parts(source))
+
+
+def list_arrays(source) -> list[ArrayInfo]:
+    """Return the columns of a file, or of several as one."""
+    return describe_columns(*read_schema(list_files(source)))
+
+
+def open_store(source, name: str, *, columns=None) -> "ParquetStore":
+    """Return one store of a file or folder, or of a list of these.
+
+    What strings and nulls need is known from all files together.
+    """
+    return ParquetStore(list_files(source), columns)
+
+
+def list_files(source) -> list[Path]:
+    """Return the files at a path, or at several: those in a folder one by one."""
+    paths = [source] if is_path(source) else source
+    return [file for path in paths for file in _list_inside(to_path(path))]
+
+
+def _list_inside(path: Path) -> list[Path]:
+    if path.is_dir():
+        return _find_parts(path)
+    if path.exists():
+        check_regular(path)
+    return [path]
+
+
+def _find_parts(folder: Path) -> list[Path]:
+    """Return the Parquet or Arrow files in a folder, part-2 before part-10."""
+    parts = _list_parts(folder)
+    for part in parts:
+        if part.is_dir():
+            raise ValueError(
+                f"{str(folder)!r} is partitioned by folders such as {part.name!r}, "
+                "whose values are in no file. Give one of these folders; or, for all "
+                f"rows without that column, {str(folder / '**' / '*.parquet')!r}."
+            )
+        check_regular(part)
+    return [Path(path) for path in sorted(map(str, parts), key=by_numbers)]
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    """Return the parts in a folder, and its partitions.
+
+    Spark, dask and pyarrow begin the names of what else they write with "_" or ".".
+    """
+    with os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if _is_part(entry)]
+
+
+def _is_part(entry: os.DirEntry) -> bool:
+    if entry.name.startswith((".", "_")):
+        return False
+    if find_suffix(entry.name) in SUFFIXES:
+        return not entry.is_dir()
+    return "=" in entry.name and entry.is_dir()
+
+
+class ParquetStore(ArrowStore):
+    """Rows of Parquet or Arrow IPC files, one row group in memory at a time."""
+
+    def __init__(self, paths, columns=None):
+        paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+        self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
+        self._forget()
+        # Nothing of such a file is changed in place: whoever writes it, writes it anew.
+        self._opened = self._run = Identity.read(self.paths).read_again()
+        self._describe(check_schemas(self.paths, columns), columns)
+        self._last = None
+
+    @property
+    def where(self) -> str:
+        name = self.paths[0].name
+        if len(self.paths) > 1:
+            name = f"{len(self.paths):,} files: {name} to {self.paths[-1].name}"
+        return f"{name}:{self.columns}" if isinstance(self.columns, str) else name
+
+    def _forget(self) -> None:
+        """Drop what can be read again."""
+        self._groups = self._stops = self._last = None
+        self._used = set()  # files of which something was read since they were checked
+
+    def _find_rows(self):
+        groups, counts, nulls, nbytes, schemas = [], [0], set(), 0, []
+        for path in self.paths:
+            with open_arrow(path) as file:
+                schemas.append(str(file.schema))
+                counts += file.find_counts(self._names)
+                nulls |= file.find_nulls(self._names)
+                nbytes += file.find_nbytes(self._names)
+                is_mapped = file.is_mapped
+            numbers = range(len(counts) - 1 - len(groups))
+            groups += [(path, i, is_mapped) for i in numbers]
+        self._groups, self._stops = groups, np.cumsum(counts)
+        self._disk_nbytes = nbytes
+        self._check_facts(hashlib.blake2b(repr((schemas, counts)).encode()).digest())
+        return int(self._stops[-1]), nulls
+
+    def _check_facts(self, facts: bytes) -> None:
+        """Raise unless schemas and row groups are those that the files had before."""
+        if not self._run.facts:
+            self._opened = self._run = replace(self._run, facts=(facts,))
+        elif self._run.facts != (facts,):
+            self._forget()
+            raise ValueError(
+                f"{self.where!r} has other row groups than before. Open it again."
+            )
+
+    def _iter_tables(self, names):
+        for path, number, is_mapped in self._groups:
+            with open_arrow(path) as file:
+                yield file.read(number, names, is_mapped)
+
+    def find_disk_nbytes(self) -> int:
+        return self._disk_nbytes
+
+    def _iter_slices(self, start, stop):
+        if self._groups is None:
+            self._used.update(self.paths)
+            self._check_files()
+            self._find_rows()
+        first = max(0, int(np.searchsorted(self._stops, start, side="right")) - 1)
+        for number, (low, high) in enumerate(pairwise(self._stops[first:].tolist())):
+            begin, end = max(start, low), min(stop, high)
+            if low >= stop:
+                return
+            if begin < end:
+                group = self._read_group(first + number)
+                yield group.slice(begin - low, end - begin), begin
+
+    def _read_group(self, number: int):
+        """Return a row group, the last one without decoding it again."""
+        last = self._last
+        if last is not None and last[0] == number:
+            return last[1]
+        # Else there are two of them in memory while the second is decoded.
+        last = self._last = None
+        path, inside, is_mapped = self._groups[number]
+        with open_arrow(path) as file:
+            group = file.read(inside, self._names, is_mapped)
+        self._used.add(path)
+        if not is_mapped:  # a view keeps the file mapped, and costs nothing to make
+            self._last = number, group
+        return group
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        paths = self.paths if cause is not None else self._used
+        self._used = set()
+        for path in paths:
+            try:
+                self._run.check_state(path, read_state(path))
+            except ValueError as error:
+                raise error from cause
+
+    def close(self) -> None:
+        super().close()
+        self._forget()
+
+    def __getstate__(self):
+        state = {"_groups": None, "_stops": None, "_last": None, "_used": set()}
+        return vars(self) | state

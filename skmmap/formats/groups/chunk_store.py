@@ -1,0 +1,89 @@
+"""Rows stored in chunks of one size, each of which is decoded as a whole."""
+
+import numpy as np
+
+from skmmap.formats.groups.conventions import (
+    find_fills,
+    hide_fills,
+)
+from skmmap.formats.shared import (
+    ContainerStore,
+    cut_blocks,
+    fill_missing,
+    to_plain,
+)
+
+_BLOCK_NBYTES = 2**22
+# A block of whole chunks may take this much; wider ones are decoded in pieces.
+_WIDEST_NBYTES = 2**26
+
+
+class ChunkStore(ContainerStore):
+    """Rows in chunks of one size."""
+
+    _chunk_rows = 1
+    fills = ()  # values that stand for missing ones
+
+    @property
+    def block_rows(self) -> int:
+        row_nbytes = max(1, self.row_nbytes)
+        if self._chunk_rows * row_nbytes > _WIDEST_NBYTES:
+            return max(1, _WIDEST_NBYTES // row_nbytes)
+        chunks = _BLOCK_NBYTES // row_nbytes // self._chunk_rows
+        return self._chunk_rows * max(1, chunks)
+
+    def _iter_blocks(self, rows: np.ndarray):
+        if self._chunk_rows == 1:
+            yield from super()._iter_blocks(rows)
+            return
+        # Whatever lies between two rows of a chunk is decoded with them anyway.
+        blocks, chunks = rows // self.block_rows, rows // self._chunk_rows
+        cuts = np.flatnonzero((np.diff(chunks) > 1) | (np.diff(blocks) != 0)) + 1
+        yield from cut_blocks(rows, cuts)
+
+    def _describe(self, array) -> None:
+        """Take over what is known of ``array``, an HDF5 dataset or a zarr array."""
+        if not array.shape:
+            raise ValueError(f"{self.where!r} has no rows: its shape is {array.shape}.")
+        if array.dtype.hasobject:
+            raise ValueError(_OBJECTS.format(where=self.where))
+        self.shape, self.dtype = find_kind(array)
+        self._chunk_rows = max(1, array.chunks[0]) if array.chunks else 1
+
+    def _settle(self, rows, start: int, stop: int) -> np.ndarray:
+        if self.fills:
+            hidden = hide_fills(rows, self.fills)
+            rows = fill_missing(hidden, self.where, start, is_stored=True)
+        return super()._settle(rows, start, stop)
+
+    def set_fills(self, array) -> None:
+        """Take over what stands for missing values in a file that was named."""
+        if fills := find_fills(array, self.where):  # without any, rows hash alike
+            self.fills = fills
+
+    def _check_same(self, array):
+        if find_kind(array) == (self.shape, self.dtype):
+            return array
+        raise ValueError(
+            f"{self.where!r} has changed: it was {self.shape} of {self.dtype}, and is "
+            f"{tuple(array.shape)} of {array.dtype}. Open it again."
+        )
+
+
+_OBJECTS = (
+    "{where!r} holds Python objects or strings of variable length, which cannot be "
+    "read by slices of one size. Save them once with a fixed length, for example "
+    "np.save(path, values.astype('U10'))."
+)
+
+
+def find_kind(array) -> tuple[tuple, np.dtype]:
+    """Return shape and type of what slices of an HDF5 dataset or zarr array are.
+
+    HDF5 has types that are arrays, which NumPy makes dimensions of.
+    """
+    dtype = to_plain(array.dtype)
+    inside = np.empty(0, dtype) if dtype.subdtype else None
+    if inside is None:
+        return tuple(array.shape), dtype
+    return (*array.shape, *inside.shape[1:]), inside.dtype

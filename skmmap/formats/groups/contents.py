@@ -1,0 +1,134 @@
+"""What is in HDF5 files and zarr groups: arrays, and CSR matrices of three arrays."""
+
+import numpy as np
+
+from skmmap.formats.groups.hdf_links import (
+    get_node,
+    list_nodes,
+)
+from skmmap.formats.shared import (
+    ArrayInfo,
+    is_instance,
+)
+
+PARTS = "data", "indices", "indptr"
+_LISTED = 10
+
+
+def find_array(group, key, where: str):
+    """Return what has this name in a file or group, or the only thing there is.
+
+    That is an array, or a group that holds a sparse matrix; one in another file, to
+    which a link leads, if there is none in the file itself.
+    """
+    return find_named(group, key, where)[1]
+
+
+def find_named(group, key, where: str) -> tuple:
+    """Return the same with its full name, by which links lead to it.
+
+    What it calls itself is its name in the file in which it lies.
+    """
+    found = group if key is None else get_node(group, key)
+    name = f"/{(key or '').strip('/')}"
+    if _is_found(found):
+        return name, found
+    arrays = list_nodes_with_rows(group if found is None else found)
+    own = [item for item in arrays if not isinstance(item[1], ArrayInfo)]
+    if found is not None and len(own or arrays) == 1:
+        inside, _ = (own or arrays)[0]
+        return f"{name.rstrip('/')}/{inside}", get_node(found, inside)
+    if not arrays:
+        raise ValueError(f"{where!r} holds no dataset.")
+    listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])
+    listed += f" and {len(arrays) - _LISTED:,} more" if len(arrays) > _LISTED else ""
+    if found is None:
+        raise ValueError(f"{where!r} has no dataset {key!r}; it holds {listed}.")
+    raise ValueError(
+        f"{where!r} holds {len(arrays):,} datasets; name one with "
+        f"key={arrays[0][0]!r}: {listed}."
+    )
+
+
+def _is_found(node) -> bool:
+    return hasattr(node, "shape") or is_sparse_group(node)
+
+
+def _say_shape(node) -> str:
+    shape = find_layout(node)[1] if is_sparse_group(node) else node.shape or ()
+    return f"({' x '.join(f'{n:,}' for n in shape)})"
+
+
+def describe_arrays(node) -> list[ArrayInfo]:
+    """Return what is known of the arrays in a group, or of the array that it is."""
+    named = [("", node)] if _is_found(node) else list_nodes_with_rows(node)
+    return [_describe(found)._replace(name=name) for name, found in named]
+
+
+def list_nodes_with_rows(group) -> list:
+    """Return the names and arrays in a group, at any depth; a matrix is one of them."""
+    if hasattr(group, "members"):
+        nodes = list(group.members(max_depth=None))
+    else:
+        nodes = list_nodes(group, _describe)
+    inside = {f"{name}/{part}" for name, node in nodes for part in _iter_parts(node)}
+    found = [(n, node) for n, node in nodes if _is_found(node) and n not in inside]
+    return sorted(found, key=lambda item: item[0])
+
+
+def _describe(node) -> ArrayInfo | None:
+    if isinstance(node, ArrayInfo):
+        return node
+    if is_sparse_group(node):
+        layout, shape = find_layout(node)
+        return ArrayInfo("", shape, node[PARTS[0]].dtype, layout)
+    return ArrayInfo("", node.shape, node.dtype) if _is_found(node) else None
+
+
+def _iter_parts(node):
+    is_matrix = getattr(node, "layout", None) is not None or is_sparse_group(node)
+    return (*PARTS, "shape") if is_matrix else ()
+
+
+def is_sparse_group(node) -> bool:
+    """Whether a group holds the three arrays of a sparse matrix."""
+    if node is None or hasattr(node, "shape"):
+        return False
+    return all(get_node(node, part) is not None for part in PARTS)
+
+
+def find_layout(group) -> tuple[str, tuple]:
+    """Return "csr", "csc" or "", and the shape of rows and columns, () if unknown.
+
+    anndata and h5sparse say both in attributes:
+    https://anndata.readthedocs.io/en/stable/fileformat-prose.html#sparse-arrays.
+    10x writes columns of genes x cells, which are rows of cells x genes:
+    https://www.10xgenomics.com/support/software/cell-ranger/latest/analysis/outputs/
+    cr-outputs-h5-matrices.
+    """
+    said = {name: _decode(group.attrs.get(name)) for name in _ATTRIBUTES}
+    layout = said["encoding-type"] or said["h5sparse_format"] or ""
+    shape = said["shape"] if said["shape"] is not None else said["h5sparse_shape"]
+    stored = get_node(group, "shape") if shape is None else None
+    if stored is not None:
+        shape = stored[:]
+        if get_node(group, "barcodes") is not None:
+            layout, shape = "csr", shape[::-1]
+    layout = layout.partition("_")[0] if isinstance(layout, str) else ""
+    shape = () if shape is None else tuple(int(n) for n in np.ravel(shape))
+    return layout, shape
+
+
+_ATTRIBUTES = "encoding-type", "shape", "h5sparse_format", "h5sparse_shape"
+
+
+def _decode(value):
+    return value.decode() if isinstance(value, bytes) else value
+
+
+_BACKED = {("anndata", "CSRDataset"), ("anndata", "CSCDataset")}
+
+
+def get_backing(source):
+    """Return the group of a matrix that anndata left in its file, else the object."""
+    return source.group if is_instance(source, _BACKED) else source

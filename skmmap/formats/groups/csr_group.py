@@ -1,0 +1,85 @@
+"""CSR matrices in HDF5 files and zarr groups, as anndata and 10x write them."""
+
+from collections.abc import Callable
+
+from skmmap.disk import Identity
+from skmmap.formats.groups.chunk_store import ChunkStore
+from skmmap.formats.groups.contents import (
+    PARTS,
+    find_layout,
+)
+from skmmap.formats.shared import (
+    CSR_VALUES,
+    CsrStore,
+)
+from skmmap.rows import Store
+
+
+class CsrGroupStore(CsrStore):
+    """Rows of a CSR matrix in three datasets, of which pieces are read."""
+
+    is_parallel = False
+    todo = "Write the matrix again."
+
+    def __init__(self, parts: list[ChunkStore], shape: tuple, where: str):
+        self._data, self._indices, self._indptr = parts
+        self.shape, self.dtype, self.where = shape, self._data.dtype, where
+        self.on_disk, self.is_addressed = self._data.on_disk, self._data.is_addressed
+
+    @property
+    def memory_nbytes(self) -> int:
+        return sum(part.memory_nbytes for part in self._parts)
+
+    def find_disk_nbytes(self) -> int | None:
+        parts = [part.find_disk_nbytes() for part in self._parts]
+        return None if None in parts else sum(parts)
+
+    @property
+    def identity(self) -> Identity:
+        return sum((part.identity for part in self._parts), Identity())
+
+
+def open_node(node, open_array: Callable, name: str = "") -> Store:
+    """Return the store of an array, or of the matrix in a group of arrays."""
+    if hasattr(node, "shape"):
+        return open_array(node, name)
+    parts = [open_array(node[part], f"{name.rstrip('/')}/{part}") for part in PARTS]
+    where = parts[0].where.removesuffix(f"/{PARTS[0]}")
+    shape = _check_layout(node, where)
+    _check_sizes(*parts, shape, where)
+    return CsrGroupStore(parts, shape, where)
+
+
+def _check_layout(group, where: str) -> tuple:
+    """Return the shape, if rows can be read one after the other."""
+    layout, shape = find_layout(group)
+    if layout == "csc":
+        raise ValueError(
+            f"{where!r} is a CSC matrix, stored by columns: rows of it cannot be read "
+            "without the rest. Write it once as CSR: matrix.tocsr() before it is saved."
+        )
+    if layout != "csr" or len(shape) != 2:
+        raise ValueError(
+            f"{where!r} holds data, indices and indptr, and does not say that they are "
+            "a CSR matrix of which shape. Set attrs['encoding-type'] = 'csr_matrix' "
+            "and attrs['shape'], as anndata does, or name one of the three."
+        )
+    return shape
+
+
+def _check_sizes(data, indices, indptr, shape: tuple, where: str) -> None:
+    is_flat = all(len(part.shape) == 1 for part in (data, indices, indptr))
+    is_int = indices.dtype.kind in "iu" and indptr.dtype.kind in "iu"
+    fits = data.shape == indices.shape and indptr.shape == (shape[0] + 1,)
+    is_sound = is_flat and is_int and fits and data.dtype.char in CSR_VALUES
+    if not (is_sound and int(indptr.read(shape[0], shape[0] + 1)[0]) == data.n_rows):
+        found = ", ".join(
+            f"{name}: {part.dtype}, shape {part.shape}"
+            for name, part in zip(PARTS, (data, indices, indptr), strict=True)
+        )
+        raise ValueError(
+            f"{where!r} does not fit together: a CSR matrix of {shape[0]:,} rows needs "
+            f"{shape[0] + 1:,} integers in indptr, of which the last says how many "
+            "values, of NumPy's types but float16, are in data, and integers in "
+            f"indices; found {found}. Write it again."
+        )

@@ -1,0 +1,224 @@
+"""In which files the values of an HDF5 dataset lie."""
+
+import os
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from glob import escape, glob
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from skmmap.disk import check_regular
+from skmmap.formats.groups.hdf_links import (
+    find_place,
+    follow_links,
+    list_folders,
+    list_nodes,
+    list_places,
+    open_from,
+)
+
+
+def find_address(dataset) -> tuple[Path, str | None]:
+    """Return the file of an open dataset, and its name there."""
+    file, name = dataset.file, dataset.name
+    if name is not None and file.get(name) != dataset:
+        # Behind a link from another file, it is the name that the link has there.
+        name = file.visititems(lambda n, node: f"/{n}" if node == dataset else None)
+    return Path(os.path.abspath(str(file.filename))), name
+
+
+def is_at(file, path) -> bool:
+    """Whether an open HDF5 file is the one at ``path``.
+
+    That may be another one by now, or a namesake: HDF5 keeps a name that is relative to
+    the folder which was the working directory when the file was opened.
+    """
+    if file.driver == "core":  # in memory, where it may bear any name
+        return False
+    if file.driver != "sec2":  # of others, the handle is no descriptor
+        return os.path.isfile(path)
+    try:
+        return os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
+    except OSError:  # nobody can say
+        return False
+
+
+class Raw(NamedTuple):
+    """Values in a file of their own, of which HDF5 makes zeros where it ends early."""
+
+    path: str
+    n_bytes: int
+    owner: str  # whose they are
+
+    def check(self) -> None:
+        """Raise if the file, which may be away, has fewer bytes."""
+        with suppress(FileNotFoundError, NotADirectoryError):
+            size = check_regular(self.path).st_size
+            if size < self.n_bytes:
+                raise ValueError(
+                    f"{self.path!r} is truncated: {self.owner} needs "
+                    f"{self.n_bytes:,} bytes of it, and it has {size:,}. Write it "
+                    "again."
+                )
+
+
+class Layout:
+    """The files in which the values of a dataset lie, at the end of all references.
+
+    ``near`` are those that it names itself, its own first; ``paths`` are all.
+    """
+
+    def __init__(self, dataset, links=()):
+        named = Named(dataset)
+        self.near = named.paths
+        self.is_far = bool(links) or dataset.is_virtual
+        self.raw: list[Raw] = []
+        self._is_fixed, self._passed = True, set()
+        self._paths, self._seen = dict.fromkeys(links), set()
+        self._walk(dataset, named)
+        self.paths = list(self._paths)
+        del self._paths, self._seen
+
+    def is_fixed(self) -> bool:
+        """Whether files in which nothing was written lead to the same ones as before.
+
+        What the dataset names itself is to be compared besides.
+        """
+        return self._is_fixed and not any(map(os.path.exists, self._passed))
+
+    def check(self) -> None:
+        """Raise for what HDF5 would wait for, or read as zeros."""
+        for path in self.paths:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                check_regular(path)
+        for raw in self.raw:
+            raw.check()
+
+    def _walk(self, dataset, named: "Named") -> None:
+        self._paths |= dict.fromkeys(named.paths)
+        self._passed |= named.passed
+        self.raw += named.raw
+        for source in named.sources:
+            for place in named.parts[source[0]]:
+                if (place, source) not in self._seen:
+                    self._seen.add((place, source))
+                    self._open(place, source, dataset)
+
+    def _open(self, place: str, source: tuple, dataset) -> None:
+        """Go on with what a virtual dataset has of one file."""
+        if source[0] == ".":
+            self._walk_inside(dataset.file, source, dataset)
+        elif not os.path.exists(place):
+            _check_filled(dataset, f"{place!r} is missing")
+        else:
+            with open_from(dataset.file, place) as file:
+                self._walk_inside(file, source, dataset)
+
+    def _walk_inside(self, file, source: tuple, dataset) -> None:
+        for name in _list_series(file, source[1]):
+            links = follow_links(file, name)
+            self._paths |= dict.fromkeys(links)
+            found = file.get(name)
+            if found is not None:
+                named = Named(found)
+                self._is_fixed &= not links and not named.is_series
+                self._walk(found, named)
+            elif "%b" not in source[0]:
+                _check_filled(dataset, f"{file.filename!r} has no dataset {name!r}")
+
+
+class Named:
+    """The files that an open dataset names itself, and what it has of them.
+
+    ``parts`` are where HDF5 finds them, ``passed`` where it looked before.
+    """
+
+    def __init__(self, dataset):
+        self._path = os.path.abspath(str(dataset.file.filename))
+        self.raw = _list_raw(dataset, self._path)
+        self.sources = sorted(_list_sources(dataset))
+        self.parts, self.passed = {".": [self._path]}, set()
+        folders = _list_folders(dataset) if self.sources else []
+        for name in {name for name, _ in self.sources} - {"."}:
+            places = list_places(name, folders)
+            self.parts[name] = found = _find_parts(name, places)
+            if found and found[0] in places:
+                self.passed |= set(places[: places.index(found[0])])
+
+    @property
+    def is_series(self) -> bool:
+        """Whether there can be more files at any time."""
+        return any("%b" in name for name in self.parts)
+
+    @property
+    def paths(self) -> list[str]:
+        """All files, its own first."""
+        named = [self.parts[name] for name in self.parts.keys() - {"."}]
+        return [self._path, *(raw.path for raw in self.raw), *sorted(chain(*named))]
+
+
+def _list_raw(dataset, path: str) -> list[Raw]:
+    prefix = os.fsdecode(dataset.id.get_access_plist().get_efile_prefix() or "")
+    prefix = prefix.replace("${ORIGIN}", os.path.dirname(path))
+    found, left = [], (dataset.size or 0) * dataset.dtype.itemsize
+    for name, offset, room in dataset.external or ():
+        # Names are relative to the working directory.
+        place = os.path.abspath(os.path.join(prefix, name))
+        n_bytes = offset + min(left, room)
+        found.append(Raw(place, n_bytes, f"{dataset.name} of {path!r}"))
+        left -= min(left, room)
+    return found
+
+
+def _list_sources(dataset) -> set[tuple[str, str]]:
+    """Return file and name of all that a virtual dataset is made of."""
+    parts = dataset.virtual_sources() if dataset.is_virtual else ()
+    return {(part.file_name, part.dset_name) for part in parts}
+
+
+def _list_folders(dataset) -> list[str]:
+    """Return where HDF5 looks for the sources of a virtual dataset."""
+    prefixes = os.environ.get("HDF5_VDS_PREFIX", "").split(os.pathsep)
+    own = os.fsdecode(dataset.id.get_access_plist().get_virtual_prefix() or "")
+    return list_folders(dataset.file, (*prefixes, own))
+
+
+def _find_parts(name: str, places: list[str]) -> list[str]:
+    """Return where HDF5 finds a source of a virtual dataset; %b is a number."""
+    if "%b" not in name:
+        return [find_place(places)]
+    found = (sorted(glob(escape(at).replace("%b", "*"))) for at in places)
+    return [find_place([path]) for path in next(filter(None, found), [])]
+
+
+def _list_series(file, name: str) -> list[str]:
+    """Return the datasets in a file of which a name is the pattern: %b is a number."""
+    if "%b" not in name:
+        return [name]
+    inside = list_nodes(file)
+    pattern = escape(name.strip("/")).replace("%b", "*")
+    return [at for at, node in inside if fnmatchcase(at, pattern)]
+
+
+def _check_filled(dataset, missing: str) -> None:
+    """Raise unless a fill value was named for what is missing."""
+    named = import_module("h5py").h5d.FILL_VALUE_USER_DEFINED
+    if dataset.id.get_create_plist().fill_value_defined() != named:
+        raise ValueError(
+            f"{missing}: {dataset.name} of {str(dataset.file.filename)!r} has rows of "
+            f"it, which HDF5 reads as {dataset.fillvalue}. Bring it back, or write the "
+            "virtual dataset with fillvalue=np.nan."
+        )
+
+
+def find_stored_nbytes(dataset) -> int:
+    """Return the bytes that an HDF5 dataset takes in its file, or in its sources'."""
+    if dataset.is_virtual:
+        folder = os.path.dirname(dataset.file.filename)
+        names = {source.file_name for source in dataset.virtual_sources()}
+        paths = [dataset.file.filename if n == "." else n for n in names]
+        paths = [os.path.join(folder, path) for path in paths]
+        return sum(os.path.getsize(path) for path in paths if os.path.exists(path))
+    return dataset.id.get_storage_size()

@@ -1,0 +1,27 @@
+"""Objects that hold rows, one adapter for each kind, all of the same shape."""
+
+from skmmap.formats.objects import (
+    array_likes,
+    arrays,
+    arrow_tables,
+    dask,
+    frames,
+    matrices,
+    refused,
+    sequences,
+    sliceable,
+    xarray,
+)
+
+__all__ = [
+    "array_likes",
+    "arrays",
+    "arrow_tables",
+    "dask",
+    "frames",
+    "matrices",
+    "refused",
+    "sequences",
+    "sliceable",
+    "xarray",
+]

@@ -1,0 +1,77 @@
+"""Whatever becomes an array in memory: the last adapter, which takes everything."""
+
+import numpy as np
+
+from skmmap.formats.objects.arrays import (
+    check_array,
+    open_array,
+)
+from skmmap.formats.shared import (
+    ArrayInfo,
+    Format,
+)
+from skmmap.rows import Store
+
+FORMAT = Format()
+
+_COMPUTES = "compute", "collect", "execute"  # of dask, polars, ibis
+_WRITES = "to_parquet", "sink_parquet", "write_parquet"
+
+
+def is_mine(source, first: bytes = b"") -> bool:
+    """Whether NumPy is asked to make an array of it, which is so for everything."""
+    return True
+
+
+def list_arrays(source) -> list[ArrayInfo]:
+    """Return the one array that it becomes."""
+    return [ArrayInfo.of(open_store(source, "source"))]
+
+
+def open_store(source, name: str) -> Store:
+    """Return the store of an array that is made of the object."""
+    check_loaded(source, name)
+    return make_array(source, name)
+
+
+def make_array(source, name: str) -> Store:
+    """Return the store of an array, without asking how large it becomes."""
+    array = _to_array(source, name)
+    return open_array(check_array(array, name, type(source).__name__))
+
+
+def _to_array(source, name: str) -> np.ndarray:
+    try:
+        return np.asarray(source)
+    except ValueError as error:  # which says nothing of what was given
+        raise ValueError(
+            f"{name} is of the type {type(source).__name__}, which does not become an "
+            f"array: {str(error).rstrip('.')}. Give what holds its rows: an array, a "
+            "frame, a matrix or a list."
+        ) from error
+
+
+def check_loaded(value, name: str) -> None:
+    """Raise for what NumPy would load whole, without a word.
+
+    Of an object that has nothing but ``__array__`` the values are in memory, as in
+    scikit-learn's own checks. One with slices, columns or a computation has them where
+    nobody knows, and without a shape nobody can read them by slices.
+    """
+    is_lazy = any(hasattr(value, method) for method in _COMPUTES)
+    is_hidden = any(hasattr(value, part) for part in ("__getitem__", "columns"))
+    if not is_lazy and not (is_hidden and hasattr(value, "__array__")):
+        return
+    writers = [method for method in _WRITES if hasattr(value, method)]
+    todo = "Write it to a file once"
+    if writers:
+        todo += f", {name}.{writers[0]}('{name}.parquet')"
+    raise TypeError(
+        f"{name} is of the type {type(value).__name__}, which would be loaded whole. "
+        f"{todo}, and give the path{_say_array(value, name)}."
+    )
+
+
+def _say_array(value, name: str) -> str:
+    is_array = hasattr(value, "__array__")
+    return f"; or np.asarray({name}), where that fits in memory" if is_array else ""

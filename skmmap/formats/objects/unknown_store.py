@@ -1,0 +1,59 @@
+"""Rows of objects that may hide arrays and files, for which the process is searched."""
+
+import numpy as np
+
+from skmmap.disk import (
+    Identity,
+    find_behind,
+    find_memmap,
+    is_named,
+)
+from skmmap.formats.files import npy
+from skmmap.rows import (
+    Store,
+    share_memory,
+)
+
+
+class UnknownStore(Store):
+    """Rows of an object of which nobody knows all that is behind it."""
+
+    identity = Identity(is_known=False)
+
+    @property
+    def _object(self):
+        return self.rows
+
+    def shares(self, array: np.ndarray) -> bool:
+        arrays, texts = find_behind(self._object)
+        name = getattr(find_memmap(array), "filename", None)
+        is_mapped = name is not None and _is_read_at(name, arrays, texts)
+        return is_mapped or share_memory(array, arrays)
+
+    def is_at(self, path) -> bool:
+        arrays, texts = find_behind(self._object)
+        return _is_read_at(path, arrays, texts) or _is_copied(path, arrays)
+
+
+def _is_read_at(path, arrays: list, texts: set[str]) -> bool:
+    return Identity.of_arrays(arrays).covers(path) or is_named(path, texts)
+
+
+def _is_copied(path, arrays: list) -> bool:
+    """Whether an array is the copy of a map of this file, as far as a few rows tell.
+
+    Such a copy, which dask makes of what it is given, is of the type of maps, and has
+    forgotten the file.
+    """
+    maps = [array for array in arrays if isinstance(array, np.memmap)]
+    copies = [array for array in maps if find_memmap(array).filename is None]
+    try:
+        store = npy.open_store(path, "out") if copies else None
+    except (OSError, ValueError):
+        return False
+    return any(_is_copy(array, store) for array in copies)
+
+
+def _is_copy(array: np.ndarray, store: Store) -> bool:
+    is_alike = (store.shape, store.dtype) == (array.shape, array.dtype)
+    return is_alike and store.shows(array)

@@ -1,0 +1,135 @@
+"""Rows that a third-party library reads, one thread at a time."""
+
+import importlib
+import os
+from threading import RLock
+
+import numpy as np
+
+from skmmap.disk import Identity
+from skmmap.formats.shared.slices import (
+    check_type,
+    fill_missing,
+)
+from skmmap.rows import (
+    Store,
+    check_read,
+)
+
+# Libraries need not expect several threads, and keep a state for each file.
+_lock = RLock()
+
+
+def _renew_lock() -> None:
+    global _lock
+    _lock = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    # A thread that had it is not there in a child.
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+class ContainerStore(Store):
+    """Rows that a third-party library reads."""
+
+    is_parallel = False
+    _closed = False
+    # How the files were when they were opened, and when a run began or these rows were
+    # pickled: nobody is to have written to them since.
+    _opened, _run = Identity(), None
+    _held = ()  # files whose old content is read on when they are replaced
+
+    @property
+    def is_addressed(self) -> bool:
+        return self.on_disk
+
+    def read(self, start: int, stop: int):
+        with _lock:
+            self._check_open()
+            if start >= stop:
+                return self._make_empty()
+            try:
+                rows = fill_missing(self._read(start, stop), self.where, start)
+                rows = self._settle(rows, start, stop)
+            except Exception as error:
+                self._check_files(cause=error)  # which may be why
+                raise
+            self._check_files()  # afterwards: it can be written while it is read
+            return rows
+
+    def _make_empty(self):
+        """Return no rows, which not every library has slices for."""
+        return np.empty((0, *self.shape[1:]), self.dtype)
+
+    def _settle(self, rows, start: int, stop: int):
+        """Return rows as an array of the store's type, or raise."""
+        rows = np.asarray(rows)
+        check_read(self, rows, start, stop)
+        check_type(self, rows.dtype, start, stop)
+        return np.ascontiguousarray(rows, self.dtype)
+
+    @property
+    def identity(self) -> Identity:
+        return self._run or self._opened
+
+    def by(self, how: str) -> "ContainerStore":
+        if self._run is not None or not self._opened.states:
+            return self
+        store = object.__new__(type(self))
+        vars(store).update(vars(self))
+        with _lock:
+            self._check_files()
+            store._run = self._begin()
+        return store
+
+    def _begin(self) -> Identity:
+        """Return what the files are now, which they have to stay."""
+        return self._opened.read_again()
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        """Raise if the files are not those that were opened."""
+        try:
+            self.identity.check(values=self._run is not None, held=self._held)
+        except ValueError as error:
+            raise error from cause
+
+    def _read(self, start: int, stop: int):
+        raise NotImplementedError
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"The rows of {self.where!r} are closed.")
+
+    def hold(self) -> None:
+        self._check_open()
+
+    def close(self) -> None:
+        self._closed = True
+
+
+def cut_blocks(rows: np.ndarray, cuts: np.ndarray):
+    """Yield what `Store._iter_blocks` does, for blocks that begin at ``cuts``."""
+    if not len(rows):
+        return
+    for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):
+        start, stop = int(rows[i]), int(rows[j - 1]) + 1
+        yield (start, stop), rows[i:j] - start, slice(i, j)
+
+
+def to_plain(dtype) -> np.dtype:
+    """Return ``dtype`` in native byte order, without notes of the library."""
+    plain = dtype if dtype.names or dtype.subdtype else np.dtype(dtype.str)
+    return plain.newbyteorder("=")
+
+
+def import_library(name: str, reads: str, extra: str, path):
+    """Return the library that reads such files, or say how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise ImportError(
+            f"open_rows({str(path)!r}) reads {reads} through {package}, which is not "
+            f"installed: pip install 'skmmap[{extra}]'."
+        ) from error

@@ -1,0 +1,110 @@
+"""CSR matrices in three arrays on disk, of which each read takes a piece."""
+
+import os
+from copy import copy
+
+import numpy as np
+from scipy import sparse
+
+from skmmap.disk import Identity
+from skmmap.formats.shared.map_store import MapStore
+from skmmap.rows import (
+    SparseStore,
+    check_ends,
+    check_indices,
+)
+
+CSR_VALUES = np.typecodes["AllInteger"] + "?fdFD"  # types that SciPy computes with
+
+
+class CsrStore(SparseStore):
+    """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
+
+    on_disk = is_addressed = True
+    has_equal_rows = False
+    todo = "Write the files again, or give shape=(n_rows, n_columns)."
+
+    def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
+        self._data, self._indices, self._indptr = data, indices, indptr
+        self.shape, self.dtype = (indptr.n_rows - 1, n_columns), data.dtype
+        self.where = f"{data.path.parent.name}{os.sep}"
+
+    @property
+    def row_nbytes(self) -> int:
+        item = self.dtype.itemsize + self._indices.dtype.itemsize
+        return round(self._data.n_rows / max(1, self.n_rows) * item)
+
+    @property
+    def row_values(self) -> int:
+        return round(self._data.n_rows / max(1, self.n_rows))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in (self._data, self._indices, self._indptr))
+
+    def read(self, start: int, stop: int):
+        try:
+            return self._read(start, stop)
+        finally:  # or what is wrong would be told, and not why
+            self.verify()
+
+    def _read(self, start: int, stop: int):
+        # Copies: what is looked at is to stay so, whatever happens to the files.
+        indptr = np.array(self._indptr.read(start, stop + 1))
+        n_values = self._data.n_rows
+        begin, end = check_ends(indptr, start, n_values, self.where, self.todo)
+        shape = stop - start, self.shape[1]
+        # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
+        dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
+        indices = np.array(self._indices.read(begin, end))
+        check_indices(indices, self.shape[1], start, stop, self.where, self.todo)
+        data = np.array(self._data.read(begin, end), self.dtype.newbyteorder("="))
+        indptr = (indptr.astype(np.int64) - begin).astype(dtype)
+        indices = indices.astype(dtype, copy=False)
+        return sparse.csr_array((data, indices, indptr), shape=shape)
+
+    @property
+    def _parts(self) -> tuple:
+        return self._data, self._indices, self._indptr
+
+    @property
+    def identity(self) -> Identity:
+        shape = Identity.read([self._data.path.with_name("shape.npy")])
+        return sum((part.identity for part in self._parts), shape)
+
+    def verify(self) -> None:
+        for part in self._parts:
+            part.verify()
+
+    def finish(self) -> None:
+        for part in self._parts:
+            part.finish()
+
+    def sync(self) -> None:
+        for part in self._parts:
+            part.sync()
+
+    def holds(self, array: np.ndarray) -> bool:
+        return any(part.holds(array) for part in self._parts)
+
+    @property
+    def _arrays(self) -> tuple:
+        return ()
+
+    @property
+    def files(self) -> dict:
+        return self._data.files | self._indices.files | self._indptr.files
+
+    def by(self, how: str) -> "CsrStore":
+        store = copy(self)
+        store._data, store._indices = self._data.by(how), self._indices.by(how)
+        store._indptr = self._indptr.by(how)
+        return store
+
+    def hold(self) -> None:
+        for part in self._parts:
+            part.hold()
+
+    def close(self) -> None:
+        for part in self._parts:
+            part.close()

@@ -1,0 +1,443 @@
+"""Rows of a file by its address: mapped only while somebody holds a view of it."""
+
+import errno
+import mmap
+import os
+import weakref
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from skmmap._messages import describe_rows
+from skmmap.disk import (
+    BUFFER,
+    MAP_TODO,
+    FileState,
+    Identity,
+    allocate,
+    counting_files,
+    explaining,
+    find_memmap,
+    open_regular,
+    read_open_state,
+    read_state,
+)
+from skmmap.formats.shared.page_cache import (
+    CAN_RELEASE_PAGES,
+    expect_no_order,
+    leave_cache,
+    populate_pages,
+    release_pages,
+)
+from skmmap.formats.shared.strides import (
+    find_address,
+    find_extent,
+    find_strides,
+)
+from skmmap.rows import Store
+
+# Pages that a map shows are resident until so many bytes have been read beyond them.
+WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
+_COMPARED = 10  # rows of a map that is given, with its file
+# Rows that are written to private pages are noted by blocks of so many bytes.
+_NOTED_NBYTES = 2**14
+
+
+class MapStore(Store):
+    """Rows of a file, which is mapped only while somebody holds a view of it.
+
+    The address is all that is kept and pickled: path, offset, shape, type, strides.
+    ``how`` says whether rows are views of the map, are read into memory ("buffer"), or
+    are read and leave nothing in the system's cache ("uncached").
+    """
+
+    how = "map"
+    _file: FileState | None = None  # of the file that is mapped
+    # What the file was when a run began, or these rows were pickled: nobody is to have
+    # written to it since.
+    _run: Identity | None = None
+    # Where rows have been let go of; what was read ahead is looked at afterwards, and
+    # let go of the next times.
+    _lows = (0, 0, 0)
+
+    def __init__(
+        self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b""
+    ):
+        self.path = Path(os.path.abspath(path))
+        self.dtype, self.shape, self.mode = np.dtype(dtype), tuple(shape), mode
+        self.offset, self.order, self._closed = offset, order, False
+        self._header = header  # what the file begins with, unless it was replaced
+        self._strides = find_strides(self.shape, self.dtype.itemsize, order)
+        self._is_plain = self._find_plain()
+        self._held, self._ref = None, _nothing
+        self._opened = Identity.read([self.path], is_writer=mode == "r+")
+        self._written = set()  # blocks of rows, to private pages
+        if mode == "c":
+            # What is written to private pages is nowhere else.
+            self.hold()
+
+    @classmethod
+    def of(cls, array: np.ndarray, mode: str) -> "MapStore | None":
+        """Return the store of a view of a map, None if its file cannot be named."""
+        memmap = find_memmap(array)
+        path = getattr(memmap, "filename", None)
+        if path is None or memmap.mode == "c" or not os.path.exists(path):
+            return None
+        if not _is_mapped_from(memmap, path):
+            return None
+        store = cls(path, array.dtype, array.shape, mode=mode)
+        store._strides = array.strides
+        store._is_plain = store._find_plain()
+        if memmap.mode != "r":
+            store._opened = replace(store._opened, is_writer=True)
+        # The offset of a view is its parent's: only the addresses tell.
+        store.offset = memmap.offset + find_address(array) - find_address(memmap)
+        return store if store.shows(array) else None
+
+    def shows(self, array: np.ndarray) -> bool:
+        """Whether the file is the one of the map, as far as a few rows tell."""
+        try:
+            rows = np.linspace(0, len(array) - 1, _COMPARED).astype(int).tolist()
+            ends = [(row, row + 1) for row in sorted(set(rows))]
+            held = self.rows  # or each read would map the file again
+            return not len(held) or all(
+                self.read(*rows).tobytes() == array[slice(*rows)].tobytes()
+                for rows in ends
+            )
+        except (OSError, ValueError):
+            return False
+
+    @property
+    def where(self) -> str:
+        return self.path.name
+
+    @property
+    def row_extent(self) -> int:
+        return max(self.row_nbytes, abs(self._strides[0]))
+
+    @property
+    def is_slow_layout(self) -> bool:
+        widest = max(map(abs, self._strides[1:]), default=0)
+        return (
+            self.n_rows > 1 and widest > abs(self._strides[0]) and self._extent[1] > 0
+        )
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All rows, as a view of the map that nobody can write through."""
+        self._check_open()
+        rows = self._ref()
+        if rows is None:
+            memmap, self._file = self._open("c" if self.mode == "c" else "r")
+            rows = self._view(memmap)
+            rows.flags.writeable = False
+            self._lows = 0, 0, 0
+            # NumPy makes it the base of its views, so it lives as long as they do.
+            self._ref = weakref.ref(rows)
+        return rows
+
+    @property
+    def is_addressed(self) -> bool:
+        return self.mode != "c"
+
+    def find_disk_nbytes(self) -> int:
+        low, high = self._extent  # of windows, the same bytes are in several rows
+        return min(self.nbytes, high - low)
+
+    @property
+    def files(self) -> dict:
+        is_readable = self.mode != "c" and self._is_plain
+        return {str(self.path): self.n_rows * self.row_nbytes} if is_readable else {}
+
+    def _find_plain(self) -> bool:
+        """Return whether rows lie in the file as they do in memory, one by one."""
+        itemsize = self.dtype.itemsize
+        return self._strides == find_strides(self.shape, itemsize, "C")
+
+    @property
+    def identity(self) -> Identity:
+        return self._run or self._opened
+
+    def by(self, how: str) -> "MapStore":
+        self._check_open()
+        store = object.__new__(MapStore)  # copy() would make one for another process
+        vars(store).update(vars(self))
+        # Other layouts are for the map to unravel; private pages are nowhere else.
+        store.how = how if self._is_plain and self.mode != "c" else "map"
+        is_mapped = store.how == "map" == self.how and self._ref() is not None
+        if not is_mapped:
+            store._held, store._ref = None, _nothing
+            with open_regular(str(self.path)) as file:
+                self._check_file(file, self.offset + self._extent[1])
+        store._run = self._run or self._begin()
+        return store
+
+    def _begin(self) -> Identity:
+        """Return what the file is now, which it has to stay."""
+        return self._opened.read_again()
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        if self.how != "map":
+            shape = max(0, stop - start), *self.shape[1:]
+            out = allocate(shape, self.dtype, BUFFER)
+            self.read_into(start, stop, out)
+            return out
+        rows = self.rows
+        self.check(start, stop)
+        self._release_behind(start)
+        return rows[start:stop]
+
+    def view(self, start: int, stop: int) -> np.ndarray | None:
+        return self.rows[start:stop] if self.how == "map" else None
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        """Read from the file; whatever happens to it, the process survives."""
+        if self.how == "map" or not out.flags.c_contiguous:
+            super().read_into(start, stop, out)
+            return
+        self._check_open()
+        begin, done = self.offset + start * self.row_nbytes, 0
+        target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
+        with open_regular(str(self.path)) as file:
+            if self.how == "uncached":
+                expect_no_order(file.fileno())
+            header = file.read(len(self._header))
+            file.seek(begin)
+            while done < len(target) and (n_read := file.readinto(target[done:])):
+                done += n_read
+            # Afterwards: it can be written again while it is read.
+            self._check_state(read_open_state(file), header, start, stop)
+            if done < len(target):
+                self._raise_truncated(begin + done, start, stop)
+            if self.how == "uncached":
+                leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
+
+    def check(self, start: int, stop: int) -> None:
+        """Raise if the file has been cut: looking at the map would kill the process."""
+        memmap = find_memmap(self._ref())
+        if memmap is None or not self.row_nbytes:
+            return
+        # Of the file that is mapped, whatever has its name by now.
+        size = memmap._mmap.size()
+        if size < self._find_end(stop):
+            self._raise_truncated(size, start, stop)
+
+    def verify(self) -> None:
+        if self._run is None or self.how != "map" or self._ref() is None:
+            return
+        now = read_state(self.path)
+        # A map shows the file that is mapped, when another one has its name.
+        if now is not None and now.is_file(self._file):
+            self._check_state(now, self._header, 0, self.n_rows)
+
+    def _find_end(self, stop: int) -> int:
+        """Return the byte at which the rows before ``stop`` end."""
+        if self._is_plain:
+            return self.offset + stop * self.row_nbytes
+        return self.offset + self._extent[1]
+
+    def _raise_truncated(self, size: int, start: int, stop: int) -> NoReturn:
+        raise ValueError(
+            f"{str(self.path)!r} is truncated: {describe_rows(start, stop)} end at "
+            f"byte {self._find_end(stop):,} of it, and it has {size:,}. Write it again."
+        )
+
+    def _release_behind(self, start: int) -> None:
+        """Unmap pages well behind these rows; they stay in the page cache.
+
+        They would count as the process's memory up to the size of the file.
+        """
+        low, *lows = self._lows
+        behind = (start - lows[-1]) * self.row_extent
+        # Threads look a little back and forth, which is no reason.
+        if abs(behind) < WINDOW_NBYTES // 2 or not CAN_RELEASE_PAGES:
+            return
+        # MADV_DONTNEED on a copy-on-write map throws away what was written to it.
+        if self.mode != "c":
+            is_ahead = behind > 0 and self._is_plain
+            # The last half of the window stays: somebody may still look at it.
+            pages = (low, lows[-1]) if is_ahead else None
+            release_pages(*self._find_pages(pages))
+        self._lows = (*lows, start) if behind > 0 else (start,) * 3
+
+    def _find_pages(self, ends: tuple[int, int] | None) -> tuple[int, int]:
+        """Return the addresses of the map at which rows begin and end, None for all."""
+        rows, (low, high) = self.rows, self._extent
+        if ends is not None:
+            low, high = (row * rows.strides[0] for row in ends)
+        return find_address(rows) + low, find_address(rows) + high
+
+    def touch(self, start: int, stop: int) -> None:
+        if self.how != "map" or not (stop - start) * self.row_nbytes:
+            return
+        rows = self.rows
+        self._release_behind(start)
+        if not self._is_plain:
+            return
+        error = populate_pages(*self._find_pages((start, stop)))
+        if error:
+            self.check(start, stop)
+        if error == errno.EFAULT:  # where accessing it crashes the process (SIGBUS)
+            raise OSError(
+                errno.EIO,
+                f"{describe_rows(start, stop)} cannot be brought to memory",
+                str(self.path),
+            )
+        if error:
+            rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
+
+    def take(self, rows: np.ndarray) -> np.ndarray:
+        held = self.rows if self.how == "map" else None
+        if held is None or not held.flags.c_contiguous:
+            return super().take(rows)
+        # A map reads what is touched: blocks would add nothing but calls.
+        out = allocate((len(rows), *self.shape[1:]), self.dtype, BUFFER)
+        window = max(1, WINDOW_NBYTES // max(1, self.row_extent))
+        cuts = np.flatnonzero(np.diff(rows // window)) + 1
+        for i, j in pairwise([0, *cuts.tolist(), len(rows)]):
+            if i < j:
+                self.check(int(rows[i]), int(rows[j - 1]) + 1)
+                self._release_behind(int(rows[i]))
+                np.take(held, rows[i:j], axis=0, out=out[i:j], mode="clip")
+        self.verify()
+        return out
+
+    def write(self, rows, values) -> None:
+        if self.mode == "r":
+            raise ValueError(
+                f"{str(self.path)!r} is open for reading only; "
+                "open_rows(path, mode='r+') writes to the file, mode='c' to a copy in "
+                "memory."
+            )
+        # Only for this: what is read is mapped so that nobody can write to the file.
+        memmap = self.rows.base if self.mode == "c" else self._open("r+")[0]
+        self._view(memmap)[rows] = values
+        if self.mode == "c":
+            self._written.update(np.unique(np.asarray(rows) // self._noted).tolist())
+
+    @property
+    def _noted(self) -> int:
+        """Rows of a block that is noted as written to."""
+        return max(1, _NOTED_NBYTES // max(1, self.row_nbytes))
+
+    def holds(self, array: np.ndarray) -> bool:
+        name = getattr(find_memmap(array), "filename", None)
+        return name is not None and self._opened.covers(name)
+
+    def hold(self) -> None:
+        self._held = self.rows
+
+    def close(self) -> None:
+        self._held, self._closed = None, True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError(f"The rows of {str(self.path)!r} are closed.")
+
+    @property
+    def _extent(self) -> tuple[int, int]:
+        return find_extent(self.shape, self._strides, self.dtype.itemsize)
+
+    def _view(self, memmap: np.ndarray) -> np.ndarray:
+        """Return the rows on a map of their bytes."""
+        low, _ = self._extent
+        return np.ndarray(self.shape, self.dtype, memmap, -low, self._strides)
+
+    def _open(self, mode: str) -> tuple[np.ndarray, FileState]:
+        """Return a map of the rows' bytes, and what the system says of the file."""
+        low, high = self._extent
+        # By text: NumPy names a map by nothing else.
+        path = str(self.path)
+        with counting_files(path):
+            return self._map(path, mode, low, high)
+
+    def _map(self, path: str, mode: str, low: int, high: int) -> tuple:
+        with open(path, "r+b") if mode == "r+" else open_regular(path) as file:
+            state = self._check_file(file, self.offset + high)
+            if low == high:
+                return np.empty(0, np.uint8), state
+            start, shape = self.offset + low, (high - low,)
+            try:
+                with explaining(high - low, (f"a map of {path}", MAP_TODO)):
+                    return np.memmap(file, np.uint8, mode, start, shape), state
+            except ValueError:
+                self._check_file(file, self.offset + high)  # it was cut since
+                raise
+
+    def _check_file(self, file, needed: int) -> FileState:
+        """Return what the system says of an open file that is as it was, or raise."""
+        header, state = file.read(len(self._header)), read_open_state(file)
+        file.seek(0)
+        if state.nbytes < needed and state.is_file(self._find_state()):
+            raise ValueError(
+                f"{str(self.path)!r} is truncated: shape {self.shape} of {self.dtype} "
+                f"needs {needed:,} bytes, and the file has {state.nbytes:,}. Write it "
+                "again."
+            )
+        self._check_state(state, header)
+        return state
+
+    def _check_state(self, state, header: bytes, start=0, stop=None) -> None:
+        """Raise unless a file is what it was when it was opened, or a run began."""
+        is_file = state.is_file(self._find_state())
+        if is_file and stop is not None and state.nbytes < self._find_end(stop):
+            self._raise_truncated(state.nbytes, start, stop)
+        if is_file and header != self._header:
+            raise ValueError(
+                f"{str(self.path)!r} was written again since it was opened, with "
+                "another shape or type. Open it again."
+            )
+        self.identity.check_state(self.path, state, values=self._run is not None)
+
+    def _find_state(self) -> FileState:
+        return self.identity.states[str(self.path)]
+
+    def __getstate__(self):
+        run = self._run or self._begin()
+        state = {"_held": None, "_ref": _nothing, "_file": None, "_written": set()}
+        # As it was before it was read: the same rows are the same pickle. When it was
+        # written is for joblib.Memory too, which asks the pickle if data are new.
+        state |= {"_lows": (0, 0, 0), "how": self.how, "_opened": run, "_run": run}
+        if self.mode == "c":
+            state["_sent"] = [*self._iter_written()]
+        return vars(self) | state
+
+    def _iter_written(self):
+        """Yield the blocks of rows that were written to private pages, as bytes."""
+        for block in sorted(self._written):
+            start = block * self._noted
+            yield start, self.rows[start : start + self._noted].tobytes()
+
+    def __setstate__(self, state: dict):
+        sent = state.pop("_sent", ())
+        vars(self).update(state)
+        if self.mode == "c":
+            self.hold()
+        for start, data in sent:
+            rows = np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
+            self.write(np.arange(start, start + len(rows)), rows)
+
+
+def _is_mapped_from(memmap: np.memmap, path) -> bool:
+    """Whether the file of a map still has that name, where the system tells."""
+    address, real = find_address(memmap), os.fsencode(os.path.realpath(path))
+    try:
+        # Line by line: it can be a megabyte.
+        with open("/proc/self/maps", "rb") as maps:
+            for line in maps:
+                start, stop = (
+                    int(end, 16) for end in line.split(maxsplit=1)[0].split(b"-")
+                )
+                if start <= address < stop:
+                    # Or it is another one's, or "(deleted)".
+                    return line.split(maxsplit=5)[-1].rstrip(b"\n") == real
+    except OSError:
+        return True
+    return memmap.size == 0
+
+
+def _nothing() -> None:
+    """Stand in for a weak reference to a map that is gone."""

@@ -1,0 +1,319 @@
+"""Every adapter has the functions of the contract, in its order, and keeps it."""
+
+import ast
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import anndata
+import dask.array
+import h5py
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import xarray
+import zarr
+from scipy import sparse
+from sources import (
+    write_csr,
+    write_hdf,
+    write_ipc,
+    write_npy,
+    write_parquet,
+    write_raw,
+    write_zarr,
+)
+
+from skmmap import open_rows
+from skmmap.formats.adapters import (
+    ADAPTERS,
+    CONTAINERS,
+    FILES,
+    find_adapter,
+    find_common,
+    is_container,
+    names_rows,
+)
+from skmmap.formats.shared.contract import ArrayInfo, Format, is_instance
+from skmmap.rows.rows import find_source
+from skmmap.rows.store import Store
+
+X = np.random.default_rng(0).integers(1, 9, (30, 2)).astype(float)
+RAW = {"dtype": float, "shape": (-1, 2)}
+CONTRACT = ["FORMAT", "is_mine", "list_arrays", "open_store"]
+
+
+class Sliced:
+    """The least that is needed of an object."""
+
+    def __init__(self, rows):
+        self._rows, self.shape, self.dtype = rows, rows.shape, rows.dtype
+
+    def __getitem__(self, key):
+        return self._rows[key]
+
+
+class ArrayLike:
+    def __init__(self, rows):
+        self._rows = rows
+
+    def __array__(self, dtype=None, copy=None):
+        return self._rows
+
+
+def written(write, name=""):
+    def make(folder):
+        write(folder, X)
+        return folder / name
+
+    return make
+
+
+def make_map(folder):
+    np.save(folder / "X.npy", X)
+    return np.load(folder / "X.npy", mmap_mode="r")
+
+
+def make_zarr(folder):
+    write_zarr(folder, X)
+    return zarr.open_array(folder / "X.zarr", mode="r")
+
+
+# A small source of each adapter, and the options that it needs.
+SOURCES = {
+    "npy": (written(write_npy, "X.npy"), {}),
+    "hdf5": (written(write_hdf, "X.h5"), {"key": "deep/data"}),
+    "zarr": (written(write_zarr, "X.zarr"), {}),
+    "zarr array": (make_zarr, {}),
+    "parquet": (written(write_parquet, "X.parquet"), {"columns": ["a", "b"]}),
+    "parquet ipc": (written(write_ipc, "X.arrow"), {}),
+    "csr_folder": (written(write_csr), {"shape": X.shape}),
+    "raw": (written(write_raw, "X.bin"), RAW),
+    "arrays": (lambda folder: X, {}),
+    "arrays map": (make_map, {"mode": "r+"}),
+    "xarray": (lambda folder: xarray.DataArray(X), {}),
+    "dask": (lambda folder: dask.array.from_array(X, (7, 2)), {}),
+    "arrow_tables": (lambda folder: pa.table({"a": X[:, 0], "b": X[:, 1]}), {}),
+    "frames": (lambda folder: pd.DataFrame(X, columns=["a", "b"]), {}),
+    "frames polars": (lambda folder: pl.DataFrame(X, schema=["a", "b"]), {}),
+    "matrices": (lambda folder: sparse.csr_array(X), {}),
+    "sequences": (lambda folder: X.tolist(), {}),
+    "sliceable": (lambda folder: Sliced(X), {}),
+    "array_likes": (lambda folder: ArrayLike(X), {}),
+}
+BY_NAME = {adapter.__name__.rpartition(".")[2]: adapter for adapter in ADAPTERS}
+
+
+@pytest.fixture(params=SOURCES)
+def case(request, tmp_path):
+    make, options = SOURCES[request.param]
+    return BY_NAME[request.param.partition(" ")[0]], make(tmp_path), options
+
+
+def to_array(rows):
+    return np.asarray(rows.toarray() if sparse.issparse(rows) else rows)
+
+
+def test_there_is_a_source_for_each_adapter():
+    assert {name.partition(" ")[0] for name in SOURCES} | {"refused"} == {*BY_NAME}
+
+
+def test_adapters_are_the_modules_of_their_folders():
+    folders = (
+        Path(BY_NAME["npy"].__file__).parent,
+        Path(BY_NAME["dask"].__file__).parent,
+    )
+    modules = {path.stem for folder in folders for path in folder.glob("[!_]*.py")}
+    assert modules - {"unknown_store"} == {*BY_NAME}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_same_functions_in_the_same_order(name):
+    """Who knows one adapter knows all."""
+    tree = ast.parse(Path(BY_NAME[name].__file__).read_text(encoding="utf-8"))
+    found, classes = [], []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found.append(node.name)
+        elif isinstance(node, ast.ClassDef):
+            classes.append(len(found))
+        elif isinstance(node, ast.Assign):
+            found += [target.id for target in node.targets]
+    assert [part for part in found if part in CONTRACT] == CONTRACT
+    assert all(place > found.index("open_store") for place in classes)
+    arguments = {
+        node.name: [arg.arg for arg in node.args.args]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert arguments["is_mine"] == ["source", "first"]
+    assert arguments["list_arrays"] == ["source"]
+    assert arguments["open_store"] == ["source", "name"]
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_options_are_those_of_open_store(name):
+    adapter = BY_NAME[name]
+    assert isinstance(adapter.FORMAT, Format)
+    options = adapter.open_store.__kwdefaults__ or {}
+    assert (*options,) == adapter.FORMAT.options
+    assert adapter.FORMAT.joins == hasattr(adapter, "list_files")
+
+
+def test_suffixes_are_of_one_format_each():
+    suffixes = [suffix for adapter in FILES for suffix in adapter.FORMAT.suffixes]
+    assert len(suffixes) == len({*suffixes})
+    assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in suffixes)
+
+
+def test_a_source_is_of_its_adapter(case):
+    adapter, source, options = case
+    assert find_adapter(source, options.get("dtype")) is adapter
+    assert is_container(source) == (
+        adapter in CONTAINERS and not isinstance(source, Path)
+    )
+
+
+def test_shape_type_and_rows(case):
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    assert isinstance(store, Store)
+    assert (store.shape, store.dtype) == (X.shape, X.dtype)
+    for start in range(0, len(X) + 1, 3):
+        for stop in range(start, len(X) + 1, 4):
+            rows = to_array(store.read(start, stop)).reshape(-1, 2)
+            np.testing.assert_array_equal(rows, X[start:stop])
+    picked = np.array([2, 2, 3, 17])
+    np.testing.assert_array_equal(to_array(store.take(picked)), X[picked])
+
+
+def test_open_rows_opens_it(case):
+    adapter, source, options = case
+    rows = open_rows(source, **options)
+    assert type(find_source(rows).store) is type(
+        adapter.open_store(source, "source", **options)
+    )
+    np.testing.assert_array_equal(to_array(rows.read(5, 9)), X[5:9])
+
+
+def test_what_is_in_it(case):
+    adapter, source, options = case
+    if adapter is BY_NAME["raw"]:
+        with pytest.raises(ValueError, match="looks like binary data"):
+            adapter.list_arrays(source)
+        return
+    arrays = adapter.list_arrays(source)
+    assert all(isinstance(array, ArrayInfo) for array in arrays)
+    if "columns" in adapter.FORMAT.options:
+        assert arrays == [(name, (len(X),), "float64", None) for name in "ab"]
+    else:
+        (array,) = arrays
+        assert array.name == options.get("key", "")
+        assert (array.shape, array.dtype) == (X.shape, X.dtype)
+        assert array.layout == (
+            "csr" if adapter.__name__.endswith(("csr_folder", "matrices")) else None
+        )
+
+
+def test_the_same_source_is_the_same_data(case):
+    adapter, source, options = case
+    store, again = (adapter.open_store(source, "X", **options) for _ in range(2))
+    assert store.identity == again.identity
+    named = [path for path in store.identity.states if isinstance(source, Path)]
+    assert bool(named) == isinstance(source, Path)
+    if isinstance(source, Path) and not source.is_dir():
+        assert store.is_at(source)
+
+
+def test_a_pickle_reads_the_same_rows(case):
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    again = pickle.loads(pickle.dumps(store))
+    np.testing.assert_array_equal(to_array(again.read(3, 8)), X[3:8])
+    assert (again.shape, again.dtype) == (store.shape, store.dtype)
+
+
+READ = """
+import pickle, sys
+import numpy as np
+from scipy import sparse
+for store in pickle.load(sys.stdin.buffer):
+    rows = store.read(3, 8)
+    rows = rows.toarray() if sparse.issparse(rows) else rows
+    sys.stdout.buffer.write(np.asarray(rows, float).tobytes())
+"""
+
+
+def test_another_process_opens_files_again(tmp_path):
+    stores = []
+    for number, (name, (make, options)) in enumerate(SOURCES.items()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        source = make(folder)
+        adapter = BY_NAME[name.partition(" ")[0]]
+        store = adapter.open_store(source, "X", **options)
+        is_file = isinstance(source, Path | np.memmap | zarr.Array)
+        assert store.is_addressed == is_file
+        stores += [store] if is_file else []
+    code = [sys.executable, "-c", READ]
+    given = pickle.dumps(stores)
+    done = subprocess.run(code, input=given, capture_output=True, check=True)
+    assert done.stdout == len(stores) * X[3:8].tobytes()
+
+
+@pytest.mark.parametrize("name", ["npy", "hdf5", "zarr", "parquet", "csr_folder"])
+def test_a_file_is_known_by_its_content(name, tmp_path):
+    make, _ = SOURCES[name]
+    path = make(tmp_path)
+    renamed = path.rename(tmp_path.with_name(f"{tmp_path.name}.renamed"))
+    assert find_adapter(renamed) is BY_NAME[name]
+    assert names_rows(str(renamed))
+
+
+@pytest.mark.parametrize("block", [512, 1024, 8192])
+def test_hdf5_behind_a_user_block(block, tmp_path):
+    with h5py.File(tmp_path / "X.bin", "w", userblock_size=block) as file:
+        file["X"] = X
+    assert find_adapter(tmp_path / "X.bin") is BY_NAME["hdf5"]
+
+
+def test_what_is_not_there_is_known_by_its_suffix(tmp_path):
+    for adapter in FILES:
+        for suffix in adapter.FORMAT.suffixes:
+            assert find_adapter(tmp_path / f"x{suffix.upper()}") is adapter
+    assert find_adapter(tmp_path / "x") is BY_NAME["raw"]
+    assert find_adapter(tmp_path) is None
+    assert not names_rows(str(tmp_path / "x"))
+
+
+def test_a_type_says_that_a_file_is_raw(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    path = (tmp_path / "x.npy").rename(tmp_path / "x.bin")
+    assert find_adapter(path) is BY_NAME["npy"]
+    assert find_adapter(path, float) is BY_NAME["raw"]
+
+
+def test_files_that_are_opened_together(tmp_path):
+    write_parquet(tmp_path, X)
+    write_ipc(tmp_path, X)
+    write_npy(tmp_path, X)
+    tables = [tmp_path / "X.parquet", tmp_path / "X.arrow"]
+    assert find_common(tables) is BY_NAME["parquet"]
+    assert find_common([*tables, tmp_path / "X.npy"]) is None
+    assert find_common([tmp_path / "X.npy"]) is None
+    assert open_rows(tables).shape == (2 * len(X), 2)
+
+
+def test_classes_are_known_by_their_names():
+    class Array(np.ndarray):
+        __module__ = "zarr.core"
+
+    class Own(Array):
+        pass
+
+    assert is_instance(X.view(Own), {("zarr", "Array")})
+    assert not is_instance(X, {("zarr", "Array")})
+    assert find_adapter(anndata.AnnData(X)) is BY_NAME["refused"]
