@@ -225,7 +225,7 @@ def test_the_same_source_is_the_same_data(case):
     named = [path for path in store.identity.states if isinstance(source, Path)]
     assert bool(named) == isinstance(source, Path)
     if isinstance(source, Path) and not source.is_dir():
-        assert store.is_at(source)
+        assert store.reads_from(source)
 
 
 def test_a_pickle_reads_the_same_rows(case):
@@ -256,7 +256,7 @@ def test_another_process_opens_files_again(tmp_path):
         adapter = BY_NAME[name.partition(" ")[0]]
         store = adapter.open_store(source, "X", **options)
         is_file = isinstance(source, Path | np.memmap | zarr.Array)
-        assert store.is_addressed == is_file
+        assert store.can_reopen == is_file
         stores += [store] if is_file else []
     code = [sys.executable, "-c", READ]
     given = pickle.dumps(stores)

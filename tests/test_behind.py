@@ -183,10 +183,10 @@ def test_what_slices_are_views_of(hold, tmp_path):
     path = tmp_path / "X.npy"
     np.save(path, np.arange(4.0 * N_ROWS).reshape(-1, 2))
     store = open_source(hold(np.load(path, mmap_mode="r")[:N_ROWS]), "X").store
-    assert store.is_at(path)
-    assert store.shares(np.load(path, mmap_mode="r+"))
-    assert not store.is_at(tmp_path / "y.npy")
-    assert not store.shares(np.ones(N_ROWS))
+    assert store.reads_from(path)
+    assert store.shares_memory(np.load(path, mmap_mode="r+"))
+    assert not store.reads_from(tmp_path / "y.npy")
+    assert not store.shares_memory(np.ones(N_ROWS))
 
 
 @pytest.mark.parametrize("start", [0, 3, 6, 9])
@@ -194,8 +194,8 @@ def test_what_slices_are_views_of(hold, tmp_path):
 def test_arrays_that_only_begin_or_end_with_rows(holder, start):
     values = np.zeros((5 * N_ROWS, 2))
     store = open_source(HELD[holder](values[6:12]), "X").store
-    assert store.shares(values[start : start + N_ROWS]) == (start > 0)
-    assert not store.shares(values[12:])
+    assert store.shares_memory(values[start : start + N_ROWS]) == (start > 0)
+    assert not store.shares_memory(values[12:])
 
 
 def test_a_base_that_is_the_object_itself():

@@ -142,7 +142,7 @@ def test_a_pickle_reads_the_same(store):
 
 
 def test_a_pickle_on_disk_is_an_address(disk_store):
-    disk_store.hold()
+    disk_store.keep_open()
     disk_store.read(0, N)
     content = pickle.dumps(disk_store)
     assert len(content) < 5_000
@@ -193,7 +193,7 @@ def test_no_file_stays_open(disk_store, tmp_path):
     disk_store.read(0, N)
     disk_store.take(np.array([0, 3, 9]))
     assert open_files(tmp_path) == []
-    disk_store.hold()
+    disk_store.keep_open()
     disk_store.read(0, N)
     disk_store.close()
     assert open_files(tmp_path) == []
@@ -215,7 +215,7 @@ def test_an_ipc_file_is_mapped_only_while_it_is_read(tmp_path):
 @linux
 def test_hold_keeps_an_hdf_file_open(tmp_path):
     store = HdfStore(write_hdf(tmp_path / "x.h5"))
-    store.hold()
+    store.keep_open()
     assert len(open_files(tmp_path)) == 1
     check_array(store.read(0, N), X)
     file = store._file
@@ -244,7 +244,7 @@ def test_a_closed_store_reads_no_more(store):
     with raises(ValueError, text):
         store.take(np.array([0]))
     with raises(ValueError, text):
-        store.hold()
+        store.keep_open()
 
 
 def test_writing_is_refused(store):

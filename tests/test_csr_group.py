@@ -215,7 +215,7 @@ def test_anndata_writes_and_backs_them(tmp_path):
     backed = anndata.read_h5ad(tmp_path / "a.h5ad", backed="r").X
     for rows in (open_rows(backed), open_rows(tmp_path / "a.h5ad", key="X")):
         assert (rows.read() != X).nnz == 0
-        assert rows._source.store.is_addressed
+        assert rows._source.store.can_reopen
     assert (open_rows([backed, backed]).read() != sparse.vstack([X, X])).nnz == 0
     with h5py.File(tmp_path / "a.h5ad") as file:
         columns = anndata.io.sparse_dataset(file["layers/csc"])

@@ -420,7 +420,7 @@ def test_no_memory_is_handed_out_that_was_not_filled(kind, how, folder, monkeypa
         return out
 
     monkeypatch.setattr(np, "empty", poison)
-    store = find_source(open_rows_of(kind, folder)).by(how)
+    store = find_source(open_rows_of(kind, folder)).for_run(how)
     dense = to_dense if store.store.is_sparse else np.asarray
     for start, stop in [(0, N_ROWS), (0, 0), (3, 4), (12, 41), (24, 40), (59, 60)]:
         np.testing.assert_array_equal(dense(store.read(start, stop)), X[start:stop])
@@ -442,7 +442,7 @@ def to_dense(rows):
 def test_fewer_rows_than_there_were_are_an_error(kind, how, folder):
     """Of other files under the names, which end earlier."""
     write(kind, folder, 1)
-    source = find_source(open_rows_of(kind, folder)).by(how)
+    source = find_source(open_rows_of(kind, folder)).for_run(how)
     short = folder.with_name("short")
     short.mkdir()
     WRITTEN[kind][0](short, make_rows(2, 43))

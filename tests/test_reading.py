@@ -515,15 +515,15 @@ def test_a_file_that_is_replaced_is_not_mapped_in_the_middle(tmp_path):
     np.save(other, np.zeros((10, 3)))
     held = open_rows(path)._source.store
     view = held.read(0, 1)
-    stores = open_rows(path)._source.store.by("map"), held.by("map")
+    stores = open_rows(path)._source.store.for_run("map"), held.for_run("map")
     assert [store.read(0, 5).all() for store in stores] == [True, True]
     os.replace(other, path)
-    assert held.by("map").read(0, 5).all()  # as long as somebody looks at it
+    assert held.for_run("map").read(0, 5).all()  # as long as somebody looks at it
     del view
     for store in stores:
         with pytest.raises(ValueError, match="was replaced since it was opened"):
             store.read(5, 10)
-    assert not open_rows(path)._source.store.by("map").read(0, 5).any()
+    assert not open_rows(path)._source.store.for_run("map").read(0, 5).any()
 
 
 def test_shards_are_shown_where_they_lie(files):
@@ -533,7 +533,7 @@ def test_shards_are_shown_where_they_lie(files):
         assert isinstance(view.base.base, np.memmap)
         np.testing.assert_array_equal(view, X[500 + start : 500 + stop])
     assert source.view(499, 501) is None
-    assert source.by("buffer").view(0, 500) is None
+    assert source.for_run("buffer").view(0, 500) is None
 
 
 @pytest.mark.parametrize("read", ["buffer", "uncached"])

@@ -280,7 +280,7 @@ def test_a_file_that_becomes_a_pipe_is_not_waited_for(how, tmp_path, in_time):
     in_time(tmp_path)
     path = tmp_path / "X.npy"
     np.save(path, X)
-    store = MapStore.of(np.load(path, mmap_mode="r"), "r").by(how)
+    store = MapStore.of(np.load(path, mmap_mode="r"), "r").for_run(how)
     path.unlink()
     os.mkfifo(path)
     with pytest.raises(ValueError, match=f"{path.name}' is a named pipe"):

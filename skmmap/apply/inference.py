@@ -193,7 +193,7 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
     if n_jobs == 1 or not table.is_parallel or _has_generator(estimator):
         return Jobs()
     prefer = "threads" if releases_gil(estimator) else "processes"
-    jobs = find_jobs(n_jobs, prefer=prefer, needs_memory=not table.is_addressed)
+    jobs = find_jobs(n_jobs, prefer=prefer, needs_memory=not table.can_reopen)
     if not jobs.is_local:
         return jobs
     start, stop = next(iter(schedule))

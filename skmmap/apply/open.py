@@ -41,7 +41,7 @@ def open_output(out, work: Work, fitted, *, resume: bool):
         for source in table.sources:
             check_known(source)
     # A fingerprint of rows in memory would read all of them.
-    is_named = resume or table.is_addressed
+    is_named = resume or table.can_reopen
     key = _find_key(work, fitted, resume=resume) if is_named else ""
     if resume and not key:
         raise ValueError(
@@ -60,7 +60,7 @@ def _find_key(work: Work, fitted, *, resume: bool) -> str:
     for source in work.table.sources if resume else ():
         source.store.sync()
     # The same rows have one fingerprint, mapped or read.
-    table = work.table.map(lambda source: source.by("map"))
+    table = work.table.map(lambda source: source.for_run("map"))
     rows = table.X, table.by_row, table.whole, table.reading.dtype
     parts = work.method, fitted, work.schedule, *rows
     versions = __version__, np.__version__, sklearn.__version__

@@ -27,7 +27,7 @@ def check_output(out, table: Table, *, resume: bool):
     if out is None:
         return None
     if isinstance(out, np.ndarray):
-        _check_apart(table, "array", lambda store: store.shares(out))
+        _check_apart(table, "array", lambda store: store.shares_memory(out))
         return _check_array(out, table.X.n_rows)
     if not is_path(out):
         raise TypeError(
@@ -37,7 +37,7 @@ def check_output(out, table: Table, *, resume: bool):
     is_folder = not to_path(out).suffix
     path = to_path(out).absolute() if is_folder else check_path(out, "out")
     what = "folder" if is_folder else "file"
-    _check_apart(table, what, lambda store: store.is_at(path))
+    _check_apart(table, what, lambda store: store.reads_from(path))
     return _check_folder(path, table.X) if is_folder else path
 
 

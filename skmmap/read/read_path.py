@@ -70,7 +70,7 @@ class Reading(NamedTuple):
         for source in sources:
             files |= {} if source is None else source.store.files
         how, _ = self.choose(files)
-        return [source and source.by(how) for source in sources]
+        return [source and source.for_run(how) for source in sources]
 
     def choose(self, files: dict) -> tuple[str, str]:
         """Return how ``files``, a dict of paths and bytes, are read, and why."""

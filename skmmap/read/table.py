@@ -79,12 +79,12 @@ class Table:
     @property
     def is_parallel(self) -> bool:
         """Whether several threads can read these rows at the same time."""
-        return not any(source.store.is_bound for source in self.sources)
+        return not any(source.store.is_thread_bound for source in self.sources)
 
     @property
-    def is_addressed(self) -> bool:
+    def can_reopen(self) -> bool:
         """Whether other processes can open X themselves."""
-        return self.X.store.is_addressed
+        return self.X.store.can_reopen
 
     @contextmanager
     def lend(self) -> Iterator["Table"]:
@@ -96,7 +96,7 @@ class Table:
         try:
             table = self._spare.pop()
         except IndexError:
-            table = self.map(lambda source: source.by(self.reading.read))
+            table = self.map(lambda source: source.for_run(self.reading.read))
         yield table
         self._spare.append(table)
 
@@ -116,7 +116,7 @@ class Table:
 
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
-        return any(source.store.holds(array) for source in self.sources) or any(
+        return any(source.store.is_viewed_by(array) for source in self.sources) or any(
             memory.holds(array) for memory in self._memory.values()
         )
 
@@ -251,7 +251,7 @@ class Table:
                 if not stopped.is_set():
                     task()
 
-        if not source.store.is_bound:
+        if not source.store.is_thread_bound:
             return [run]
         run()
         return []

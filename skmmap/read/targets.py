@@ -61,8 +61,8 @@ def is_tabular(source: Source) -> bool:
 def open_array(value, name: str) -> Source:
     """Return ``value`` as a source whose chunks are arrays."""
     source = open_source(value, name)
-    if source.store.has_gaps:
-        check_filled(source.marking(), name)
+    if source.store.has_missing_strings:
+        check_filled(source.mark_missing(), name)
     if source.store.is_sparse:
         return source.to_dense()
     return source if source.store.is_array else Source(ArrayStore(np.asarray(value)))

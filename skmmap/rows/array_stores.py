@@ -59,7 +59,7 @@ class ArrayStore(Store):
     def identity(self) -> Identity:
         return Identity.of_arrays([self.rows])
 
-    def holds(self, array: np.ndarray) -> bool:
+    def is_viewed_by(self, array: np.ndarray) -> bool:
         return np.may_share_memory(array, self.rows)
 
     def __reduce__(self):

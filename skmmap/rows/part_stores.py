@@ -16,9 +16,15 @@ class PartStore(Store):
         self._store, self.shape, self.dtype = store, shape, store.dtype
         self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
         self.where, self.is_slow_layout = store.where, store.is_slow_layout
-        self.is_parallel, self.is_bound = store.is_parallel, store.is_bound
-        self.is_addressed, self.has_index = store.is_addressed, store.has_index
-        self.has_gaps, self.has_equal_rows = store.has_gaps, store.has_equal_rows
+        self.is_parallel, self.is_thread_bound = (
+            store.is_parallel,
+            store.is_thread_bound,
+        )
+        self.can_reopen, self.has_index = store.can_reopen, store.has_index
+        self.has_missing_strings, self.has_fixed_size_rows = (
+            store.has_missing_strings,
+            store.has_fixed_size_rows,
+        )
         self.pick, self.join = store.pick, store.join
         self.names = store.names if shape[1:] == store.shape[1:] else None
 
@@ -63,14 +69,14 @@ class PartStore(Store):
     def sync(self) -> None:
         self._store.sync()
 
-    def by(self, how: str) -> "Store":
+    def for_run(self, read_mode: str) -> "Store":
         part = copy(self)
-        part._store = self._store.by(how)
+        part._store = self._store.for_run(read_mode)
         return part
 
-    def marking(self) -> "Store":
+    def mark_missing(self) -> "Store":
         part = copy(self)
-        part._store = self._store.marking()
+        part._store = self._store.mark_missing()
         return part
 
     def check(self, start: int, stop: int) -> None:
@@ -79,17 +85,17 @@ class PartStore(Store):
     def touch(self, start: int, stop: int) -> None:
         self._store.touch(start, stop)
 
-    def holds(self, array: np.ndarray) -> bool:
-        return self._store.holds(array)
+    def is_viewed_by(self, array: np.ndarray) -> bool:
+        return self._store.is_viewed_by(array)
 
-    def shares(self, array: np.ndarray) -> bool:
-        return self._store.shares(array)
+    def shares_memory(self, array: np.ndarray) -> bool:
+        return self._store.shares_memory(array)
 
-    def is_at(self, path) -> bool:
-        return self._store.is_at(path)
+    def reads_from(self, path) -> bool:
+        return self._store.reads_from(path)
 
-    def hold(self) -> None:
-        self._store.hold()
+    def keep_open(self) -> None:
+        self._store.keep_open()
 
     def close(self) -> None:
         self._store.close()

@@ -344,7 +344,7 @@ class Rows:
 
     def __enter__(self) -> Self:
         try:
-            self._source.store.hold()
+            self._source.store.keep_open()
         except BaseException:
             self.close()  # those of several files that are open already
             raise

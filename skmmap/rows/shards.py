@@ -29,10 +29,10 @@ class ShardStore(Store):
         self.names = first.names if is_same else None
         self.on_disk = any(shard.on_disk for shard in shards)
         self.is_parallel = all(shard.is_parallel for shard in shards)
-        self.is_bound = any(shard.is_bound for shard in shards)
-        self.has_gaps = any(shard.has_gaps for shard in shards)
-        self.has_equal_rows = all(shard.has_equal_rows for shard in shards)
-        self.is_addressed = all(shard.is_addressed for shard in shards)
+        self.is_thread_bound = any(shard.is_thread_bound for shard in shards)
+        self.has_missing_strings = any(shard.has_missing_strings for shard in shards)
+        self.has_fixed_size_rows = all(shard.has_fixed_size_rows for shard in shards)
+        self.can_reopen = all(shard.can_reopen for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join
@@ -98,11 +98,11 @@ class ShardStore(Store):
         for shard in self._shards:
             shard.sync()
 
-    def by(self, how: str) -> "Store":
-        return ShardStore([shard.by(how) for shard in self._shards])
+    def for_run(self, read_mode: str) -> "Store":
+        return ShardStore([shard.for_run(read_mode) for shard in self._shards])
 
-    def marking(self) -> "Store":
-        return ShardStore([shard.marking() for shard in self._shards])
+    def mark_missing(self) -> "Store":
+        return ShardStore([shard.mark_missing() for shard in self._shards])
 
     def check(self, start: int, stop: int) -> None:
         for shard, before in self._iter_shards(start, stop):
@@ -148,18 +148,18 @@ class ShardStore(Store):
                 return
             yield shard, before
 
-    def holds(self, array: np.ndarray) -> bool:
-        return any(shard.holds(array) for shard in self._shards)
+    def is_viewed_by(self, array: np.ndarray) -> bool:
+        return any(shard.is_viewed_by(array) for shard in self._shards)
 
-    def shares(self, array: np.ndarray) -> bool:
-        return any(shard.shares(array) for shard in self._shards)
+    def shares_memory(self, array: np.ndarray) -> bool:
+        return any(shard.shares_memory(array) for shard in self._shards)
 
-    def is_at(self, path) -> bool:
-        return any(shard.is_at(path) for shard in self._shards)
+    def reads_from(self, path) -> bool:
+        return any(shard.reads_from(path) for shard in self._shards)
 
-    def hold(self) -> None:
+    def keep_open(self) -> None:
         for shard in self._shards:
-            shard.hold()
+            shard.keep_open()
 
     def close(self) -> None:
         for shard in self._shards:
@@ -182,11 +182,11 @@ class SelectedStore(PartStore):
     def write(self, rows, values) -> None:
         self._store.write(rows_at(self._source.selection, rows), values)
 
-    def by(self, how: str) -> "SelectedStore":
-        return SelectedStore(self._source.by(how))
+    def for_run(self, read_mode: str) -> "SelectedStore":
+        return SelectedStore(self._source.for_run(read_mode))
 
-    def marking(self) -> "SelectedStore":
-        return SelectedStore(self._source.marking())
+    def mark_missing(self) -> "SelectedStore":
+        return SelectedStore(self._source.mark_missing())
 
 
 def join_shards(shards: list[Source], named: list) -> Store:

@@ -24,7 +24,7 @@ def find_disk_size(source: Source) -> DiskSize:
     nbytes = store.find_disk_nbytes()
     if nbytes is None or source.n_rows == store.n_rows:
         return DiskSize(nbytes)
-    if store.has_equal_rows and nbytes == store.nbytes:
+    if store.has_fixed_size_rows and nbytes == store.nbytes:
         return DiskSize(source.n_rows * store.row_nbytes)
     return DiskSize(nbytes, is_share=nbytes > 0)
 

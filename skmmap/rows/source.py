@@ -125,13 +125,15 @@ class Source:
         """Raise if rows that can be looked at are no longer there."""
         self.store.check(*self.find_run(start, stop))
 
-    def by(self, how: str) -> "Source":
-        """Return the rows with their files mapped or read, as ``how`` says."""
-        return Source(self.store.by(how), self.selection, self.order, self.cast)
+    def for_run(self, read_mode: str) -> "Source":
+        """Return the rows with their files mapped or read, as ``read_mode`` says."""
+        return Source(
+            self.store.for_run(read_mode), self.selection, self.order, self.cast
+        )
 
-    def marking(self) -> "Source":
+    def mark_missing(self) -> "Source":
         """Return the rows whose missing strings are told from empty ones."""
-        return Source(self.store.marking(), self.selection, self.order, self.cast)
+        return Source(self.store.mark_missing(), self.selection, self.order, self.cast)
 
     def to_dtype(self, dtype) -> "Source":
         """Return the rows as they are read in another type."""
@@ -164,7 +166,7 @@ class Source:
         out = allocate(self.shape, self.dtype, LOADED)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         if self.n_rows > step:  # all pieces are of what the file is now
-            self = self.by("map")
+            self = self.for_run("map")
         order = self.find_file_order()
         for start in range(0, self.n_rows, step):
             piece = range(start, min(start + step, self.n_rows))

@@ -39,11 +39,11 @@ class Store:
     has_index = False  # chunks carry an index that results are to have
     on_disk = True
     is_parallel = True  # several threads can read at the same time
-    is_bound = False  # only the thread that has it can read at all
-    is_addressed = False  # other processes can open it themselves
-    has_equal_rows = True  # in files, each takes as many bytes as any other
+    is_thread_bound = False  # only the thread that has it can read at all
+    can_reopen = False  # other processes can open it themselves
+    has_fixed_size_rows = True  # in files, each takes as many bytes as any other
     names = None  # of the columns, where chunks are arrays that do not have them
-    has_gaps = False  # some strings are missing, and read as empty ones
+    has_missing_strings = False  # some strings are missing, and read as empty ones
     where = ""  # what messages and repr call it
 
     @property
@@ -107,14 +107,14 @@ class Store:
         """What the rows come from, and how that was when it was opened."""
         return Identity()
 
-    def by(self, how: str) -> "Store":
-        """Return the store for a run, its files mapped or read, as ``how`` says.
+    def for_run(self, read_mode: str) -> "Store":
+        """Return the store for a run, its files mapped or read, as ``read_mode`` says.
 
         From now on it is an error if somebody writes to them.
         """
         return self
 
-    def marking(self) -> "Store":
+    def mark_missing(self) -> "Store":
         """Return the store whose missing strings are told from empty ones."""
         return self
 
@@ -181,17 +181,19 @@ class Store:
         """Assign to the rows of these numbers."""
         raise ValueError(f"{self.where or 'This source'} is read only.")
 
-    def holds(self, array: np.ndarray) -> bool:
+    def is_viewed_by(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of these rows."""
         return False
 
-    def shares(self, array: np.ndarray) -> bool:
+    def shares_memory(self, array: np.ndarray) -> bool:
         """Whether who writes to ``array`` may change rows; it can take a moment."""
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and self.identity.covers(name)
-        return is_mapped or self.holds(array) or share_memory(array, self._arrays)
+        return (
+            is_mapped or self.is_viewed_by(array) or share_memory(array, self._arrays)
+        )
 
-    def is_at(self, path) -> bool:
+    def reads_from(self, path) -> bool:
         """Whether ``path`` names a file that rows come from, or is in such a folder."""
         return self.identity.covers(path)
 
@@ -200,7 +202,7 @@ class Store:
         """The arrays of this process in which rows are."""
         return ()
 
-    def hold(self) -> None:
+    def keep_open(self) -> None:
         """Keep open what is opened for each read otherwise."""
 
     def close(self) -> None:

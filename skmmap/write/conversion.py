@@ -194,7 +194,7 @@ def convert(
         _refuse_same(paths[0], is_same=Identity.read([src]).covers(paths[0]))
         return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
     rows = _open_dense(src, options)
-    _refuse_same(paths[0], is_same=find_source(rows).store.is_at(paths[0]))
+    _refuse_same(paths[0], is_same=find_source(rows).store.reads_from(paths[0]))
     return _write_rows(rows, paths[0], dtype, progress)
 
 
@@ -264,7 +264,7 @@ def iter_batches(source: Source) -> Iterator:
         return
     is_picked = isinstance(source.selection, np.ndarray)
     most = _SHUFFLED_NBYTES if is_picked else _BATCH_NBYTES
-    source = source.by("map")
+    source = source.for_run("map")
     block = source.store.block_rows
     step = block * max(1, most // max(1, block * source.row_nbytes))
     for start in range(0, max(1, source.n_rows), step):

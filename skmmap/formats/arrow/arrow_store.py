@@ -22,7 +22,7 @@ class ArrowStore(ContainerStore):
     """
 
     columns = None
-    has_equal_rows = False
+    has_fixed_size_rows = False
     _missing = ""
 
     def _describe(self, schema, columns) -> None:
@@ -93,10 +93,10 @@ class ArrowStore(ContainerStore):
         return out
 
     @property
-    def has_gaps(self) -> bool:
+    def has_missing_strings(self) -> bool:
         return self._fields[0].is_text and self._fields[0].has_nulls
 
-    def marking(self) -> "ArrowStore":
+    def mark_missing(self) -> "ArrowStore":
         store = copy(self)
         store._missing = MISSING
         return store

@@ -109,7 +109,7 @@ def _open_file(path):
 class HdfStore(ChunkStore):
     """Rows of a dataset in an HDF5 file, which is open only while it is read."""
 
-    is_addressed = True
+    can_reopen = True
     _links = ()  # files that links lead through
     _plugin_paths = ()  # of the process that has sent these rows
     # How the files were when it was seen where they lead: when they are opened they may
@@ -132,15 +132,15 @@ class HdfStore(ChunkStore):
         file = dataset.file
         store.path, store.key = find_address(dataset)
         store._file, store._dataset = None, dataset
-        store.is_addressed = is_at(file, store.path)
-        store.on_disk = store.is_addressed or file.driver == "sec2"
+        store.can_reopen = is_at(file, store.path)
+        store.on_disk = store.can_reopen or file.driver == "sec2"
         store._held = (str(store.path),)
         store._describe(dataset)
         return store
 
     def _describe(self, dataset) -> None:
         super()._describe(dataset)
-        if not self.is_addressed:
+        if not self.can_reopen:
             self._opened = Identity(is_known=not self.on_disk)
             return
         self._layout = Layout(dataset, self._links)
@@ -208,8 +208,8 @@ class HdfStore(ChunkStore):
         except (OSError, KeyError, ValueError):
             return 0  # it is not there any more
 
-    def hold(self) -> None:
-        super().hold()
+    def keep_open(self) -> None:
+        super().keep_open()
         if self._dataset is None:
             self._file = self._open_file()
             try:
@@ -237,7 +237,7 @@ class HdfStore(ChunkStore):
         return _open_file(self.path)
 
     def __getstate__(self):
-        if self.on_disk and not self.is_addressed:
+        if self.on_disk and not self.can_reopen:
             raise TypeError(
                 f"Rows of {self.where!r} cannot be pickled: the file that is open is "
                 f"not the one at {str(self.path)!r}. Open it again, by its full path."

@@ -24,7 +24,7 @@ class CsrGroupStore(CsrStore):
     def __init__(self, parts: list[ChunkStore], shape: tuple, where: str):
         self._data, self._indices, self._indptr = parts
         self.shape, self.dtype, self.where = shape, self._data.dtype, where
-        self.on_disk, self.is_addressed = self._data.on_disk, self._data.is_addressed
+        self.on_disk, self.can_reopen = self._data.on_disk, self._data.can_reopen
 
     @property
     def memory_nbytes(self) -> int:

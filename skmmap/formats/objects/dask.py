@@ -81,7 +81,7 @@ class DaskStore(UnknownStore, ContainerStore):
     """
 
     where = "a dask array"
-    is_addressed = False
+    can_reopen = False
     memory_nbytes = 0
     _last = None, None  # the number of a block, and its rows
 
@@ -167,7 +167,7 @@ class DaskCsrStore(DaskStore):
     """Rows of a dask array whose blocks are sparse, as CSR."""
 
     kind = SparseStore.kind
-    has_equal_rows = False
+    has_fixed_size_rows = False
     join = staticmethod(SparseStore.join)
 
     def __init__(self, array, first):

@@ -60,7 +60,7 @@ def open_lazy(rows) -> Store:
 class LazyStore(UnknownStore):
     """Rows of anything that has a shape, and slices to an array."""
 
-    is_parallel, is_bound = False, True
+    is_parallel, is_thread_bound = False, True
 
     def __init__(self, rows, first=None):
         self.rows, self.where = rows, f"a {type(rows).__name__}"
@@ -99,7 +99,7 @@ def _is_elsewhere(rows) -> bool:
 class LazyCsrStore(UnknownStore, SparseStore):
     """Rows of anything whose slices are sparse, as CSR."""
 
-    is_parallel, is_bound, on_disk = False, True, True
+    is_parallel, is_thread_bound, on_disk = False, True, True
 
     def __init__(self, rows):
         self.rows, self.where = rows, f"a {type(rows).__name__}"

@@ -24,13 +24,13 @@ class UnknownStore(Store):
     def _object(self):
         return self.rows
 
-    def shares(self, array: np.ndarray) -> bool:
+    def shares_memory(self, array: np.ndarray) -> bool:
         arrays, texts = find_behind(self._object)
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and _is_read_at(name, arrays, texts)
         return is_mapped or share_memory(array, arrays)
 
-    def is_at(self, path) -> bool:
+    def reads_from(self, path) -> bool:
         arrays, texts = find_behind(self._object)
         return _is_read_at(path, arrays, texts) or _is_copied(path, arrays)
 

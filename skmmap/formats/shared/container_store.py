@@ -41,7 +41,7 @@ class ContainerStore(Store):
     _held = ()  # files whose old content is read on when they are replaced
 
     @property
-    def is_addressed(self) -> bool:
+    def can_reopen(self) -> bool:
         return self.on_disk
 
     def read(self, start: int, stop: int):
@@ -73,7 +73,7 @@ class ContainerStore(Store):
     def identity(self) -> Identity:
         return self._run or self._opened
 
-    def by(self, how: str) -> "ContainerStore":
+    def for_run(self, read_mode: str) -> "ContainerStore":
         if self._run is not None or not self._opened.states:
             return self
         store = object.__new__(type(self))
@@ -101,7 +101,7 @@ class ContainerStore(Store):
         if self._closed:
             raise ValueError(f"The rows of {self.where!r} are closed.")
 
-    def hold(self) -> None:
+    def keep_open(self) -> None:
         self._check_open()
 
     def close(self) -> None:

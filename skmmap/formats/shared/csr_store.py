@@ -20,8 +20,8 @@ CSR_VALUES = np.typecodes["AllInteger"] + "?fdFD"  # types that SciPy computes w
 class CsrStore(SparseStore):
     """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
 
-    on_disk = is_addressed = True
-    has_equal_rows = False
+    on_disk = can_reopen = True
+    has_fixed_size_rows = False
     todo = "Write the files again, or give shape=(n_rows, n_columns)."
 
     def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
@@ -84,8 +84,8 @@ class CsrStore(SparseStore):
         for part in self._parts:
             part.sync()
 
-    def holds(self, array: np.ndarray) -> bool:
-        return any(part.holds(array) for part in self._parts)
+    def is_viewed_by(self, array: np.ndarray) -> bool:
+        return any(part.is_viewed_by(array) for part in self._parts)
 
     @property
     def _arrays(self) -> tuple:
@@ -95,15 +95,18 @@ class CsrStore(SparseStore):
     def files(self) -> dict:
         return self._data.files | self._indices.files | self._indptr.files
 
-    def by(self, how: str) -> "CsrStore":
+    def for_run(self, read_mode: str) -> "CsrStore":
         store = copy(self)
-        store._data, store._indices = self._data.by(how), self._indices.by(how)
-        store._indptr = self._indptr.by(how)
+        store._data, store._indices = (
+            self._data.for_run(read_mode),
+            self._indices.for_run(read_mode),
+        )
+        store._indptr = self._indptr.for_run(read_mode)
         return store
 
-    def hold(self) -> None:
+    def keep_open(self) -> None:
         for part in self._parts:
-            part.hold()
+            part.keep_open()
 
     def close(self) -> None:
         for part in self._parts:

@@ -50,11 +50,11 @@ class MapStore(Store):
     """Rows of a file, which is mapped only while somebody holds a view of it.
 
     The address is all that is kept and pickled: path, offset, shape, type, strides.
-    ``how`` says whether rows are views of the map, are read into memory ("buffer"), or
+    ``read_mode`` says whether rows are views of the map, are read into memory ("buffer"), or
     are read and leave nothing in the system's cache ("uncached").
     """
 
-    how = "map"
+    read_mode = "map"
     _file: FileState | None = None  # of the file that is mapped
     # What the file was when a run began, or these rows were pickled: nobody is to have
     # written to it since.
@@ -77,7 +77,7 @@ class MapStore(Store):
         self._written = set()  # blocks of rows, to private pages
         if mode == "c":
             # What is written to private pages is nowhere else.
-            self.hold()
+            self.keep_open()
 
     @classmethod
     def of(cls, array: np.ndarray, mode: str) -> "MapStore | None":
@@ -140,7 +140,7 @@ class MapStore(Store):
         return rows
 
     @property
-    def is_addressed(self) -> bool:
+    def can_reopen(self) -> bool:
         return self.mode != "c"
 
     def find_disk_nbytes(self) -> int:
@@ -161,13 +161,15 @@ class MapStore(Store):
     def identity(self) -> Identity:
         return self._run or self._opened
 
-    def by(self, how: str) -> "MapStore":
+    def for_run(self, read_mode: str) -> "MapStore":
         self._check_open()
         store = object.__new__(MapStore)  # copy() would make one for another process
         vars(store).update(vars(self))
         # Other layouts are for the map to unravel; private pages are nowhere else.
-        store.how = how if self._is_plain and self.mode != "c" else "map"
-        is_mapped = store.how == "map" == self.how and self._ref() is not None
+        store.read_mode = read_mode if self._is_plain and self.mode != "c" else "map"
+        is_mapped = (
+            store.read_mode == "map" == self.read_mode and self._ref() is not None
+        )
         if not is_mapped:
             store._held, store._ref = None, _nothing
             with open_regular(str(self.path)) as file:
@@ -180,7 +182,7 @@ class MapStore(Store):
         return self._opened.read_again()
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        if self.how != "map":
+        if self.read_mode != "map":
             shape = max(0, stop - start), *self.shape[1:]
             out = allocate(shape, self.dtype, BUFFER)
             self.read_into(start, stop, out)
@@ -191,18 +193,18 @@ class MapStore(Store):
         return rows[start:stop]
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
-        return self.rows[start:stop] if self.how == "map" else None
+        return self.rows[start:stop] if self.read_mode == "map" else None
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Read from the file; whatever happens to it, the process survives."""
-        if self.how == "map" or not out.flags.c_contiguous:
+        if self.read_mode == "map" or not out.flags.c_contiguous:
             super().read_into(start, stop, out)
             return
         self._check_open()
         begin, done = self.offset + start * self.row_nbytes, 0
         target = memoryview(out.reshape(-1).view(np.uint8)) if out.nbytes else b""
         with open_regular(str(self.path)) as file:
-            if self.how == "uncached":
+            if self.read_mode == "uncached":
                 expect_no_order(file.fileno())
             header = file.read(len(self._header))
             file.seek(begin)
@@ -212,7 +214,7 @@ class MapStore(Store):
             self._check_state(read_open_state(file), header, start, stop)
             if done < len(target):
                 self._raise_truncated(begin + done, start, stop)
-            if self.how == "uncached":
+            if self.read_mode == "uncached":
                 leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
 
     def check(self, start: int, stop: int) -> None:
@@ -226,7 +228,7 @@ class MapStore(Store):
             self._raise_truncated(size, start, stop)
 
     def verify(self) -> None:
-        if self._run is None or self.how != "map" or self._ref() is None:
+        if self._run is None or self.read_mode != "map" or self._ref() is None:
             return
         now = read_state(self.path)
         # A map shows the file that is mapped, when another one has its name.
@@ -271,7 +273,7 @@ class MapStore(Store):
         return find_address(rows) + low, find_address(rows) + high
 
     def touch(self, start: int, stop: int) -> None:
-        if self.how != "map" or not (stop - start) * self.row_nbytes:
+        if self.read_mode != "map" or not (stop - start) * self.row_nbytes:
             return
         rows = self.rows
         self._release_behind(start)
@@ -290,7 +292,7 @@ class MapStore(Store):
             rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        held = self.rows if self.how == "map" else None
+        held = self.rows if self.read_mode == "map" else None
         if held is None or not held.flags.c_contiguous:
             return super().take(rows)
         # A map reads what is touched: blocks would add nothing but calls.
@@ -323,11 +325,11 @@ class MapStore(Store):
         """Rows of a block that is noted as written to."""
         return max(1, _NOTED_NBYTES // max(1, self.row_nbytes))
 
-    def holds(self, array: np.ndarray) -> bool:
+    def is_viewed_by(self, array: np.ndarray) -> bool:
         name = getattr(find_memmap(array), "filename", None)
         return name is not None and self._opened.covers(name)
 
-    def hold(self) -> None:
+    def keep_open(self) -> None:
         self._held = self.rows
 
     def close(self) -> None:
@@ -400,7 +402,12 @@ class MapStore(Store):
         state = {"_held": None, "_ref": _nothing, "_file": None, "_written": set()}
         # As it was before it was read: the same rows are the same pickle. When it was
         # written is for joblib.Memory too, which asks the pickle if data are new.
-        state |= {"_lows": (0, 0, 0), "how": self.how, "_opened": run, "_run": run}
+        state |= {
+            "_lows": (0, 0, 0),
+            "read_mode": self.read_mode,
+            "_opened": run,
+            "_run": run,
+        }
         if self.mode == "c":
             state["_sent"] = [*self._iter_written()]
         return vars(self) | state
@@ -415,7 +422,7 @@ class MapStore(Store):
         sent = state.pop("_sent", ())
         vars(self).update(state)
         if self.mode == "c":
-            self.hold()
+            self.keep_open()
         for start, data in sent:
             rows = np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
             self.write(np.arange(start, start + len(rows)), rows)
