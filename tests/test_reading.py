@@ -20,8 +20,8 @@ from sklearn.model_selection import cross_val_score
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.formats.files import map_store as _map_store
-from skmmap.formats.files import page_cache as _page_cache
+from skmmap.formats.shared import map_store as _map_store
+from skmmap.formats.shared import page_cache as _page_cache
 from skmmap.formats.shared.map_store import MapStore
 from skmmap.read import readahead as _readahead
 from skmmap.read import table as _table

@@ -1,4 +1,8 @@
-"""The arrays behind an object of another library, as far as Python can see them."""
+"""The arrays and files behind a third-party object, found by the garbage collector.
+
+xarray, dask's graphs and masked arrays keep them in private fields, which may change in
+any version. Only ``out=`` and `convert` ask, so as never to overwrite what they read.
+"""
 
 import gc
 import os
@@ -25,8 +29,7 @@ _LIBRARIES = {
 def find_behind(value) -> tuple[list[np.ndarray], set[str]]:
     """Return the arrays that an object is read from, and texts that can name files.
 
-    Containers keep them in fields whose names nobody promises, and dask in a graph of
-    tasks. The garbage collector is told of all of them:
+    The garbage collector knows which objects an object refers to:
     https://docs.python.org/3/library/gc.html#gc.get_referents
 
     >>> import functools

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _OWN = 0o600
-_ALL = 0o666  # of which `open` leaves what the umask lets
+_ALL = 0o666  # before the umask
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 # A pipe that somebody has put there is not waited for.
 _AS_LEFT = _NO_LINKS | getattr(os, "O_NONBLOCK", 0)

@@ -1,4 +1,11 @@
-"""Is this the same data? What tells the files of a source from all others."""
+"""Whether data are the same: device, inode, size and times of the files they are in.
+
+Resuming, pickled rows, runs, ``joblib.Memory`` and the check of ``out=`` all ask here.
+Opening notes which file it is; a run and a pickle also note when it was written to,
+and from then on another time is an error. Between two runs the user may change values
+in place. What cannot be changed in place (Parquet, Arrow, zip) is compared from its
+opening on. Files are compared after a read: before it, they could change in between.
+"""
 
 import errno
 import os
@@ -17,21 +24,21 @@ _SECOND = 10**9
 
 
 class FileState(NamedTuple):
-    """What the system says of a file; times are in nanoseconds."""
+    """The result of ``stat`` for a file; times are in nanoseconds."""
 
     device: int
     inode: int
     nbytes: int
     modified: int
-    # Of inode or values. It cannot be set back as the other one can, but a second name
-    # sets it too: it is for fingerprints, which may differ for nothing.
+    # The time of the inode. Nobody can set it back, but a new hard link changes it too:
+    # it is for fingerprints only, which may differ without need.
     changed: int
 
     def is_file(self, other: "FileState") -> bool:
         """Whether it is the same file, whatever was written to it.
 
-        Where the devices differ it is seen from another machine, or was moved: names,
-        sizes and times still tell.
+        On another device it is seen from another machine, or was moved. Not all network
+        file systems keep inodes there, so names, sizes and times have to do.
         """
         return self.device != other.device or self.inode == other.inode
 
@@ -41,7 +48,7 @@ class FileState(NamedTuple):
 
 
 def read_state(path) -> FileState | None:
-    """Return what the system says of the file at ``path``, None if there is none."""
+    """Return the state of the file at ``path``, None if there is none."""
     try:
         return _to_state(os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -49,7 +56,7 @@ def read_state(path) -> FileState | None:
 
 
 def read_open_state(file) -> FileState:
-    """Return what the system says of an open file."""
+    """Return the state of an open file."""
     return _to_state(os.fstat(file.fileno()))
 
 
@@ -67,9 +74,10 @@ def _to_state(status: os.stat_result) -> FileState:
 class Identity:
     """The files that rows come from, and how they were when the rows were found there.
 
-    ``facts`` are what is known of the content besides. Somebody who ``is_writer`` may
-    change values at any time: they are not compared then. What is not ``is_known``
-    completely, such as the sources of lazy containers, can only be trusted.
+    ``facts`` tell more about the content: the metadata and a digest of the files of a
+    zarr array, the schemas and row groups of Parquet. With ``is_writer`` somebody may
+    change values at any time, so they are not compared. Without ``is_known`` there may
+    be other files, as behind lazy containers, and nothing can be said of these.
     """
 
     states: dict = field(default_factory=dict)
@@ -148,9 +156,10 @@ class Identity:
         return any(_is_at(path, place) for place in self.states)
 
     def sync(self) -> None:
-        """Have what was written through maps reach the files.
+        """Write what was changed through shared maps to the files.
 
-        Until then further values change no time (on tmpfs they never do).
+        Until then another change of a page that is dirty already changes no time of
+        the file (on tmpfs it never does).
         """
         for path in self.states:
             if os.path.isfile(path):
@@ -166,9 +175,9 @@ def _sync(file: int) -> None:
 
 
 def await_tick(path) -> bool:
-    """Wait until the clock that a file has its time from moves on; return if it took.
+    """Wait until the clock of the file system has moved on; return whether it had to.
 
-    Or it could be written to once more, and bear the same time.
+    Otherwise a second write could get the same time as the first.
     """
     state = read_state(path)
     if state is None:

@@ -1,4 +1,8 @@
-"""A file under a hidden name, which takes its place only when it is whole."""
+"""A file under a hidden name, which is renamed when it is complete and on the disk.
+
+With ``resume=True`` the old file is copied first: appending in place would cost
+nothing, but after a crash the file would be longer than its header says.
+"""
 
 import errno
 import os

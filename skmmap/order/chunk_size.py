@@ -1,4 +1,4 @@
-"""How many rows a chunk has, and how many are mixed in memory: sizes in, sizes out."""
+"""Rows of a chunk and of a shuffled buffer: sizes in, sizes out."""
 
 import re
 from dataclasses import dataclass
@@ -21,14 +21,15 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
 # More rows than this only where the calls of fewer are known to cost time.
 _MAX_AUTO_ROWS = 65_536
 _FLAT = 0.02
-# Three chunks are held at most, and an estimator may convert one to float64
-# and work on a few copies of it: a sixteenth each leaves room for all of that.
+# Three chunks are in memory at most, and an estimator may convert one to float64 and
+# work on two or three copies of it: with a sixteenth of memory_limit for a chunk as
+# float64 all of that stays below the limit.
 _AUTO_SHARE = 16
 _CHUNKS_HELD = 3
 
-# Rows are mixed in a buffer of this share of the limit, beside the one that is read
-# next, a chunk, and what the estimator makes of it; more of them than the number below
-# would only make the mixing slow.
+# A buffer is this share of the limit: besides it there are the one that is read next, a
+# chunk, and what the estimator makes of it. More rows than the number below would only
+# make shuffling slow.
 _BUFFER_SHARE = 8
 _PLACE_NBYTES = 8
 _MAX_BUFFER_ROWS = 2**20
@@ -146,7 +147,7 @@ def _check_rows(chunk_size, row_nbytes: int) -> int:
 
 
 def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
-    """Return the rows that are mixed in memory at once: whole chunks, at least one.
+    """Return the rows of a shuffled buffer: whole chunks, at least one.
 
     >>> find_buffer_rows("80MB", 1_000, 3_000)
     9000

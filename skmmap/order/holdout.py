@@ -5,8 +5,8 @@ import numpy as np
 from skmmap.order.keys import resolve_key
 from skmmap.order.selection import Runs
 
-# Rows are held out in runs of neighbours if there are more than this many, so that what
-# is kept of the choice stays small.
+# Of more rows than this, runs of neighbours are held out: shares of labels stay exact,
+# and the selection takes a few megabytes at most.
 _MAX_UNITS = 2**20
 
 

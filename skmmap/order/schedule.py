@@ -43,7 +43,7 @@ class Buffer:
         return np.argsort(self.places)
 
     def find_rows(self, start: int, stop: int) -> np.ndarray:
-        """Return the positions in the file of some rows of a mixed buffer."""
+        """Return the positions in the file of some rows of a shuffled buffer."""
         rows = np.concatenate([np.arange(*block) for block in self.blocks])
         return rows[self.order[start:stop]]
 
@@ -100,7 +100,7 @@ class FileOrder:
 
     @property
     def n_reads(self) -> int:
-        """Places of the file at which reading begins anew, in an epoch."""
+        """Number of seeks in an epoch."""
         return 1
 
     def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
@@ -133,13 +133,14 @@ class ChunkOrder(FileOrder):
 
 @dataclass(frozen=True)
 class BlockOrder(FileOrder):
-    """Rows mixed from blocks all over the file, at the cost of a scan.
+    """Rows shuffled in buffers of blocks from all over the file, at the cost of a scan.
 
     The file is cut into ``n_slices`` equal slices, and each slice into one block for
     each buffer. A buffer takes a random block of every slice, without replacement, and
-    mixes their rows: whatever drifts along the file has its share in every buffer.
-    This is CorgiPile [1]_ with its blocks drawn by slices: the share of a label that
-    lies sorted varies between buffers by the blocks at its two ends at most.
+    shuffles their rows. This is CorgiPile [1]_ with blocks drawn by slice: if rows are
+    sorted by label, the share of a label differs between buffers only by the slices in
+    which the label begins and ends. With blocks drawn from the whole file it would
+    differ more. With a single buffer the order is a uniform permutation.
 
     References
     ----------
@@ -167,6 +168,8 @@ class BlockOrder(FileOrder):
 
     def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
         """Yield the buffers of an epoch, each with its blocks in file order."""
+        # Drawn anew in every epoch: to run every other epoch backwards would find the
+        # last buffers in the page cache, but train on the same rows twice in a row.
         starts, sizes = self._draw_blocks(epoch)
         for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
             chunks = [self.find_chunk(i) for i in range(first, last)]
@@ -187,7 +190,8 @@ class BlockOrder(FileOrder):
         sizes = np.empty(shape, dtype=np.int64)
         for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
             n_rows = self.find_chunk(last - 1)[1] - self.find_chunk(first)[0]
-            # Shares that add up to the rows of the buffer, none above what is left.
+            # In proportion to what is left of each slice, so that buffers have whole
+            # chunks, each row comes once, and no block is larger than its slice.
             share = np.cumsum(left) * n_rows
             sizes[number] = np.diff(share // left.sum(), prepend=0)
             left = left - sizes[number]
@@ -201,17 +205,20 @@ class BlockOrder(FileOrder):
 
 
 def _seed(seed: int, *key: int) -> np.random.Generator:
-    """Return a stream of its own for each epoch, and each buffer of it."""
+    """Return a random stream for an epoch, or for a buffer in an epoch.
+
+    Spawned, not added: with ``seed + epoch``, epoch 1 of seed 0 were epoch 0 of seed 1.
+    """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def find_slices(
     buffer_rows: int, row_nbytes: int, n_rows: int, n_classes: int = 1
 ) -> int:
-    """Return into how many slices a file is cut: the blocks of which a buffer is mixed.
+    """Return the number of slices of a file: the blocks in each shuffled buffer.
 
-    As many as blocks of a megabyte give, more where there are many classes, as long as
-    a block keeps the disk busy.
+    Blocks are a megabyte if that gives 32 to 256 slices, and smaller for four slices to
+    a class, but never below 64 kB.
 
     >>> find_slices(64_000, 1_000, 10**9), find_slices(64_000, 1_000, 10**9, 50)
     (61, 200)

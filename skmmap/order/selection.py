@@ -143,7 +143,7 @@ def _join_runs(parts: list) -> Runs:
 
 
 def to_bytes(selection):
-    """Return a selection without arrays, which joblib would write to files."""
+    """Return a selection as bytes: joblib writes arrays from a megabyte on to files."""
     if isinstance(selection, range):
         return selection
     if isinstance(selection, Runs):

@@ -21,7 +21,7 @@ from skmmap.rows.store import Store
 
 
 class ArrayStore(Store):
-    """Rows of an ndarray or a map that somebody else holds."""
+    """Rows of an array, or of a map whose file is not known."""
 
     where = "an array"
 
@@ -63,8 +63,8 @@ class ArrayStore(Store):
         return np.may_share_memory(array, self.rows)
 
     def __reduce__(self):
-        # joblib would send the file of a map, which has not what was written to private
-        # pages, or may be another one by now.
+        # joblib would send the path of a map, but the file lacks what was written to
+        # private pages, or is another one by now.
         array = np.array(self._array) if self.on_disk else self._array
         return ArrayStore, (array, self.mode)
 

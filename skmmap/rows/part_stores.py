@@ -8,24 +8,38 @@ import numpy as np
 from skmmap.disk import Identity
 from skmmap.rows.store import Store
 
+_SAME = (
+    "dtype",
+    "kind",
+    "mode",
+    "on_disk",
+    "where",
+    "is_slow_layout",
+    "is_parallel",
+    "is_thread_bound",
+    "can_reopen",
+    "has_index",
+    "has_missing_strings",
+    "has_fixed_size_rows",
+    "pick",
+    "join",
+)
+
+
+_SAME = (
+    *("dtype", "kind", "mode", "where", "on_disk", "has_index", "pick", "join"),
+    *("is_slow_layout", "is_parallel", "is_thread_bound", "can_reopen"),
+    *("has_missing_strings", "has_fixed_size_rows"),
+)
+
 
 class PartStore(Store):
     """Rows of another store, of another shape."""
 
     def __init__(self, store: Store, shape: tuple):
-        self._store, self.shape, self.dtype = store, shape, store.dtype
-        self.kind, self.mode, self.on_disk = store.kind, store.mode, store.on_disk
-        self.where, self.is_slow_layout = store.where, store.is_slow_layout
-        self.is_parallel, self.is_thread_bound = (
-            store.is_parallel,
-            store.is_thread_bound,
-        )
-        self.can_reopen, self.has_index = store.can_reopen, store.has_index
-        self.has_missing_strings, self.has_fixed_size_rows = (
-            store.has_missing_strings,
-            store.has_fixed_size_rows,
-        )
-        self.pick, self.join = store.pick, store.join
+        self._store, self.shape = store, shape
+        for name in _SAME:
+            setattr(self, name, getattr(store, name))
         self.names = store.names if shape[1:] == store.shape[1:] else None
 
     @property

@@ -111,7 +111,8 @@ class Rows:
     >>> folder.cleanup()
     """
 
-    # NumPy's operators refuse what has no ufuncs, rather than load it.
+    # Operators and ufuncs would load everything, and == would silently be False. There
+    # is no iloc either: scikit-learn would take Rows for a data frame.
     __array_ufunc__ = None
 
     def __init__(self, source: Any) -> None:

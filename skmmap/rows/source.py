@@ -1,4 +1,4 @@
-"""Rows in the order that somebody asked for: a store and a selection of its rows."""
+"""A store and a selection of its rows, read by slices of the selection."""
 
 import numpy as np
 
@@ -29,8 +29,8 @@ _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded
 class Source:
     """Some rows of a store, read by slices of them.
 
-    ``order`` says where they were before `in_file_order` moved them, ``cast`` the type
-    that they become when they are read.
+    ``order`` are their positions before they were moved to file order, ``cast`` is the
+    type to which they are cast when they are read.
     """
 
     def __init__(self, store: Store, selection=None, order=None, cast=None):
@@ -110,7 +110,7 @@ class Source:
         return None
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
-        """Return neighbouring rows if they can be looked at where they are."""
+        """Return a view of neighbouring rows, None if they have to be copied."""
         run = self.find_run(start, stop)
         if run is None or self.cast is not None or not self.dtype.isnative:
             return None
@@ -118,21 +118,20 @@ class Source:
         return None if rows is None else _guard(rows)
 
     def touch(self, start: int, stop: int) -> None:
-        """Have rows that can be looked at brought to memory."""
+        """Have the pages of a view brought to memory."""
         self.store.touch(*self.find_run(start, stop))
 
     def check(self, start: int, stop: int) -> None:
-        """Raise if rows that can be looked at are no longer there."""
+        """Raise if the file of a view was truncated."""
         self.store.check(*self.find_run(start, stop))
 
     def for_run(self, read_mode: str) -> "Source":
-        """Return the rows with their files mapped or read, as ``read_mode`` says."""
-        return Source(
-            self.store.for_run(read_mode), self.selection, self.order, self.cast
-        )
+        """Return the rows for a run, with files mapped or read by ``read_mode``."""
+        store = self.store.for_run(read_mode)
+        return Source(store, self.selection, self.order, self.cast)
 
     def mark_missing(self) -> "Source":
-        """Return the rows whose missing strings are told from empty ones."""
+        """Return the rows with missing strings marked, not read as empty ones."""
         return Source(self.store.mark_missing(), self.selection, self.order, self.cast)
 
     def to_dtype(self, dtype) -> "Source":
@@ -195,11 +194,11 @@ class Source:
         return find_order(self.selection)
 
     def reorder(self, order) -> "Source":
-        """Return the rows in another order, which remember where they were."""
+        """Return the rows in another order, with their positions kept."""
         return Source(self.store, select(self.selection, order), order, self.cast)
 
     def keep(self, picked) -> "Source":
-        """Return some of the rows, ascending, which remember where they were."""
+        """Return some of the rows, ascending, with their positions kept."""
         order = picked if self.order is None else select(self.order, picked)
         return Source(self.store, select(self.selection, picked), order, self.cast)
 
@@ -212,7 +211,7 @@ class Source:
         return Source(DenseStore(self.store), self.selection, self.order, self.cast)
 
     def name_rows(self, positions) -> np.ndarray:
-        """Return the numbers that the user knows rows by."""
+        """Return the positions of rows as the user gave them."""
         return (
             np.asarray(positions)
             if self.order is None
@@ -260,7 +259,7 @@ def to_native(dtype: np.dtype) -> np.dtype:
 
 
 def _guard(rows, cast=None):
-    """Return an array in native byte order that nobody can write through."""
+    """Return a read-only array in native byte order: no estimator writes to a file."""
     if cast is not None and hasattr(rows, "astype"):
         rows = rows.astype(cast)
     if not isinstance(rows, np.ndarray):

@@ -17,34 +17,35 @@ from skmmap.disk import (
     find_memmap,
 )
 
-# What is skipped between two rows costs less than a seek up to here, and a block is
+# Reading up to so many bytes that are not needed costs less than a seek, and a block is
 # large enough for any disk while it still fits in a processor's cache.
 _GAP_NBYTES = 2**17
 _BLOCK_NBYTES = 2**22
-# No text of a file can be this: it is half of a character.
+# A lone surrogate, which no text in a file can be.
 MISSING = "\udfff"
 
 
 class Store:
     """Rows of one kind, by their numbers.
 
-    A subclass has `shape`, `dtype` and `read`, and may know more about its rows.
+    A subclass defines `shape`, `dtype` and `read`, and overrides what it can do better;
+    ``rows/DESIGN.md`` has the contract.
     """
 
     shape: tuple
     dtype: np.dtype
     mode = "r"
-    kind = "array"  # of chunks: what they are, and what tells them from others
-    is_slow_layout = False  # each slice of rows touches the whole file
-    has_index = False  # chunks carry an index that results are to have
+    kind = "array"  # of chunks; shards must have the same
+    is_slow_layout = False  # each slice reads from the whole file (Fortran order)
+    has_index = False  # chunks are frames whose index results get
     on_disk = True
     is_parallel = True  # several threads can read at the same time
-    is_thread_bound = False  # only the thread that has it can read at all
-    can_reopen = False  # other processes can open it themselves
-    has_fixed_size_rows = True  # in files, each takes as many bytes as any other
-    names = None  # of the columns, where chunks are arrays that do not have them
-    has_missing_strings = False  # some strings are missing, and read as empty ones
-    where = ""  # what messages and repr call it
+    is_thread_bound = False  # only the thread that opened it can read
+    can_reopen = False  # another process can open it by its path
+    has_fixed_size_rows = True  # all rows take the same number of bytes in files
+    names = None  # of columns, if chunks are arrays, which have none
+    has_missing_strings = False  # missing strings are read as empty ones
+    where = ""  # its name in messages and repr
 
     @property
     def is_array(self) -> bool:
@@ -68,7 +69,7 @@ class Store:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all rows as what is handed out of them."""
+        """Bytes of all rows as chunks have them."""
         return self.n_rows * self.row_values * self.dtype.itemsize
 
     @property
@@ -77,7 +78,7 @@ class Store:
         return 0 if self.on_disk else self.nbytes
 
     def find_disk_nbytes(self) -> int | None:
-        """Return the bytes that the rows take in files, None if nobody knows."""
+        """Return the bytes that the rows take in files, None if that is not known."""
         return self.nbytes if self.on_disk else 0
 
     @property
@@ -91,9 +92,9 @@ class Store:
         return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
-        """Return neighbouring rows where they lie, None if they have to be brought.
+        """Return a view of neighbouring rows, None if they have to be read.
 
-        To look at them is for after `touch` or `check`.
+        Call `touch` or `check` before its values are accessed.
         """
         return None
 
@@ -104,28 +105,28 @@ class Store:
 
     @property
     def identity(self) -> Identity:
-        """What the rows come from, and how that was when it was opened."""
+        """The files of the rows, and their state when they were opened."""
         return Identity()
 
     def for_run(self, read_mode: str) -> "Store":
-        """Return the store for a run, its files mapped or read, as ``read_mode`` says.
+        """Return the store for a run, its files mapped or read as ``read_mode`` says.
 
-        From now on it is an error if somebody writes to them.
+        From now on it is an error if they are written to.
         """
         return self
 
     def mark_missing(self) -> "Store":
-        """Return the store whose missing strings are told from empty ones."""
+        """Return the store that reads a missing string as `MISSING`."""
         return self
 
     def verify(self) -> None:
-        """Raise if rows that were looked at are not those that a run began with."""
+        """Raise if a file has changed since the run began."""
 
     def finish(self) -> None:
-        """Raise as `verify` does, after a pass; it can take a moment."""
+        """Raise as `verify` does, after a whole pass: it may compare every file."""
 
     def sync(self) -> None:
-        """Have what was written by this process reach the files."""
+        """Write what this process has changed to the files."""
         self.identity.sync()
 
     def read(self, start: int, stop: int):
@@ -133,18 +134,18 @@ class Store:
         raise NotImplementedError
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
-        """Put neighbouring rows into an array of their shape."""
+        """Read neighbouring rows into an array of their shape."""
         out[...] = self.read(start, stop)
         self.verify()
 
     def check(self, start: int, stop: int) -> None:
-        """Raise if neighbouring rows are no longer there to be looked at."""
+        """Raise if the file no longer has these rows: it was truncated."""
 
     def touch(self, start: int, stop: int) -> None:
-        """Have neighbouring rows brought to memory, for a view of them."""
+        """Have the pages of neighbouring rows brought to memory, for a view."""
 
     def take(self, rows: np.ndarray):
-        """Return the rows of these ascending numbers, as a copy."""
+        """Return a copy of the rows with these ascending numbers."""
         blocks = self._iter_blocks(rows)
         if not self.is_array:
             picked = [self.pick(self.read(*block), at) for block, at, _ in blocks]
@@ -156,7 +157,7 @@ class Store:
         return out
 
     def _iter_blocks(self, rows: np.ndarray):
-        """Yield (start, stop), the rows to pick of these, and their place."""
+        """Yield blocks to read, the rows to pick of each, and where these go."""
         if not len(rows):
             return
         gap = max(1, _GAP_NBYTES // max(1, self.row_extent))
@@ -169,12 +170,12 @@ class Store:
 
     @staticmethod
     def pick(block, rows):
-        """Return some rows of what `read` returned, in the order given."""
+        """Return some rows of what `read` returned, in this order."""
         return block[rows]
 
     @staticmethod
     def join(parts: list):
-        """Return what `read` returned, several times, as one."""
+        """Return several results of `read` as one."""
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def write(self, rows: np.ndarray, values) -> None:
@@ -186,12 +187,11 @@ class Store:
         return False
 
     def shares_memory(self, array: np.ndarray) -> bool:
-        """Whether who writes to ``array`` may change rows; it can take a moment."""
+        """Whether writing to ``array`` may change rows."""
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and self.identity.covers(name)
-        return (
-            is_mapped or self.is_viewed_by(array) or share_memory(array, self._arrays)
-        )
+        is_view = is_mapped or self.is_viewed_by(array)
+        return is_view or share_memory(array, self._arrays)
 
     def reads_from(self, path) -> bool:
         """Whether ``path`` names a file that rows come from, or is in such a folder."""
@@ -203,22 +203,22 @@ class Store:
         return ()
 
     def keep_open(self) -> None:
-        """Keep open what is opened for each read otherwise."""
+        """Keep files open that are otherwise opened for each read."""
 
     def close(self) -> None:
-        """Let go of all that is open."""
+        """Close all files."""
 
 
 def _pick_into(out: np.ndarray, block: np.ndarray, rows: np.ndarray) -> None:
     if block.flags.c_contiguous:
-        # Any mode but "raise" writes to `out` without a buffer between.
+        # With any mode but "raise", NumPy writes to `out` without a buffer in between.
         np.take(block, rows, axis=0, out=out, mode="clip")
-    else:  # which take would copy whole
+    else:  # take would copy the whole block
         out[...] = block[rows]
 
 
 def check_read(store: Store, rows, start: int, stop: int) -> None:
-    """Raise unless somebody else's code returned the rows that were asked for."""
+    """Raise unless third-party code returned the rows that were asked for."""
     expected = (stop - start, *store.shape[1:])
     if rows.shape != expected:
         raise ValueError(
@@ -228,5 +228,5 @@ def check_read(store: Store, rows, start: int, stop: int) -> None:
 
 
 def share_memory(array: np.ndarray, others: Iterable) -> bool:
-    """Whether who writes to ``array`` may change one of the others."""
+    """Whether writing to ``array`` may change one of the others."""
     return any(np.may_share_memory(array, other) for other in others)

@@ -1,4 +1,9 @@
-"""What columns of Arrow become in NumPy: which of them, of what type, what of nulls."""
+"""Columns of Arrow as NumPy arrays: which of them, their types, and nulls.
+
+Strings become ``U`` as long as the longest one, since scikit-learn 1.9 does not take
+NumPy's ``StringDType``. A missing string becomes an empty one, as in NumPy's own
+readers; a scan of y looks for them, or they would be a label.
+"""
 
 import sys
 from importlib import import_module

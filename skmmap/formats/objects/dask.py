@@ -75,9 +75,10 @@ def _refuse_frame(frame) -> NoReturn:
 
 
 class DaskStore(UnknownStore, ContainerStore):
-    """Rows of a dask array, computed block by block, of which the last one is kept.
+    """Rows of a dask array, of the type that the first block has.
 
-    They are of the type that the first block has.
+    The block that was computed last is kept: neighbouring chunks often share one, and
+    each would compute it again.
     """
 
     where = "a dask array"
@@ -124,7 +125,7 @@ class DaskStore(UnknownStore, ContainerStore):
         return np.concatenate(parts)
 
     def _compute(self, number: int, before: int):
-        """Return a block of rows; chunks that follow each other often share one."""
+        """Return a block of rows, computed if it is not the last one."""
         if self._last[0] != number:
             self._last = None, None  # or two would be there
             block = self._array.blocks[number].compute()

@@ -45,11 +45,11 @@ class CsrStore(SparseStore):
     def read(self, start: int, stop: int):
         try:
             return self._read(start, stop)
-        finally:  # or what is wrong would be told, and not why
+        finally:  # a changed file is the reason of an error in its values
             self.verify()
 
     def _read(self, start: int, stop: int):
-        # Copies: what is looked at is to stay so, whatever happens to the files.
+        # Copies: what was checked must not change with the files.
         indptr = np.array(self._indptr.read(start, stop + 1))
         n_values = self._data.n_rows
         begin, end = check_ends(indptr, start, n_values, self.where, self.todo)
@@ -97,11 +97,8 @@ class CsrStore(SparseStore):
 
     def for_run(self, read_mode: str) -> "CsrStore":
         store = copy(self)
-        store._data, store._indices = (
-            self._data.for_run(read_mode),
-            self._indices.for_run(read_mode),
-        )
-        store._indptr = self._indptr.for_run(read_mode)
+        parts = [part.for_run(read_mode) for part in self._parts]
+        store._data, store._indices, store._indptr = parts
         return store
 
     def keep_open(self) -> None:

@@ -1,4 +1,8 @@
-"""Rows of a file by its address: mapped only while somebody holds a view of it."""
+"""Rows at an offset of a file, which is mapped only while a view of it is in use.
+
+The map is whole, and known here by a weak reference: a loop over chunks uses one map,
+nothing stays open after it, and Windows can delete the file.
+"""
 
 import errno
 import mmap
@@ -39,28 +43,29 @@ from skmmap.formats.shared.strides import (
 )
 from skmmap.rows import Store
 
-# Pages that a map shows are resident until so many bytes have been read beyond them.
-WINDOW_NBYTES = 2**25  # of which the half is let go of at a time
-_COMPARED = 10  # rows of a map that is given, with its file
-# Rows that are written to private pages are noted by blocks of so many bytes.
+# Pages of a map count as memory of the process. They are released when so many bytes
+# have been read beyond them, half of that at a time.
+WINDOW_NBYTES = 2**25
+_COMPARED = 10  # rows of a given map are compared with its file
+# Which rows were written to private pages is noted in blocks of so many bytes.
 _NOTED_NBYTES = 2**14
 
 
 class MapStore(Store):
-    """Rows of a file, which is mapped only while somebody holds a view of it.
+    """Rows in a file: its path, and their offset, shape, type and strides.
 
-    The address is all that is kept and pickled: path, offset, shape, type, strides.
-    ``read_mode`` says whether rows are views of the map, are read into memory ("buffer"), or
-    are read and leave nothing in the system's cache ("uncached").
+    That is all that is kept and pickled. By ``read_mode`` rows are views of a map
+    ("map"), are read into memory ("buffer"), or are read and then dropped from the page
+    cache ("uncached").
     """
 
     read_mode = "map"
     _file: FileState | None = None  # of the file that is mapped
-    # What the file was when a run began, or these rows were pickled: nobody is to have
-    # written to it since.
+    # The file as it was when a run began, or when these rows were pickled. Writing to
+    # it afterwards is an error.
     _run: Identity | None = None
-    # Where rows have been let go of; what was read ahead is looked at afterwards, and
-    # let go of the next times.
+    # Rows up to which pages were released the last times: pages that were brought by
+    # readahead are accessed later, and released one window later.
     _lows = (0, 0, 0)
 
     def __init__(
@@ -69,19 +74,20 @@ class MapStore(Store):
         self.path = Path(os.path.abspath(path))
         self.dtype, self.shape, self.mode = np.dtype(dtype), tuple(shape), mode
         self.offset, self.order, self._closed = offset, order, False
-        self._header = header  # what the file begins with, unless it was replaced
+        # Workers map the file much later: another header then means another array.
+        self._header = header
         self._strides = find_strides(self.shape, self.dtype.itemsize, order)
         self._is_plain = self._find_plain()
         self._held, self._ref = None, _nothing
         self._opened = Identity.read([self.path], is_writer=mode == "r+")
-        self._written = set()  # blocks of rows, to private pages
+        self._written = set()  # blocks of rows, in private pages
         if mode == "c":
-            # What is written to private pages is nowhere else.
+            # What is written to private pages of a map is lost when it is closed.
             self.keep_open()
 
     @classmethod
     def of(cls, array: np.ndarray, mode: str) -> "MapStore | None":
-        """Return the store of a view of a map, None if its file cannot be named."""
+        """Return the store of a view of a map, None if its file is not known."""
         memmap = find_memmap(array)
         path = getattr(memmap, "filename", None)
         if path is None or memmap.mode == "c" or not os.path.exists(path):
@@ -93,12 +99,16 @@ class MapStore(Store):
         store._is_plain = store._find_plain()
         if memmap.mode != "r":
             store._opened = replace(store._opened, is_writer=True)
-        # The offset of a view is its parent's: only the addresses tell.
+        # The attribute `offset` of a view is that of its parent, so it is computed from
+        # their addresses in memory.
         store.offset = memmap.offset + find_address(array) - find_address(memmap)
         return store if store.shows(array) else None
 
     def shows(self, array: np.ndarray) -> bool:
-        """Whether the file is the one of the map, as far as a few rows tell."""
+        """Whether the file is the one of the map, judged by a few rows.
+
+        After ``os.replace`` the path of a map is that of another file.
+        """
         try:
             rows = np.linspace(0, len(array) - 1, _COMPARED).astype(int).tolist()
             ends = [(row, row + 1) for row in sorted(set(rows))]
@@ -127,7 +137,7 @@ class MapStore(Store):
 
     @property
     def rows(self) -> np.ndarray:
-        """All rows, as a view of the map that nobody can write through."""
+        """All rows, as a read-only view of the map."""
         self._check_open()
         rows = self._ref()
         if rows is None:
@@ -135,7 +145,8 @@ class MapStore(Store):
             rows = self._view(memmap)
             rows.flags.writeable = False
             self._lows = 0, 0, 0
-            # NumPy makes it the base of its views, so it lives as long as they do.
+            # NumPy makes it the base of its views, so it lives as long as they do. The
+            # map is read-only too: the flag of an array can be set back.
             self._ref = weakref.ref(rows)
         return rows
 
@@ -144,7 +155,7 @@ class MapStore(Store):
         return self.mode != "c"
 
     def find_disk_nbytes(self) -> int:
-        low, high = self._extent  # of windows, the same bytes are in several rows
+        low, high = self._extent  # rows of a sliding window share their bytes
         return min(self.nbytes, high - low)
 
     @property
@@ -163,9 +174,9 @@ class MapStore(Store):
 
     def for_run(self, read_mode: str) -> "MapStore":
         self._check_open()
-        store = object.__new__(MapStore)  # copy() would make one for another process
+        store = object.__new__(MapStore)  # copy() would go through __getstate__
         vars(store).update(vars(self))
-        # Other layouts are for the map to unravel; private pages are nowhere else.
+        # Other layouts need the strides of a map; private pages are in the map only.
         store.read_mode = read_mode if self._is_plain and self.mode != "c" else "map"
         is_mapped = (
             store.read_mode == "map" == self.read_mode and self._ref() is not None
@@ -178,7 +189,7 @@ class MapStore(Store):
         return store
 
     def _begin(self) -> Identity:
-        """Return what the file is now, which it has to stay."""
+        """Return the identity of the file now, which must not change in the run."""
         return self._opened.read_again()
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -196,7 +207,10 @@ class MapStore(Store):
         return self.rows[start:stop] if self.read_mode == "map" else None
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
-        """Read from the file; whatever happens to it, the process survives."""
+        """Read from the file: if it is truncated meanwhile, that is an error, no crash.
+
+        It is opened for each piece: nothing stays open, and threads share nothing.
+        """
         if self.read_mode == "map" or not out.flags.c_contiguous:
             super().read_into(start, stop, out)
             return
@@ -218,11 +232,11 @@ class MapStore(Store):
                 leave_cache(file.fileno(), begin, done, is_last=stop == self.n_rows)
 
     def check(self, start: int, stop: int) -> None:
-        """Raise if the file has been cut: looking at the map would kill the process."""
+        """Raise if the file was truncated: accessing the map would crash (SIGBUS)."""
         memmap = find_memmap(self._ref())
         if memmap is None or not self.row_nbytes:
             return
-        # Of the file that is mapped, whatever has its name by now.
+        # The size of the mapped file: another one may have its name by now.
         size = memmap._mmap.size()
         if size < self._find_end(stop):
             self._raise_truncated(size, start, stop)
@@ -231,7 +245,7 @@ class MapStore(Store):
         if self._run is None or self.read_mode != "map" or self._ref() is None:
             return
         now = read_state(self.path)
-        # A map shows the file that is mapped, when another one has its name.
+        # A replaced file can still be read through its map.
         if now is not None and now.is_file(self._file):
             self._check_state(now, self._header, 0, self.n_rows)
 
@@ -248,19 +262,16 @@ class MapStore(Store):
         )
 
     def _release_behind(self, start: int) -> None:
-        """Unmap pages well behind these rows; they stay in the page cache.
-
-        They would count as the process's memory up to the size of the file.
-        """
+        """Release pages well behind these rows; they stay in the page cache."""
         low, *lows = self._lows
         behind = (start - lows[-1]) * self.row_extent
-        # Threads look a little back and forth, which is no reason.
+        # Several threads read a little back and forth.
         if abs(behind) < WINDOW_NBYTES // 2 or not CAN_RELEASE_PAGES:
             return
         # MADV_DONTNEED on a copy-on-write map throws away what was written to it.
         if self.mode != "c":
             is_ahead = behind > 0 and self._is_plain
-            # The last half of the window stays: somebody may still look at it.
+            # The last half of the window stays: it may still be in use.
             pages = (low, lows[-1]) if is_ahead else None
             release_pages(*self._find_pages(pages))
         self._lows = (*lows, start) if behind > 0 else (start,) * 3
@@ -282,7 +293,7 @@ class MapStore(Store):
         error = populate_pages(*self._find_pages((start, stop)))
         if error:
             self.check(start, stop)
-        if error == errno.EFAULT:  # where accessing it crashes the process (SIGBUS)
+        if error == errno.EFAULT:  # to access them would crash the process (SIGBUS)
             raise OSError(
                 errno.EIO,
                 f"{describe_rows(start, stop)} cannot be brought to memory",
@@ -295,7 +306,7 @@ class MapStore(Store):
         held = self.rows if self.read_mode == "map" else None
         if held is None or not held.flags.c_contiguous:
             return super().take(rows)
-        # A map reads what is touched: blocks would add nothing but calls.
+        # A map reads only the pages that are accessed: blocks would only add calls.
         out = allocate((len(rows), *self.shape[1:]), self.dtype, BUFFER)
         window = max(1, WINDOW_NBYTES // max(1, self.row_extent))
         cuts = np.flatnonzero(np.diff(rows // window)) + 1
@@ -314,7 +325,7 @@ class MapStore(Store):
                 "open_rows(path, mode='r+') writes to the file, mode='c' to a copy in "
                 "memory."
             )
-        # Only for this: what is read is mapped so that nobody can write to the file.
+        # A map for writing exists only here.
         memmap = self.rows.base if self.mode == "c" else self._open("r+")[0]
         self._view(memmap)[rows] = values
         if self.mode == "c":
@@ -349,9 +360,9 @@ class MapStore(Store):
         return np.ndarray(self.shape, self.dtype, memmap, -low, self._strides)
 
     def _open(self, mode: str) -> tuple[np.ndarray, FileState]:
-        """Return a map of the rows' bytes, and what the system says of the file."""
+        """Return a map of the rows' bytes, and the state of the file."""
         low, high = self._extent
-        # By text: NumPy names a map by nothing else.
+        # A str: NumPy keeps the name of no other kind of path.
         path = str(self.path)
         with counting_files(path):
             return self._map(path, mode, low, high)
@@ -366,11 +377,11 @@ class MapStore(Store):
                 with explaining(high - low, (f"a map of {path}", MAP_TODO)):
                     return np.memmap(file, np.uint8, mode, start, shape), state
             except ValueError:
-                self._check_file(file, self.offset + high)  # it was cut since
+                self._check_file(file, self.offset + high)  # truncated just now
                 raise
 
     def _check_file(self, file, needed: int) -> FileState:
-        """Return what the system says of an open file that is as it was, or raise."""
+        """Return the state of an open file if it has not changed, or raise."""
         header, state = file.read(len(self._header)), read_open_state(file)
         file.seek(0)
         if state.nbytes < needed and state.is_file(self._find_state()):
@@ -383,7 +394,7 @@ class MapStore(Store):
         return state
 
     def _check_state(self, state, header: bytes, start=0, stop=None) -> None:
-        """Raise unless a file is what it was when it was opened, or a run began."""
+        """Raise if a file has changed since it was opened, or since a run began."""
         is_file = state.is_file(self._find_state())
         if is_file and stop is not None and state.nbytes < self._find_end(stop):
             self._raise_truncated(state.nbytes, start, stop)
@@ -400,14 +411,9 @@ class MapStore(Store):
     def __getstate__(self):
         run = self._run or self._begin()
         state = {"_held": None, "_ref": _nothing, "_file": None, "_written": set()}
-        # As it was before it was read: the same rows are the same pickle. When it was
-        # written is for joblib.Memory too, which asks the pickle if data are new.
-        state |= {
-            "_lows": (0, 0, 0),
-            "read_mode": self.read_mode,
-            "_opened": run,
-            "_run": run,
-        }
+        # As before the first read: joblib.Memory compares pickles, so the same rows
+        # must give the same one, and files that were written to another one.
+        state |= {"_lows": (0, 0, 0), "_opened": run, "_run": run}
         if self.mode == "c":
             state["_sent"] = [*self._iter_written()]
         return vars(self) | state

@@ -1,7 +1,8 @@
 """What slices of third-party objects return: checked, and without masks.
 
-The slices count, not what a container says of itself: that type can be the stored one,
-before values are scaled or made unsigned, and missing values can be under a mask.
+The type is that of the first slice, and a later slice that it cannot hold is an error.
+What an object says of itself can be the stored type, before values are scaled or made
+unsigned (netCDF4 says int16 for slices of uint16 or float64), or what dask was told.
 """
 
 from math import prod
