@@ -1,4 +1,4 @@
-"""What a list is: shards, which are sources each, or rows."""
+"""Whether a list is shards, which are sources each, or rows."""
 
 import os
 
@@ -22,9 +22,9 @@ from skmmap.rows import (
 def is_shards(value, *, is_text: bool) -> bool:
     """Whether ``value`` is a list of sources, rather than of rows.
 
-    Paths, maps, `Rows` and containers are sources. Texts are where all of them name
-    files of rows: a list of labels or of sentences does not. Where ``is_text`` is
-    False, there is no other meaning of a text than a path.
+    Paths, maps, `Rows` and containers are sources. Texts are paths if all of them name
+    files of rows: lists of labels and of sentences are lists of texts too. Without
+    ``is_text``, a text can only be a path.
     """
     if not isinstance(value, list | tuple) or not len(value):
         return False

@@ -28,7 +28,7 @@ class _ParquetFile:
 
     def __init__(self, path):
         parquet = import_arrow("pyarrow.parquet", path)
-        # By a path, a file that is refused stays open as long as its error lives.
+        # Given a path, pyarrow keeps a file that it refuses open as long as the error.
         self._source = import_arrow("pyarrow", path).OSFile(str(path))
         try:
             self._file = parquet.ParquetFile(self._source)
@@ -44,7 +44,7 @@ class _ParquetFile:
         return [group.num_rows for group in self._groups]
 
     def find_nulls(self, names) -> set:
-        """Return the columns that have nulls, as far as the file says."""
+        """Return the columns that have nulls according to the file's statistics."""
         chosen = self._find_leaves(names)
         return {
             n for j, n in chosen if any(_has_null(g.column(j)) for g in self._groups)
@@ -57,7 +57,7 @@ class _ParquetFile:
         return sum(g.column(j).total_compressed_size for g in groups for j in leaves)
 
     def _find_leaves(self, names) -> list[tuple]:
-        """Return the numbers of stored columns, each with the name that it is of."""
+        """Return the numbers of leaf columns, each with the name of its column."""
         schema, names = self._metadata.schema, set(names)
         paths = [schema.column(number).path for number in range(len(schema))]
         return [
@@ -73,7 +73,7 @@ class _ParquetFile:
 
 
 def _list_tops(path: str) -> set:
-    """Return what a stored column may be of: values in lists lie below its name."""
+    """Return the columns that a leaf may belong to: lists add parts to its path."""
     parts = path.split(".")
     return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
@@ -108,7 +108,7 @@ class _IpcFile:
         return all(start <= b.address < start + size or not b.size for b in buffers)
 
     def _open(self, source, names, is_mapped: bool):
-        # Of what is not compressed, choosing fields would make a copy.
+        # Selecting fields would copy buffers that are not compressed.
         fields = [] if is_mapped else [self.schema.names.index(name) for name in names]
         options = self._arrow.IpcReadOptions(included_fields=fields)
         return self._arrow.open_file(source, options=options)
@@ -122,14 +122,14 @@ class _IpcFile:
         return [batch.num_rows for batch in self._iter_batches(names[:1])]
 
     def find_nulls(self, names) -> set:
-        """Return the columns whose nulls make a difference to their type."""
+        """Return the columns with nulls, if these change their type."""
         types = {n: to_value_type(self.schema.field(n).type) for n in names}
         names = [n for n in names if find_dtype(types[n], 0) != find_dtype(types[n], 1)]
         batches = self._iter_batches(names) if names else ()
         return {n for b in batches for n in names if b.column(n).null_count}
 
     def find_nbytes(self, names) -> int:
-        """Return the bytes of the file, which does not say them of each column."""
+        """Return the bytes of the file: those of a single column are not known."""
         return self._map.size()
 
     def read(self, number: int, names, is_mapped: bool):

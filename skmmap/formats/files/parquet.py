@@ -107,7 +107,7 @@ class ParquetStore(ArrowStore):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
         self._forget()
-        # Nothing of such a file is changed in place: whoever writes it, writes it anew.
+        # Such a file cannot be changed in place, only written as a whole.
         self._opened = self._run = Identity.read(self.paths).read_again()
         self._describe(check_schemas(self.paths, columns), columns)
         self._last = None
@@ -120,9 +120,9 @@ class ParquetStore(ArrowStore):
         return f"{name}:{self.columns}" if isinstance(self.columns, str) else name
 
     def _forget(self) -> None:
-        """Drop what can be read again."""
+        """Forget what can be read again."""
         self._groups = self._stops = self._last = None
-        self._used = set()  # files of which something was read since they were checked
+        self._used = set()  # files that were read since they were last checked
 
     def _find_rows(self):
         groups, counts, nulls, nbytes, schemas = [], [0], set(), 0, []
@@ -173,17 +173,17 @@ class ParquetStore(ArrowStore):
                 yield group.slice(begin - low, end - begin), begin
 
     def _read_group(self, number: int):
-        """Return a row group, the last one without decoding it again."""
+        """Return a row group; the last one is kept."""
         last = self._last
         if last is not None and last[0] == number:
             return last[1]
-        # Else there are two of them in memory while the second is decoded.
+        # First, or two of them are in memory while the second is decoded.
         last = self._last = None
         path, inside, is_mapped = self._groups[number]
         with open_arrow(path) as file:
             group = file.read(inside, self._names, is_mapped)
         self._used.add(path)
-        if not is_mapped:  # a view keeps the file mapped, and costs nothing to make
+        if not is_mapped:  # a view costs nothing, and would keep the file mapped
             self._last = number, group
         return group
 

@@ -14,7 +14,7 @@ from skmmap.formats.shared import (
 )
 
 _BLOCK_NBYTES = 2**22
-# A block of whole chunks may take this much; wider ones are decoded in pieces.
+# A block of whole chunks takes so many bytes at most; wider chunks are read in pieces.
 _WIDEST_NBYTES = 2**26
 
 
@@ -36,13 +36,13 @@ class ChunkStore(ContainerStore):
         if self._chunk_rows == 1:
             yield from super()._iter_blocks(rows)
             return
-        # Whatever lies between two rows of a chunk is decoded with them anyway.
+        # All rows of a chunk are decoded together, needed or not.
         blocks, chunks = rows // self.block_rows, rows // self._chunk_rows
         cuts = np.flatnonzero((np.diff(chunks) > 1) | (np.diff(blocks) != 0)) + 1
         yield from cut_blocks(rows, cuts)
 
     def _describe(self, array) -> None:
-        """Take over what is known of ``array``, an HDF5 dataset or a zarr array."""
+        """Set shape and type from ``array``, an HDF5 dataset or a zarr array."""
         if not array.shape:
             raise ValueError(f"{self.where!r} has no rows: its shape is {array.shape}.")
         if array.dtype.hasobject:
@@ -57,8 +57,8 @@ class ChunkStore(ContainerStore):
         return super()._settle(rows, start, stop)
 
     def set_fills(self, array) -> None:
-        """Take over what stands for missing values in a file that was named."""
-        if fills := find_fills(array, self.where):  # without any, rows hash alike
+        """Set the values that stand for missing ones, of a file given by its path."""
+        if fills := find_fills(array, self.where):  # without any, pickles stay the same
             self.fills = fills
 
     def _check_same(self, array):
@@ -78,9 +78,9 @@ _OBJECTS = (
 
 
 def find_kind(array) -> tuple[tuple, np.dtype]:
-    """Return shape and type of what slices of an HDF5 dataset or zarr array are.
+    """Return the shape and type that slices of an HDF5 dataset or zarr array have.
 
-    HDF5 has types that are arrays, which NumPy makes dimensions of.
+    NumPy makes dimensions of HDF5's array types.
     """
     dtype = to_plain(array.dtype)
     inside = np.empty(0, dtype) if dtype.subdtype else None

@@ -1,4 +1,4 @@
-"""What is in HDF5 files and zarr groups: arrays, and CSR matrices of three arrays."""
+"""Arrays in HDF5 files and zarr groups, and CSR matrices of three arrays each."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ _LISTED = 10
 
 
 def find_array(group, key, where: str):
-    """Return what has this name in a file or group, or the only thing there is.
+    """Return the node of this name in a file or group, or the only one there is.
 
     That is an array, or a group that holds a sparse matrix; one in another file, to
     which a link leads, if there is none in the file itself.
@@ -25,7 +25,7 @@ def find_array(group, key, where: str):
 
 
 def find_named(group, key, where: str) -> tuple:
-    """Return the same with its full name, by which links lead to it.
+    """Return the same node after its full name, which links lead to.
 
     What it calls itself is its name in the file in which it lies.
     """

@@ -1,4 +1,4 @@
-"""What attributes say of the values in HDF5 files and zarr arrays: the CF conventions.
+"""Attributes that change or hide values in HDF5 and zarr: the CF conventions.
 
 h5py and zarr return what is stored. netCDF4, xarray and HDF-EOS know more of it:
 https://cfconventions.org/cf-conventions/cf-conventions.html#missing-data.
@@ -11,7 +11,7 @@ import numpy as np
 
 _CHANGES = "scale_factor", "add_offset", "_Unsigned"
 _MISSING = "_FillValue", "missing_value"
-# What netCDF writes where nothing is, without an attribute that says so:
+# Fill values that netCDF writes without an attribute that names them:
 # https://docs.unidata.ucar.edu/netcdf-c/current/netcdf_8h.html. Those of bytes are
 # left out: images have all values (github.com/Unidata/netcdf4-python/issues/209).
 _DEFAULTS = {
@@ -82,7 +82,7 @@ def _decode(value, dtype: np.dtype):
 
 
 def _find_default(array):
-    """Return the value of netCDF's own, if the file is one of netCDF's."""
+    """Return the default fill value of netCDF, None in files of other programs."""
     is_netcdf = "_NCProperties" in getattr(array, "file", array).attrs
     default = _DEFAULTS.get(array.dtype.str[1:]) if is_netcdf else None
     if default is None or "_FillValue" in array.attrs:

@@ -1,9 +1,9 @@
-"""Filters of HDF5 and codecs of zarr, which a worker has to be given as well."""
+"""Filters of HDF5 and codecs of zarr, which have to be registered in workers too."""
 
 from contextlib import suppress
 from importlib import import_module
 
-# They register filters when they are imported, and nobody else imports them in workers.
+# These register filters when they are imported, which nothing else does in workers.
 _PLUGINS = "hdf5plugin", "bitshuffle.h5"
 _OWN = "zarr", "numcodecs"  # whose codecs are there wherever zarr is
 
@@ -15,11 +15,11 @@ def list_plugin_paths() -> list[bytes]:
 
 
 def read_dataset(dataset, start: int, stop: int, paths, where: str):
-    """Return rows of a dataset; ``paths`` are those of who has sent its address."""
+    """Return rows of a dataset; ``paths`` are plugin folders of the sending process."""
     try:
         return dataset[start:stop]
     except OSError as error:
-        # Not before: a chunk that a filter would not have made smaller needs none.
+        # Only now: a chunk that a filter did not make smaller is stored without it.
         if not find_missing(dataset):
             raise
         _load_filters(paths)
@@ -33,7 +33,7 @@ def read_dataset(dataset, start: int, stop: int, paths, where: str):
 
 
 def find_missing(dataset) -> list[str]:
-    """Return the filters of a dataset that are not there, by name and number."""
+    """Return the filters of a dataset that are not available, by name and number."""
     filters = dataset.id.get_create_plist()
     known = [filters.get_filter(i) for i in range(filters.get_nfilters())]
     is_there = import_module("h5py").h5z.filter_avail
@@ -46,7 +46,7 @@ def _say_filter(code: int, name: bytes) -> str:
 
 
 def _load_filters(paths) -> None:
-    """Bring the filters that are installed, or lie in folders that others know."""
+    """Register the filters that are installed, or lie in one of the folders."""
     known = list_plugin_paths()
     for path in paths:
         if path not in known:
@@ -57,7 +57,7 @@ def _load_filters(paths) -> None:
 
 
 def find_codecs(array) -> list[tuple]:
-    """Return name, class and format of the codecs of an array that zarr has not."""
+    """Return name, class and zarr format of the codecs that are not zarr's own."""
     metadata = array.metadata
     if metadata.zarr_format == 2:
         codecs = [*(metadata.filters or ()), metadata.compressor]
@@ -69,7 +69,7 @@ def find_codecs(array) -> list[tuple]:
 
 
 def _iter_codecs(codecs):
-    """Yield codecs, and those inside of the shards."""
+    """Yield codecs, those inside of shards included."""
     for codec in codecs:
         yield codec
         yield from _iter_codecs(getattr(codec, "codecs", ()))
@@ -77,7 +77,7 @@ def _iter_codecs(codecs):
 
 
 def register_codecs(codecs) -> None:
-    """Make known here what `find_codecs` has found elsewhere."""
+    """Register the codecs that `find_codecs` found in another process."""
     for name, codec, zarr_format in codecs:
         if zarr_format == 2:
             import_module("numcodecs").register_codec(codec, name)
@@ -86,7 +86,7 @@ def register_codecs(codecs) -> None:
 
 
 def check_codec(error: ValueError, where: str) -> None:
-    """Raise for a codec that zarr does not know, by which ``error`` came."""
+    """Raise with a better message if ``error`` is about a codec that is missing."""
     if type(error).__name__ == "UnknownCodecError":
         name = str(error).partition(":")[2].strip(" '")
         raise ValueError(

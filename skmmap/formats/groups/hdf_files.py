@@ -1,4 +1,4 @@
-"""In which files the values of an HDF5 dataset lie."""
+"""Files that hold the values of an HDF5 dataset: external, virtual, and its own."""
 
 import os
 from contextlib import suppress
@@ -24,7 +24,7 @@ def find_address(dataset) -> tuple[Path, str | None]:
     """Return the file of an open dataset, and its name there."""
     file, name = dataset.file, dataset.name
     if name is not None and file.get(name) != dataset:
-        # Behind a link from another file, it is the name that the link has there.
+        # Of a dataset behind an external link, `name` is that of the link's file.
         name = file.visititems(lambda n, node: f"/{n}" if node == dataset else None)
     return Path(os.path.abspath(str(file.filename))), name
 
@@ -35,25 +35,25 @@ def is_at(file, path) -> bool:
     That may be another one by now, or a namesake: HDF5 keeps a name that is relative to
     the folder which was the working directory when the file was opened.
     """
-    if file.driver == "core":  # in memory, where it may bear any name
+    if file.driver == "core":  # in memory, under any name
         return False
-    if file.driver != "sec2":  # of others, the handle is no descriptor
+    if file.driver != "sec2":  # the handle of other drivers is no file descriptor
         return os.path.isfile(path)
     try:
         return os.path.samestat(os.fstat(file.id.get_vfd_handle()), os.stat(path))
-    except OSError:  # nobody can say
+    except OSError:
         return False
 
 
 class Raw(NamedTuple):
-    """Values in a file of their own, of which HDF5 makes zeros where it ends early."""
+    """An external raw file; HDF5 reads zeros where it is too short."""
 
     path: str
     n_bytes: int
-    owner: str  # whose they are
+    owner: str  # the dataset, in words
 
     def check(self) -> None:
-        """Raise if the file, which may be away, has fewer bytes."""
+        """Raise if the file exists and is too short."""
         with suppress(FileNotFoundError, NotADirectoryError):
             size = check_regular(self.path).st_size
             if size < self.n_bytes:
@@ -65,7 +65,7 @@ class Raw(NamedTuple):
 
 
 class Layout:
-    """The files in which the values of a dataset lie, at the end of all references.
+    """The files with the values of a dataset, all references followed.
 
     ``near`` are those that it names itself, its own first; ``paths`` are all.
     """
@@ -89,7 +89,7 @@ class Layout:
         return self._is_fixed and not any(map(os.path.exists, self._passed))
 
     def check(self) -> None:
-        """Raise for what HDF5 would wait for, or read as zeros."""
+        """Raise for files that HDF5 would wait for (pipes), or read zeros from."""
         for path in self.paths:
             with suppress(FileNotFoundError, NotADirectoryError):
                 check_regular(path)
@@ -107,7 +107,7 @@ class Layout:
                     self._open(place, source, dataset)
 
     def _open(self, place: str, source: tuple, dataset) -> None:
-        """Go on with what a virtual dataset has of one file."""
+        """Follow what a virtual dataset takes from one file."""
         if source[0] == ".":
             self._walk_inside(dataset.file, source, dataset)
         elif not os.path.exists(place):
@@ -130,7 +130,7 @@ class Layout:
 
 
 class Named:
-    """The files that an open dataset names itself, and what it has of them.
+    """The files that an open dataset refers to directly.
 
     ``parts`` are where HDF5 finds them, ``passed`` where it looked before.
     """
@@ -149,7 +149,7 @@ class Named:
 
     @property
     def is_series(self) -> bool:
-        """Whether there can be more files at any time."""
+        """Whether more files may appear: names with %b are numbered."""
         return any("%b" in name for name in self.parts)
 
     @property
@@ -203,7 +203,7 @@ def _list_series(file, name: str) -> list[str]:
 
 
 def _check_filled(dataset, missing: str) -> None:
-    """Raise unless a fill value was named for what is missing."""
+    """Raise for missing rows unless the dataset sets a fill value."""
     named = import_module("h5py").h5d.FILL_VALUE_USER_DEFINED
     if dataset.id.get_create_plist().fill_value_defined() != named:
         raise ValueError(

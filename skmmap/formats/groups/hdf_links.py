@@ -1,4 +1,4 @@
-"""Links in HDF5 files: where they lead, before HDF5 follows them."""
+"""Links in HDF5 files: their targets are checked before HDF5 opens them."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ _MOST_LINKS = 16  # that HDF5 follows on the way to a name
 
 
 def list_folders(file, prefixes=()) -> list[str]:
-    """Return where HDF5 looks for files that are named in another one, in its order.
+    """Return the folders in which HDF5 looks for a file that another one names.
 
     It is that of https://support.hdfgroup.org/documentation/hdf5/latest/
     group___h5_l.html, "H5Lcreate_external", and of virtual datasets too.
@@ -24,7 +24,7 @@ def list_folders(file, prefixes=()) -> list[str]:
 
 
 def list_places(name: str, folders: list[str]) -> list[str]:
-    """Return the places in these folders, behind the one that is named in full."""
+    """Return the candidate paths of a name: itself if absolute, then in each folder."""
     first = [name] if os.path.isabs(name) else []
     name = os.path.basename(name) if first else name
     places = (*first, *(os.path.join(at, name) for at in folders))
@@ -32,7 +32,7 @@ def list_places(name: str, folders: list[str]) -> list[str]:
 
 
 def find_place(places: list[str]) -> str:
-    """Return the first place where something is, if that is a regular file.
+    """Return the first path that exists, if that is a regular file.
 
     HDF5 opens nothing after it, and would wait for a pipe.
     """
@@ -43,7 +43,7 @@ def find_place(places: list[str]) -> str:
 
 
 def follow_links(group, name: str, left=None) -> list[str]:
-    """Return the files that links lead to on the way to a name, if all are regular.
+    """Return the files of the links on the way to a name, if all are regular.
 
     ``left`` has an item for each link that HDF5 would still follow.
     """
@@ -62,7 +62,7 @@ def follow_links(group, name: str, left=None) -> list[str]:
 
 def _get_link(group, part: str):
     """Return the soft or external link of this name, None if it is another thing."""
-    with suppress(TypeError):  # a link of a kind that h5py does not know
+    with suppress(TypeError):  # a user-defined link
         link = group.get(part, getlink=True)
         return link if hasattr(link, "path") else None
 
@@ -80,16 +80,16 @@ def _follow(group, link, left) -> list[str]:
 
 @contextmanager
 def _leading_nowhere():
-    """Go on where a link leads to nothing that HDF5 can open."""
+    """Ignore a link to something that HDF5 cannot open."""
     try:
         yield
     except (KeyError, OSError, RuntimeError) as error:
         if getattr(error, "errno", None) in (errno.EMFILE, errno.ENFILE):
-            raise  # it may lead to something
+            raise  # too many open files: it may well be there
 
 
 def open_from(file, place: str):
-    """Open a file to which another one leads, as HDF5 does: by the other one's flags.
+    """Open the target of a link as HDF5 does: with the flags of the linking file.
 
     One that is being written is opened by ``swmr=True`` only.
     """
@@ -99,7 +99,7 @@ def open_from(file, place: str):
 
 
 def get_node(group, name: str):
-    """Return what has this name in a group of HDF5 or zarr, None if nothing has."""
+    """Return the node of this name in an HDF5 or zarr group, None if there is none."""
     if hasattr(group, "visititems"):
         follow_links(group, name)
     return group.get(name)
@@ -116,7 +116,7 @@ def list_nodes(group, describe=None) -> list[tuple]:
 
 
 class _Nodes:
-    """What is in a group; another file is open only while it is looked into."""
+    """The nodes of a group; other files are open only while they are visited."""
 
     def __init__(self, group, describe):
         self._describe, self._links = describe, deque()
@@ -134,7 +134,7 @@ class _Nodes:
             return
         number, at = _find_number(node)
         is_own = number == self._own
-        # Of a file that was closed meanwhile the number is another one.
+        # After a file was closed and opened, its number is another one.
         file = None if is_own else os.path.realpath(node.file.filename)
         address = file, at
         if address not in self.found:
@@ -151,6 +151,6 @@ class _Nodes:
 
 
 def _find_number(node) -> tuple[int, int]:
-    """Return which of the open files an object is in, and where in it."""
+    """Return the number of the open file of an object, and its address there."""
     info = import_module("h5py").h5o.get_info(node.id)
     return info.fileno, info.addr

@@ -1,4 +1,4 @@
-"""In which files a zarr array lies, and whether these are what they were."""
+"""Files of a zarr array, and whether they have changed."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from skmmap.disk import (
     read_state,
 )
 
-_MOST_FILES = 10_000  # that are asked for their sizes
+_MOST_FILES = 10_000  # whose sizes are added up
 _NAMES = "zarr.json", ".zarray", ".zgroup"
 _CHECKED = *_NAMES, ".zattrs", ".zmetadata"
 _METADATA = "zarr.json", ".zarray"
@@ -22,13 +22,13 @@ _NOTES = *_METADATA, ".zattrs", ".zmetadata"
 
 
 class Metadata:
-    """What says how the values in a folder are stored, read when it is a new file."""
+    """The metadata of an array in a folder, read again if the file has changed."""
 
     def __init__(self, folder: str):
         self._folder, self._state, self._said = folder, None, None
 
     def read(self) -> str | None:
-        """Return all of it but what somebody noted, None if there is none."""
+        """Return it without attributes, None if there is none."""
         paths = (os.path.join(self._folder, name) for name in _METADATA)
         found = ((path, state) for path in paths if (state := read_state(path)))
         path, state = next(found, (None, None))
@@ -45,16 +45,15 @@ class Metadata:
 
 
 def read_folder(folder: str) -> int:
-    """Return a number that tells the files in a folder from any others.
+    """Return a digest of paths, sizes and times of all files in a folder.
 
-    It takes a look at each of them, which is little beside reading them, and nothing is
-    kept of any.
+    It calls ``stat`` on each of them, which is cheap compared with reading them.
     """
     total, newest = 0, None
     for path, status in _iter_files(folder):
         said = path, status.st_ino, status.st_size, status.st_mtime_ns
         digest = hashlib.blake2b(repr(said).encode(), digest_size=16).digest()
-        total = (total + int.from_bytes(digest)) % 2**128  # in whatever order they come
+        total = (total + int.from_bytes(digest)) % 2**128  # in any order
         if newest is None or status.st_mtime_ns > newest[0]:
             newest = status.st_mtime_ns, path
     if newest is not None and await_tick(newest[1]):
@@ -79,7 +78,7 @@ def check_chunks(array, folder: str, start: int, stop: int) -> None:
     starts = (start // sizes[0], *(0 for _ in ends[1:]))
     places = (range(i, -(-n // k)) for i, n, k in zip(starts, ends, sizes, strict=True))
     for place in product(*places):
-        with suppress(FileNotFoundError):  # all of it are fill values
+        with suppress(FileNotFoundError):  # a chunk of fill values is not stored
             check_regular(os.path.join(folder, array.metadata.encode_chunk_key(place)))
 
 

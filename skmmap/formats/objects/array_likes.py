@@ -43,7 +43,7 @@ def make_array(source, name: str) -> Store:
 def _to_array(source, name: str) -> np.ndarray:
     try:
         return np.asarray(source)
-    except ValueError as error:  # which says nothing of what was given
+    except ValueError as error:  # NumPy's message does not name the argument
         raise ValueError(
             f"{name} is of the type {type(source).__name__}, which does not become an "
             f"array: {str(error).rstrip('.')}. Give what holds its rows: an array, a "
@@ -52,11 +52,11 @@ def _to_array(source, name: str) -> np.ndarray:
 
 
 def check_loaded(value, name: str) -> None:
-    """Raise for what NumPy would load whole, without a word.
+    """Raise for an object that NumPy would silently load whole.
 
-    Of an object that has nothing but ``__array__`` the values are in memory, as in
-    scikit-learn's own checks. One with slices, columns or a computation has them where
-    nobody knows, and without a shape nobody can read them by slices.
+    An object with ``__array__`` alone has its values in memory, as in scikit-learn's
+    own checks. One with slices, columns or a computation may have them anywhere, and
+    cannot be read by slices without a shape.
     """
     is_lazy = any(hasattr(value, method) for method in _COMPUTES)
     is_hidden = any(hasattr(value, part) for part in ("__getitem__", "columns"))

@@ -85,7 +85,7 @@ class LazyStore(UnknownStore):
         return None if self.on_disk else 0
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        if start >= stop:  # which not every container has slices for
+        if start >= stop:  # not every container has empty slices
             return np.empty((0, *self.shape[1:]), self.dtype)
         rows = self._take(self.rows[start:stop], start, stop)
         check_type(self, rows.dtype, start, stop)

@@ -1,4 +1,4 @@
-"""Rows of objects that may hide arrays and files, for which the process is searched."""
+"""Rows of objects whose arrays and files are found by the garbage collector."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from skmmap.rows import (
 
 
 class UnknownStore(Store):
-    """Rows of an object of which nobody knows all that is behind it."""
+    """Rows of an object whose arrays and files are not all known."""
 
     identity = Identity(is_known=False)
 
@@ -40,10 +40,10 @@ def _is_read_at(path, arrays: list, texts: set[str]) -> bool:
 
 
 def _is_copied(path, arrays: list) -> bool:
-    """Whether an array is the copy of a map of this file, as far as a few rows tell.
+    """Whether an array is a copy of a map of this file, judged by a few rows.
 
-    Such a copy, which dask makes of what it is given, is of the type of maps, and has
-    forgotten the file.
+    dask copies a map that it is given: the copy has the class of maps, but no file
+    (``findings/dask_from_array_loads_a_map.sh``).
     """
     maps = [array for array in arrays if isinstance(array, np.memmap)]
     copies = [array for array in maps if find_memmap(array).filename is None]

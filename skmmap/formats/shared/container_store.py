@@ -16,7 +16,7 @@ from skmmap.rows import (
     check_read,
 )
 
-# Libraries need not expect several threads, and keep a state for each file.
+# These libraries may keep a state for each file, and need not be thread-safe.
 _lock = RLock()
 
 
@@ -26,7 +26,7 @@ def _renew_lock() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    # A thread that had it is not there in a child.
+    # In a child, the thread that held it does not exist.
     os.register_at_fork(after_in_child=_renew_lock)
 
 
@@ -35,10 +35,10 @@ class ContainerStore(Store):
 
     is_parallel = False
     _closed = False
-    # How the files were when they were opened, and when a run began or these rows were
-    # pickled: nobody is to have written to them since.
+    # The files when they were opened, and when a run began or these rows were pickled:
+    # writing to them afterwards is an error.
     _opened, _run = Identity(), None
-    _held = ()  # files whose old content is read on when they are replaced
+    _held = ()  # open files, whose old content is read if they are replaced
 
     @property
     def can_reopen(self) -> bool:
@@ -53,13 +53,13 @@ class ContainerStore(Store):
                 rows = fill_missing(self._read(start, stop), self.where, start)
                 rows = self._settle(rows, start, stop)
             except Exception as error:
-                self._check_files(cause=error)  # which may be why
+                self._check_files(cause=error)  # a changed file may be the reason
                 raise
-            self._check_files()  # afterwards: it can be written while it is read
+            self._check_files()  # afterwards: it may be written during the read
             return rows
 
     def _make_empty(self):
-        """Return no rows, which not every library has slices for."""
+        """Return no rows: not every library has empty slices."""
         return np.empty((0, *self.shape[1:]), self.dtype)
 
     def _settle(self, rows, start: int, stop: int):
@@ -84,7 +84,7 @@ class ContainerStore(Store):
         return store
 
     def _begin(self) -> Identity:
-        """Return what the files are now, which they have to stay."""
+        """Return the identity of the files now, which must not change in the run."""
         return self._opened.read_again()
 
     def _check_files(self, cause: Exception | None = None) -> None:
@@ -109,7 +109,7 @@ class ContainerStore(Store):
 
 
 def cut_blocks(rows: np.ndarray, cuts: np.ndarray):
-    """Yield what `Store._iter_blocks` does, for blocks that begin at ``cuts``."""
+    """Yield the same as `Store._iter_blocks`, for blocks that begin at ``cuts``."""
     if not len(rows):
         return
     for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):
@@ -118,7 +118,7 @@ def cut_blocks(rows: np.ndarray, cuts: np.ndarray):
 
 
 def to_plain(dtype) -> np.dtype:
-    """Return ``dtype`` in native byte order, without notes of the library."""
+    """Return ``dtype`` in native byte order, without metadata of the library."""
     plain = dtype if dtype.names or dtype.subdtype else np.dtype(dtype.str)
     return plain.newbyteorder("=")
 

@@ -19,13 +19,13 @@ from skmmap.rows import (
 
 
 def choose_type(said, found: np.dtype) -> np.dtype:
-    """Return the type that was found; strings are as long as the container says."""
+    """Return the type of a slice; strings are as long as the container says."""
     is_text = isinstance(said, np.dtype) and found.kind == said.kind in "SU"
     return said if is_text and said.itemsize > found.itemsize else found
 
 
 def check_type(store: Store, dtype: np.dtype, start: int, stop: int) -> None:
-    """Raise unless the store's type keeps all values of one that came."""
+    """Raise unless the type of the store can hold all values of ``dtype``."""
     if not np.can_cast(dtype, store.dtype, "safe"):
         raise ValueError(
             f"{store.where} is of {store.dtype} by its first rows, and "
@@ -35,7 +35,7 @@ def check_type(store: Store, dtype: np.dtype, start: int, stop: int) -> None:
 
 
 def fill_missing(rows, where: str, start: int, *, is_stored: bool = False):
-    """Return rows without a mask: NaN is for what is missing, if there is one.
+    """Return rows without a mask, with NaN for what is missing, or raise.
 
     ``is_stored`` says that a value in the file stands for a missing one.
     """
@@ -80,7 +80,7 @@ def is_sparse(rows) -> bool:
 
 
 def to_rows(rows, where: str):
-    """Return sparse rows as a CSR matrix or array of SciPy's, which is looked at."""
+    """Return sparse rows as a CSR matrix or array of SciPy, checked."""
     rows = rows if sparse.issparse(rows) else rows.to_scipy_sparse()
     rows = to_csr(rows, where)
     check_slice(rows, 0, rows.shape[0], where)
