@@ -250,7 +250,7 @@ def test_what_is_computed_has_a_size_when_it_is_read():
 
 def test_a_store_of_many_files_is_not_asked_for_all(tmp_path, monkeypatch):
     rows = open_saved("zarr", tmp_path)
-    monkeypatch.setattr("skmmap.formats.shared.container_store._MOST_FILES", 3)
+    monkeypatch.setattr("skmmap.formats.groups.zarr_files._MOST_FILES", 3)
     assert repr(rows).endswith(": 320.0 kB when read, 0 bytes in memory>")
 
 
