@@ -176,7 +176,7 @@ def test_columns_of_which_whole_chunks_are_missing(missing, weighted, tmp_path):
 
 @in_spite_of_nan
 def test_images_of_missing_values(tmp_path):
-    """Rows that are learned in turn come in the form that is known by then."""
+    """Rows that are learned in turn come in the layout that is known by then."""
     X, path = REAL.copy(), tmp_path / "X.npy"
     X[:25, 1] = np.nan
     np.save(path, X.reshape(N_ROWS, 5, 1))
@@ -492,4 +492,4 @@ def test_images_are_flattened(tmp_path):
     two = in_file_order(GaussianNB(), chunk_size=50, n_jobs=2)
     two.fit(tmp_path / "images.npy", Y)
     assert_same_learned(two.estimator_, one.estimator_)
-    assert two._form == one._form
+    assert two._input_layout == one._input_layout

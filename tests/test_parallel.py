@@ -103,7 +103,7 @@ def test_every_method_of_every_estimator(estimator, backend, tmp_path):
     given = given if given["classes"] is not None else {}
     one = in_file_order(estimator, chunk_size=8).fit(path, y, **given)
     several = in_file_order(estimator, chunk_size=8, n_jobs=MOST[backend])
-    vars(several).update(estimator_=one.estimator_, _form=one._form)
+    vars(several).update(estimator_=one.estimator_, _input_layout=one._input_layout)
     for method in filter(lambda name: can_be_applied(one, name), METHODS):
         expected = getattr(one, method)(path)
         assert_equal(getattr(several, method)(path), expected)
@@ -176,7 +176,7 @@ def test_selections_shards_and_sparse_rows(path, tmp_path, backend):
     mixed = np.random.default_rng(1).permutation(1_000)[:700]
     model = in_file_order(SGDClassifier(random_state=0), chunk_size=64).fit(path, Y)
     several = in_file_order(SGDClassifier(), chunk_size=64, n_jobs=2)
-    vars(several).update(estimator_=model.estimator_, _form=model._form)
+    vars(several).update(estimator_=model.estimator_, _input_layout=model._input_layout)
     for given in (rows[mixed], rows[::-3], both, sparse.csr_array(X), X, X.tolist()):
         expected = model.decision_function(given)
         np.testing.assert_array_equal(several.decision_function(given), expected)

@@ -29,7 +29,7 @@ from skmmap.run import (
     one_core,
 )
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     describe_error,
     is_sklearn_class,
     note_refusal,
@@ -87,7 +87,7 @@ class Work:
     method: str
     table: Table
     schedule: FileOrder
-    form: Form
+    input_layout: InputLayout
     n_jobs: int | None = None
     take: Callable = keep_result
     only_X: bool = False
@@ -120,22 +120,24 @@ class Work:
                 del chunk, result
 
     def _call(self, call: Callable, chunk: Chunk):
-        """Return the result for a chunk, after changes of form if it is refused."""
+        """Return the result for a chunk, after changes of layout if it is refused."""
         given = replace(chunk, y=None, params={}) if self.only_X else chunk
         refusal = None
         while True:
-            y = () if given.y is None else (self.form.unlock(given.y),)
-            params = {k: self.form.unlock(value) for k, value in given.params.items()}
+            y = () if given.y is None else (self.input_layout.unlock(given.y),)
+            params = {
+                k: self.input_layout.unlock(value) for k, value in given.params.items()
+            }
             try:
-                result = call(self.form.apply(given.X), *y, **params)
-                self.form = self.form.settled(given.X)
+                result = call(self.input_layout.apply(given.X), *y, **params)
+                self.input_layout = self.input_layout.settled(given.X)
                 return result
             except Exception as error:
-                better = self.form.after(error, given.X)
+                better = self.input_layout.after(error, given.X)
                 if better is None:
                     note_refusal(error, refusal)
                     raise
-                self.form, refusal = better, describe_error(error)
+                self.input_layout, refusal = better, describe_error(error)
 
 
 def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
@@ -143,7 +145,7 @@ def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
 
     ``chunks`` are some of the work's schedule, None for all of them. Results come back
     in turn, so that sums round in one order. With several workers the first chunk is
-    computed before the others: it shows in which form the estimator takes rows, and
+    computed before the others: it shows in which layout the estimator takes rows, and
     what the result looks like. ``share`` then returns a function that takes results in
     the workers, without sending them back.
     """

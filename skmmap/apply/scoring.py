@@ -122,7 +122,7 @@ def _ask(work: Work, method: str, by_chunks: Callable):
             return by_chunks(method, keep_rows)(X, **params)
         except NotByRowError:
             # skfolio predicts a portfolio, whose ratio is one of all rows together.
-            rows = work.form.apply(open_source(X, "X").load())
+            rows = work.input_layout.apply(open_source(X, "X").load())
             return getattr(work.estimator, method)(rows, **params)
 
     return call

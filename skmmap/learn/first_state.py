@@ -18,7 +18,7 @@ from sklearn.utils import resample
 
 from skmmap.learn.registry import find_entry
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     find_learner,
     has_sklearns,
     takes,
@@ -159,4 +159,6 @@ def _make_zeros(rows, n_rows: int):
     """Return rows of zeros of the same type, so that names of features are kept."""
     if isinstance(rows, list | tuple):
         rows = np.asarray(rows)
-    return 0 * resample(Form(flat=True).apply(rows), n_samples=n_rows, random_state=0)
+    return 0 * resample(
+        InputLayout(flat=True).apply(rows), n_samples=n_rows, random_state=0
+    )

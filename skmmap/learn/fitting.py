@@ -48,7 +48,7 @@ from skmmap.run import (
     open_tasks,
 )
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     check_names,
     copy_trained,
     find_tags,
@@ -147,12 +147,12 @@ def _make_fresh_learner(wrapper, plan: Plan) -> Learner:
     own = get_parameters(untouched, plan.overrides)
     tags = find_tags(estimator)
     flat = False if tags and tags.input_tags.three_d_array else None
-    form = Form(flat=flat, dense=plan.form.dense)
+    layout = InputLayout(flat=flat, dense=plan.input_layout.dense)
     pass_target = find_target_passing(estimator)
     return Learner(
         make(),
         make,
-        form,
+        layout,
         pass_target,
         plan.corrections,
         own,
@@ -165,11 +165,13 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
     # A model that was loaded with mmap_mode cannot be trained in place.
     own_arrays(trained, is_mapped)
     before, X = vars(wrapper), plan.table.X
-    form = before.get("_form", Form())._replace(dense=plan.form.dense)
-    if form.flat is None and X.ndim > 2:
+    layout = before.get("_input_layout", InputLayout())._replace(
+        dense=plan.input_layout.dense
+    )
+    if layout.flat is None and X.ndim > 2:
         # Images for a model of as many features: a fitted model is not asked.
         flat = getattr(trained, "n_features_in_", None) == X.row_values
-        form = form._replace(flat=flat)
+        layout = layout._replace(flat=flat)
     corrections = plan.corrections
     if corrections.is_like(before.get("_corrections")):
         corrections = before["_corrections"]
@@ -177,7 +179,7 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
     return Learner(
         trained,
         None,
-        form,
+        layout,
         pass_target,
         corrections,
         learns_zero_weights=plan.learning.learns_zero_weights,
@@ -188,7 +190,7 @@ def _make_training(
     wrapper, plan: Plan, learner: Learner, title: str, score=None
 ) -> Training:
     table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
-    rule, watch = make_rule(wrapper, plan, lambda: learner.form)
+    rule, watch = make_rule(wrapper, plan, lambda: learner.input_layout)
     return Training(
         learner,
         table,
@@ -225,7 +227,9 @@ def _make_score(
     schedule = make_schedule(wrapper, table.X)
 
     def score(estimator) -> float:
-        work = Work(estimator, "score", table, schedule, learner.form, wrapper.n_jobs)
+        work = Work(
+            estimator, "score", table, schedule, learner.input_layout, wrapper.n_jobs
+        )
 
         def by_chunks(method, take):
             def call(X, **params):

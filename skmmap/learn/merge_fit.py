@@ -30,7 +30,7 @@ from skmmap.run import (
     cut,
     iter_done,
 )
-from skmmap.wrap import Form, find_target_passing
+from skmmap.wrap import InputLayout, find_target_passing
 
 # Parts of a file, which do not depend on the number of workers, and are added up in
 # their order: the result is the same bits for 2 workers and for 50.
@@ -53,7 +53,7 @@ class Part:
     """Trains an untrained estimator on some neighbouring chunks."""
 
     estimator: Any
-    form: Form
+    input_layout: InputLayout
     table: Table
     first_call_params: dict
     corrections: Corrections
@@ -67,7 +67,7 @@ class Part:
             training = own.train(make(), make, span, is_over)
         trained = training.learner.estimator if training.has_learned else None
         learner = training.learner
-        return trained, learner.form, learner.corrections, training.history
+        return trained, learner.input_layout, learner.corrections, training.history
 
     def train(self, estimator, make, span, is_over) -> Training:
         """Give the rows of a span to an estimator."""
@@ -76,7 +76,7 @@ class Part:
         learner = Learner(
             estimator,
             make,
-            self.form,
+            self.input_layout,
             pass_target,
             self.corrections,
             learns_zero_weights=self.learns_zero_weights,
@@ -90,7 +90,7 @@ class Part:
         training.run()
         return training
 
-    def add(self, merged, estimator, form: Form, corrections: Corrections, span):
+    def add(self, merged, estimator, layout: InputLayout, corrections, span):
         """Return what is merged so far, and one more estimator; either may be None.
 
         Where they do not add up exactly, its rows are learned in turn.
@@ -102,7 +102,7 @@ class Part:
         if not self.corrections.is_off or not (lacks(merged) or lacks(estimator)):
             both = add_up(merged, estimator)
         if both is NotImplemented:
-            further = replace(self, form=form, first_call_params={})
+            further = replace(self, input_layout=layout, first_call_params={})
             return further.train(merged, None, span, Event()).learner.estimator
         self.corrections.add(corrections)
         return both
@@ -135,7 +135,7 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     table = training.table.divide(jobs.number)
     part = Part(
         learner.estimator,
-        learner.form,
+        learner.input_layout,
         table,
         training.first_call_params,
         learner.corrections,
@@ -145,10 +145,12 @@ def run_parts(training: Training, jobs: Jobs) -> dict:
     spans = cut(schedule, min(n_parts, _MOST_PARTS))
     with training.report:
         with closing(iter_done(part, spans, jobs)) as results:
-            for span, (estimator, learner.form, corrections, history) in zip(
+            for span, (estimator, learner.input_layout, corrections, history) in zip(
                 spans, results, strict=True
             ):
-                merged = part.add(merged, estimator, learner.form, corrections, span)
+                merged = part.add(
+                    merged, estimator, learner.input_layout, corrections, span
+                )
                 done += history["rows"][0]
                 waited += history["read_seconds"][0] / jobs.number
                 training.report.tell(done)

@@ -43,7 +43,7 @@ from skmmap.read import (
     Table,
 )
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     check_same_names,
     is_told,
     requires_labels,
@@ -67,7 +67,7 @@ class Plan:
     labels: Labels | None
     overrides: dict
     seed: int | None  # None where nothing is drawn by it
-    form: Form
+    input_layout: InputLayout
     corrections: Corrections
     validation: Table | None = None
     start: Start = field(default_factory=Start)
@@ -112,7 +112,7 @@ class Planner:
             self.labels,
             self.overrides,
             self.seed,
-            Form(dense=self.is_dense),
+            InputLayout(dense=self.is_dense),
             self.corrections,
             validation,
             self.start,

@@ -15,7 +15,7 @@ from skmmap.learn.rules import Rule
 from skmmap.learn.stopping import find_rule
 from skmmap.learn.watch import Watch
 from skmmap.order import Runs, parse_size
-from skmmap.wrap import Form
+from skmmap.wrap import InputLayout
 
 _SAMPLE_ROWS = 10_000
 _SAMPLE_PLACES = 100
@@ -39,7 +39,7 @@ class Sample:
         """The rows, dense or CSR, of float64 or float32."""
         try:
             return check_array(
-                Form(flat=True).apply(self.load()[0]),
+                InputLayout(flat=True).apply(self.load()[0]),
                 accept_sparse="csr",
                 dtype=(np.float64, np.float32),
             )
@@ -69,10 +69,10 @@ def find_start(wrapper, plan: Plan) -> dict:
     return {plan.learning.prefix + name: value for name, value in params.items()}
 
 
-def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
+def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
     """Return when the run stops, and how its loss is found.
 
-    ``find_form`` returns the layout in which the estimator takes rows, once it is
+    ``find_layout`` returns the layout in which the estimator takes rows, once it is
     known.
     """
     if plan.n_epochs == 1 and plan.validation is None:
@@ -82,7 +82,7 @@ def make_rule(wrapper, plan: Plan, find_form: Callable) -> tuple[Rule, Watch]:
 
     def sample() -> tuple[Any, Any]:
         X, y, _ = load()
-        return find_form().apply(X), y
+        return find_layout().apply(X), y
 
     try:
         rule = find_rule(

@@ -38,7 +38,7 @@ from skmmap.run import (
     silenced,
 )
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     describe_error,
     note_refusal,
     own_arrays,
@@ -56,10 +56,10 @@ def _make_history() -> dict:
 
 @dataclass
 class Learner:
-    """An estimator that is fed chunks in the form it takes.
+    """An estimator that is fed chunks in the layout it takes.
 
     ``make`` returns it untrained, and is None if ``estimator`` is trained already.
-    When it refuses a chunk, a new one starts over in the next form, so that a refused
+    When it refuses a chunk, a new one starts over in the next layout, so that a refused
     try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
     names parameters that nobody gave, and that are left out where they are refused.
     ``learns_zero_weights`` says that ``fit`` learns from rows that weigh 0.
@@ -67,7 +67,7 @@ class Learner:
 
     estimator: Any
     make: Callable[[], Any] | None
-    form: Form
+    input_layout: InputLayout
     pass_target: Callable[[Any], dict]
     corrections: Corrections = field(default_factory=Corrections)
     own: dict = field(default_factory=dict)
@@ -91,31 +91,31 @@ class Learner:
             with silenced(self.estimator):
                 for before in learned():
                     self._partial_fit(before)
-        self.form = self.form.settled(chunk.X)
+        self.input_layout = self.input_layout.settled(chunk.X)
 
     def _adapt(self, error: Exception, chunk: Chunk) -> None:
-        """Start over in the next form; raise ``error`` again if there is none."""
+        """Start over in the next layout; raise ``error`` again if there is none."""
         refused = [name for name in self.drops if f"'{name}'" in str(error)]
         if isinstance(error, TypeError) and refused and self.make is not None:
             self.drops, self.dropped = (), self.drops
             self.estimator = self.make()
             self.corrections = self.corrections.fresh()
             return
-        form = self.form.after(error, chunk.X)
-        if form is None or self.make is None:
+        layout = self.input_layout.after(error, chunk.X)
+        if layout is None or self.make is None:
             note_refusal(error, self.refusal)
             raise error
-        if form.flat and not self.form.flat:
+        if layout.flat and not self.input_layout.flat:
             self.refusal = describe_error(error)
-        self.form, self.estimator = form, self.make()
+        self.input_layout, self.estimator = layout, self.make()
         self.corrections = self.corrections.fresh()
 
     def _partial_fit(self, chunk: Chunk) -> None:
-        X, y = self.form.apply(chunk.X), self.form.unlock(chunk.y)
+        X, y = self.input_layout.apply(chunk.X), self.input_layout.unlock(chunk.y)
         given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
         is_least = self.weighs_least and is_weightless(given)
         given = weigh_least(given) if is_least else given
-        params = {key: self.form.unlock(value) for key, value in given.items()}
+        params = {key: self.input_layout.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
         with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
             self.estimator.partial_fit(X, *args, **kwargs, **params)
@@ -219,7 +219,7 @@ class Training:
             "n_epochs_": self.epoch + 1,
             "chunk_size_": self.schedule.chunk_size,
             "history_": self.history,
-            "_form": self.learner.form,
+            "_input_layout": self.learner.input_layout,
             "_corrections": self.learner.corrections,
         }
 

@@ -29,7 +29,7 @@ from skmmap.read import (
 from skmmap.rows import Source
 from skmmap.run import Report
 from skmmap.wrap import (
-    Form,
+    InputLayout,
     check_names,
     find_trained,
 )
@@ -109,8 +109,8 @@ class FittedMethods:
         reading = self._find_reading(method, X)
         table = open_table(X, y, params, reading, is_checked=is_checked)
         schedule = make_schedule(self, table.X)
-        form = vars(self).get("_form", Form())
-        return Work(estimator, method, table, schedule, form, self.n_jobs)
+        layout = vars(self).get("_input_layout", InputLayout())
+        return Work(estimator, method, table, schedule, layout, self.n_jobs)
 
     def _find_fitted(self) -> Any:
         """Return what is trained, or a fresh clone where no training is needed."""

@@ -26,7 +26,7 @@ from skmmap.wrap.feature_names import (
     keep_names,
 )
 from skmmap.wrap.input_layout import (
-    Form,
+    InputLayout,
     describe_error,
     note_refusal,
 )
@@ -53,7 +53,7 @@ from skmmap.wrap.views import (
 
 __all__ = [
     "META",
-    "Form",
+    "InputLayout",
     "available_with",
     "check_names",
     "check_same_names",

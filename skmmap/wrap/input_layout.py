@@ -1,4 +1,4 @@
-"""Hands a chunk to an estimator's method in the form that the method takes.
+"""Hands a chunk to an estimator's method in the layout that the method takes.
 
 Chunks are read-only views of the user's data, in the shape they have on disk. Some
 estimators refuse that: most take two dimensions and no images, a few write into their
@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 
-class Form(NamedTuple):
+class InputLayout(NamedTuple):
     """What is done to a chunk before the estimator gets it.
 
     ``flat`` is None until rows of more than one dimension have been tried.
@@ -23,7 +23,7 @@ class Form(NamedTuple):
     dense: bool = False
 
     def apply(self, rows):
-        """Return one chunk of X in this form."""
+        """Return one chunk of X in this layout."""
         if self.dense and sparse.issparse(rows):
             rows = rows.toarray()
         if self.flat and _have_axes(rows):
@@ -37,8 +37,8 @@ class Form(NamedTuple):
             return array.copy()
         return array
 
-    def after(self, error: Exception, rows) -> "Form | None":
-        """Return the form to try after ``error`` on ``rows``, None if none is left."""
+    def after(self, error: Exception, rows) -> "InputLayout | None":
+        """Return the layout to try after ``error`` on ``rows``, None if none."""
         if not isinstance(error, ValueError):
             return None
         if "read-only" in str(error):
@@ -47,8 +47,8 @@ class Form(NamedTuple):
             return self._replace(flat=True)
         return None
 
-    def settled(self, rows) -> "Form":
-        """Return the form, knowing that ``rows`` were taken in it."""
+    def settled(self, rows) -> "InputLayout":
+        """Return the layout, knowing that ``rows`` were taken in it."""
         if self.flat is None and _have_axes(rows):
             return self._replace(flat=False)
         return self
