@@ -14,10 +14,13 @@ from sklearn.linear_model import SGDClassifier
 
 from skmmap import (
     ChunkedFit,
+    LearningHistoryDisplay,
     NpyWriter,
     Rows,
     convert,
+    merge,
     open_rows,
+    register,
     save_rows,
 )
 
@@ -103,3 +106,27 @@ def transform(X: Rows) -> None:
     assert_type(by_name, np.memmap[Any, Any] | Rows)
     assert_type(pca.apply_method("transform", X, out=np.ones((9, 2))), NDArray[Any])
     print(pca.get_params()["chunk_size"])
+
+
+class Total:
+    """An estimator of the user's own."""
+
+    total_: float = 0.0
+
+    def partial_fit(self, X: NDArray[Any], y: None = None) -> "Total":
+        self.total_ += float(X.sum())
+        return self
+
+
+@merge.register
+def merge_totals(estimator: Total, other: Total) -> Total:
+    estimator.total_ += other.total_
+    return estimator
+
+
+def register_own(model: ChunkedFit) -> None:
+    assert_type(merge(Total(), Total()), Total)
+    assert_type(merge_totals(Total(), Total()), Total)
+    register(Total, merge=merge_totals)
+    display = LearningHistoryDisplay.from_estimator(model)
+    assert_type(display, LearningHistoryDisplay)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from inspect import isclass, signature
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Protocol, TypeVar, cast, get_type_hints, overload
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -10,8 +10,53 @@ from sklearn.utils.validation import check_is_fitted
 from skmmap.learn.registry import find_entry, register
 
 _Estimator = TypeVar("_Estimator", bound=Any)
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
+class _Merge(Protocol):
+    """`merge` for type checkers, which know no attributes of functions."""
+
+    def __call__(self, estimator: _Estimator, other: _Estimator) -> _Estimator: ...
+    @overload
+    def register(
+        self, cls: type[Any], function: None = None
+    ) -> Callable[[_Function], _Function]: ...
+    @overload
+    def register(self, cls: type[Any], function: _Function) -> _Function: ...
+    @overload
+    def register(self, cls: _Function) -> _Function: ...
+    def dispatch(self, cls: type[Any]) -> Callable[..., Any] | None: ...
+
+
+def _register(cls, function: Callable | None = None):
+    """Register how two estimators of a class are merged, as singledispatch would."""
+    if function is not None:
+        register(cls, merge=function)
+        return function
+    if isclass(cls):
+        return lambda function: _register(cls, function)
+    hints, (first, *_) = get_type_hints(cls), signature(cls).parameters
+    if not isclass(hints.get(first)):
+        raise TypeError(
+            f"merge.register needs a class: annotate the first parameter of "
+            f"{cls.__name__}, or write @merge.register(Class)."
+        )
+    return _register(hints[first], cls)
+
+
+def _dispatch(cls: type) -> Callable | None:
+    """Return the function that merges a class or its next base that has one."""
+    found = (find_entry(kind).entry.merge for kind in cls.__mro__)
+    return next(filter(None, found), None)
+
+
+def _as_registry(function: Callable[..., Any]) -> _Merge:
+    """Give a function the methods of `functools.singledispatch`."""
+    function.register, function.dispatch = _register, _dispatch
+    return cast(_Merge, function)
+
+
+@_as_registry
 def merge(estimator: _Estimator, other: _Estimator) -> _Estimator:
     """Add to an estimator what another one has learned from other rows.
 
@@ -124,28 +169,3 @@ def add_up(estimator, other):
 def can_merge(estimator) -> bool:
     """Whether this very class, and not one above it, says how it is added up."""
     return find_entry(type(estimator)).entry.merge is not None
-
-
-def _register(cls, function: Callable | None = None):
-    """Register how two estimators of a class are merged, as singledispatch would."""
-    if function is not None:
-        register(cls, merge=function)
-        return function
-    if isclass(cls):
-        return lambda function: _register(cls, function)
-    hints, (first, *_) = get_type_hints(cls), signature(cls).parameters
-    if not isclass(hints.get(first)):
-        raise TypeError(
-            f"merge.register needs a class: annotate the first parameter of "
-            f"{cls.__name__}, or write @merge.register(Class)."
-        )
-    return _register(hints[first], cls)
-
-
-def _dispatch(cls: type) -> Callable | None:
-    """Return the function that merges a class or its next base that has one."""
-    found = (find_entry(kind).entry.merge for kind in cls.__mro__)
-    return next(filter(None, found), None)
-
-
-merge.register, merge.dispatch = _register, _dispatch
