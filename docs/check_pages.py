@@ -51,7 +51,7 @@ class Browser:
     """A Chromium with one tab, which takes commands and returns results and events."""
 
     def __init__(self, commands, answers):
-        self._out, self._in = commands, answers
+        self._out, self._in, self._unread = commands, answers, b""
         self._n_sent, self._session, self.events = 0, None, []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         attached = self.send("Target.attachToTarget", targetId=target, flatten=True)
@@ -78,11 +78,12 @@ class Browser:
             self.events.append(self._receive())
 
     def _receive(self) -> dict:
-        message = bytearray()
-        while (byte := self._in.read(1)) != b"\0":
-            if not byte:
+        while b"\0" not in self._unread:
+            piece = self._in.read1(2**20)
+            if not piece:
                 raise RuntimeError("Chromium has ended.")
-            message += byte
+            self._unread += piece
+        message, _, self._unread = self._unread.partition(b"\0")
         return json.loads(message)
 
 
