@@ -52,7 +52,7 @@ def test_a_buffer_that_cannot_be_had(path, no_memory):
     y = np.arange(len(X)) % 2
     with raises(
         MemoryError,
-        "There is no memory for a buffer of rows: 16.0 MB. Lower memory_limit or "
+        "Not enough memory for a buffer of rows: 16.0 MB. Lower memory_limit or "
         "chunk_size.",
     ):
         ChunkedFit(SGDClassifier()).fit(path, y)
@@ -65,7 +65,7 @@ def test_rows_that_are_read_and_cannot_be_had(path, read, no_memory):
     model = ChunkedFit(StandardScaler(), read=read, chunk_size=150_000)
     with raises(
         MemoryError,
-        "There is no memory for a buffer of rows: 12.0 MB. Lower memory_limit or "
+        "Not enough memory for a buffer of rows: 12.0 MB. Lower memory_limit or "
         "chunk_size.",
     ):
         model.fit(path)
@@ -74,7 +74,7 @@ def test_rows_that_are_read_and_cannot_be_had(path, read, no_memory):
 def test_rows_that_are_loaded_whole(path, no_memory):
     with raises(
         MemoryError,
-        "There is no memory for all rows: 16.0 MB. Load fewer, such as "
+        "Not enough memory for all rows: 16.0 MB. Load fewer, such as "
         "rows.read(start, stop) or np.asarray(rows[::9]).",
     ):
         np.asarray(open_rows(path))
@@ -84,7 +84,7 @@ def test_a_result_that_cannot_be_had(path, tmp_path, no_memory):
     model = ChunkedFit(StandardScaler(), chunk_size=10_000).fit(path)
     with raises(
         MemoryError,
-        "There is no memory for the result: 16.0 MB. Give out='y.npy', which puts it "
+        "Not enough memory for the result: 16.0 MB. Give out='y.npy', which puts it "
         "into a file.",
     ):
         model.transform(path)
@@ -92,7 +92,7 @@ def test_a_result_that_cannot_be_had(path, tmp_path, no_memory):
 
 
 MAP = (
-    "There is no memory for a map of {path}: 16.0 MB. Raise the limit (ulimit -v), or "
+    "Not enough memory for a map of {path}: 16.0 MB. Raise the limit (ulimit -v), or "
     "use ChunkedFit(read='buffer')."
 )
 
@@ -133,7 +133,7 @@ def test_a_map_of_the_result_that_cannot_be_had(path, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "memmap", type("memmap", (np.memmap,), {"__new__": refuse}))
     with raises(
         MemoryError,
-        f"There is no memory for a map of {out}, which is written: 16.0 MB. Raise the "
+        f"Not enough memory for a map of {out}, which is written: 16.0 MB. Raise the "
         "limit (ulimit -v).",
     ):
         model.transform(path, out=out)
@@ -181,11 +181,11 @@ def test_chunks_of_every_kind_that_cannot_be_had(shuffle, make, tmp_path, monkey
     monkeypatch.setattr(kind, "read", refuse)
     monkeypatch.setattr(kind, "take", lambda self, rows: refuse(self, 0, len(rows)))
     model = ChunkedFit(MaxAbsScaler(), chunk_size=20, shuffle=shuffle)
-    text = r"no memory for a buffer of rows: .*\. Lower memory_limit or chunk_size\."
+    text = r"memory for a buffer of rows: .*\. Lower memory_limit or chunk_size\."
     with pytest.raises(MemoryError, match=text):
         model.fit(rows)
     text = (
-        "There is no memory for all rows: {}. Load fewer, such as rows.read(start, "
+        "Not enough memory for all rows: {}. Load fewer, such as rows.read(start, "
         "stop) or np.asarray(rows[::9])."
     )
     with raises(MemoryError, text.format(say_size(10 * row_nbytes))):

@@ -212,7 +212,7 @@ def test_numbers_of_all_rows_are_added_up():
     assert topics.apply_method("perplexity", WORDS) == topics.perplexity(WORDS)
     for how in {"out": "y.npy"}, {"resume": True}:
         text = (
-            "score is one number for all rows, which goes to no file. Leave out=None "
+            "score is one number for all rows, not written to files. Leave out=None "
             "and resume=False."
         )
         with raises(ValueError, text):

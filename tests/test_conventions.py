@@ -116,7 +116,7 @@ def test_arrays_of_matlab_are_refused(tmp_path):
     path = write_hdf(tmp_path / "a.mat", VALUES.T, MATLAB_class=np.bytes_("single"))
     said = (
         "'a.mat:/X' was written by MATLAB, which stores axes in reversed order: its "
-        "rows are columns. Save it once the right way round, for example "
+        "rows are columns. Save it once transposed, for example "
         "np.save('X.npy', h5py.File(path)['/X'][()].T), or give the dataset itself for "
         "what is stored."
     )

@@ -670,7 +670,7 @@ def test_files_that_were_there_are_replaced_and_no_backup_stays():
             {},
             ValueError,
             "src yields no samples, so the shape of a row is not known. A generator "
-            "that was used before is empty; make it anew.",
+            "that was used before is empty; create a new one.",
         ),
     ],
 )

@@ -264,7 +264,7 @@ def test_matrices_in_memory_are_looked_at(kind, use, monkeypatch):
     is_converted = IN_MEMORY[kind].format != "csr"
     said = r"indices outside of its shape\." if is_converted else r"in rows? .*\."
     with pytest.raises(
-        ValueError, match=f"a sparse matrix has .*{said} Make the matrix anew; its"
+        ValueError, match=f"a sparse matrix has .*{said} Build the matrix again; its"
     ):
         use(IN_MEMORY[kind])
 

@@ -42,8 +42,8 @@ def test_a_later_block_of_another_type_is_an_error():
     meta = np.empty((0, 0), "f4")
     lies = da.from_array(X, chunks=(25, 4)).map_blocks(widen, dtype="f4", meta=meta)
     said = (
-        "a dask array is of float32 by its first rows, and rows 30 to 39 of it are of "
-        "float64, whose values that may not hold. Write it again with values of one "
+        "a dask array is of float32 in its first rows, and rows 30 to 39 of it are of "
+        "float64, whose values it may not hold. Write it again with values of one "
         "type."
     )
     with raises(ValueError, said):
@@ -98,7 +98,7 @@ def test_dask_frames_are_read_by_their_arrays_or_files(tmp_path):
     parts = dd.from_pandas(frame, npartitions=3)
     names = list("abcd")
     said = (
-        " does not know its rows, and would be loaded whole. Give "
+        " has no known length, and would be loaded whole. Give "
         "frame.to_dask_array(lengths=True), which counts them and is computed "
         "partition by partition"
     )

@@ -413,7 +413,7 @@ def test_version(capsys):
 @pytest.mark.parametrize(
     ("code", "stderr", "error"),
     [
-        (-9, "", "ended by signal 9, most likely for want of memory."),
+        (-9, "", "ended by signal 9, most likely out of memory."),
         (-11, "", "ended by signal 11."),
         (1, "Traceback\n  ...\nImportError: no\n", "ImportError: no"),
         (3, "", "exit code 3."),

@@ -440,7 +440,7 @@ def test_rows_to_score_are_checked():
     with raises(
         ValueError,
         "validation_fraction=0.001 of 20 rows leaves 0 rows to score and the others to "
-        "train on; both need one row at least. Change validation_fraction, or give "
+        "train on; each needs at least one row. Change validation_fraction, or give "
         "X_val and y_val.",
     ):
         early = SGDClassifier(early_stopping=True, validation_fraction=0.001)

@@ -220,10 +220,10 @@ def put_dangling(hidden):
 PLANTED = {
     "a link": (put_link, "is a link"),
     "a link to nothing": (put_dangling, "is a link"),
-    "a second name": (put_second_name, "has another name, too"),
+    "a second name": (put_second_name, "has more than one hard link"),
     "another owner": (put_other_owner, "belongs to another user"),
-    "a pipe": (os.mkfifo, "is no regular file"),
-    "a folder": (os.mkdir, "is no regular file"),
+    "a pipe": (os.mkfifo, "is not a regular file"),
+    "a folder": (os.mkdir, "is not a regular file"),
 }
 
 
@@ -249,8 +249,8 @@ def test_what_is_not_our_own_is_left_alone(planted, model):
 def test_what_is_not_our_own_is_not_gone_on_with(planted, model):
     hidden, said = planted
     text = (
-        f"The hidden file {hidden} {said}, so what is in it may be anybody's. Delete "
-        "it; a run then begins anew."
+        f"The hidden file {hidden} {said}, so its contents cannot be trusted. Delete "
+        "it and run again."
     )
     with raises(PermissionError, text):
         model.predict("X.npy", out="p.npy", resume=True)
@@ -286,7 +286,7 @@ def test_a_name_that_comes_and_goes_is_not_waited_for_without_end(tmp_path):
     hidden.write_bytes(b"")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os.path, "lexists", exists)
-        text = "Another run is writing the same to y.npy. Wait until it is over."
+        text = "Another run is writing the same result to y.npy. Wait until it ends."
         with raises(BlockingIOError, text):
             open_locked(hidden, "y.npy")
 
@@ -324,11 +324,11 @@ def test_a_full_disk_is_an_error_at_once(
         (empty_folder / name).write_bytes(b"old")
     left = "no file was left there"
     if is_there:
-        left = "the file that was there before is as it was"
+        left = "the file that was there before is unchanged"
     path = empty_folder / name
     text = (
-        f"[Errno {errno.EFBIG}] {path} of {n_bytes:,} bytes cannot be made: File too "
-        f"large; {left}. Make room, or choose a path on another disk."
+        f"[Errno {errno.EFBIG}] {path} of {n_bytes:,} bytes cannot be created: File "
+        f"too large; {left}. Make room, or choose a path on another disk."
     )
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, limits[1]))

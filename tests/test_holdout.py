@@ -241,7 +241,7 @@ def test_labels_on_disk(on_disk):
 def too_few(fraction, n_rows, n_held_out):
     return (
         f"validation_fraction={fraction} of {n_rows} rows leaves {n_held_out} rows to "
-        "score and the others to train on; both need one row at least. Change "
+        "score and the others to train on; each needs at least one row. Change "
         "validation_fraction, or give X_val and y_val."
     )
 

@@ -328,7 +328,7 @@ class Lazy:
 def test_what_cannot_be_told_from_others_is_not_resumed(kind, tmp_path):
     X, out = LAZY[kind](make_rows(1)), tmp_path / "y.npy"
     text = (
-        "resume=True needs rows that can be told from others, and what is behind "
+        "resume=True needs rows that can be identified, and what is behind "
         f"{kind} may change unnoticed. Write them to a file with skmmap.convert(X, "
         "'X.npy'), and give that."
     )
@@ -690,7 +690,7 @@ def test_sources_that_are_missing(what, is_named, tmp_path):
         return
     places = {"end": str(tmp_path / "s.h5"), "middle": str(tmp_path / "m.h5")}
     text = MISSING[what].format(**places) + (
-        ", which HDF5 reads as 0.0. Bring it back, or write the virtual dataset with "
+        ", which HDF5 reads as 0.0. Restore it, or write the virtual dataset with "
         "fillvalue=np.nan."
     )
     with raises(ValueError, text):

@@ -49,7 +49,7 @@ def say(array, **options):
             np.zeros((1_000, 2, 3), ">i8"),
             (
                 "1,000 x 2 x 3",
-                "int64, big-endian: converted whenever it is read",
+                "int64, big-endian: converted when read",
                 "48.1 kB",
                 "C: row by row",
             ),
@@ -79,7 +79,7 @@ def test_of_a_matrix_nothing_but_the_header_is_read(monkeypatch):
 def test_other_types_have_no_values_to_name():
     assert list(say(np.zeros(3, complex))) == ["shape", "type", "size"]
     fields = np.zeros(3, [("a", ">i4"), ("b", "f8")])
-    assert say(fields)["type"].endswith(", mixed: converted whenever it is read")
+    assert say(fields)["type"].endswith(", mixed: converted when read")
 
 
 # Labels

@@ -276,7 +276,7 @@ def test_a_subclass_is_not_added_up(registered, path, monkeypatch):
 
 def test_what_is_not_registered_is_refused():
     said = (
-        "SGDClassifier is in no merge registry. If what it learns can be added up "
+        "SGDClassifier has no merge function. If what it learns can be added up "
         "exactly, register how: @merge.register."
     )
     with raises(TypeError, said):
@@ -331,7 +331,7 @@ def test_a_subclass_is_no_estimator_of_the_registry():
     class Own(MinMaxScaler):
         """May learn something else."""
 
-    with pytest.raises(TypeError, match="Own is in no merge registry"):
+    with pytest.raises(TypeError, match="Own has no merge function"):
         merge(Own().fit(REAL), Own().fit(REAL))
 
 

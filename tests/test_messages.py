@@ -496,7 +496,7 @@ def test_classes_without_an_order():
 
 @pytest.mark.parametrize("rows", [3.0, None, (row for row in X), {1, 2}])
 def test_what_is_not_rows(rows):
-    text = f"X must be rows; got {type(rows).__name__}."
+    text = f"X must be an array of rows, or a path; got {type(rows).__name__}."
     with raises(TypeError, text):
         ChunkedFit(StandardScaler()).fit(rows)
     with raises(TypeError, text):
@@ -683,8 +683,8 @@ def test_shards_of_maps_are_named(on_disk):
 
 def test_a_folder_in_which_no_file_can_be_made():
     model = ChunkedFit(StandardScaler()).fit(X)
-    text = "out='{}' cannot be made: {}. Check that files can be made in {}, or "
-    with pytest.raises(OSError, match="cannot be made") as caught:
+    text = "out='{}' cannot be created: {}. Check that files can be made in {}, or "
+    with pytest.raises(OSError, match="cannot be created") as caught:
         model.transform(X, out="/proc/Z.npy")
     text = text.format("/proc/Z.npy", os.strerror(caught.value.errno), "/proc")
     assert caught.value.strerror == text + "choose another folder."
@@ -759,7 +759,7 @@ def test_files_that_cannot_be_mapped(files, name, text):
 def test_a_file_that_ends_in_its_header(files):
     path = files / "header.npy"
     text = f"X={str(path)!r} has no readable header: the file ends 88 bytes "
-    text += "before its end. Write it again."
+    text += "before its header ends. Write it again."
     with pytest.raises(ValueError, match=re.escape(text)):
         ChunkedFit(StandardScaler()).fit(path)
 

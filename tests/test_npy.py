@@ -233,7 +233,7 @@ def test_a_file_cut_while_it_is_copied_is_left(path, old, monkeypatch):
         return found
 
     monkeypatch.setattr(_npy, "open_npy", cut)
-    with pytest.raises(OSError, match="the file was cut while it was copied"):
+    with pytest.raises(OSError, match="the file was truncated while copied"):
         NpyWriter(path, resume=True)
     assert list_files(".") == {"X.npy"}
 
@@ -369,7 +369,7 @@ def test_a_crash_in_the_last_steps_leaves_what_was_there(step, path, old):
 ROOM = "Make room, or choose a path on another disk"
 CHECK = "Check that files can be made there and that no program holds this one"
 NONE = "No file was left there."
-SAME = "The file that was there before is as it was, and no other was left."
+SAME = "The file that was there before is unchanged, and no other was left."
 
 
 @posix
@@ -676,7 +676,7 @@ def test_wrong_numbers_of_rows(n_rows, path):
         (
             "no/X.npy",
             FileNotFoundError,
-            "There is no folder {folder}/no for X.npy. Make it first, or choose "
+            "There is no folder {folder}/no for X.npy. Create it first, or choose "
             "another path.",
         ),
         (
@@ -695,7 +695,7 @@ def test_paths_where_no_file_can_be(path, error, text, folder):
 
 def test_a_file_that_may_not_be_written_to(path, old, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
-    text = f"{path} may not be written to. Make it writable, or choose another path."
+    text = f"{path} is not writable. Change that, or choose another path."
     with raises(PermissionError, text):
         NpyWriter(path)
 
@@ -924,7 +924,7 @@ FOREIGN = {
     "and Arrow files, and raw binary with dtype and shape. Load it, and save the array "
     "once with np.save(path, array).",
     "header": "path='{path}' has no readable header: the file ends 88 bytes "
-    "before its end. Write it again.",
+    "before its header ends. Write it again.",
     "short": "path='{path}' is truncated: its header says shape (4, 3) and 176 bytes, "
     "and the file has 175. Write it again.",
     "fortran": "{path} is stored column by column (Fortran order), so no rows can be "

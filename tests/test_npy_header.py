@@ -36,10 +36,10 @@ def with_descr(descr):
     return FIELDS.replace("'<f8'", descr)
 
 
-CUT = "the file ends 22 bytes before its end"
+CUT = "the file ends 22 bytes before its header ends"
 LITERALS = "it cannot be read as Python's literals"
-NO_LITERALS = "it is more than a few of Python's literals"
-NO_TYPE = "'descr' is no type of NumPy: {}"
+NO_LITERALS = "it is not a few Python literals"
+NO_TYPE = "'descr' is not a NumPy type: {}"
 # What is in the file, and what is said of it.
 ODD = {
     "cut": (npy(length=len(FIELDS) + 96 + 22), CUT),
@@ -71,7 +71,7 @@ ODD = {
     ),
     "rows of nothing": (
         npy(with_shape("(99999999999, 0)")),
-        "'shape' claims 99,999,999,999 rows without a value: (99999999999, 0)",
+        "'shape' claims 99,999,999,999 rows without values: (99999999999, 0)",
     ),
     "65 dimensions": (
         npy(with_shape("(" + "1," * 65 + ")")),
@@ -131,9 +131,9 @@ ODD = {
     ),
     "items of no bytes": (
         npy(with_descr("'|S0'")),
-        "'descr' is a type of no bytes: '|S0'",
+        "'descr' is a type of 0 bytes: '|S0'",
     ),
-    "no fields": (npy(with_descr("[]")), "'descr' is a type of no bytes: []"),
+    "no fields": (npy(with_descr("[]")), "'descr' is a type of 0 bytes: []"),
     "items that are arrays": (
         npy(with_descr("('<f8', (3,))")),
         "'descr' is an array, and must be what items are of: ('<f8', (3,))",

@@ -363,7 +363,7 @@ def refusals(folder):
             "raw.bin",
             {"dtype": "f4", "shape": (-1, 2)},
             ValueError,
-            "'raw.bin' has 20 bytes of data, which are no whole number of rows of 8 "
+            "'raw.bin' has 20 bytes of data, not a whole number of rows of 8 "
             "bytes; check dtype=float32, shape and offset.",
         ),
         (
@@ -418,7 +418,7 @@ def refusals(folder):
             ValueError,
             "mode must be 'r' for a DataFrame; got 'r+'.",
         ),
-        (3.0, {}, TypeError, "source must be rows; got float."),
+        (3.0, {}, TypeError, "source must be an array of rows, or a path; got float."),
         (
             np.eye(1).view(np.matrix),
             {},
@@ -540,7 +540,7 @@ def test_a_map_of_a_deleted_file_is_kept(on_disk):
         ({"shape": (1.5,)}, SHAPE.format((1.5,))),
         (
             {"shape": (-1, 0)},
-            "'a.bin' has 8 bytes of data, which are no whole number of rows of 0 "
+            "'a.bin' has 8 bytes of data, not a whole number of rows of 0 "
             "bytes; check dtype=float32, shape and offset.",
         ),
         (

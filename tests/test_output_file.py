@@ -446,7 +446,7 @@ def test_what_cannot_be_pickled_cannot_be_resumed(counts, out):
         def __getitem__(self, rows):
             return X[rows]
 
-    with pytest.raises(ValueError, match="rows that can be told from others"):
+    with pytest.raises(ValueError, match="rows that can be identified"):
         counts.transform(Bound(), out=out, resume=True)
     np.testing.assert_array_equal(counts.transform(Bound(), out=out), X * 2)
 

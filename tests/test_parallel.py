@@ -543,7 +543,7 @@ def test_workers_that_always_die_are_an_error(path, tmp_path):
         model.predict(path, out=tmp_path / "out.npy")
     note = e.value.__notes__[-1]
     assert note == (
-        "3 times a worker process died. If memory was short, use fewer n_jobs or a "
+        "3 times a worker process died. If out of memory, use fewer n_jobs or a "
         "smaller chunk_size."
     )
     assert sorted(os.listdir(tmp_path)) == ["X.npy"]

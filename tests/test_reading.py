@@ -639,8 +639,8 @@ def test_a_file_that_is_removed_is_an_error(tmp_path):
         ),
         (
             np.ones((48, 4), np.complex128),
-            "a Failing is of float64 by its first rows, and rows 0 to 47 of it are of "
-            "complex128, whose values that may not hold. Write it again with values of "
+            "a Failing is of float64 in its first rows, and rows 0 to 47 of it are of "
+            "complex128, whose values it may not hold. Write it again with values of "
             "one type.",
         ),
     ],

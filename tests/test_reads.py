@@ -93,7 +93,7 @@ def test_more_dimensions(tmp_path):
         (slice(None), 1, ...),
         ([0, 1], [0, 1]),
     ]:
-        with pytest.raises(IndexError, match="one key for columns"):
+        with pytest.raises(IndexError, match="one key for rows"):
             rows[key]
 
 
@@ -137,7 +137,7 @@ def test_errors_are_those_of_numpy(tmp_path):
         with pytest.raises(IndexError) as got:
             rows[key]
         assert str(got.value) == str(expected.value)
-    with pytest.raises(IndexError, match="selected by row"):
+    with pytest.raises(IndexError, match="take one key for rows"):
         rows[:, 0] = 1
 
 
@@ -166,8 +166,8 @@ def test_an_extreme_with_nan_and_of_nothing(tmp_path):
 @pytest.mark.parametrize("name", ["min", "max"])
 def test_other_extremes_are_refused(name, tmp_path):
     text = (
-        f"Rows have the {name} of all values of an array only; load them for any "
-        f"other: np.asarray(rows).{name}(axis)."
+        f"rows.{name}() is for all values of dense rows. For anything else, load them: "
+        f"np.asarray(rows).{name}(axis)."
     )
     for kind, axis in [("npy", 0), ("csr", None)]:
         with raises(TypeError, text):

@@ -171,8 +171,8 @@ class FlatNet(NeuralNet):
 
 
 CALLBACKS = (
-    "The callbacks of Net are told of a fit of one epoch for each of 4 chunks: a "
-    "schedule of the learning rate goes on with each of them, and early stopping "
+    "The callbacks of Net see a fit of one epoch for each of 4 chunks: a "
+    "schedule of the learning rate advances with each of them, and early stopping "
     "begins again. Leave them out, and change the learning rate by hand: fit with "
     "max_epochs=1, then call model.estimator_.set_params(lr=...) and "
     "model.partial_fit(X, y) for each further epoch."
@@ -196,6 +196,6 @@ def test_callbacks_are_warned_of():
 def test_explain_says_what_is_followed():
     net = Net(max_epochs=7, train_split=ValidSplit())
     said = str(ChunkedFit(net).explain(X, y))
-    assert "at most 7 (max_epochs of the estimator), exactly" in said
+    assert "epochs                  7 (max_epochs of the estimator)\n" in said
     assert "(a multiple of batch_size of the estimator)" in said
-    assert "max_epochs=1 for 7, train_split=None for " in said
+    assert "max_epochs=1 (was 7), train_split=None (was " in said

@@ -160,8 +160,8 @@ def test_strings_are_as_long_as_the_container_says():
 def test_values_that_the_type_does_not_hold_are_an_error(later):
     rows = Sliced(np.ones((60, 2), np.int16), later=lambda rows: rows.astype(later))
     said = (
-        "a Sliced is of int16 by its first rows, and rows 30 to 59 of it are of "
-        f"{np.ones(1, np.int16).astype(later).dtype}, whose values that may not hold. "
+        "a Sliced is of int16 in its first rows, and rows 30 to 59 of it are of "
+        f"{np.ones(1, np.int16).astype(later).dtype}, whose values it may not hold. "
         "Write it again with values of one type."
     )
     with raises(ValueError, said):

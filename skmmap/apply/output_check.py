@@ -45,7 +45,7 @@ def _check_resumable(out, X: Source) -> None:
     """Raise unless ``out`` is a file and rows have an identity."""
     if out is None or isinstance(out, np.ndarray):
         raise ValueError(
-            "resume=True goes on with a file that a run before this one has begun; "
+            "resume=True continues the file that an earlier run has left; "
             f"give out='y.npy'. Got out={'None' if out is None else 'an array'}."
         )
     if is_path(out) and not to_path(out).suffix:
@@ -60,7 +60,7 @@ def check_known(source: Source) -> None:
     """Raise unless the rows can be compared with those of an earlier run."""
     if not source.store.identity.is_known:
         raise ValueError(
-            f"resume=True needs rows that can be told from others, and what is "
+            f"resume=True needs rows that can be identified, and what is "
             f"behind {source.store.where} may change unnoticed. Write them to a "
             "file with skmmap.convert(X, 'X.npy'), and give that."
         )
@@ -115,6 +115,6 @@ def naming_output(path: Path) -> Iterator[None]:
             raise
         raise OSError(
             error.errno,
-            f"out={str(path)!r} cannot be made: {error.strerror}. Check that files can "
-            f"be made in {path.parent}, or choose another folder.",
+            f"out={str(path)!r} cannot be created: {error.strerror}. Check that files "
+            f"can be made in {path.parent}, or choose another folder.",
         ) from error

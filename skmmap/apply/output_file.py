@@ -192,6 +192,6 @@ class FileOutput:
                 todo = "Check that files can be made there"
             error.add_note(
                 f"while writing {self._path}, which takes {say_size(self._end)}. "
-                f"{todo}; whatever was there before is as it was."
+                f"{todo}; a file that was there before is unchanged."
             )
             raise

@@ -89,7 +89,7 @@ def run_apart(way: str, folder: Path, chunk_size: int) -> dict:
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     if done.returncode < 0:
-        hint = ", most likely for want of memory" if done.returncode == -9 else ""
+        hint = ", most likely out of memory" if done.returncode == -9 else ""
         return {"error": f"ended by signal {-done.returncode}{hint}."}
     said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}."]
     return {"error": said[-1]}

@@ -132,7 +132,7 @@ def _say_type(dtype: np.dtype) -> str:
         return str(dtype)
     native = dtype.newbyteorder("=")
     order = {">": "big-endian", "<": "little-endian"}.get(dtype.byteorder, "mixed")
-    return f"{native}, {order}: converted whenever it is read"
+    return f"{native}, {order}: converted when read"
 
 
 def _find_order(store) -> list[tuple]:

@@ -17,7 +17,7 @@ LOADED = (
 MAP_TODO = "Raise the limit (ulimit -v), or use ChunkedFit(read='buffer')."
 RESULT = "the result", "Give out='y.npy', which puts it into a file."
 
-_NO_MEMORY = "There is no memory for"
+_NO_MEMORY = "Not enough memory for"
 _NONE_LEFT = errno.EMFILE, errno.ENFILE
 
 

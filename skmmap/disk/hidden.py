@@ -40,8 +40,8 @@ def check_own(status: os.stat_result, path: Path) -> None:
     fault = _find_fault(status)
     if fault:
         raise PermissionError(
-            f"The hidden file {path} {fault}, so what is in it may be anybody's. "
-            "Delete it; a run then begins anew."
+            f"The hidden file {path} {fault}, so its contents cannot be trusted. "
+            "Delete it and run again."
         )
 
 
@@ -49,9 +49,9 @@ def _find_fault(status: os.stat_result) -> str:
     if stat.S_ISLNK(status.st_mode):
         return "is a link"
     if not stat.S_ISREG(status.st_mode):
-        return "is no regular file"
+        return "is not a regular file"
     if status.st_nlink > 1:
-        return "has another name, too"
+        return "has more than one hard link"
     if hasattr(os, "geteuid") and status.st_uid != os.geteuid():
         return "belongs to another user"
     return ""
@@ -75,7 +75,7 @@ def open_locked(hidden: Path, path: Path):
                 return file
         file.close()  # it has taken its place meanwhile
     raise BlockingIOError(
-        f"Another run is writing the same to {path}. Wait until it is over."
+        f"Another run is writing the same result to {path}. Wait until it ends."
     )
 
 

@@ -90,7 +90,8 @@ def _read_text(file) -> tuple:
 def _read(file, n_bytes: int) -> bytes:
     read = file.read(n_bytes)
     if len(read) < n_bytes:
-        raise ValueError(f"the file ends {n_bytes - len(read):,} bytes before its end")
+        n_missing = n_bytes - len(read)
+        raise ValueError(f"the file ends {n_missing:,} bytes before its header ends")
     return read
 
 
@@ -121,7 +122,7 @@ def _parse(text: str, version: tuple) -> tuple:
 def _evaluate(text: str, version: tuple):
     """Return what the literals in the text stand for."""
     if not _LITERAL.fullmatch(text) or _find_depth(text) > _MAX_DEPTH:
-        raise ValueError("it is more than a few of Python's literals")
+        raise ValueError("it is not a few Python literals")
     if version != (3, 0):
         text = _LONG.sub(r"\1", text)
     try:
@@ -148,11 +149,11 @@ def _check_dtype(descr) -> np.dtype:
     try:
         dtype = np.lib.format.descr_to_dtype(descr)
     except Exception as error:  # of which NumPy raises many kinds here
-        raise ValueError(f"'descr' is no type of NumPy: {said}") from error
+        raise ValueError(f"'descr' is not a NumPy type: {said}") from error
     if dtype.hasobject:  # which has a message of its own
         return dtype
     if not dtype.itemsize:
-        raise ValueError(f"'descr' is a type of no bytes: {said}")
+        raise ValueError(f"'descr' is a type of 0 bytes: {said}")
     if dtype.subdtype is not None:
         raise ValueError(f"'descr' is an array, and must be what items are of: {said}")
     return dtype
@@ -173,7 +174,7 @@ def _check_shape(shape: tuple, dtype: np.dtype) -> None:
     if n_bytes > sys.maxsize:
         raise ValueError(f"'shape' is larger than any array: {said} of {dtype}")
     if 0 in shape[1:] and shape[0] > _MAX_EMPTY:
-        raise ValueError(f"'shape' claims {shape[0]:,} rows without a value: {said}")
+        raise ValueError(f"'shape' claims {shape[0]:,} rows without values: {said}")
 
 
 def make_header(dtype: np.dtype, shape: tuple, order: str = "C") -> bytes:

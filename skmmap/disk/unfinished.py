@@ -202,11 +202,12 @@ def create(path: Path, header: bytes, n_bytes: int) -> None:
     except OSError as error:
         left = "no file was left there"
         if os.path.lexists(path):
-            left = "the file that was there before is as it was"
+            left = "the file that was there before is unchanged"
         raise OSError(
             error.errno,
-            f"{path} of {n_bytes:,} bytes cannot be made: {error.strerror or error}; "
-            f"{left}. Make room, or choose a path on another disk.",
+            f"{path} of {n_bytes:,} bytes cannot be created: "
+            f"{error.strerror or error}; {left}. Make room, or choose "
+            "a path on another disk.",
         ) from error
 
 
@@ -247,7 +248,7 @@ def check_path(path, name: str = "path") -> Path:
 def check_place(place: Path) -> None:
     if not place.parent.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {place.parent} for {place.name}. Make it first, or "
+            f"There is no folder {place.parent} for {place.name}. Create it first, or "
             "choose another path."
         )
     if place.is_dir():
@@ -257,5 +258,5 @@ def check_place(place: Path) -> None:
     # Replacing a file asks the folder only, and would go through.
     if place.exists() and not os.access(place, os.W_OK):
         raise PermissionError(
-            f"{place} may not be written to. Make it writable, or choose another path."
+            f"{place} is not writable. Change that, or choose another path."
         )

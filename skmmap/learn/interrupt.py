@@ -112,7 +112,7 @@ def tell_interrupted(n_epochs: int, most: int, *, is_partial: bool) -> None:
         kept += ", and a part of the next one, before which no copy was kept"
     warn(
         f"fit was interrupted in epoch {n_epochs + 1:,} of at most {most:,}. The model "
-        f"is fitted; {kept}. partial_fit(X, y) goes on, one epoch in each call; fit "
+        f"is fitted; {kept}. partial_fit(X, y) continues, one epoch per call; fit "
         "starts anew.",
         UserWarning,
     )

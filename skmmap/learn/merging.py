@@ -123,7 +123,7 @@ def merge(estimator: _Estimator, other: _Estimator) -> _Estimator:
     >>> merge(SGDRegressor(), SGDRegressor())
     Traceback (most recent call last):
         ...
-    TypeError: SGDRegressor is in no merge registry. If what it learns can be added up \
+    TypeError: SGDRegressor has no merge function. If what it learns can be added up \
 exactly, register how: @merge.register.
     """
     if type(estimator) is not type(other):
@@ -133,7 +133,7 @@ exactly, register how: @merge.register.
         )
     if not can_merge(estimator):
         raise TypeError(
-            f"{type(estimator).__name__} is in no merge registry. If what it learns "
+            f"{type(estimator).__name__} has no merge function. If what it learns "
             "can be added up exactly, register how: @merge.register."
         )
     for part in (estimator, other):

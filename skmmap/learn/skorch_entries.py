@@ -25,8 +25,8 @@ def _warn_of_callbacks(net, n_chunks: int) -> None:
     if n_chunks < 2 or not callbacks or isinstance(callbacks, str):
         return
     warn(
-        f"The callbacks of {type(net).__name__} are told of a fit of one epoch for "
-        f"each of {n_chunks:,} chunks: a schedule of the learning rate goes on with "
+        f"The callbacks of {type(net).__name__} see a fit of one epoch for "
+        f"each of {n_chunks:,} chunks: a schedule of the learning rate advances with "
         "each of them, and early stopping begins again. Leave them out, and change the "
         "learning rate by hand: fit with max_epochs=1, then call "
         "model.estimator_.set_params(lr=...) and model.partial_fit(X, y) for each "

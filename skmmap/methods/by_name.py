@@ -154,7 +154,7 @@ class ApplyMethod(FittedMethods):
 def _check_no_output(name: str, out, resume) -> None:
     if out is not None or resume:
         raise ValueError(
-            f"{name} is one number for all rows, which goes to no file. Leave out=None "
+            f"{name} is one number for all rows, not written to files. Leave out=None "
             "and resume=False."
         )
 

@@ -31,8 +31,8 @@ def split_rows(n_rows: int, fraction: float, seed: int, y=None):
         raise ValueError(
             f"validation_fraction={fraction} of {n_rows:,} rows leaves "
             f"{int(n_rows * held_out.mean()):,} rows to score and the others to train "
-            "on; both need one row at least. Change validation_fraction, or give X_val "
-            "and y_val."
+            "on; each needs at least one row. Change validation_fraction, or give "
+            "X_val and y_val."
         )
     return _join(starts, size, n_rows, ~held_out), _join(starts, size, n_rows, held_out)
 

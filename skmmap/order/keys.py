@@ -41,8 +41,8 @@ def _first_axis(key):
     if len(key) == 1 or (len(key) == 2 and key[1] is Ellipsis):
         return _first_axis(key[0])
     raise IndexError(
-        "Rows are selected by row, or by one key for columns beside a slice or a row; "
-        "select others of the array that is read: np.asarray(rows[key])[:, columns]."
+        "Rows take one key for rows, or a slice or an int for rows and one key for "
+        "columns. For others, load the rows first: np.asarray(rows[key])[:, columns]."
     )
 
 

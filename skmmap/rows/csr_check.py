@@ -55,7 +55,7 @@ def _raise(where: str, fault: str, start: int, stop: int, todo: str):
     raise ValueError(f"{where} has {fault} in {describe_rows(start, stop)}. {todo}")
 
 
-_AGAIN = "Make the matrix anew; its check_format method says what is wrong."
+_AGAIN = "Build the matrix again; its check_format method says what is wrong."
 
 
 def check_slice(matrix, start: int, stop: int, where: str) -> None:

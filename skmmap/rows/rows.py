@@ -215,7 +215,7 @@ class Rows:
             )
         if not self._source.store.is_array and sparse.issparse(self._source.read(0, 0)):
             raise TypeError(
-                "Rows of a sparse matrix become dense only when asked to: "
+                "Rows of a sparse matrix are made dense on request only: "
                 "rows.read(0, len(rows)).toarray()."
             )
         return np.asarray(self._source.load(), dtype=dtype)
@@ -319,8 +319,8 @@ class Rows:
     def _find_extreme(self, find, axis, out):
         if axis is not None or out is not None or not self._source.store.is_array:
             raise TypeError(
-                f"Rows have the {find.__name__} of all values of an array only; load "
-                f"them for any other: np.asarray(rows).{find.__name__}(axis)."
+                f"rows.{find.__name__}() is for all values of dense rows. For anything "
+                f"else, load them: np.asarray(rows).{find.__name__}(axis)."
             )
         return find_extreme(self._source, find)
 

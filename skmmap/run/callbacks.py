@@ -31,7 +31,7 @@ _CALLBACKS = "_skl_callbacks"  # where set_callbacks puts them
 
 
 class Tasks:
-    """The tasks of a fit, for callbacks; here nobody listens to them.
+    """The tasks of a fit, for callbacks; here none are set.
 
     ``stopped`` says whether the task that ended last was asked to stop its loop.
     """

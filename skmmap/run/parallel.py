@@ -157,7 +157,7 @@ def _iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
             deaths += 1
             if deaths == _DEATHS:
                 error.add_note(
-                    f"{deaths} times a worker process died. If memory was short, use "
+                    f"{deaths} times a worker process died. If out of memory, use "
                     "fewer n_jobs or a smaller chunk_size."
                 )
                 raise

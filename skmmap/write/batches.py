@@ -106,7 +106,7 @@ def check_castable(dtype: np.dtype, wanted: np.dtype, where: str) -> None:
         raise TypeError(
             f"batch {where} has the dtype {dtype}, which is of another kind than "
             f"dtype={str(wanted)!r}. Append np.asarray(batch, dtype={str(wanted)!r}) "
-            "if that is meant, or give another dtype to NpyWriter."
+            "if that is intended, or give another dtype to NpyWriter."
         )
 
 

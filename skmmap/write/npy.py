@@ -302,7 +302,7 @@ class NpyWriter:
             for start, stop in FileOrder(old.n_rows * old.row_nbytes, PIECE):
                 data = file.read(stop - start)
                 if len(data) < stop - start:
-                    raise OSError(errno.EIO, "the file was cut while it was copied")
+                    raise OSError(errno.EIO, "the file was truncated while copied")
                 self._out.write(data)
         self._n_rows = old.n_rows
 
@@ -322,7 +322,7 @@ class NpyWriter:
         n_bytes = self._n_header + self._n_rows * row_nbytes(self.shape, self._dtype)
         left = "No file was left there."
         if os.path.lexists(self._path):
-            left = "The file that was there before is as it was, and no other was left."
+            left = "The file that was there before is unchanged, and no other was left."
         todo = "Check that files can be made there and that no program holds this one"
         if error.errno in _FULL:
             todo = "Make room, or choose a path on another disk"

@@ -70,7 +70,7 @@ def _iter_samples(samples) -> Iterator[tuple]:
     if row < 0:
         raise ValueError(
             "src yields no samples, so the shape of a row is not known. A generator "
-            "that was used before is empty; make it anew."
+            "that was used before is empty; create a new one."
         )
 
 

@@ -104,9 +104,10 @@ def find_common(types: dict, nulls: set, where: str) -> np.dtype:
     kinds = {dtype.kind if dtype.kind in "mM" else "f" for dtype in dtypes.values()}
     if len(kinds) > 1:
         of_time = [name for name, dtype in dtypes.items() if dtype.kind in "mM"]
+        others = [name for name in dtypes if name not in of_time] or of_time[:1]
         raise TypeError(
             f"{where!r} has columns that have no common type: times or durations are "
-            f"in {say_names(of_time)}. Choose columns of one kind with columns=[...]."
+            f"in {say_names(of_time)}. Choose columns=[{say_names(others)}]."
         )
     return np.result_type(*dtypes.values())
 

@@ -189,7 +189,9 @@ class HdfStore(ChunkStore):
     def _read(self, start, stop):
         if self._dataset is not None:
             if not self._dataset:
-                raise ValueError(f"The rows of {self.where!r} are closed.")
+                raise ValueError(
+                    f"The rows of {self.where!r} are closed. Open them again."
+                )
             return self._decode(self._dataset, start, stop)
         with self._open_file() as file:
             return self._decode(self._find_dataset(file), start, stop)

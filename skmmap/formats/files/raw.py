@@ -62,7 +62,7 @@ def _complete_shape(shape, size: int, dtype, path) -> tuple:
     row_nbytes = prod(shape[1:]) * dtype.itemsize
     if not row_nbytes or size % row_nbytes:
         raise ValueError(
-            f"{str(path)!r} has {size:,} bytes of data, which are no whole number of "
+            f"{str(path)!r} has {size:,} bytes of data, not a whole number of "
             f"rows of {row_nbytes:,} bytes; check dtype={dtype}, shape and offset."
         )
     return (size // row_nbytes, *shape[1:])

@@ -35,7 +35,7 @@ def find_fills(array, where: str) -> list:
     if "MATLAB_class" in array.attrs:
         raise ValueError(
             f"{where!r} was written by MATLAB, which stores axes in reversed order: "
-            "its rows are columns. Save it once the right way round, for example "
+            "its rows are columns. Save it once transposed, for example "
             f"np.save('X.npy', h5py.File(path)[{array.name!r}][()].T), or give the "
             "dataset itself for what is stored."
         )

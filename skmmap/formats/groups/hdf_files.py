@@ -208,7 +208,7 @@ def _check_filled(dataset, missing: str) -> None:
     if dataset.id.get_create_plist().fill_value_defined() != named:
         raise ValueError(
             f"{missing}: {dataset.name} of {str(dataset.file.filename)!r} has rows of "
-            f"it, which HDF5 reads as {dataset.fillvalue}. Bring it back, or write the "
+            f"it, which HDF5 reads as {dataset.fillvalue}. Restore it, or write the "
             "virtual dataset with fillvalue=np.nan."
         )
 

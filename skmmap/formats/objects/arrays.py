@@ -45,5 +45,8 @@ def check_array(array, name: str, kind: str = ""):
             f"{name} is an np.matrix, which is not supported; pass np.asarray({name})."
         )
     if not array.shape:
-        raise TypeError(f"{name} must be rows; got {kind or type(array).__name__}.")
+        raise TypeError(
+            f"{name} must be an array of rows, or a path; got "
+            f"{kind or type(array).__name__}."
+        )
     return array

@@ -65,7 +65,7 @@ def open_dask(array) -> Store:
 def _refuse_frame(frame) -> NoReturn:
     """Say how a dask data frame, or a column of one, is read by parts."""
     text = (
-        f"A dask {type(frame).__name__} does not know its rows, and would be loaded "
+        f"A dask {type(frame).__name__} has no known length, and would be loaded "
         "whole. Give frame.to_dask_array(lengths=True), which counts them and is "
         "computed partition by partition"
     )
@@ -152,7 +152,7 @@ class DaskStore(UnknownStore, ContainerStore):
 def _check_array(array, where: str) -> None:
     if np.isnan(array.shape).any():
         raise ValueError(
-            f"{where} of the shape {array.shape} does not know its rows. Count them "
+            f"{where} of the shape {array.shape} has no known length. Count its rows "
             "once with array.compute_chunk_sizes()."
         )
     if not array.shape:

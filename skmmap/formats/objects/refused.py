@@ -31,7 +31,7 @@ REFUSED = {
         "tree[group][name]."
     ),
     ("dask", "Delayed"): (
-        "A Delayed of dask does not know its rows, and would be loaded whole. Give "
+        "A Delayed of dask has no known length, and would be loaded whole. Give "
         "dask.array.from_delayed(value, shape, dtype); or value.compute(), where that "
         "fits in memory."
     ),

@@ -99,7 +99,7 @@ class ContainerStore(Store):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError(f"The rows of {self.where!r} are closed.")
+            raise ValueError(f"The rows of {self.where!r} are closed. Open them again.")
 
     def keep_open(self) -> None:
         self._check_open()

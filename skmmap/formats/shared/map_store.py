@@ -348,7 +348,9 @@ class MapStore(Store):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ValueError(f"The rows of {str(self.path)!r} are closed.")
+            raise ValueError(
+                f"The rows of {str(self.path)!r} are closed. Open them again."
+            )
 
     @property
     def _extent(self) -> tuple[int, int]:

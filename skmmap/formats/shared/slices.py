@@ -28,8 +28,8 @@ def check_type(store: Store, dtype: np.dtype, start: int, stop: int) -> None:
     """Raise unless the type of the store can hold all values of ``dtype``."""
     if not np.can_cast(dtype, store.dtype, "safe"):
         raise ValueError(
-            f"{store.where} is of {store.dtype} by its first rows, and "
-            f"{describe_rows(start, stop)} of it are of {dtype}, whose values that may "
+            f"{store.where} is of {store.dtype} in its first rows, and "
+            f"{describe_rows(start, stop)} of it are of {dtype}, whose values it may "
             "not hold. Write it again with values of one type."
         )
 
