@@ -845,8 +845,8 @@ def test_explain_names_the_seed():
     for estimator, text in (
         (Seeded(), "1 (random_seed of the estimator)"),
         (Draws(3), "3 (random_state of the estimator)"),
-        (Log(), "none, since nothing is drawn"),
-        (Draws(), "drawn by fit, and recorded in random_state_"),
+        (Log(), "none (nothing is random)"),
+        (Draws(), "drawn in fit, stored in random_state_"),
     ):
         said = str(ChunkedFit(estimator).explain(X)).splitlines()
         (line,) = [s for s in said if "  seed" in s]
