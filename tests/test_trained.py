@@ -260,8 +260,9 @@ def test_images_are_flat_for_a_model_of_as_many_features():
 def test_only_training_needs_partial_fit():
     text = (
         "ChunkedFit needs an estimator with a partial_fit method, and "
-        "RandomForestClassifier has none. SGDClassifier, MLPClassifier or GaussianNB "
-        "have one."
+        "RandomForestClassifier has none. No tree or forest in scikit-learn has one; "
+        "MLPClassifier is nonlinear as well. Or train it on rows that fit in memory; "
+        "ChunkedFit(trained).predict(X) then goes through all rows chunk by chunk."
     )
     model = ChunkedFit(train(RandomForestClassifier(**TREES)))
     with raises(TypeError, text):
