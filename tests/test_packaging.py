@@ -166,6 +166,14 @@ def test_each_package_has_one_lower_bound_which_ci_installs():
     assert {"numpy", "h5py", "zarr", "pyarrow"} <= dict(installed).keys()
 
 
+def test_the_core_of_the_tests_is_there():
+    script = (ROOT / ".ci" / "lowest").read_text(encoding="utf-8")
+    groups = re.findall(r"tests/test_\{([\w,]+)\}\.py", script)
+    assert len(groups) == 2
+    for name in ",".join(groups).split(","):
+        assert (ROOT / "tests" / f"test_{name}.py").exists(), name
+
+
 def test_ruff_is_the_same_in_ci_and_before_commits():
     hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert len(set(re.findall(r"ruff==[0-9.]+", hooks))) == 1
