@@ -1,4 +1,4 @@
-"""Memory and open files: where there are none left, what for, and what to do."""
+"""Allocation: errors say what memory or files were needed for, and what to do."""
 
 import errno
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _NONE_LEFT = errno.EMFILE, errno.ENFILE
 
 
 def allocate(shape, dtype, use: tuple[str, str]) -> np.ndarray:
-    """Return an array of any content; ``use`` says what for, and what to do without."""
+    """Return an uninitialised array; ``use`` says what for, and what to do instead."""
     with explaining(
         prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize, use
     ):
@@ -31,9 +31,9 @@ def allocate(shape, dtype, use: tuple[str, str]) -> np.ndarray:
 
 @contextmanager
 def explaining(nbytes: int, use: tuple[str, str]) -> Iterator[None]:
-    """Say what so many bytes were for, where they cannot be had.
+    """Raise a MemoryError inside with what so many bytes were for.
 
-    What was said inside, of a part of them, is left as it is.
+    An error that already says so, about a part of them, is raised as it is.
     """
     try:
         yield
@@ -47,7 +47,7 @@ def explaining(nbytes: int, use: tuple[str, str]) -> Iterator[None]:
 
 @contextmanager
 def counting_files(path) -> Iterator[None]:
-    """Say what to do where too many files are open."""
+    """Say what to do if too many files are open."""
     try:
         yield
     except OSError as error:

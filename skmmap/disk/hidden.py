@@ -1,4 +1,8 @@
-"""Hidden files: made without following links, and trusted only if they are our own."""
+"""Hidden files: made without following links, and trusted only if they are our own.
+
+They are made with O_EXCL and O_NOFOLLOW. One that was left is used only if it is
+regular, has one name, and belongs to this user.
+"""
 
 import os
 import secrets
@@ -9,7 +13,7 @@ from pathlib import Path
 _OWN = 0o600
 _ALL = 0o666  # before the umask
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
-# A pipe that somebody has put there is not waited for.
+# With O_NONBLOCK a pipe that was put there does not block.
 _AS_LEFT = _NO_LINKS | getattr(os, "O_NONBLOCK", 0)
 _TRIES = 100
 
@@ -28,7 +32,7 @@ def open_hidden(hidden: Path):
         hidden, "r+b", opener=lambda path, flags: os.open(path, flags | _AS_LEFT)
     )
     try:
-        check_own(os.fstat(file.fileno()), hidden)  # it may be another now
+        check_own(os.fstat(file.fileno()), hidden)  # it may be another file now
     except BaseException:
         file.close()
         raise
@@ -66,14 +70,14 @@ def open_locked(hidden: Path, path: Path):
         except (FileExistsError, FileNotFoundError):
             if not hidden.parent.exists():
                 raise
-            continue  # somebody was faster
+            continue  # another process was faster
         if not _lock(file):
             file.close()
             break
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), os.lstat(hidden)):
                 return file
-        file.close()  # it has taken its place meanwhile
+        file.close()  # it was renamed meanwhile
     raise BlockingIOError(
         f"Another run is writing the same result to {path}. Wait until it ends."
     )
@@ -93,10 +97,10 @@ def _lock(file) -> bool:
 
 
 def find_new_mode(folder: Path, *, of_folder: bool = False) -> int | None:
-    """Return the mode that a new file, or folder, in a folder has; None on Windows.
+    """Return the mode that a new file, or folder, in a folder gets; None on Windows.
 
-    By making one, since the umask is told only by setting it, for all threads; and
-    folders may have rules of their own.
+    One is made for it: the umask can only be read by setting it, for all threads, and
+    folders may have default ACLs.
     """
     if os.name == "nt":
         return None
@@ -115,10 +119,10 @@ def find_new_mode(folder: Path, *, of_folder: bool = False) -> int | None:
 
 
 def copy_access(file, place: Path, new_mode: int | None, *, is_over: bool) -> None:
-    """Let nobody read who cannot read the file at ``place``, which will be replaced.
+    """Give a file the mode and group of the one at ``place``, which it will replace.
 
-    Where there is none, the file is our own until it ``is_over``, and of ``new_mode``
-    then.
+    If there is none, only this user can read it until it ``is_over``; then it gets
+    ``new_mode``.
     """
     mode = _OWN if not is_over else new_mode
     with suppress(FileNotFoundError):
@@ -126,16 +130,16 @@ def copy_access(file, place: Path, new_mode: int | None, *, is_over: bool) -> No
         mode = stat.S_IMODE(status.st_mode)
         if os.name != "nt" and not _copy_group(file, status.st_gid):
             mode &= ~stat.S_IRWXG
-        if not is_over:  # workers open it by its name
+        if not is_over:  # workers open it by its path
             mode = mode & 0o777 | _OWN
     if mode is not None:
-        # By its name where systems have no other way: those have no links to follow.
+        # Systems without fchmod have no links to follow.
         change = getattr(os, "fchmod", None)
         change(file.fileno(), mode) if change else os.chmod(file.name, mode)
 
 
 def _copy_group(file, group: int) -> bool:
-    """Whether a file has the group, or could be given it."""
+    """Give a file the group; return whether it has it."""
     if os.fstat(file.fileno()).st_gid != group:
         with suppress(OSError):
             os.fchown(file.fileno(), -1, group)

@@ -1,4 +1,7 @@
-"""The header of ``.npy`` files: believed when it has been checked, and not before."""
+"""The header of ``.npy`` files, checked before anything in it is used.
+
+It is read up to a limit, and only literals of a few levels reach Python's parser.
+"""
 
 import ast
 import io
@@ -11,12 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 MAGIC = b"\x93NUMPY"
-# NumPy's versions; of each, the bytes that say the length, and how the text is encoded.
+# NumPy's versions: bytes of the length field, and encoding of the text.
 _VERSIONS = {(1, 0): (2, "latin1"), (2, 0): (4, "latin1"), (3, 0): (4, "utf8")}
-_MAX_HEADER = 2**18  # of a type with many fields; NumPy reads 10,000 bytes unasked
+_MAX_HEADER = 2**18  # types with many fields; NumPy's default limit is 10,000 bytes
 _MAX_DIMENSIONS = 64  # of NumPy 2
 _MAX_DEPTH = 32  # of brackets: types of fields that have fields
-_MAX_EMPTY = 2**32  # rows without values, which no size of a file vouches for
+_MAX_EMPTY = 2**32  # rows without values, whose number no file size confirms
 
 _STRING = r"""[ub]?(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+")"""
 _NUMBER = r"-?\d++L?"  # of Python 2, which wrote (3L, 2L)
@@ -29,7 +32,7 @@ _BEFORE_SHAPE = b"'fortran_order': False, 'shape': ("
 
 
 class Header(NamedTuple):
-    """What a header says of the rows, which begin at byte ``n_bytes``."""
+    """Shape, order and type in a header; the rows begin at byte ``n_bytes``."""
 
     shape: tuple
     order: str
@@ -46,10 +49,9 @@ class Header(NamedTuple):
 
 
 def read_header(file, named: str) -> Header:
-    """Return the header of an open ``.npy`` file; ValueError for any that is odd.
+    """Return the header of an open ``.npy`` file; ValueError for an invalid one.
 
-    Whatever it claims, no more than it may have is read, and what Python's parser
-    gets is made of literals of a few levels. ``named`` is what messages call the file.
+    ``named`` is what messages call the file.
     """
     try:
         text, version, n_bytes = _read_text(file)
@@ -96,7 +98,7 @@ def _read(file, n_bytes: int) -> bytes:
 
 
 def _parse(text: str, version: tuple) -> tuple:
-    """Return shape, whether the order is Fortran's, and what the type is made of."""
+    """Return shape, whether the order is Fortran's, and the description of the type."""
     fields = _evaluate(text, version)
     if not isinstance(fields, dict) or set(fields) != {
         "descr",
@@ -120,7 +122,7 @@ def _parse(text: str, version: tuple) -> tuple:
 
 
 def _evaluate(text: str, version: tuple):
-    """Return what the literals in the text stand for."""
+    """Return the value of the literals in the text."""
     if not _LITERAL.fullmatch(text) or _find_depth(text) > _MAX_DEPTH:
         raise ValueError("it is not a few Python literals")
     if version != (3, 0):
@@ -150,7 +152,7 @@ def _check_dtype(descr) -> np.dtype:
         dtype = np.lib.format.descr_to_dtype(descr)
     except Exception as error:  # of which NumPy raises many kinds here
         raise ValueError(f"'descr' is not a NumPy type: {said}") from error
-    if dtype.hasobject:  # which has a message of its own
+    if dtype.hasobject:  # refused later, with its own message
         return dtype
     if not dtype.itemsize:
         raise ValueError(f"'descr' is a type of 0 bytes: {said}")
@@ -178,7 +180,7 @@ def _check_shape(shape: tuple, dtype: np.dtype) -> None:
 
 
 def make_header(dtype: np.dtype, shape: tuple, order: str = "C") -> bytes:
-    """Return what ``np.save`` puts before the rows, as long for any number of them."""
+    """Return the header that ``np.save`` writes, of one length for all row counts."""
     empty = np.empty((0, *shape[1:]), dtype)
     for version in _VERSIONS:
         header = io.BytesIO()

@@ -1,7 +1,4 @@
-"""What a path names: a file, those that a pattern finds, and of which format they are.
-
-Every door asks here, so that ``~``, brackets and suffixes mean the same in all of them.
-"""
+"""Paths and patterns: what ``~``, brackets and suffixes mean, wherever one is given."""
 
 import os
 import re
@@ -19,7 +16,7 @@ def is_path(value) -> bool:
 def to_path(value) -> Path:
     """Return the path, with ``~`` for the home folder where no file has that name."""
     name = os.fsdecode(value)
-    if not name:  # of which pathlib makes the folder that the process is in
+    if not name:  # pathlib makes "." of it
         raise FileNotFoundError(
             f"The path {value!r} is empty. Give the name of a file, or '.' for the "
             "current folder."
@@ -49,6 +46,7 @@ def _escape_folders(pattern: Path) -> str:
 
 
 def by_numbers(path: str) -> tuple:
+    """Return a sorting key: X_2 comes before X_10."""
     parts = re.split(r"(\d+)", path)
     return [int(part) if part.isdecimal() else part for part in parts], path
 

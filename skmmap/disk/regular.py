@@ -1,4 +1,7 @@
-"""Only regular files are opened: whatever else has a name can wait for ever."""
+"""Only regular files are opened: reading a pipe or a device may block for ever.
+
+``stat`` comes first, and the open does not wait, since the file may change in between.
+"""
 
 import os
 import stat
@@ -10,12 +13,12 @@ _KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-# A pipe without a writer is opened at once then, and refused by what it is.
+# With O_NONBLOCK a pipe without a writer is opened at once, and then refused.
 _READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def check_regular(path, named: str = "") -> os.stat_result:
-    """Return what the system says of a file, if links lead to a regular one.
+    """Return the result of ``stat``, links followed, if it is a regular file.
 
     ``named`` is what the message calls it. Nothing is opened: a device may begin to
     work when it is.
@@ -30,7 +33,7 @@ def open_regular(path, named: str = ""):
     check_regular(path, named)
     file = open(path, "rb", buffering=0, opener=_open)  # noqa: SIM115
     try:
-        _check_status(os.fstat(file.fileno()), path, named)  # it may be another now
+        _check_status(os.fstat(file.fileno()), path, named)  # it may have changed
     except BaseException:
         file.close()
         raise

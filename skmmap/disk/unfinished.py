@@ -31,15 +31,15 @@ from skmmap.disk.regular import check_regular
 class Unfinished:
     """A file that is being written; nothing is at its place until `commit`.
 
-    One with a ``key`` can be gone on with: by whoever asks with ``resume``, a file that
-    is not this user's own is refused, and left alone by others.
+    One with a ``key`` can be resumed. With ``resume``, a file of another user is an
+    error; otherwise it is left alone.
     """
 
     def __init__(self, path: Path, *, key: str = "", resume: bool = False):
         self._place = _follow(path)
         self._file = self._open(f".skmmap_{key}", path, resume) if key else None
         if self._file is None:
-            # Not *.npy, which would be found by who looks for such files.
+            # Not *.npy, which patterns would find.
             self.hidden = self._place.with_name(f".skmmap_{secrets.token_hex(8)}")
             self._file = make_hidden(self.hidden)
         try:
@@ -66,7 +66,7 @@ class Unfinished:
         self._file.write(data)
 
     def read_at(self, place: int, n_bytes: int) -> bytes:
-        """Return what is there, as zeros what is not."""
+        """Return the bytes at a place, zeros beyond the end."""
         self._file.seek(place)
         return self._file.read(n_bytes).ljust(n_bytes, b"\0")
 
@@ -89,7 +89,7 @@ class Unfinished:
         self._file.truncate(n_bytes)
 
     def flush(self) -> None:
-        """Leave what was written to the system, which outlives the process."""
+        """Hand what was written to the system, so that it survives the process."""
         self._file.flush()
 
     def sync(self) -> None:
@@ -98,7 +98,7 @@ class Unfinished:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Leave the hidden file to who goes on with it."""
+        """Close the hidden file, to be resumed."""
         self._file.close()
 
     def commit(self, header: bytes = b"") -> None:
@@ -115,7 +115,7 @@ class Unfinished:
 
     def put(self) -> None:
         """Let the file take its place."""
-        if os.name == "nt":  # which renames no open file
+        if os.name == "nt":  # cannot rename an open file
             self._file.close()
         os.replace(self.hidden, self._place)
         self._file.close()
@@ -123,7 +123,7 @@ class Unfinished:
 
     def discard(self) -> None:
         # Closing the buffered file would write its rest, and fail once more. While it
-        # is open it is locked, and not gone on with; Windows deletes no open file.
+        # is open it is locked and cannot be resumed; Windows deletes no open file.
         steps = [self.hidden.unlink, self._file.raw.close]
         for step in steps if os.name != "nt" else reversed(steps):
             with suppress(OSError):
@@ -134,9 +134,9 @@ class Unfinished:
 def all_or_none(files: list[Unfinished]) -> Iterator[None]:
     """Let several files take their places inside; put the old ones back if that fails.
 
-    No system renames two files at once. So the old ones are gone before the first new
-    one is there: whoever is killed between leaves a file missing, which is an error
-    later, and never a new one beside an old one, which is none.
+    No system renames two files at once. The old ones are moved away before the first
+    new one comes: if the process is killed in between, files are missing, which is an
+    error later. A new X beside an old y would not be noticed.
     """
     places = [file._place for file in files]
     backups = [
@@ -171,7 +171,7 @@ def _put_back(files: list[Unfinished], backups: list[Path]) -> None:
 def take_room(file, n_bytes: int) -> None:
     """Make an open file so long, with room on the disk for all of it, or raise.
 
-    Else a map of what has no room would kill the process that writes to it.
+    Otherwise writing to a map of it would crash (SIGBUS) when the disk is full.
     """
     if n_bytes > sys.maxsize:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
@@ -179,7 +179,7 @@ def take_room(file, n_bytes: int) -> None:
         try:
             os.posix_fallocate(file.fileno(), 0, n_bytes)
             return
-        except OSError as error:  # of file systems that cannot
+        except OSError as error:  # not supported by the file system
             if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
     free = shutil.disk_usage(os.path.dirname(file.name)).free
@@ -212,10 +212,10 @@ def create(path: Path, header: bytes, n_bytes: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name reach the disk, where the system can wait for that."""
+    """Wait until the new name is on the disk, if the system can."""
     if os.name == "nt":
         return
-    # The file is there, whole, even on a file system that refuses this.
+    # The file is complete even on a file system that refuses this.
     with suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
         try:
@@ -255,7 +255,7 @@ def check_place(place: Path) -> None:
         raise IsADirectoryError(f"{place} is a folder. Choose another path.")
     if place.exists():
         check_regular(place)
-    # Replacing a file asks the folder only, and would go through.
+    # Renaming asks for permission on the folder only.
     if place.exists() and not os.access(place, os.W_OK):
         raise PermissionError(
             f"{place} is not writable. Change that, or choose another path."

@@ -1,6 +1,6 @@
-"""Are the arrays of a sparse matrix sound: looked at before compiled code follows them.
+"""Checks of the arrays of sparse matrices, before compiled code uses them as indices.
 
-SciPy and scikit-learn take them for addresses in memory, and look at none.
+Neither SciPy nor scikit-learn checks them: a wrong index reads or writes any memory.
 """
 
 import numpy as np
@@ -9,10 +9,10 @@ from skmmap._messages import describe_rows
 
 
 def check_ends(indptr, start: int, n_values: int, where: str, todo: str) -> tuple:
-    """Return the first and the end value of rows from ``start`` on, if that is sound.
+    """Return where the values of rows from ``start`` on begin and end, or raise.
 
-    ``indptr`` are the ends of these rows, as they are stored, after the beginning of
-    the first one, and ``n_values`` the values there are; ``todo`` ends the message.
+    ``indptr`` is the part of the stored array for these rows, ``n_values`` the number
+    of values of the matrix; ``todo`` ends the message.
     """
     fault = _find_fault(indptr, start, n_values)
     if fault:
@@ -23,7 +23,7 @@ def check_ends(indptr, start: int, n_values: int, where: str, todo: str) -> tupl
 def _find_fault(indptr: np.ndarray, start: int, n_values: int) -> str:
     if not len(indptr):
         return "an indptr that is too short"
-    # Not by their differences, which wrap: those without a sign always.
+    # Compared, not subtracted: differences overflow, of unsigned types always.
     if np.any(indptr[:-1] > indptr[1:]):
         return "a descending indptr"
     first, last = int(indptr[0]), int(indptr[-1])
@@ -46,7 +46,7 @@ def _are_below(indices: np.ndarray, n: int) -> bool:
     if not len(indices):
         return True
     if indices.dtype.kind == "i" and n <= np.iinfo(indices.dtype).max:
-        # One look at them: without a sign, negative numbers are the largest.
+        # As unsigned, negative numbers are the largest: one maximum checks both ends.
         return int(indices.view(indices.dtype.str.replace("i", "u")).max()) < n
     return int(indices.min()) >= 0 and int(indices.max()) < n
 
@@ -69,7 +69,7 @@ def check_slice(matrix, start: int, stop: int, where: str) -> None:
 
 
 def to_csr(matrix, where: str):
-    """Return a sparse matrix as CSR, if it can be followed."""
+    """Return a sparse matrix as CSR, if its indices are valid."""
     if matrix.format == "coo":
         lengths = zip(matrix.coords, matrix.shape, strict=True)
         is_sound = all(_are_below(along, n) for along, n in lengths)
@@ -83,7 +83,7 @@ def to_csr(matrix, where: str):
 
 
 def _is_sound(matrix) -> bool:
-    """Whether the indices of a CSC or BSR matrix are those of its shape."""
+    """Whether the indices of a CSC or BSR matrix are within its shape."""
     n_rows, n_columns = matrix.shape
     if matrix.format == "bsr":
         outer, inner = n_rows // matrix.blocksize[0], n_columns // matrix.blocksize[1]

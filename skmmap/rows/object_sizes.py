@@ -1,4 +1,4 @@
-"""Bytes of memory of what holds Python objects, most of them known by a sample."""
+"""Memory of Python objects in lists, arrays and frames, estimated from a sample."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Reads parts of all rows, piece by piece: some of their columns, and extremes."""
+"""Some columns of rows, and their extremes, read piece by piece."""
 
 from collections.abc import Iterator
 from operator import index
@@ -41,7 +41,7 @@ def _read_others(source: Source, key: tuple) -> np.ndarray:
         rows = np.asarray(source.store.join(pieces)).reshape(source.shape)
         return rows[(slice(None), *key)]
     numbers = np.arange(source.shape[1])[key].tolist()
-    if numbers == []:  # polars knows no rows without a column
+    if numbers == []:  # polars has no frames of rows without a column
         return np.empty((source.n_rows, 0))
     return source.store.join([_pick(frame, numbers) for frame in pieces]).to_numpy()
 
@@ -58,7 +58,7 @@ def find_extreme(source: Source, find) -> np.generic:
 
 
 def _iter_pieces(source: Source) -> Iterator[tuple]:
-    """Yield rows with their positions, in the order in which they lie."""
+    """Yield rows with their positions, in file order."""
     order = source.find_file_order() if source.store.is_array else None
     rows = source if order is None else source.reorder(order)
     step = max(1, _PIECE_NBYTES // max(1, source.row_nbytes))

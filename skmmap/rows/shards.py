@@ -39,7 +39,7 @@ class ShardStore(Store):
 
     @property
     def row_nbytes(self) -> int:
-        """The most that a row takes in any shard."""
+        """The largest of all shards."""
         return max(shard.row_nbytes for shard in self._shards)
 
     @property
@@ -61,7 +61,7 @@ class ShardStore(Store):
     def read(self, start: int, stop: int):
         shards = list(self._iter_shards(start, stop))
         if self.is_array and len(shards) > 1:
-            # Not all views first: each of a map keeps a file open.
+            # Not by joining views: each would keep the map of a file open.
             out = allocate((stop - start, *self.shape[1:]), self.dtype, BUFFER)
             self.read_into(start, stop, out)
             return out
@@ -73,7 +73,7 @@ class ShardStore(Store):
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
         shards = list(self._iter_shards(start, stop))
-        if len(shards) != 1:  # across an end, they are joined
+        if len(shards) != 1:  # rows of several shards have to be joined
             return None
         ((shard, before),) = shards
         return shard.view(start - before, stop - before)
@@ -131,7 +131,7 @@ class ShardStore(Store):
 
     def write(self, rows, values) -> None:
         shards = np.searchsorted(self._stops, rows, side="right")
-        order = np.argsort(shards, kind="stable")  # of equal rows the last one counts
+        order = np.argsort(shards, kind="stable")  # of equal rows the last counts
         cuts = np.flatnonzero(np.diff(shards[order])) + 1
         for here in np.split(order, cuts):
             number = shards[here[0]]

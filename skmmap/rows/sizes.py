@@ -1,4 +1,4 @@
-"""What rows take: on the disk, where they are read, and in memory."""
+"""Sizes of rows: on disk, read in an epoch, and in memory."""
 
 from dataclasses import dataclass
 
@@ -19,7 +19,7 @@ class DiskSize:
 
 
 def find_disk_size(source: Source) -> DiskSize:
-    """Return what the rows take on the disk, from what the files say of themselves."""
+    """Return the bytes of rows on disk, from file sizes and metadata."""
     store = source.store
     nbytes = store.find_disk_nbytes()
     if nbytes is None or source.n_rows == store.n_rows:
@@ -30,10 +30,7 @@ def find_disk_size(source: Source) -> DiskSize:
 
 
 def say_disk_size(source: Source) -> str:
-    """Say what the rows take on the disk.
-
-    What is computed when it is read, or lies where nobody has asked, has a size then.
-    """
+    """Say the size on disk; if it is not known, the size of what is read."""
     size = find_disk_size(source)
     if size.nbytes is None:
         return f"{say_size(source.nbytes)} when read"
@@ -41,7 +38,7 @@ def say_disk_size(source: Source) -> str:
 
 
 def find_memory_nbytes(source: Source) -> int:
-    """Return what the rows take in memory, and the numbers of those that are chosen."""
+    """Return the bytes of rows in memory, row numbers of the selection included."""
     kept = getattr(source.selection, "nbytes", 0)
     share = source.n_rows / max(1, source.store.n_rows)
     return kept + round(share * source.store.memory_nbytes)
@@ -52,7 +49,7 @@ def find_read_nbytes(sources: list[Source]) -> tuple[int, bool]:
     nbytes, is_exact = 0, True
     for source in sources:
         size = find_disk_size(source)
-        # What is in memory is read there, and what is computed comes as it is.
+        # Rows in memory, and computed ones, have the size of what is read.
         read = size.nbytes or source.nbytes
         if size.is_share:
             read = round(read * source.n_rows / max(1, source.store.n_rows))

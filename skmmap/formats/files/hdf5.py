@@ -98,7 +98,7 @@ def open_store(source, name: str, *, key: str | None = None) -> Store:
 
 
 def _open_file(path):
-    """Return an open file, without a wait for what is no regular one."""
+    """Return an open file; a pipe or device is refused, not waited for."""
     h5py = import_library("h5py", "HDF5 files", "hdf5", path)
     with suppress(FileNotFoundError):  # which it says itself
         check_regular(path)
@@ -111,15 +111,15 @@ class HdfStore(ChunkStore):
 
     can_reopen = True
     _links = ()  # files that links lead through
-    _plugin_paths = ()  # of the process that has sent these rows
-    # How the files were when it was seen where they lead: when they are opened they may
-    # be so new that their times do not tell it.
+    _plugin_paths = ()  # of the process that pickled these rows
+    # The files when their links were last followed: at opening they may be so new that
+    # a later change gives them the same time.
     _walked = Identity()
 
     def __init__(self, path, key=None):
         self.path = Path(os.path.abspath(path))
         self._file = self._dataset = None
-        with self._open_file() as file:
+        with _open_file(self.path) as file:
             self.key, dataset = find_named(file, key, self.path.name)
             self._links = follow_links(file, self.key)
             self._describe(dataset)
@@ -127,7 +127,7 @@ class HdfStore(ChunkStore):
 
     @classmethod
     def of(cls, dataset) -> "HdfStore":
-        """Return the store of an open dataset, which stays its owner's."""
+        """Return the store of an open dataset, which the caller closes."""
         store = cls.__new__(cls)
         file = dataset.file
         store.path, store.key = find_address(dataset)
@@ -157,8 +157,8 @@ class HdfStore(ChunkStore):
         return run
 
     def _check_links(self, run: Identity) -> None:
-        """Raise if the files lead elsewhere by now, which may be before the run."""
-        with self._open_file() as file:
+        """Raise if links have changed since the rows were opened."""
+        with _open_file(self.path) as file:
             links = follow_links(file, self.key)
             self._check_places(self._links, links)
             dataset = self._find_dataset(file)
@@ -167,7 +167,7 @@ class HdfStore(ChunkStore):
             self._check_places(self._layout.paths, Layout(dataset, links).paths)
 
     def _find_dataset(self, file):
-        """Return the dataset in the file, if it is where and what it was."""
+        """Return the dataset, if its files, shape and type have not changed."""
         self._layout.check()
         dataset = file[self.key]
         self._check_places(self._layout.near, Named(dataset).paths)
@@ -193,7 +193,7 @@ class HdfStore(ChunkStore):
                     f"The rows of {self.where!r} are closed. Open them again."
                 )
             return self._decode(self._dataset, start, stop)
-        with self._open_file() as file:
+        with _open_file(self.path) as file:
             return self._decode(self._find_dataset(file), start, stop)
 
     def _decode(self, dataset, start, stop):
@@ -205,15 +205,15 @@ class HdfStore(ChunkStore):
         if self._dataset:
             return find_stored_nbytes(self._dataset)
         try:
-            with self._open_file() as file:
+            with _open_file(self.path) as file:
                 return find_stored_nbytes(self._find_dataset(file))
         except (OSError, KeyError, ValueError):
-            return 0  # it is not there any more
+            return 0  # the file was removed or replaced
 
     def keep_open(self) -> None:
         super().keep_open()
         if self._dataset is None:
-            self._file = self._open_file()
+            self._file = _open_file(self.path)
             try:
                 dataset = self._find_dataset(self._file)
                 self._check_files()
@@ -234,9 +234,6 @@ class HdfStore(ChunkStore):
         if self._opened.is_writer and self._dataset:
             self._dataset.file.flush()
         super().sync()
-
-    def _open_file(self):
-        return _open_file(self.path)
 
     def __getstate__(self):
         if self.on_disk and not self.can_reopen:

@@ -100,7 +100,7 @@ class ZarrStore(ChunkStore):
         self._describe(array)
         self._opened = self._read_identity(array.store)
         if not is_fixed(array.store):
-            self._array = None  # opened again, by its full path
+            self._array = None  # opened again by its absolute path
 
     @property
     def _folder(self) -> str:
@@ -114,7 +114,7 @@ class ZarrStore(ChunkStore):
             return Identity(is_known=bool(names & _IN_MEMORY))
         is_writer = not getattr(store, "read_only", getattr(store, "mode", "") == "r")
         zipped = Identity.read([store.path], is_writer=is_writer)
-        # It is open, and nobody can change a part of it.
+        # The archive is open, and no part of it can be changed.
         self._held, self._run = tuple(zipped.states), zipped
         return zipped
 
@@ -142,7 +142,7 @@ class ZarrStore(ChunkStore):
 
     def _read(self, start, stop):
         if self._array is None:
-            self.finish()  # whether they are still those that were pickled
+            self.finish()  # the files may have changed since they were pickled
             zarr = import_library("zarr", "zarr arrays", "zarr", self._root)
             array = zarr.open_array(self._root, path=self._key, mode="r")
             self._array = self._check_same(array)
@@ -152,7 +152,7 @@ class ZarrStore(ChunkStore):
 
     @property
     def memory_nbytes(self) -> int:
-        return 0  # of what is in a store that is no folder, nobody knows where it is
+        return 0  # whether other stores than folders are in memory is not known
 
     def find_disk_nbytes(self) -> int | None:
         if self._root is None:
@@ -177,7 +177,7 @@ class ZarrStore(ChunkStore):
             ) from error
 
 
-# Stores whose content is pickled; what others lead to, nobody knows.
+# Stores that are pickled with their content; other stores may lead anywhere.
 _IN_MEMORY = {"MemoryStore", "GpuMemoryStore", "KVStore", "dict"}
 
 
