@@ -14,9 +14,9 @@ from skmmap._version import __version__
 from skmmap.cli import (
     WAYS,
     describe,
+    keep_best,
     make_parts,
     open_folder,
-    print_equality,
     print_loading,
     print_table,
     run_apart,
@@ -69,8 +69,8 @@ def _add_demo(commands) -> None:
         "a partial_fit loop written by hand, and with model.fit.",
     )
     add = demo.add_argument
-    rows_help = "images to train on, 1,024 bytes each (default: 200,000)"
-    add("--rows", type=_parse_rows, default=200_000, help=rows_help)
+    rows_help = "images to train on, 1,024 bytes each (default: 30,000)"
+    add("--rows", type=_parse_rows, default=30_000, help=rows_help)
     add("--seed", type=_parse_seed, default=0, help="another set (default: 0)")
     add("--folder", metavar="PATH", help="write the files to PATH and keep them")
     add("--keep", action="store_true", help="keep the files in a temporary folder")
@@ -192,9 +192,8 @@ def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
             undo.pop_all()
         results = _compare(place)
     print_table(results)
-    equal = print_equality(results)
     print_loading(place)
-    return 0 if equal and "error" not in results["ChunkedFit"] else 1
+    return 1 if "error" in results["ChunkedFit"] else 0
 
 
 def _write(place: Path, parts) -> None:
@@ -220,16 +219,33 @@ def _show_written(part, done: int) -> None:
 
 def _compare(place: Path) -> dict:
     """Return what each way measured of itself, or its error."""
-    print("\nOne pass over X_train.npy, then all of X_test.npy, each in a new process:")
+    print("\nTraining and predicting, each time in a new process:")
     results, chunk_size = {}, _FIRST_CHUNK
-    for way in WAYS:
-        print(f"    {way:<17}", end="", flush=True)
-        began = time.perf_counter()
-        results[way] = run_apart(way, place, chunk_size)
-        chunk_size = results[way].get("chunk_size", chunk_size)
-        failed = "  failed" if "error" in results[way] else ""
-        print(f"{time.perf_counter() - began:6.1f} s{failed}", flush=True)
+    # There and back, so that no way has the better half of the time.
+    for way in [*WAYS, *reversed(WAYS)]:
+        before = results.get(way, {})
+        if "error" in before:
+            continue
+        result, seconds = _time(way, place, chunk_size)
+        results[way] = keep_best(before or result, result)
+        chunk_size = result.get("chunk_size", chunk_size)
+        failed = "  failed" if "error" in result else ""
+        print(f"    {way:<17}{seconds:6.1f} s{failed}", flush=True)
     return results
+
+
+def _time(way: str, place: Path, chunk_size: int) -> tuple[dict, float]:
+    """Return what a way measured, and its seconds, which a terminal shows meanwhile."""
+    began = time.perf_counter()
+
+    def tick(end: str = "") -> None:
+        if sys.stdout.isatty():
+            seconds = time.perf_counter() - began
+            print(f"\r    {way:<17}{seconds:6.1f} s", end=end, flush=True)
+
+    result = run_apart(way, place, chunk_size, tick)
+    tick(end="\r")
+    return result, time.perf_counter() - began
 
 
 if __name__ == "__main__":

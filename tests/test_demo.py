@@ -37,7 +37,7 @@ def make_rows(part):
 
 def fake(**changes):
     """Return what a way measures, with ``changes``."""
-    result = {"accuracy": 0.9, "fit_rate": 1e4, "predict_rate": 2e5, "coef": "ab"}
+    result = {"accuracy": 0.9, "seconds": 12.0}
     return result | {"memory": 4 * 10**7, "pages": 10**6} | changes
 
 
@@ -105,6 +105,12 @@ def test_same_seed_gives_the_same_rows_and_another_seed_gives_others():
     for array, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(array, same)
         assert not np.array_equal(array, different)
+
+
+def test_rows_lie_digit_by_digit():
+    for part in _digits.make_parts(9_000, seed=0):
+        labels = make_rows(part)[1]
+        np.testing.assert_array_equal(labels, np.sort(labels))
 
 
 def test_batches_parts_and_seeds_have_random_numbers_of_their_own(monkeypatch):
@@ -227,21 +233,15 @@ def run(tmp_path_factory):
 
 def test_report_compares_the_three_ways(run):
     rows = re.findall(
-        r"^(ChunkedFit|partial_fit loop|model\.fit) +(0\.\d{4}) +([\d,]+) +([\d,]+) ",
+        r"^(ChunkedFit|partial_fit loop|model\.fit) +(0\.\d{3}) +([\d.]+) ",
         run[0],
         re.MULTILINE,
     )
     assert [row[0] for row in rows] == ["ChunkedFit", "partial_fit loop", "model.fit"]
-    assert all(float(row[1]) > 0.85 for row in rows)
-    assert rows[0][1] == rows[1][1]
-    assert all(int(rate.replace(",", "")) > 100 for row in rows for rate in row[2:])
-
-
-def test_loop_learns_the_same_as_chunked_fit_from_more_than_one_chunk(run):
-    assert (
-        "The coefficients of ChunkedFit and of the loop are equal, bit for bit"
-        in (run[0])
-    )
+    chunked, loop, whole = (float(row[1]) for row in rows)
+    assert min(chunked, whole) > 0.85
+    assert abs(chunked - whole) < 0.05
+    assert loop < 0.8  # of rows that lie digit by digit
 
 
 @linux
@@ -279,7 +279,7 @@ def test_folder_keeps_the_files_and_a_failed_way_is_shown(
     assert list_files(folder) == FILES
     assert list_files(scratch) == set()
     assert re.search(r"^    no way +[\d.]+ s  failed$", said, re.MULTILINE)
-    assert re.search(r"^no way +failed( +-){4}$", said, re.MULTILINE)
+    assert re.search(r"^no way +failed( +-){3}$", said, re.MULTILINE)
     assert "\nno way failed: KeyError: 'no way'\n" in said
     assert f"The files are in {folder}. To load them:" in said
 
@@ -323,30 +323,24 @@ def report(results, scratch, monkeypatch, capsys):
     return __main__.main(["demo", "--rows", "1000"]), capsys.readouterr().out
 
 
-def test_different_coefficients_are_a_failure(scratch, monkeypatch, capsys):
-    results = dict(zip(BOTH, [fake(), fake(coef="cd")], strict=True))
-    code, said = report(results, scratch, monkeypatch, capsys)
-    assert code == 1
-    assert "The coefficients of ChunkedFit and of the loop are NOT equal.\n" in said
-
-
 def test_chunked_fit_failing_is_a_failure_after_the_others_ran(
     scratch, monkeypatch, capsys
 ):
     results = dict(zip(BOTH, [{"error": "No."}, fake()], strict=True))
-    results["model.fit"] = fake(coef="cd")  # which is not to be compared
+    results["model.fit"] = fake()
     code, said = report(results, scratch, monkeypatch, capsys)
     assert code == 1
     assert "\nChunkedFit failed: No.\n" in said
-    assert "\npartial_fit loop    0.9000      10,000         200,000" in said
-    assert "coefficients" not in said
+    assert (
+        "\npartial_fit loop     0.900      12.0        40.0 MB       1.0 MB\n" in said
+    )
 
 
 @pytest.mark.parametrize(
     ("missing", "cells"),
     [
-        (["pages"], "40.0 MB    included"),
-        (["memory", "pages"], "not measured    included"),
+        (["pages"], "40.0 MB     included"),
+        (["memory", "pages"], "not measured     included"),
     ],
 )
 def test_what_could_not_be_measured_is_said(
@@ -361,13 +355,41 @@ def test_what_could_not_be_measured_is_said(
 def test_loop_gets_the_chunks_of_chunked_fit(tmp_path, monkeypatch):
     seen = {}
 
-    def run_apart(way, folder, chunk_size):
+    def run_apart(way, folder, chunk_size, tick):
         seen[way] = chunk_size
         return fake(chunk_size=77 if way == "ChunkedFit" else chunk_size)
 
     monkeypatch.setattr(__main__, "run_apart", run_apart)
     __main__._compare(tmp_path)
     assert seen["partial_fit loop"] == 77
+
+
+def test_there_and_back_and_the_shorter_time_counts(tmp_path, monkeypatch, capsys):
+    order = []
+
+    def run_apart(way, folder, chunk_size, tick):
+        order.append(way)
+        tick()
+        if way == "model.fit":
+            return {"error": "No."}
+        n = float(len(order))
+        return fake(seconds=n, memory=n, pages=-n)
+
+    monkeypatch.setattr(__main__, "run_apart", run_apart)
+    results = __main__._compare(tmp_path)
+    assert order == [*BOTH, "model.fit", *reversed(BOTH)]
+    best = {"seconds": 1.0, "memory": 5.0, "pages": -1.0}
+    assert results["ChunkedFit"] == fake(**best)
+    assert results["model.fit"] == {"error": "No."}
+    assert "\r" not in capsys.readouterr().out
+
+
+def test_a_terminal_shows_the_seconds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setattr(__main__, "WAYS", ["ChunkedFit"])
+    monkeypatch.setattr(__main__, "run_apart", lambda *args: args[-1]() or fake())
+    __main__._compare(tmp_path)
+    assert re.search(r"\r    ChunkedFit +\d+\.\d s\r", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("rows", ["0", "-1", "1.5", "many", ""])
@@ -420,11 +442,11 @@ def test_version(capsys):
     ],
 )
 def test_dead_process_is_a_result(code, stderr, error, tmp_path, monkeypatch):
-    def run(command, **kwargs):
+    def run(command, environment, tick):
         return subprocess.CompletedProcess(command, code, stdout="", stderr=stderr)
 
-    monkeypatch.setattr(_demo.subprocess, "run", run)
-    assert _demo.run_apart("ChunkedFit", tmp_path, 1) == {"error": error}
+    monkeypatch.setattr(_demo, "_run", run)
+    assert _demo.run_apart("ChunkedFit", tmp_path, 1, quiet) == {"error": error}
 
 
 def test_exception_is_a_result():

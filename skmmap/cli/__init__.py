@@ -2,10 +2,10 @@
 
 from skmmap.cli.demo import (
     WAYS,
+    keep_best,
     run_apart,
 )
 from skmmap.cli.demo_report import (
-    print_equality,
     print_loading,
     print_table,
     say_size,
@@ -22,9 +22,9 @@ from skmmap.cli.info import (
 __all__ = [
     "WAYS",
     "describe",
+    "keep_best",
     "make_parts",
     "open_folder",
-    "print_equality",
     "print_loading",
     "print_table",
     "run_apart",

@@ -42,14 +42,20 @@ class Part:
     def iter_batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield batches of rows: images, labels, and the original of each."""
         digits = load_digits()
+        all_drawn = self._draw(digits.target)
         for number, start in enumerate(range(0, self.n_rows, _BATCH)):
-            key = (self.key, number)
-            rng = np.random.default_rng(
-                np.random.SeedSequence(self.seed, spawn_key=key)
-            )
-            drawn = rng.choice(self.originals, min(_BATCH, self.n_rows - start))
-            images = make_images(digits.images[drawn], rng)
+            drawn = all_drawn[start : start + _BATCH]
+            images = make_images(digits.images[drawn], self._make_rng(number))
             yield images, digits.target[drawn].astype(np.uint8), drawn
+
+    def _draw(self, labels: np.ndarray) -> np.ndarray:
+        """Return the original of each row: digit by digit, as one folder for each."""
+        drawn = self._make_rng().choice(self.originals, self.n_rows)
+        return drawn[np.argsort(labels[drawn], kind="stable")]
+
+    def _make_rng(self, *key: int) -> np.random.Generator:
+        key = (self.key, *key)
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=key))
 
 
 def make_parts(n_rows: int, seed: int) -> list[Part]:
