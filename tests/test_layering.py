@@ -90,7 +90,16 @@ HOUSE = {
         "refused",
     ],
     "formats": ["adapters", "lists", "options", "new_file", "open"],
-    "run": ["threads", "parallel", "bars", "progress", "callbacks"],
+    "run": [
+        "threads",
+        "jobs",
+        "packing",
+        "processes",
+        "parallel",
+        "bars",
+        "progress",
+        "callbacks",
+    ],
     "read": [
         "values",
         "tally",

@@ -45,7 +45,8 @@ from skmmap import ChunkedFit, open_rows
 from skmmap.apply import inference as _inference
 from skmmap.formats.open import open_source
 from skmmap.read import open_table
-from skmmap.run import parallel as _parallel
+from skmmap.run import packing as _packing
+from skmmap.run import processes as _processes
 from skmmap.run.threads import one_core
 
 ESTIMATORS = [
@@ -354,7 +355,7 @@ def test_wide_rows(tmp_path, backend):
 def test_the_estimator_is_sent_once_to_each_worker(path, monkeypatch):
     model = fitted(Tells(weights=np.ones(1_000)), path)
     expected = model.set_params(n_jobs=1).predict(path)
-    sent, delayed = [], _parallel.delayed
+    sent, delayed = [], _processes.delayed
 
     def record(function):
         def call(key, data, span):
@@ -363,7 +364,7 @@ def test_the_estimator_is_sent_once_to_each_worker(path, monkeypatch):
 
         return call
 
-    monkeypatch.setattr(_parallel, "delayed", record)
+    monkeypatch.setattr(_processes, "delayed", record)
     np.testing.assert_array_equal(model.set_params(n_jobs=2).predict(path), expected)
     with_data = [data for data, _ in sent if data is not None]
     # A worker that had no task at first asks for it, with its spans.
@@ -402,7 +403,7 @@ def test_arrays_lie_as_they_lay(path):
     """Or linear algebra would round in another way."""
     model = fitted(Strided(), path)
     assert np.unique(model.transform(path), axis=0).tolist() == [[320, 16]]
-    sent = pickle.loads(_parallel._dump(model.estimator_))
+    sent = pickle.loads(_packing._dump(model.estimator_))
     np.testing.assert_array_equal(sent.weights_, model.weights_)
     assert sent.weights_.flags.writeable
 

@@ -7,12 +7,16 @@ from skmmap.run.callbacks import (
     silenced,
     with_callbacks,
 )
-from skmmap.run.parallel import (
+from skmmap.run.jobs import (
     Jobs,
     cut,
     find_jobs,
-    iter_done,
+)
+from skmmap.run.packing import (
     pack_with_code,
+)
+from skmmap.run.parallel import (
+    iter_done,
 )
 from skmmap.run.progress import (
     FitReport,
