@@ -102,8 +102,8 @@ def test_every_method_of_every_estimator(estimator, backend, tmp_path):
     path = tmp_path / "X.npy"
     given = {"classes": find_classes(estimator, y)}
     given = given if given["classes"] is not None else {}
-    one = in_file_order(estimator, chunk_size=8).fit(path, y, **given)
-    several = in_file_order(estimator, chunk_size=8, n_jobs=MOST[backend])
+    one = in_file_order(estimator, chunk_size=20).fit(path, y, **given)
+    several = in_file_order(estimator, chunk_size=20, n_jobs=MOST[backend])
     vars(several).update(estimator_=one.estimator_, _input_layout=one._input_layout)
     for method in filter(lambda name: can_be_applied(one, name), METHODS):
         expected = getattr(one, method)(path)

@@ -7,6 +7,7 @@ from math import factorial
 
 import numpy as np
 import pytest
+from helpers import EXHAUSTIVE
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
@@ -123,7 +124,9 @@ def check_buffers(order, buffers):
 
 @pytest.mark.parametrize("n_slices", [1, 2, 7, 31])
 def test_every_small_shape_of_mixed_blocks(n_slices):
-    for shape in small_shapes():
+    shapes = list(small_shapes())
+    # 15 shapes have as many rows: steps of 7 meet each kind of them.
+    for shape in shapes if EXHAUSTIVE else shapes[::7]:
         for buffer_rows in (1, 6, 13, 30):
             order = BlockOrder(*shape, 0, buffer_rows, n_slices)
             check_epoch(order)

@@ -142,7 +142,7 @@ def test_as_many_coefficients_are_0_as_by_fit(estimator, y, is_sparse):
         rows = sparse.csr_array(dense)
     whole = clone(estimator).fit(rows, y)
     expected = count_kept(whole)
-    for chunk_size in 20, 300:
+    for chunk_size in 50, 300:
         model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(rows, y)
         assert count_kept(model.estimator_) <= 1.3 * expected + 4
         assert count_kept(model.estimator_) >= 0.6 * expected - 4
