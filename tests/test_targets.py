@@ -12,7 +12,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils.class_weight import compute_class_weight
 
 from skmmap.formats.open import open_source
-from skmmap.learn.checks import find_first_params
+from skmmap.learn.first_call import find_first_call_params
 from skmmap.read import (
     ClassWeight,
     check_finite,
@@ -122,7 +122,7 @@ def test_each_label_is_read_once_before_training(model, y, monkeypatch):
         return read(self, start, stop)
 
     monkeypatch.setattr(ArrayStore, "read", spy)
-    find_first_params(model, None, open_source(y, "y"), None)
+    find_first_call_params(model, None, open_source(y, "y"), None)
     assert rows == list(range(100))
 
 

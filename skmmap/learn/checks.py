@@ -1,53 +1,26 @@
 """Checks what can be known before the first row is used."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
 from sklearn.feature_selection import SelectFromModel
 from sklearn.frozen import FrozenEstimator
-from sklearn.multiclass import OneVsOneClassifier
-from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
-from skmmap.formats import open_source
 from skmmap.learn.advice import say_alternative
-from skmmap.learn.meta_estimators import find_classes_of_members
 from skmmap.learn.registry import find_entry
 from skmmap.order import parse_size
 from skmmap.read import (
     READS,
-    Labels,
     Reading,
-    Table,
-    check_finite,
-    check_labels,
-    is_tabular,
-    open_table,
-    open_target,
-    open_target_as_it_is,
-    scan_labels,
-    warn_of_empty,
-)
-from skmmap.rows import (
-    ArrayStore,
-    Source,
-    is_series,
 )
 from skmmap.wrap import (
     find_learner,
-    find_tags,
-    is_sklearns,
-    is_told,
-    requires_target,
     say_parameter,
     takes,
     takes_any,
-    takes_labels,
-    takes_target_as_it_is,
 )
 
 _SHUFFLES = "auto", "blocks", "chunks"
@@ -199,196 +172,3 @@ def route(
                 f"{say_parameter(wrapper, caller, name, value)}"
             )
     return params
-
-
-def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
-    """Return the rows to train on, checked as far as their shapes tell."""
-    X = open_source(X, "X")
-    _check_rows(X, estimator)
-    if y is None and requires_target(estimator):
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but "
-            "the target y is None."
-        )
-    y = _open_target(estimator, y)
-    is_checked = not takes_target_as_it_is(estimator)
-    return open_table(X, y, params, reading, is_checked=is_checked)
-
-
-def _open_target(estimator, y):
-    """Return y as the estimator takes it, None for None."""
-    is_given = is_told(estimator, y) or is_series(y)
-    if is_given and takes_target_as_it_is(estimator):
-        return open_target_as_it_is(y)
-    if requires_target(estimator) or takes_labels(estimator):
-        tags = find_tags(estimator)
-        single = tags is not None and tags.target_tags.single_output
-        return open_target(y, single_output=single)
-    return None if y is None else open_source(y, "y")
-
-
-def open_validation(
-    estimator, table: Table, X, y, sample_weight, reading: Reading, classes=None
-) -> Table:
-    """Return the rows that the user gave to score each epoch on.
-
-    ``classes`` are those that the estimator is told, None if it is told none.
-    """
-    if X is None:
-        given = "sample_weight_val" if y is None else "y_val"
-        raise ValueError(f"{given} is provided, but X_val was not provided.")
-    if y is None and table.y is not None:
-        raise ValueError("X_val is provided, but y_val was not provided.")
-    if not hasattr(estimator, "score"):
-        raise TypeError(
-            f"X_val is given, and {type(estimator).__name__} has no score to compute "
-            "on it."
-        )
-    weights = {} if sample_weight is None else {"sample_weight": sample_weight}
-    with noting_validation():
-        given = open_training(estimator, X, y, weights, reading)
-    if given.X.shape[1:] != table.X.shape[1:]:
-        raise ValueError(
-            f"X_val has rows of shape {given.X.shape[1:]}, and X of "
-            f"{table.X.shape[1:]}; they must have the same."
-        )
-    is_checked = not takes_target_as_it_is(estimator)
-    if given.y is not None and is_checked and requires_target(estimator):
-        check_finite(given.y, "y_val")
-        if classes is not None:
-            check_labels(given.y, classes, "y_val")
-    return given.to_score()
-
-
-@contextmanager
-def noting_validation() -> Iterator[None]:
-    """Note on an error that it is about the rows that the user gave to score on."""
-    try:
-        yield
-    except Exception as error:
-        error.add_note("This is about X_val, y_val and sample_weight_val.")
-        raise
-
-
-def _check_rows(X, estimator) -> None:
-    if X.n_rows == 0:
-        raise ValueError("X has 0 rows; at least 1 is needed.")
-    if X.ndim < 2 and not _takes_one_dimension(estimator):
-        raise ValueError(
-            f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
-            "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "
-            "X.reshape(1, -1) if it is one row."
-        )
-
-
-def _takes_one_dimension(estimator) -> bool:
-    """Whether rows may be texts or single numbers; third parties may refuse them."""
-    if not is_sklearns(find_learner(estimator)[1]):
-        return True
-    tags = find_tags(estimator)
-    return tags is not None and not tags.input_tags.two_d_array
-
-
-def find_first_params(estimator, fitted, y, classes) -> tuple[dict, Labels | None]:
-    """Return what only the first ``partial_fit`` gets, and what is known of y.
-
-    For that y is scanned once, and what cannot be trained on is refused on the way.
-    The first parameters are the classes, if the estimator takes them.
-    """
-    _check_takes_classes(estimator, classes)
-    given = {} if classes is None else {"classes": classes}
-    if y is None:
-        return given, None
-    if takes_target_as_it_is(estimator):
-        return _find_labels_of_others(estimator, fitted, y, given)
-    if not takes_labels(estimator):
-        if requires_target(estimator):
-            check_finite(y, "y")
-        return given, None
-    tags = find_tags(estimator)
-    per_column = tags is None or not tags.target_tags.single_output
-    known = find_known_classes(fitted) if classes is None else classes
-    if known is None and fitted is not None:
-        check_finite(y, "y")
-        return given, None
-    labels = scan_labels(y, per_column=per_column)
-    if known is None:
-        known, given = labels.classes, {"classes": labels.classes}
-        warn_of_empty(labels)
-    elif labels.counts is None:
-        check_finite(y, "y")
-    else:
-        with _noting_first_call(is_learned=classes is None):
-            check_labels(y, known)
-    if fitted is None:
-        _check_one_vs_one(estimator, known)
-    return given, labels
-
-
-@contextmanager
-def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
-    """Note on an error which call has to be told all labels, where none was."""
-    try:
-        yield
-    except ValueError as error:
-        if is_learned:
-            error.add_note(
-                "The first call of partial_fit says which labels there are: give it "
-                "all that will occur, classes=[...]."
-            )
-        raise
-
-
-def _find_labels_of_others(estimator, fitted, y, given: dict):
-    """Return the same for the code of a third party, which judges y itself.
-
-    NaN, None, or a label beside those that were ``given`` may say that there is none.
-    """
-    if is_tabular(y) and takes_labels(estimator):
-        y = Source(ArrayStore(np.asarray(y.load())))
-    has_columns = y.ndim == 1 or (y.ndim == 2 and not y.store.is_sparse)
-    if not (takes_labels(estimator) and y.store.is_array and has_columns):
-        return given, None
-    tags = find_tags(estimator)
-    is_column = y.ndim == 1 or y.shape[1] == 1
-    is_multiple = tags is not None and not tags.target_tags.single_output
-    per_column = is_multiple or (tags is None and not is_column)
-    labels = scan_labels(y, per_column=per_column, may_miss=True)
-    if given:
-        labels = labels.among(given["classes"])
-    elif fitted is None and len(labels.classes):
-        given = {"classes": labels.classes}
-        warn_of_empty(labels)
-    return given, labels
-
-
-def _check_takes_classes(estimator, classes) -> None:
-    method = estimator.partial_fit
-    if classes is not None and not takes(method, "classes") and not takes_any(method):
-        raise TypeError(
-            f"classes was given, and {type(estimator).__name__}.partial_fit has no "
-            "such parameter."
-        )
-
-
-def find_known_classes(fitted):
-    """Return the classes that a trained estimator knows, None if it does not say."""
-    if isinstance(fitted, MultiOutputClassifier):
-        return find_classes_of_members(fitted)
-    return getattr(fitted, "classes_", None)
-
-
-def _check_one_vs_one(estimator, classes) -> None:
-    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
-    if not isinstance(estimator, OneVsOneClassifier):
-        return
-    if len(classes) < 2:
-        raise ValueError(
-            "OneVsOneClassifier needs at least two classes, and y has one class: "
-            f"{np.asarray(classes).tolist()}."
-        )
-    if isinstance(classes[0], str):
-        raise ValueError(
-            "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
-            "with classes, y = np.unique(y, return_inverse=True)."
-        )

@@ -60,13 +60,13 @@ class Corrections:
         own_finish = find_entry(type(learner)).entry.finish
         return cls(find_correction(learner), own_finish=own_finish)
 
-    def find_changes(self, estimator) -> dict:
+    def find_overrides(self, estimator) -> dict:
         """Return parameters that the estimator has otherwise while it is trained."""
         if not self.corrects:
             return {}
         prefix, learner = find_learner(estimator)
-        changed = self.make.find_changes(learner)
-        return {prefix + name: value for name, value in changed.items()}
+        overrides = self.make.find_overrides(learner)
+        return {prefix + name: value for name, value in overrides.items()}
 
     @property
     def is_off(self) -> bool:

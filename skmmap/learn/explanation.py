@@ -109,8 +109,8 @@ def _say_path(plan: Plan) -> str:
     files = plan.table.files
     if not files:
         return ""
-    how, reason = plan.table.reading.choose(files)
-    return f"{_PATHS[how]}: {reason}"
+    path, reason = plan.table.reading.choose(files)
+    return f"{_PATHS[path]}: {reason}"
 
 
 _PATHS = {

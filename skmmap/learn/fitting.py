@@ -20,13 +20,14 @@ from skmmap.learn.attributes import (
 )
 from skmmap.learn.checks import (
     check_parameters,
-    noting_validation,
     route,
 )
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.first_state import take_start
+from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
+from skmmap.learn.learner import Learner
 from skmmap.learn.learning import is_loop
 from skmmap.learn.merge_fit import (
     find_merge_jobs,
@@ -35,10 +36,7 @@ from skmmap.learn.merge_fit import (
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rules import Rule
 from skmmap.learn.sampling import find_start, make_rule
-from skmmap.learn.training import (
-    Learner,
-    Training,
-)
+from skmmap.learn.training import Training
 from skmmap.read import Table
 from skmmap.rows import is_mapped
 from skmmap.run import (

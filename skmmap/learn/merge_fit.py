@@ -12,15 +12,13 @@ import numpy as np
 
 from skmmap.apply import choose_jobs
 from skmmap.learn.corrections import Corrections
+from skmmap.learn.learner import Learner
 from skmmap.learn.merging import (
     add_up,
     can_merge,
 )
 from skmmap.learn.plan import Plan
-from skmmap.learn.training import (
-    Learner,
-    Training,
-)
+from skmmap.learn.training import Training
 from skmmap.order import FileOrder
 from skmmap.read import Table
 from skmmap.run import (

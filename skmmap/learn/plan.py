@@ -6,14 +6,7 @@ from typing import Any
 
 from sklearn.base import is_classifier
 
-from skmmap.learn.checks import (
-    check_class_weight,
-    find_first_params,
-    find_known_classes,
-    find_reading,
-    open_training,
-    open_validation,
-)
+from skmmap.learn.checks import check_class_weight, find_reading
 from skmmap.learn.chunking import (
     find_shuffle,
     make_schedule,
@@ -21,7 +14,9 @@ from skmmap.learn.chunking import (
     warn_if_sorted,
 )
 from skmmap.learn.corrections import Corrections
+from skmmap.learn.first_call import find_first_call_params, find_known_classes
 from skmmap.learn.first_state import Start
+from skmmap.learn.given_rows import open_training, open_validation
 from skmmap.learn.learning import (
     Learning,
     RunShape,
@@ -143,7 +138,7 @@ class Planner:
     @cached_property
     def target(self) -> tuple[dict, Labels | None]:
         """What is known of y, and what the first ``partial_fit`` is told of it."""
-        return find_first_params(
+        return find_first_call_params(
             self.estimator, self.fitted, self.given.y, self.classes
         )
 
@@ -273,7 +268,7 @@ class Planner:
             is_loop=self.is_loop,
         )
         overrides |= self.learning.find_overrides(run)
-        return overrides | self.corrections.find_changes(self.estimator)
+        return overrides | self.corrections.find_overrides(self.estimator)
 
     @cached_property
     def corrections(self) -> Corrections:

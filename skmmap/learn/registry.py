@@ -103,7 +103,7 @@ _own: dict[str, dict[str, Any]] = {}
 _found: WeakKeyDictionary[type, Found] = WeakKeyDictionary()
 
 
-def register(estimator_class: _Class, **how: Any) -> _Class:
+def register(estimator_class: _Class, **entry: Any) -> _Class:
     """Say how a class of estimators learns from chunks.
 
     `ChunkedFit` calls ``partial_fit`` of an estimator that it does not know once for
@@ -122,7 +122,7 @@ def register(estimator_class: _Class, **how: Any) -> _Class:
         The class, or its full name such as ``"package.module.Class"``, which is not
         imported.
 
-    **how : dict
+    **entry : dict
         The fields of the entry:
 
         epochs : str
@@ -216,19 +216,19 @@ def register(estimator_class: _Class, **how: Any) -> _Class:
         ...
     ValueError: epochs='max_iter' is not a parameter of Mean, which has: n_iter.
     """
-    _check_fields(how)
+    _check_fields(entry)
     name = _name(estimator_class)
     cls = _find_class(estimator_class)
     if cls is not None:
-        _check_parameters(cls, how)
-    _own[name] = _own.get(name, {}) | how
+        _check_parameters(cls, entry)
+    _own[name] = _own.get(name, {}) | entry
     _found.clear()
     return estimator_class
 
 
 def add_built_in(entries: Mapping[str, Mapping[str, Any]]) -> None:
     """Add entries of skmmap itself, by the full names of classes."""
-    _built_in.update({name: dict(how) for name, how in entries.items()})
+    _built_in.update({name: dict(entry) for name, entry in entries.items()})
     _found.clear()
 
 
@@ -251,13 +251,13 @@ def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
 
 def add_own_entries(entries: Mapping[str, dict[str, Any]]) -> None:
     """Register what another process has sent, unless this one has its own."""
-    for name, how in entries.items():
-        _own.setdefault(name, how)
+    for name, entry in entries.items():
+        _own.setdefault(name, entry)
     _found.clear()
 
 
 def _put_together(cls: type) -> Found:
-    how: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     origins = []
     for kind in reversed(cls.__mro__):
         for entries in (_built_in, _own):
@@ -265,9 +265,9 @@ def _put_together(cls: type) -> Found:
             if kind is not cls:
                 said = {k: v for k, v in said.items() if k not in _NOT_INHERITED}
             if said:
-                how |= said
+                values |= said
                 origins.append(Origin(kind, entries is _own))
-    return Found(LearningEntry(**how), tuple(reversed(origins)))
+    return Found(LearningEntry(**values), tuple(reversed(origins)))
 
 
 def _find_said(entries: dict, cls: type) -> dict[str, Any]:
@@ -341,9 +341,9 @@ _PUBLIC = (
 )
 
 
-def _check_fields(how: dict) -> None:
+def _check_fields(entry: dict) -> None:
     """Raise for a field that there is not, or of a wrong type; None is the default."""
-    for name, value in how.items():
+    for name, value in entry.items():
         if name not in _FIELDS:
             raise TypeError(
                 f"register has no field {name!r}. Its fields are {', '.join(_PUBLIC)}."
@@ -358,14 +358,14 @@ def _check_fields(how: dict) -> None:
             raise TypeError(f"stopping must be 'loss' or None; got {value!r}.")
 
 
-def _check_parameters(cls: type, how: dict) -> None:
+def _check_parameters(cls: type, entry: dict) -> None:
     """Raise for a field that names a parameter which the class does not have."""
     params = signature(cls).parameters
     if any(each.kind is Parameter.VAR_KEYWORD for each in params.values()):
         return
-    given = [name for name in _PARAMETERS if name in how]
-    named = [(f"{name}={how[name]!r}", how[name]) for name in given]
-    if how.get("stopping") == "loss":
+    given = [name for name in _PARAMETERS if name in entry]
+    named = [(f"{name}={entry[name]!r}", entry[name]) for name in given]
+    if entry.get("stopping") == "loss":
         named += [(f"{name!r}, which stopping='loss' needs,", name) for name in _LOSS]
     for said, name in named:
         if isinstance(name, str) and name not in params:

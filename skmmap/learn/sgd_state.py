@@ -41,7 +41,7 @@ class SgdState(Correction):
         return _averages(learner) or _is_sparse(learner)
 
     @staticmethod
-    def find_changes(learner) -> dict:
+    def find_overrides(learner) -> dict:
         return {"average": NotYet(learner.average)} if _averages(learner) else {}
 
     def begin(self, learner) -> None:

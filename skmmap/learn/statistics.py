@@ -28,7 +28,7 @@ class Correction:
         return True
 
     @staticmethod
-    def find_changes(learner) -> dict:
+    def find_overrides(learner) -> dict:
         """Return parameters that the learner has otherwise while it is trained."""
         return {}
 
@@ -170,7 +170,7 @@ class Smoothing(Correction):
     moments: tuple | None = None  # rows, mean, variance of each column
 
     @staticmethod
-    def find_changes(learner) -> dict:
+    def find_overrides(learner) -> dict:
         value = learner.var_smoothing
         # What is no share is refused by the estimator itself.
         is_share = isinstance(value, Real) and value > 0
@@ -237,13 +237,13 @@ class Clusters(Correction):
     """
 
     @staticmethod
-    def find_changes(learner) -> dict:
+    def find_overrides(learner) -> dict:
         value, labels = learner.n_clusters, learner.compute_labels
         # What is none of these is refused by the estimator itself.
         is_number = isinstance(value, Integral) and value >= 1
         is_usable = is_number or isinstance(value, ClusterMixin)
-        changed = {"n_clusters": None} if is_usable else {}
-        return changed | ({"compute_labels": False} if labels is True else {})
+        overrides = {"n_clusters": None} if is_usable else {}
+        return overrides | ({"compute_labels": False} if labels is True else {})
 
     def finish(self, learner) -> None:
         if learner.n_clusters is not None:

@@ -15,17 +15,15 @@ from skmmap._messages import (
     add_rows_note,
     warn,
 )
-from skmmap.learn.corrections import Corrections
 from skmmap.learn.interrupt import (
     Kept,
     hearing_interrupts,
 )
+from skmmap.learn.learner import Learner
 from skmmap.learn.rules import Rule
 from skmmap.learn.watch import Watch
 from skmmap.learn.zero_weight import (
-    drop_dust,
     is_weightless,
-    weigh_least,
 )
 from skmmap.order import FileOrder
 from skmmap.read import (
@@ -35,14 +33,9 @@ from skmmap.read import (
 from skmmap.run import (
     FitReport,
     Tasks,
-    silenced,
 )
 from skmmap.wrap import (
-    InputLayout,
-    describe_error,
-    note_refusal,
     own_arrays,
-    replace_parameters,
 )
 
 _KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
@@ -52,97 +45,6 @@ def _make_history() -> dict:
     """Return the columns in which a run writes down a row for each epoch."""
     names = "rows", "seconds", "read_seconds", "bound_by", "loss", "score"
     return {name: [] for name in names}
-
-
-@dataclass
-class Learner:
-    """An estimator that is fed chunks in the layout it takes.
-
-    ``make`` returns it untrained, and is None if ``estimator`` is trained already.
-    When it refuses a chunk, a new one starts over in the next layout, so that a refused
-    try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
-    names parameters that nobody gave, and that are left out where they are refused.
-    ``learns_zero_weights`` says that ``fit`` learns from rows that weigh 0.
-    """
-
-    estimator: Any
-    make: Callable[[], Any] | None
-    input_layout: InputLayout
-    pass_target: Callable[[Any], dict]
-    corrections: Corrections = field(default_factory=Corrections)
-    own: dict = field(default_factory=dict)
-    learns_zero_weights: bool = False
-    refusal: str | None = None
-    drops: tuple[str, ...] = ()
-    dropped: tuple[str, ...] = ()
-
-    def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
-        """Hand one chunk to ``partial_fit``, inside the context ``learning``.
-
-        ``learned`` returns what was learned before, for a new start.
-        """
-        while True:
-            try:
-                with silenced(self.estimator), learning(self.estimator):
-                    self._partial_fit(chunk)
-                break
-            except Exception as error:
-                self._adapt(error, chunk)
-            with silenced(self.estimator):
-                for before in learned():
-                    self._partial_fit(before)
-        self.input_layout = self.input_layout.settled(chunk.X)
-
-    def _adapt(self, error: Exception, chunk: Chunk) -> None:
-        """Start over in the next layout; raise ``error`` again if there is none."""
-        refused = [name for name in self.drops if f"'{name}'" in str(error)]
-        if isinstance(error, TypeError) and refused and self.make is not None:
-            self.drops, self.dropped = (), self.drops
-            self.estimator = self.make()
-            self.corrections = self.corrections.fresh()
-            return
-        layout = self.input_layout.after(error, chunk.X)
-        if layout is None or self.make is None:
-            note_refusal(error, self.refusal)
-            raise error
-        if layout.flat and not self.input_layout.flat:
-            self.refusal = describe_error(error)
-        self.input_layout, self.estimator = layout, self.make()
-        self.corrections = self.corrections.fresh()
-
-    def _partial_fit(self, chunk: Chunk) -> None:
-        X, y = self.input_layout.apply(chunk.X), self.input_layout.unlock(chunk.y)
-        given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
-        is_least = self.weighs_least and is_weightless(given)
-        given = weigh_least(given) if is_least else given
-        params = {key: self.input_layout.unlock(value) for key, value in given.items()}
-        args, kwargs = self.pass_target(y)
-        with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
-            self.estimator.partial_fit(X, *args, **kwargs, **params)
-        if is_least:
-            drop_dust(self.estimator)
-
-    @property
-    def weighs_least(self) -> bool:
-        """Whether rows without weight are learned as ``fit`` learns them."""
-        return not self.corrections.is_off and self.learns_zero_weights
-
-    def skip(self, chunk: Chunk) -> None:
-        """Note a chunk without weight, which ``partial_fit`` would refuse."""
-        self.corrections.skip(self.estimator, chunk.X)
-
-    def begin(self, overrides: dict) -> None:
-        """Prepare a trained estimator to be trained further."""
-        self.own = replace_parameters(self.estimator, overrides)
-        self.corrections.begin(self.estimator)
-
-    def finish(self) -> None:
-        """Leave the estimator as its ``fit`` would."""
-        self.corrections.finish(self.estimator, self.own)
-
-    def copy_finished(self):
-        """Return a copy of the estimator as it would be if training ended now."""
-        return self.corrections.finish_copy(self.estimator, self.own)
 
 
 @dataclass
@@ -322,12 +224,12 @@ class Training:
 
     def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
         """Yield the chunks of an epoch, with the parameters of the first in its own."""
-        first = self.first_call_params if epoch == 0 else {}
+        params = self.first_call_params if epoch == 0 else {}
         buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
         with closing(self.table.iter_buffers(buffers)) as chunks:
             for chunk in chunks:
-                if first and self._counts(chunk):
-                    chunk, first = chunk.with_params(first), {}
+                if params and self._counts(chunk):
+                    chunk, params = chunk.with_params(params), {}
                 yield chunk
                 del chunk
 

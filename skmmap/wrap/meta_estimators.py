@@ -51,12 +51,12 @@ def _find_members(estimator) -> list:
     return list(fitted) if isinstance(fitted, list | tuple) else [fitted]
 
 
-def replace_parameters(estimator, changed: dict) -> dict:
+def replace_parameters(estimator, params: dict) -> dict:
     """Set parameters, also of trained members; return what they were."""
-    if not changed:
+    if not params:
         return {}
-    before = get_parameters(estimator, changed)
-    _set_parameters(estimator, changed)
+    before = get_parameters(estimator, params)
+    _set_parameters(estimator, params)
     return before
 
 
@@ -66,9 +66,9 @@ def get_parameters(estimator, names: Iterable[str]) -> dict:
     return {name: given[name] for name in names}
 
 
-def _set_parameters(estimator, changed: dict) -> None:
-    estimator.set_params(**changed)
-    inner = {name.removeprefix("estimator__"): value for name, value in changed.items()}
+def _set_parameters(estimator, params: dict) -> None:
+    estimator.set_params(**params)
+    inner = {name.removeprefix("estimator__"): value for name, value in params.items()}
     for member in _find_members(estimator):
         # OneVsRestClassifier puts a private constant predictor where a label is in
         # all rows or in none.

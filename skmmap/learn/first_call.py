@@ -1,0 +1,135 @@
+"""What the first ``partial_fit`` is told of y: all labels that will occur."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.multiclass import OneVsOneClassifier
+from sklearn.multioutput import MultiOutputClassifier
+
+from skmmap.learn.meta_estimators import find_classes_of_members
+from skmmap.read import (
+    Labels,
+    check_finite,
+    check_labels,
+    is_tabular,
+    scan_labels,
+    warn_of_empty,
+)
+from skmmap.rows import (
+    ArrayStore,
+    Source,
+)
+from skmmap.wrap import (
+    find_tags,
+    requires_target,
+    takes,
+    takes_any,
+    takes_labels,
+    takes_target_as_it_is,
+)
+
+
+def find_first_call_params(estimator, fitted, y, classes) -> tuple[dict, Labels | None]:
+    """Return what only the first ``partial_fit`` gets, and what is known of y.
+
+    For that y is scanned once, and what cannot be trained on is refused on the way.
+    The first parameters are the classes, if the estimator takes them.
+    """
+    _check_takes_classes(estimator, classes)
+    given = {} if classes is None else {"classes": classes}
+    if y is None:
+        return given, None
+    if takes_target_as_it_is(estimator):
+        return _find_labels_of_others(estimator, fitted, y, given)
+    if not takes_labels(estimator):
+        if requires_target(estimator):
+            check_finite(y, "y")
+        return given, None
+    tags = find_tags(estimator)
+    per_column = tags is None or not tags.target_tags.single_output
+    expected = find_known_classes(fitted) if classes is None else classes
+    if expected is None and fitted is not None:
+        check_finite(y, "y")
+        return given, None
+    labels = scan_labels(y, per_column=per_column)
+    if expected is None:
+        expected, given = labels.classes, {"classes": labels.classes}
+        warn_of_empty(labels)
+    elif labels.counts is None:
+        check_finite(y, "y")
+    else:
+        with _noting_first_call(is_learned=classes is None):
+            check_labels(y, expected)
+    if fitted is None:
+        _check_one_vs_one(estimator, expected)
+    return given, labels
+
+
+@contextmanager
+def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
+    """Note on an error which call has to be told all labels, where none was."""
+    try:
+        yield
+    except ValueError as error:
+        if is_learned:
+            error.add_note(
+                "The first call of partial_fit says which labels there are: give it "
+                "all that will occur, classes=[...]."
+            )
+        raise
+
+
+def _find_labels_of_others(estimator, fitted, y, given: dict):
+    """Return the same for the code of a third party, which judges y itself.
+
+    NaN, None, or a label beside those that were ``given`` may say that there is none.
+    """
+    if is_tabular(y) and takes_labels(estimator):
+        y = Source(ArrayStore(np.asarray(y.load())))
+    has_columns = y.ndim == 1 or (y.ndim == 2 and not y.store.is_sparse)
+    if not (takes_labels(estimator) and y.store.is_array and has_columns):
+        return given, None
+    tags = find_tags(estimator)
+    is_column = y.ndim == 1 or y.shape[1] == 1
+    is_multiple = tags is not None and not tags.target_tags.single_output
+    per_column = is_multiple or (tags is None and not is_column)
+    labels = scan_labels(y, per_column=per_column, may_miss=True)
+    if given:
+        labels = labels.among(given["classes"])
+    elif fitted is None and len(labels.classes):
+        given = {"classes": labels.classes}
+        warn_of_empty(labels)
+    return given, labels
+
+
+def _check_takes_classes(estimator, classes) -> None:
+    method = estimator.partial_fit
+    if classes is not None and not takes(method, "classes") and not takes_any(method):
+        raise TypeError(
+            f"classes was given, and {type(estimator).__name__}.partial_fit has no "
+            "such parameter."
+        )
+
+
+def find_known_classes(fitted):
+    """Return the classes that a trained estimator knows, None if it does not say."""
+    if isinstance(fitted, MultiOutputClassifier):
+        return find_classes_of_members(fitted)
+    return getattr(fitted, "classes_", None)
+
+
+def _check_one_vs_one(estimator, classes) -> None:
+    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
+    if not isinstance(estimator, OneVsOneClassifier):
+        return
+    if len(classes) < 2:
+        raise ValueError(
+            "OneVsOneClassifier needs at least two classes, and y has one class: "
+            f"{np.asarray(classes).tolist()}."
+        )
+    if isinstance(classes[0], str):
+        raise ValueError(
+            "OneVsOneClassifier.partial_fit takes numbers as labels only. Number them "
+            "with classes, y = np.unique(y, return_inverse=True)."
+        )
