@@ -125,6 +125,7 @@ HOUSE = {
         "scoring",
     ],
     "learn": [
+        "entry",
         "registry",
         "sums",
         "merging",

@@ -21,12 +21,12 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
+from skmmap.learn.entry import LearningEntry
 from skmmap.learn.learning import (
     Learning,
     RunShape,
     find_learning,
 )
-from skmmap.learn.registry import LearningEntry
 from skmmap.learn.rules import (
     DictionaryRule,
     KMeansRule,

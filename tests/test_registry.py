@@ -15,7 +15,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skmmap import ChunkedFit, merge, register
 from skmmap.learn import registry
-from skmmap.learn.registry import LearningEntry, find_entry
+from skmmap.learn.entry import LearningEntry
+from skmmap.learn.registry import find_entry
 from skmmap.learn.sklearn_entries import SKLEARN
 
 pytestmark = pytest.mark.usefixtures("own_entries")

@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.multioutput import MultiOutputRegressor
 
 from skmmap import ChunkedFit
-from skmmap.learn.registry import LearningEntry, find_entry
+from skmmap.learn.entry import LearningEntry
+from skmmap.learn.registry import find_entry
 
 X = np.random.default_rng(0).normal(size=(70, 1, 3, 3)).astype(np.float32)
 y = np.arange(70) % 3

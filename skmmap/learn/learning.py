@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from skmmap.learn.entry import LearningEntry
 from skmmap.learn.registry import (
     Found,
-    LearningEntry,
     add_built_in,
     find_entry,
 )

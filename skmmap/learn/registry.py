@@ -6,80 +6,19 @@ installed is imported, and so that an entry can be sent to another process.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from inspect import Parameter, isclass, signature
+from collections.abc import Iterator, Mapping
+from inspect import isclass
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+from skmmap.learn.entry import (
+    LearningEntry,
+    check_fields,
+    check_parameters,
+)
 from skmmap.wrap import find_learner
 
 _Class = TypeVar("_Class", bound=type[Any] | str)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LearningEntry:
-    """How an estimator learns from chunks. The fields are those of `register`.
-
-    These fields are for the entries of skmmap itself, besides:
-
-    default_batch_size : function of the number of features that returns the rows of a
-        batch where the parameter ``batch_size`` is None.
-    splits_chunks : whether ``partial_fit`` cuts a chunk into batches itself.
-    equal_steps : whether a batch is a step of full length however few rows it has.
-    dense : whether sparse rows are made dense, as ``fit`` does.
-    extra_patience : epochs that ``fit`` goes on beyond ``n_iter_no_change``.
-    reduce_rate : function of a learner that reduces an adaptive learning rate, and
-        returns whether it did.
-    loss_rows : rows of which ``loss`` is computed at most.
-    chunk_loss : function of an estimator and the rows of a chunk that it has just
-        learned; returns their mean loss. By default, the attribute ``loss_``.
-    fit_only : names of parameters that only ``fit`` uses.
-    check : function of an estimator that raises for parameters with which it cannot
-        learn from chunks.
-    warm_start : function of a `Start`, an estimator, and some rows and targets.
-    correction : a subclass of `Correction`.
-    zero_weights : whether ``fit`` learns from rows that weigh 0, or a function of an
-        estimator that says so.
-    attributes : function of a trained learner, a `Run` and the learner's number in it.
-    counts : function of a learner that is trained further: what it has counted so far.
-    hidden : learned attributes that chunks cannot give, with what to do instead.
-    """
-
-    epochs: str | None = None
-    shuffle: bool | str | None = None
-    batch_size: str | None = None
-    default_batch_size: Callable[[int], int] | None = None
-    splits_chunks: bool = False
-    equal_steps: bool = False
-    min_rows: str | None = None
-    dense: bool = False
-    stopping: Any = None
-    extra_patience: int = 0
-    early_stopping: str | None = None
-    reduce_rate: Callable[[Any], bool] | None = None
-    loss: Callable[..., Any] | None = None
-    loss_rows: int = 10_000
-    chunk_loss: Callable[[Any, int], float | None] | None = None
-    overrides: Callable[..., dict] | None = None
-    fit_only: tuple[str, ...] = ()
-    check: Callable[[Any], None] | None = None
-    initialize: Callable[..., dict] | None = None
-    warm_start: Callable[..., Any] | None = None
-    correction: type | None = None
-    finish: Callable[[Any], None] | None = None
-    zero_weights: bool | Callable[[Any], bool] = False
-    attributes: Callable[..., None] | None = None
-    counts: Callable[[Any], dict] | None = None
-    hidden: Mapping[str, str] = field(default_factory=dict)
-    merge: Callable[[Any, Any], Any] | None = None
-
-
-_FIELDS = tuple(each.name for each in fields(LearningEntry))
-# Fields that name a parameter of the estimator.
-_PARAMETERS = "epochs", "shuffle", "batch_size", "min_rows", "early_stopping"
-_FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge"
-_LOSS = "tol", "n_iter_no_change"
 # A subclass may learn more than what its base adds up.
 _NOT_INHERITED = frozenset({"merge"})
 
@@ -216,11 +155,11 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
         ...
     ValueError: epochs='max_iter' is not a parameter of Mean, which has: n_iter.
     """
-    _check_fields(entry)
+    check_fields(entry)
     name = _name(estimator_class)
     cls = _find_class(estimator_class)
     if cls is not None:
-        _check_parameters(cls, entry)
+        check_parameters(cls, entry)
     _own[name] = _own.get(name, {}) | entry
     _found.clear()
     return estimator_class
@@ -324,52 +263,3 @@ def _find_class(cls) -> type | None:
     module, _, name = cls.rpartition(".")
     kind = getattr(sys.modules.get(module), name, None)
     return kind if isclass(kind) else None
-
-
-_PUBLIC = (
-    "epochs",
-    "shuffle",
-    "batch_size",
-    "min_rows",
-    "stopping",
-    "loss",
-    "early_stopping",
-    "overrides",
-    "initialize",
-    "finish",
-    "merge",
-)
-
-
-def _check_fields(entry: dict) -> None:
-    """Raise for a field that there is not, or of a wrong type; None is the default."""
-    for name, value in entry.items():
-        if name not in _FIELDS:
-            raise TypeError(
-                f"register has no field {name!r}. Its fields are {', '.join(_PUBLIC)}."
-            )
-        if value is None or (name == "shuffle" and isinstance(value, bool)):
-            continue
-        if name in _PARAMETERS and not isinstance(value, str):
-            raise TypeError(f"{name} must be the name of a parameter; got {value!r}.")
-        if name in _FUNCTIONS and not callable(value):
-            raise TypeError(f"{name} must be a function; got {value!r}.")
-        if name == "stopping" and isinstance(value, str) and value != "loss":
-            raise TypeError(f"stopping must be 'loss' or None; got {value!r}.")
-
-
-def _check_parameters(cls: type, entry: dict) -> None:
-    """Raise for a field that names a parameter which the class does not have."""
-    params = signature(cls).parameters
-    if any(each.kind is Parameter.VAR_KEYWORD for each in params.values()):
-        return
-    given = [name for name in _PARAMETERS if name in entry]
-    named = [(f"{name}={entry[name]!r}", entry[name]) for name in given]
-    if entry.get("stopping") == "loss":
-        named += [(f"{name!r}, which stopping='loss' needs,", name) for name in _LOSS]
-    for said, name in named:
-        if isinstance(name, str) and name not in params:
-            raise ValueError(
-                f"{said} is not a parameter of {cls.__name__}, which has: "
-                f"{', '.join(params) or 'none'}."
-            )

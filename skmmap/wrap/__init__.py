@@ -1,4 +1,4 @@
-"""How an estimator is shown, what its own ``fit`` does, and what it is handed."""
+"""How an estimator is shown, what learns inside it, and what it is handed."""
 
 from skmmap.wrap.delegation import (
     available_with,
