@@ -42,7 +42,7 @@ def main(arguments=None) -> int:
         return run(**options)
     except OSError as error:
         # The demo may be in the middle of a line.
-        print(f"\nskmmap: {error}", file=sys.stderr)
+        print(f"\nskmmap: {_say_error(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nskmmap: interrupted.", file=sys.stderr)
@@ -178,8 +178,9 @@ def _try(action, *args) -> int:
 
 def _say_error(error: Exception) -> str:
     text = str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror:
+        named = f"{error.filename}: " if error.filename is not None else ""
+        text = f"{named}{error.strerror.rstrip('.')}."
     return " ".join(" ".join([text, *getattr(error, "__notes__", [])]).split())
 
 

@@ -341,6 +341,14 @@ def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
     assert run("info", "X.npy") == 0
 
 
+@pytest.mark.parametrize("name", ["no.npy", "no.parquet", "no.h5", "no.zarr"])
+@pytest.mark.parametrize("command", [("info",), ("convert", "X.npy")])
+def test_a_missing_file_is_named(command, name, capsys):
+    command, *dst = command
+    assert run(command, name, *dst) == 1
+    assert capsys.readouterr().err == f"skmmap: {name}: No such file or directory.\n"
+
+
 def test_info_takes_key_and_columns(capsys):
     with h5py.File("X.h5", "w") as file:
         file["X"], file["y"] = X, X[:, 0]

@@ -1,5 +1,7 @@
 """The only place that opens inputs: ``open_rows``, and what ``fit`` is given."""
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -191,6 +193,7 @@ def _open_path(path: Path, name: str, options: dict) -> Store:
         check_regular(path, f"{name}={str(path)!r}")
     if options["mode"] == "w+" and is_writable(path):
         return create_file(path, options)
+    _check_exists(path)
     adapter = find_adapter(path, options["dtype"])
     if adapter is None:
         raise IsADirectoryError(
@@ -199,6 +202,12 @@ def _open_path(path: Path, name: str, options: dict) -> Store:
             "and indptr.npy."
         )
     return _open_with(adapter, path, name, options)
+
+
+def _check_exists(path: Path) -> None:
+    """Raise for a missing file as Python does; each library words it in its own way."""
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:
@@ -221,6 +230,7 @@ def list_arrays(source) -> tuple[str | None, list]:
     """
     path = to_path(source)
     items = find_paths(path, "path") if is_pattern(path) else [path]
+    _check_exists(items[0])
     adapter = find_common(items)
     if adapter is None and len(items) == 1 and not is_pattern(path):
         adapter, items = find_adapter(path), path
