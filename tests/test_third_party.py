@@ -29,6 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit, open_rows
+from skmmap.learn import make_fit_plan
 from skmmap.wrap.delegation import is_told, takes_target_as_it_is
 from skmmap.wrap.origin import is_sklearns
 
@@ -238,8 +239,8 @@ def test_inside_of_meta_estimators_it_is_what_learns_that_counts():
         assert is_told(wrap(make(LogNeeding)), y)
         assert not is_told(wrap(LogAlone()), y)
         wrapper = ChunkedFit(wrap(Log()), chunk_size=20, random_state=0)
-        plan = wrapper._make_plan("fit", X, np.column_stack([y, y]), {})
-        assert plan.is_mixed
+        plan = make_fit_plan(wrapper, X, np.column_stack([y, y]), {})
+        assert plan.is_shuffled
 
 
 class OnlineLabels(BaseEstimator, ClassifierMixin):

@@ -78,9 +78,7 @@ def train_anew(
     given |= {"classes": classes, "given_validation": given_validation}
     plan = make_fit_plan(wrapper, X, y, params, **given)
     plan.overrides.update(find_start(wrapper, plan))
-    learner = _make_fresh_learner(wrapper, plan)
-    if classes is None and guesses_labels(wrapper.estimator):
-        learner.drops = ("classes",)
+    learner = _make_fresh_learner(wrapper, plan, classes)
     is_given = given_validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     training = _make_training(wrapper, plan, learner, "fit", score)
@@ -88,9 +86,7 @@ def train_anew(
     # Callbacks hear of chunks in turn, and what has learned before goes on.
     is_free = not plan.start and type(training.tasks) is Tasks
     jobs = find_merge_jobs(wrapper, plan) if is_free else Jobs()
-    learned = run_parts(training, jobs) if jobs.number > 1 else training.run()
-    learner.finish()
-    keep_names(learner.estimator, plan.table.X)
+    learned = _run_fresh(training, jobs)
     is_held_out = plan.validation is not None and not is_given
     n_held_out = plan.validation.X.n_rows if is_held_out else 0
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
@@ -102,42 +98,49 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     trained = copy_trained(wrapper)
     check_parameters(wrapper)
     params = route(wrapper, "partial_fit", "partial_fit", params)
-    plan = Planner(
-        wrapper, X, y, params, classes=classes, is_fit=False, fitted=trained
-    ).make()
+    given = {"classes": classes, "is_fit": False, "fitted": trained}
+    plan = Planner(wrapper, X, y, params, **given).make()
     if trained is None:
-        learner = _make_fresh_learner(wrapper, plan)
+        learner = _make_fresh_learner(wrapper, plan, classes)
     else:
         learner = _make_trained_learner(wrapper, plan, trained)
-    if classes is None and guesses_labels(wrapper.estimator):
-        learner.drops = ("classes",)
     training = _make_training(wrapper, plan, learner, "partial_fit")
-    X = plan.table.X
     if trained is not None:
-        check_names(trained, X)
+        check_names(trained, plan.table.X)
     counted = note_start(learner.estimator)
-    if trained is not None:
-        learner.begin(plan.overrides)
-    try:
-        with hidden_names(trained, X):
-            learned = training.run()
-    except BaseException:
-        # It has learned the chunks before the error, as in the hand-written loop. A
-        # copy before each call would take too long, and not every model can be copied
-        # (the tree of a Birch may be too deep).
-        if trained is not None:
-            learner.finish()
-        raise
-    learner.finish()
     if trained is None:
-        keep_names(learner.estimator, X)
+        learned = _run_fresh(training, Jobs())
+    else:
+        learned = _run_further(training, plan.overrides)
     _put_attributes_right(wrapper, training, counted, is_fit=False)
     if plan.seed is not None or trained is None:
         learned["random_state_"] = plan.seed
     _keep(wrapper, plan, training, learned)
 
 
-def _make_fresh_learner(wrapper, plan: Plan) -> Learner:
+def _run_fresh(training: Training, jobs: Jobs) -> dict:
+    """Train a fresh clone by all jobs, and return what it has learned."""
+    learned = run_parts(training, jobs) if jobs.number > 1 else training.run()
+    training.learner.finish()
+    keep_names(training.learner.estimator, training.table.X)
+    return learned
+
+
+def _run_further(training: Training, overrides: dict) -> dict:
+    """Train an estimator that is trained already, and return what it has learned."""
+    learner = training.learner
+    learner.begin(overrides)
+    try:
+        with hidden_names(learner.estimator, training.table.X):
+            return training.run()
+    finally:
+        # After an error it has learned the chunks before it, as in the hand-written
+        # loop. A copy before each call would take too long, and not every model can be
+        # copied (the tree of a Birch may be too deep).
+        learner.finish()
+
+
+def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
     """Return what learns in a fresh clone, of which there can be others."""
     estimator = wrapper.estimator
     make = partial(make_learner, wrapper, plan)
@@ -155,6 +158,7 @@ def _make_fresh_learner(wrapper, plan: Plan) -> Learner:
         plan.corrections,
         own,
         plan.learning.learns_zero_weights,
+        drops=("classes",) if classes is None and guesses_labels(estimator) else (),
     )
 
 
