@@ -44,8 +44,8 @@ def _names_rows(item) -> bool:
 
 
 def _is_source(item) -> bool:
-    if isinstance(item, np.memmap):
-        return not _is_row(item)
+    if isinstance(item, np.ndarray):  # first: there can be a million of them
+        return isinstance(item, np.memmap) and not _is_row(item)
     return isinstance(item, os.PathLike | Rows) or is_container(item)
 
 
