@@ -743,7 +743,7 @@ def test_an_open_file_that_is_not_at_its_path(move, key, folder, monkeypatch):
         )
         with raises(TypeError, text):
             pickle.dumps(rows)
-        with pytest.raises(ValueError, match="resume=True needs rows that can be told"):
+        with pytest.raises(ValueError, match="rows that can be identified"):
             fitted().predict(rows, out="y.npy", resume=True)
 
 
