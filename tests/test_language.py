@@ -38,7 +38,7 @@ PATTERNS = {
 
 def find_files():
     yield from sorted((ROOT / "skmmap").rglob("*.py"))
-    for pattern in ("*.md", "docs/**/*.md", "findings/*.md", "benchmarks/*.md"):
+    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "*/*.ipynb"):
         yield from sorted(ROOT.glob(pattern))
 
 
