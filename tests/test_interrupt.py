@@ -32,8 +32,8 @@ Y = (X[:, 0] + RNG.normal(size=100) > 0).astype(int)
 
 TOLD = (
     "fit was interrupted in epoch {next} of at most {most}. The model is fitted; "
-    "complete epochs: {n} (n_epochs_, history_){part}. partial_fit(X, y) goes on, one "
-    "epoch in each call; fit starts anew."
+    "complete epochs: {n} (n_epochs_, history_){part}. partial_fit(X, y) continues, "
+    "one epoch per call; fit starts anew."
 )
 PART = ", and a part of the next one, before which no copy was kept"
 
