@@ -3,8 +3,11 @@
 from skmmap._chunked_fit import ChunkedFit
 from skmmap._history_display import LearningHistoryDisplay
 from skmmap._version import __version__
+from skmmap.estimators import (
+    merge,
+    register,
+)
 from skmmap.formats import open_rows
-from skmmap.learn import merge, register
 from skmmap.rows import Rows
 from skmmap.write import (
     NpyWriter,

@@ -10,12 +10,14 @@ from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._types import RowsLike
-from skmmap.learn import (
-    Explanation,
+from skmmap.estimators import (
     add_own_entries,
-    explain,
     find_own_entries,
     find_reason_hidden,
+)
+from skmmap.learn import (
+    Explanation,
+    explain,
     make_fit_plan,
     train_anew,
     train_further,

@@ -19,7 +19,10 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap.learn.learning import find_cost, find_learning
+from skmmap.estimators.learning import (
+    find_cost,
+    find_learning,
+)
 from skmmap.order import chunk_size as _chunk_size
 from skmmap.order import chunk_table as _chunk_table
 from skmmap.order.chunk_size import (

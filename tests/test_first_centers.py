@@ -11,8 +11,10 @@ from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
 from sklearn.decomposition import MiniBatchDictionaryLearning
 
 from skmmap import ChunkedFit
-from skmmap.learn import first_centers as module
-from skmmap.learn.first_centers import (
+from skmmap.estimators import (
+    first_centers as module,
+)
+from skmmap.estimators.first_centers import (
     draw_centers,
     draw_dictionary,
     draws_centers,

@@ -124,7 +124,7 @@ HOUSE = {
         "open",
         "scoring",
     ],
-    "learn": [
+    "estimators": [
         "entry",
         "registry",
         "sums",
@@ -136,7 +136,6 @@ HOUSE = {
         "corrections",
         "zero_weight",
         "losses",
-        "watch",
         "rules",
         "overrides",
         "first_centers",
@@ -144,6 +143,9 @@ HOUSE = {
         "sklearn_entries",
         "skorch_entries",
         "learning",
+    ],
+    "learn": [
+        "watch",
         "stopping",
         "seeds",
         "interrupt",

@@ -21,13 +21,15 @@ from sklearn.neural_network import BernoulliRBM, MLPClassifier, MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap.learn.entry import LearningEntry
-from skmmap.learn.learning import (
+from skmmap.estimators.entry import (
+    LearningEntry,
+)
+from skmmap.estimators.learning import (
     Learning,
     RunShape,
     find_learning,
 )
-from skmmap.learn.rules import (
+from skmmap.estimators.rules import (
     DictionaryRule,
     KMeansRule,
     NmfRule,

@@ -30,7 +30,7 @@ from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from skmmap.learn.losses import (
+from skmmap.estimators.losses import (
     can_compute_losses,
     compute_losses,
     compute_perplexity,

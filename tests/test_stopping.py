@@ -22,9 +22,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skmmap import ChunkedFit
-from skmmap.learn.learning import find_learning
-from skmmap.learn.losses import compute_losses
-from skmmap.learn.rules import (
+from skmmap.estimators.learning import (
+    find_learning,
+)
+from skmmap.estimators.losses import (
+    compute_losses,
+)
+from skmmap.estimators.rules import (
     LossRule,
     PerplexityRule,
     Rule,

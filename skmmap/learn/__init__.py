@@ -1,8 +1,5 @@
-"""Training: how estimators learn from chunks, the loop, stopping, merging and plans."""
+"""Training: the loop over chunks, stopping, plans, and what ``explain`` says."""
 
-from skmmap.learn.attributes import (
-    find_reason_hidden,
-)
 from skmmap.learn.checks import (
     check_n_jobs,
     find_reading,
@@ -22,31 +19,18 @@ from skmmap.learn.fitting import (
     train_anew,
     train_further,
 )
-from skmmap.learn.merging import (
-    merge,
-)
-from skmmap.learn.registry import (
-    add_own_entries,
-    find_own_entries,
-    register,
-)
 from skmmap.learn.rendering import (
     Explanation,
 )
 
 __all__ = [
     "Explanation",
-    "add_own_entries",
     "check_n_jobs",
     "explain",
-    "find_own_entries",
     "find_reading",
-    "find_reason_hidden",
     "make_estimator",
     "make_fit_plan",
     "make_schedule",
-    "merge",
-    "register",
     "route",
     "train_anew",
     "train_further",

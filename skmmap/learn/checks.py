@@ -9,8 +9,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
+from skmmap.estimators import (
+    find_entry,
+)
 from skmmap.learn.advice import say_alternative
-from skmmap.learn.registry import find_entry
 from skmmap.order import parse_size
 from skmmap.read import (
     READS,

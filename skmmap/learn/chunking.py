@@ -5,7 +5,7 @@ from functools import partial
 from sklearn.exceptions import EfficiencyWarning
 
 from skmmap._messages import warn
-from skmmap.learn.learning import (
+from skmmap.estimators import (
     Learning,
     find_cost,
     is_loop,

@@ -7,7 +7,9 @@ import numpy as np
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
 
-from skmmap.learn.meta_estimators import find_classes_of_members
+from skmmap.estimators import (
+    find_classes_of_members,
+)
 from skmmap.read import (
     Labels,
     check_finite,

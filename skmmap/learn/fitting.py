@@ -12,29 +12,29 @@ from skmmap.apply import (
     apply_method,
     compute_score,
 )
-from skmmap.formats import open_source
-from skmmap.learn.attributes import (
+from skmmap.estimators import (
+    Rule,
+    is_loop,
     note_start,
     set_attributes,
     summarize,
+    take_start,
 )
+from skmmap.formats import open_source
 from skmmap.learn.checks import (
     check_parameters,
     route,
 )
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator, make_learner
-from skmmap.learn.first_state import take_start
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner
-from skmmap.learn.learning import is_loop
 from skmmap.learn.merge_fit import (
     find_merge_jobs,
     run_parts,
 )
 from skmmap.learn.plan import Plan, Planner
-from skmmap.learn.rules import Rule
 from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
 from skmmap.read import Table

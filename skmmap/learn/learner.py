@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from skmmap.learn.corrections import Corrections
-from skmmap.learn.zero_weight import (
+from skmmap.estimators import (
+    Corrections,
     drop_dust,
     is_weightless,
     weigh_least,

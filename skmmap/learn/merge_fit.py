@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from skmmap.apply import choose_jobs
-from skmmap.learn.corrections import Corrections
-from skmmap.learn.learner import Learner
-from skmmap.learn.merging import (
+from skmmap.estimators import (
+    Corrections,
     add_up,
     can_merge,
 )
+from skmmap.learn.learner import Learner
 from skmmap.learn.plan import Plan
 from skmmap.learn.training import Training
 from skmmap.order import FileOrder

@@ -6,6 +6,14 @@ from typing import Any
 
 from sklearn.base import is_classifier
 
+from skmmap.estimators import (
+    Corrections,
+    Learning,
+    RunShape,
+    Start,
+    find_learning,
+    is_loop,
+)
 from skmmap.learn.checks import check_class_weight, find_reading
 from skmmap.learn.chunking import (
     find_shuffle,
@@ -13,16 +21,8 @@ from skmmap.learn.chunking import (
     shuffle_chunks,
     warn_if_sorted,
 )
-from skmmap.learn.corrections import Corrections
 from skmmap.learn.first_call import find_first_call_params, find_known_classes
-from skmmap.learn.first_state import Start
 from skmmap.learn.given_rows import open_training, open_validation
-from skmmap.learn.learning import (
-    Learning,
-    RunShape,
-    find_learning,
-    is_loop,
-)
 from skmmap.learn.seeds import (
     draw_seed,
     find_unset_seeds,

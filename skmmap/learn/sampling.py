@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skmmap.learn.learning import is_loop
-from skmmap.learn.losses import can_compute_losses
+from skmmap.estimators import (
+    Rule,
+    can_compute_losses,
+    is_loop,
+)
 from skmmap.learn.plan import Plan
-from skmmap.learn.rules import Rule
 from skmmap.learn.stopping import find_rule
 from skmmap.learn.watch import Watch
 from skmmap.order import Runs, parse_size

@@ -3,8 +3,8 @@
 from math import inf
 from numbers import Real
 
-from skmmap.learn.learning import Learning
-from skmmap.learn.rules import (
+from skmmap.estimators import (
+    Learning,
     LossRule,
     Rule,
     ScoreRule,

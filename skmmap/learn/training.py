@@ -15,16 +15,16 @@ from skmmap._messages import (
     add_rows_note,
     warn,
 )
+from skmmap.estimators import (
+    Rule,
+    is_weightless,
+)
 from skmmap.learn.interrupt import (
     Kept,
     hearing_interrupts,
 )
 from skmmap.learn.learner import Learner
-from skmmap.learn.rules import Rule
 from skmmap.learn.watch import Watch
-from skmmap.learn.zero_weight import (
-    is_weightless,
-)
 from skmmap.order import FileOrder
 from skmmap.read import (
     Chunk,

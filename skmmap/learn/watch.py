@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from skmmap.learn.losses import (
+from skmmap.estimators import (
     can_compute_losses,
     compute_losses,
     read_losses,

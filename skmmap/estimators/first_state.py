@@ -16,7 +16,9 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import resample
 
-from skmmap.learn.registry import find_entry
+from skmmap.estimators.registry import (
+    find_entry,
+)
 from skmmap.wrap import (
     InputLayout,
     find_learner,

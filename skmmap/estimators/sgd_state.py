@@ -15,7 +15,9 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-from skmmap.learn.statistics import Correction
+from skmmap.estimators.statistics import (
+    Correction,
+)
 
 
 class NotYet(int):

@@ -12,8 +12,13 @@ from sklearn.base import is_classifier
 from sklearn.decomposition import LatentDirichletAllocation, sparse_encode
 from sklearn.linear_model import SGDOneClassSVM
 
-from skmmap.learn.meta_estimators import drop_names, iter_problems
-from skmmap.learn.registry import find_entry
+from skmmap.estimators.meta_estimators import (
+    drop_names,
+    iter_problems,
+)
+from skmmap.estimators.registry import (
+    find_entry,
+)
 from skmmap.wrap import (
     META,
     find_learner,

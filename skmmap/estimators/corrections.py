@@ -16,8 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from skmmap.learn.registry import find_entry
-from skmmap.learn.statistics import Correction
+from skmmap.estimators.registry import (
+    find_entry,
+)
+from skmmap.estimators.statistics import (
+    Correction,
+)
 from skmmap.run import pack_with_code
 from skmmap.wrap import (
     find_learner,

@@ -11,7 +11,7 @@ from inspect import isclass
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from skmmap.learn.entry import (
+from skmmap.estimators.entry import (
     LearningEntry,
     check_fields,
     check_parameters,

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from skmmap.learn.meta_estimators import set_members_attributes
-from skmmap.learn.registry import find_entry
+from skmmap.estimators.meta_estimators import (
+    set_members_attributes,
+)
+from skmmap.estimators.registry import (
+    find_entry,
+)
 from skmmap.wrap import (
     find_tags,
     iter_fitted,

@@ -8,14 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from skmmap.learn.entry import LearningEntry
-from skmmap.learn.registry import (
+from skmmap.estimators.entry import (
+    LearningEntry,
+)
+from skmmap.estimators.registry import (
     Found,
     add_built_in,
     find_entry,
 )
-from skmmap.learn.sklearn_entries import SKLEARN
-from skmmap.learn.skorch_entries import SKORCH
+from skmmap.estimators.sklearn_entries import (
+    SKLEARN,
+)
+from skmmap.estimators.skorch_entries import (
+    SKORCH,
+)
 from skmmap.order import COSTS, Cost
 from skmmap.wrap import (
     find_learner,

@@ -5,7 +5,7 @@ imported; some of them leave scikit-learn with version 1.10. Where a field is no
 ``fit`` does nothing that ``partial_fit`` does not do.
 """
 
-from skmmap.learn.attributes import (
+from skmmap.estimators.attributes import (
     count_mlp,
     drop_labels,
     set_batch_size,
@@ -14,21 +14,21 @@ from skmmap.learn.attributes import (
     set_mlp,
     set_sgd,
 )
-from skmmap.learn.first_centers import (
+from skmmap.estimators.first_centers import (
     initialize_dictionary,
     initialize_kmeans,
 )
-from skmmap.learn.first_state import (
+from skmmap.estimators.first_state import (
     begin_mlp,
     begin_sgd,
 )
-from skmmap.learn.losses import (
+from skmmap.estimators.losses import (
     compute_dictionary_loss,
     compute_nmf_loss,
     compute_sgd_loss,
     find_inertia,
 )
-from skmmap.learn.overrides import (
+from skmmap.estimators.overrides import (
     check_mlp,
     override_lda,
     override_mlp,
@@ -36,7 +36,7 @@ from skmmap.learn.overrides import (
     override_rbm,
     override_sgd,
 )
-from skmmap.learn.rules import (
+from skmmap.estimators.rules import (
     DictionaryRule,
     KMeansRule,
     NmfRule,
@@ -44,11 +44,11 @@ from skmmap.learn.rules import (
     reduce_mlp_rate,
     reduce_sgd_rate,
 )
-from skmmap.learn.sgd_state import (
+from skmmap.estimators.sgd_state import (
     LearningRate,
     SgdState,
 )
-from skmmap.learn.statistics import (
+from skmmap.estimators.statistics import (
     Categories,
     Clusters,
     MaxAbsColumns,
@@ -57,7 +57,7 @@ from skmmap.learn.statistics import (
     Smoothing,
     StandardColumns,
 )
-from skmmap.learn.sums import (
+from skmmap.estimators.sums import (
     merge_categories,
     merge_counts,
     merge_gaussian,
@@ -65,7 +65,9 @@ from skmmap.learn.sums import (
     merge_min_max,
     merge_standard,
 )
-from skmmap.learn.zero_weight import counts_rows_alone
+from skmmap.estimators.zero_weight import (
+    counts_rows_alone,
+)
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
 
