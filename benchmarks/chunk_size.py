@@ -29,10 +29,7 @@ from sklearn import naive_bayes as bayes
 from sklearn import neural_network as neural
 
 import skmmap
-from skmmap.order.chunk_size import (
-    Cost,
-    find_chunk_rows,
-)
+from skmmap.order.chunk_size import Cost, find_chunk_rows
 from skmmap.order.chunk_table import COSTS
 
 LENGTHS = 4, 32, 256, 2_048  # values in a row

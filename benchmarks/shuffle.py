@@ -29,11 +29,7 @@ from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.order.chunk_size import find_buffer_rows
-from skmmap.order.schedule import (
-    BlockOrder,
-    FileOrder,
-    find_slices,
-)
+from skmmap.order.schedule import BlockOrder, FileOrder, find_slices
 from skmmap.read import open_table
 from skmmap.read.read_path import Reading
 from skmmap.rows.rows import find_source

@@ -10,24 +10,9 @@ from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._types import RowsLike
-from skmmap.estimators import (
-    add_own_entries,
-    find_own_entries,
-    find_reason_hidden,
-)
-from skmmap.learn import (
-    Explanation,
-    explain,
-    make_fit_plan,
-    train_anew,
-    train_further,
-)
-from skmmap.methods import (
-    ApplyMethod,
-    Predictions,
-    Scores,
-    Transformations,
-)
+from skmmap.estimators import add_own_entries, find_own_entries, find_reason_hidden
+from skmmap.learn import Explanation, explain, make_fit_plan, train_anew, train_further
+from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.run import CallbackSupportMixin, pack_with_code, with_callbacks
 from skmmap.wrap import (
     available_with,

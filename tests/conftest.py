@@ -19,9 +19,7 @@ import pytest
 from helpers import EXHAUSTIVE
 from joblib.externals.loky import get_reusable_executor
 
-from skmmap.estimators import (
-    registry,
-)
+from skmmap.estimators import registry
 
 # No test is timed: a busy machine is no mistake. A few examples, the same in each run,
 # unless all are asked for.

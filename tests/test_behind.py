@@ -13,10 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
 from skmmap.disk import behind as _behind
-from skmmap.disk.identity import (
-    Identity,
-    find_memmap,
-)
+from skmmap.disk.identity import Identity, find_memmap
 from skmmap.formats.open import open_source
 
 ROWS = np.arange(6.0).reshape(3, 2)

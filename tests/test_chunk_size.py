@@ -19,20 +19,11 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap.estimators.learning import (
-    find_cost,
-    find_learning,
-)
+from skmmap.estimators.learning import find_cost, find_learning
 from skmmap.order import chunk_size as _chunk_size
 from skmmap.order import chunk_table as _chunk_table
-from skmmap.order.chunk_size import (
-    Cost,
-    find_chunk_rows,
-)
-from skmmap.order.chunk_table import (
-    COSTS,
-    MADE,
-)
+from skmmap.order.chunk_size import Cost, find_chunk_rows
+from skmmap.order.chunk_table import COSTS, MADE
 from skmmap.wrap.meta_estimators import META
 
 LENGTHS = 1, 4, 32, 50, 100, 256, 784, 2_048, 10_000, 80_000

@@ -19,10 +19,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import merge, open_rows
-from skmmap.apply.output_file import (
-    FileOutput,
-    Written,
-)
+from skmmap.apply.output_file import FileOutput, Written
 
 pytestmark = pytest.mark.slow
 RNG = np.random.default_rng(0)

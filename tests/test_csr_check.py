@@ -10,10 +10,7 @@ from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, open_rows, save_rows
-from skmmap.rows.csr_check import (
-    check_ends,
-    check_indices,
-)
+from skmmap.rows.csr_check import check_ends, check_indices
 
 # 8 rows of 6 columns, two values in each.
 N, COLUMNS = 8, 6

@@ -11,9 +11,7 @@ from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
 from sklearn.decomposition import MiniBatchDictionaryLearning
 
 from skmmap import ChunkedFit
-from skmmap.estimators import (
-    first_centers as module,
-)
+from skmmap.estimators import first_centers as module
 from skmmap.estimators.first_centers import (
     draw_centers,
     draw_dictionary,

@@ -10,10 +10,7 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from skmmap.formats.open import open_source
 from skmmap.order import holdout as _holdout
 from skmmap.order.holdout import split_rows
-from skmmap.order.selection import (
-    Runs,
-    rows_at,
-)
+from skmmap.order.selection import Runs, rows_at
 from skmmap.rows.source import Source
 
 

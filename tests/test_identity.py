@@ -31,10 +31,7 @@ from sources import (
 )
 
 from skmmap import NpyWriter, convert, open_rows
-from skmmap.disk.identity import (
-    FileState,
-    await_tick,
-)
+from skmmap.disk.identity import FileState, await_tick
 from skmmap.rows.rows import find_source
 
 # Files in Fortran order are slow, which is said.

@@ -3,11 +3,7 @@
 import numpy as np
 from scipy import sparse
 
-from skmmap.wrap.input_layout import (
-    InputLayout,
-    describe_error,
-    note_refusal,
-)
+from skmmap.wrap.input_layout import InputLayout, describe_error, note_refusal
 
 IMAGES = np.arange(24.0).reshape(2, 3, 4)
 

@@ -21,10 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skmmap.learn.interrupt
 from skmmap import ChunkedFit
-from skmmap.learn.interrupt import (
-    Kept,
-    hearing_interrupts,
-)
+from skmmap.learn.interrupt import Kept, hearing_interrupts
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 5))

@@ -19,12 +19,7 @@ from sklearn.decomposition import (
 )
 from sklearn.decomposition._nmf import _beta_divergence
 from sklearn.feature_selection import SelectFromModel
-from sklearn.linear_model import (
-    Perceptron,
-    SGDClassifier,
-    SGDOneClassSVM,
-    SGDRegressor,
-)
+from sklearn.linear_model import Perceptron, SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB

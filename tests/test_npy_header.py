@@ -12,10 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from skmmap import ChunkedFit, NpyWriter, convert, open_rows
 from skmmap.cli.info import describe
-from skmmap.disk.npy_header import (
-    make_header,
-    read_header,
-)
+from skmmap.disk.npy_header import make_header, read_header
 
 X = np.arange(12.0).reshape(6, 2)
 FIELDS = "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }"

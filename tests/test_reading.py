@@ -25,16 +25,8 @@ from skmmap.formats.shared import page_cache as _page_cache
 from skmmap.formats.shared.map_store import MapStore
 from skmmap.read import readahead as _readahead
 from skmmap.read import table as _table
-from skmmap.read.read_path import (
-    Reading,
-    find_free_memory,
-    find_network,
-)
-from skmmap.read.readahead import (
-    Load,
-    Memory,
-    bring,
-)
+from skmmap.read.read_path import Reading, find_free_memory, find_network
+from skmmap.read.readahead import Load, Memory, bring
 
 READS = "map", "buffer", "uncached"
 SHUFFLES = False, "chunks", "blocks"

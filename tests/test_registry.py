@@ -14,18 +14,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skmmap import ChunkedFit, merge, register
-from skmmap.estimators import (
-    registry,
-)
-from skmmap.estimators.entry import (
-    LearningEntry,
-)
-from skmmap.estimators.registry import (
-    find_entry,
-)
-from skmmap.estimators.sklearn_entries import (
-    SKLEARN,
-)
+from skmmap.estimators import registry
+from skmmap.estimators.entry import LearningEntry
+from skmmap.estimators.registry import find_entry
+from skmmap.estimators.sklearn_entries import SKLEARN
 
 pytestmark = pytest.mark.usefixtures("own_entries")
 

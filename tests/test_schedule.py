@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from sklearn.utils import gen_batches
 
-from skmmap.order.chunk_size import (
-    find_buffer_rows,
-    find_chunk_rows,
-    parse_size,
-)
-from skmmap.order.schedule import (
-    BlockOrder,
-    ChunkOrder,
-    FileOrder,
-    find_slices,
-)
+from skmmap.order.chunk_size import find_buffer_rows, find_chunk_rows, parse_size
+from skmmap.order.schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
 
 
 def test_chunks_are_those_of_gen_batches():

@@ -9,12 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from skmmap.order.schedule import (
-    BlockOrder,
-    ChunkOrder,
-    FileOrder,
-    find_slices,
-)
+from skmmap.order.schedule import BlockOrder, ChunkOrder, FileOrder, find_slices
 
 N_ROWS, BUFFER_ROWS, CHUNK_ROWS = 2_000_000, 20_000, 500
 ROW_NBYTES = 1_000  # so that a buffer is 20 MB

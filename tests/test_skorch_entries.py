@@ -9,12 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.multioutput import MultiOutputRegressor
 
 from skmmap import ChunkedFit
-from skmmap.estimators.entry import (
-    LearningEntry,
-)
-from skmmap.estimators.registry import (
-    find_entry,
-)
+from skmmap.estimators.entry import LearningEntry
+from skmmap.estimators.registry import find_entry
 
 X = np.random.default_rng(0).normal(size=(70, 1, 3, 3)).astype(np.float32)
 y = np.arange(70) % 3

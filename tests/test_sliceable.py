@@ -8,10 +8,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap.formats.objects.sliceable import (
-    LazyCsrStore,
-    LazyStore,
-)
+from skmmap.formats.objects.sliceable import LazyCsrStore, LazyStore
 from skmmap.formats.open import open_source
 
 rng = np.random.default_rng(0)

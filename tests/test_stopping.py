@@ -22,19 +22,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from skmmap import ChunkedFit
-from skmmap.estimators.learning import (
-    find_learning,
-)
-from skmmap.estimators.losses import (
-    compute_losses,
-)
-from skmmap.estimators.rules import (
-    LossRule,
-    PerplexityRule,
-    Rule,
-    ScoreRule,
-    StepRule,
-)
+from skmmap.estimators.learning import find_learning
+from skmmap.estimators.losses import compute_losses
+from skmmap.estimators.rules import LossRule, PerplexityRule, Rule, ScoreRule, StepRule
 from skmmap.learn.stopping import find_rule
 from skmmap.learn.watch import Watch
 

@@ -8,12 +8,7 @@ import pytest
 from helpers import name_of, state_of
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.linear_model import (
-    Perceptron,
-    SGDClassifier,
-    SGDOneClassSVM,
-    SGDRegressor,
-)
+from sklearn.linear_model import Perceptron, SGDClassifier, SGDOneClassSVM, SGDRegressor
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.naive_bayes import CategoricalNB

@@ -1,23 +1,10 @@
 """A fitted estimator over all rows: methods, output files, scores."""
 
-from skmmap.apply.inference import (
-    Work,
-    apply_method,
-    choose_jobs,
-)
-from skmmap.apply.open import (
-    open_output,
-)
-from skmmap.apply.output import (
-    Output,
-)
-from skmmap.apply.output_check import (
-    check_output,
-)
-from skmmap.apply.scoring import (
-    compute_perplexity,
-    compute_score,
-)
+from skmmap.apply.inference import Work, apply_method, choose_jobs
+from skmmap.apply.open import open_output
+from skmmap.apply.output import Output
+from skmmap.apply.output_check import check_output
+from skmmap.apply.scoring import compute_perplexity, compute_score
 
 __all__ = [
     "Output",

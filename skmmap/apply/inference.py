@@ -9,31 +9,13 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.decomposition import (
-    LatentDirichletAllocation,
-    MiniBatchDictionaryLearning,
-)
+from sklearn.decomposition import LatentDirichletAllocation, MiniBatchDictionaryLearning
 
 from skmmap._messages import add_rows_note
 from skmmap.order import FileOrder
-from skmmap.read import (
-    Chunk,
-    Table,
-)
-from skmmap.run import (
-    Jobs,
-    Report,
-    cut,
-    find_jobs,
-    iter_done,
-    one_core,
-)
-from skmmap.wrap import (
-    InputLayout,
-    describe_error,
-    is_sklearn_class,
-    note_refusal,
-)
+from skmmap.read import Chunk, Table
+from skmmap.run import Jobs, Report, cut, find_jobs, iter_done, one_core
+from skmmap.wrap import InputLayout, describe_error, is_sklearn_class, note_refusal
 
 _DOING = {
     "predict": "predicting",

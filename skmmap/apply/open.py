@@ -9,16 +9,10 @@ import sklearn
 from skmmap._version import __version__
 from skmmap.apply.inference import Work
 from skmmap.apply.output import Output
-from skmmap.apply.output_check import (
-    check_known,
-    check_output,
-)
+from skmmap.apply.output_check import check_known, check_output
 from skmmap.apply.output_file import FileOutput
 from skmmap.apply.output_folder import FolderOutput
-from skmmap.apply.result_check import (
-    check_fits,
-    to_array,
-)
+from skmmap.apply.result_check import check_fits, to_array
 from skmmap.order import rows_at
 
 

@@ -6,21 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import describe_rows
-from skmmap.apply.result_check import (
-    check_rows,
-    is_list_of_rows,
-    is_several,
-)
-from skmmap.disk import (
-    RESULT,
-    allocate,
-)
+from skmmap.apply.result_check import check_rows, is_list_of_rows, is_several
+from skmmap.disk import RESULT, allocate
 from skmmap.order import rows_at
-from skmmap.rows import (
-    FrameStore,
-    concat_frames,
-    is_frame,
-)
+from skmmap.rows import FrameStore, concat_frames, is_frame
 
 
 class Output:

@@ -6,12 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap.disk import (
-    check_path,
-    check_place,
-    is_path,
-    to_path,
-)
+from skmmap.disk import check_path, check_place, is_path, to_path
 from skmmap.read import Table
 from skmmap.rows import Source, Store
 

@@ -16,21 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap._messages import (
-    say_size,
-)
+from skmmap._messages import say_size
 from skmmap.apply.output_check import naming_output
-from skmmap.apply.result_check import (
-    check_fits,
-    to_array,
-)
-from skmmap.disk import (
-    Unfinished,
-    explaining,
-    make_header,
-    open_hidden,
-    read_header,
-)
+from skmmap.apply.result_check import check_fits, to_array
+from skmmap.disk import Unfinished, explaining, make_header, open_hidden, read_header
 from skmmap.order import rows_at
 from skmmap.write import check_storable
 

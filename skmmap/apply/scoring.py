@@ -35,10 +35,7 @@ from skmmap.apply.inference import (
 from skmmap.formats import open_source
 from skmmap.read import Table
 from skmmap.rows import show_rows
-from skmmap.wrap import (
-    has_sklearns,
-    is_sklearns,
-)
+from skmmap.wrap import has_sklearns, is_sklearns
 
 _ASKED = (
     "predict",

@@ -1,23 +1,9 @@
 """The command line: ``python -m skmmap``."""
 
-from skmmap.cli.demo import (
-    WAYS,
-    keep_best,
-    run_apart,
-)
-from skmmap.cli.demo_report import (
-    print_loading,
-    print_table,
-    say_size,
-)
-from skmmap.cli.digits import (
-    make_parts,
-    open_folder,
-    write_parts,
-)
-from skmmap.cli.info import (
-    describe,
-)
+from skmmap.cli.demo import WAYS, keep_best, run_apart
+from skmmap.cli.demo_report import print_loading, print_table, say_size
+from skmmap.cli.digits import make_parts, open_folder, write_parts
+from skmmap.cli.info import describe
 
 __all__ = [
     "WAYS",

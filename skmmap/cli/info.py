@@ -9,21 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from skmmap._messages import say_size
-from skmmap.disk import (
-    is_pattern,
-    to_path,
-)
-from skmmap.formats import (
-    find_files,
-    list_arrays,
-    open_rows,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    ContainerStore,
-    is_csv_name,
-    say_csv,
-)
+from skmmap.disk import is_pattern, to_path
+from skmmap.formats import find_files, list_arrays, open_rows
+from skmmap.formats.shared import ArrayInfo, ContainerStore, is_csv_name, say_csv
 from skmmap.rows import find_source
 from skmmap.write import iter_batches
 

@@ -9,14 +9,8 @@ from skmmap.disk.allocation import (
     counting_files,
     explaining,
 )
-from skmmap.disk.behind import (
-    find_behind,
-    is_named,
-)
-from skmmap.disk.hidden import (
-    find_new_mode,
-    open_hidden,
-)
+from skmmap.disk.behind import find_behind, is_named
+from skmmap.disk.hidden import find_new_mode, open_hidden
 from skmmap.disk.identity import (
     FileState,
     Identity,
@@ -25,11 +19,7 @@ from skmmap.disk.identity import (
     read_open_state,
     read_state,
 )
-from skmmap.disk.npy_header import (
-    MAGIC,
-    make_header,
-    read_header,
-)
+from skmmap.disk.npy_header import MAGIC, make_header, read_header
 from skmmap.disk.paths import (
     NPY,
     by_numbers,
@@ -39,11 +29,7 @@ from skmmap.disk.paths import (
     is_pattern,
     to_path,
 )
-from skmmap.disk.regular import (
-    check_inside,
-    check_regular,
-    open_regular,
-)
+from skmmap.disk.regular import check_inside, check_regular, open_regular
 from skmmap.disk.unfinished import (
     Unfinished,
     all_or_none,

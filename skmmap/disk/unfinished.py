@@ -13,18 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from skmmap.disk.hidden import (
-    copy_access,
-    find_new_mode,
-    make_hidden,
-    open_locked,
-)
-from skmmap.disk.paths import (
-    NPY,
-    find_suffix,
-    is_path,
-    to_path,
-)
+from skmmap.disk.hidden import copy_access, find_new_mode, make_hidden, open_locked
+from skmmap.disk.paths import NPY, find_suffix, is_path, to_path
 from skmmap.disk.regular import check_regular
 
 

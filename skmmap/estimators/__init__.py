@@ -6,13 +6,8 @@ from skmmap.estimators.attributes import (
     set_attributes,
     summarize,
 )
-from skmmap.estimators.corrections import (
-    Corrections,
-)
-from skmmap.estimators.first_state import (
-    Start,
-    take_start,
-)
+from skmmap.estimators.corrections import Corrections
+from skmmap.estimators.first_state import Start, take_start
 from skmmap.estimators.learning import (
     Learning,
     RunShape,
@@ -21,16 +16,8 @@ from skmmap.estimators.learning import (
     find_unused,
     is_loop,
 )
-from skmmap.estimators.losses import (
-    can_compute_losses,
-    compute_losses,
-    read_losses,
-)
-from skmmap.estimators.merging import (
-    add_up,
-    can_merge,
-    merge,
-)
+from skmmap.estimators.losses import can_compute_losses, compute_losses, read_losses
+from skmmap.estimators.merging import add_up, can_merge, merge
 from skmmap.estimators.meta_estimators import (
     begin_multilabel,
     find_classes_of_members,
@@ -42,16 +29,8 @@ from skmmap.estimators.registry import (
     find_own_entries,
     register,
 )
-from skmmap.estimators.rules import (
-    LossRule,
-    Rule,
-    ScoreRule,
-)
-from skmmap.estimators.zero_weight import (
-    drop_dust,
-    is_weightless,
-    weigh_least,
-)
+from skmmap.estimators.rules import LossRule, Rule, ScoreRule
+from skmmap.estimators.zero_weight import drop_dust, is_weightless, weigh_least
 
 __all__ = [
     "Corrections",

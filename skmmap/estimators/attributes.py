@@ -9,16 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from skmmap.estimators.meta_estimators import (
-    set_members_attributes,
-)
-from skmmap.estimators.registry import (
-    find_entry,
-)
-from skmmap.wrap import (
-    find_tags,
-    iter_fitted,
-)
+from skmmap.estimators.meta_estimators import set_members_attributes
+from skmmap.estimators.registry import find_entry
+from skmmap.wrap import find_tags, iter_fitted
 
 
 def find_reason_hidden(estimator, name: str) -> str | None:

@@ -16,18 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from skmmap.estimators.registry import (
-    find_entry,
-)
-from skmmap.estimators.statistics import (
-    Correction,
-)
+from skmmap.estimators.registry import find_entry
+from skmmap.estimators.statistics import Correction
 from skmmap.run import pack_with_code
-from skmmap.wrap import (
-    find_learner,
-    iter_fitted,
-    replace_parameters,
-)
+from skmmap.wrap import find_learner, iter_fitted, replace_parameters
 
 
 def find_correction(learner) -> type[Correction]:

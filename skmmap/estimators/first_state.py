@@ -16,15 +16,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import resample
 
-from skmmap.estimators.registry import (
-    find_entry,
-)
-from skmmap.wrap import (
-    InputLayout,
-    find_learner,
-    has_sklearns,
-    takes,
-)
+from skmmap.estimators.registry import find_entry
+from skmmap.wrap import InputLayout, find_learner, has_sklearns, takes
 
 _PARAMETERS = "coef_init", "intercept_init", "offset_init"
 # With these a fit changes nothing: one step, smaller than what a float64 can add.

@@ -8,26 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from skmmap.estimators.entry import (
-    LearningEntry,
-)
-from skmmap.estimators.registry import (
-    Found,
-    add_built_in,
-    find_entry,
-)
-from skmmap.estimators.sklearn_entries import (
-    SKLEARN,
-)
-from skmmap.estimators.skorch_entries import (
-    SKORCH,
-)
+from skmmap.estimators.entry import LearningEntry
+from skmmap.estimators.registry import Found, add_built_in, find_entry
+from skmmap.estimators.sklearn_entries import SKLEARN
+from skmmap.estimators.skorch_entries import SKORCH
 from skmmap.order import COSTS, Cost
-from skmmap.wrap import (
-    find_learner,
-    is_sklearn_class,
-    is_sklearns,
-)
+from skmmap.wrap import find_learner, is_sklearn_class, is_sklearns
 
 add_built_in(SKLEARN)
 add_built_in(SKORCH)

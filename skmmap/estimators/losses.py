@@ -12,18 +12,9 @@ from sklearn.base import is_classifier
 from sklearn.decomposition import LatentDirichletAllocation, sparse_encode
 from sklearn.linear_model import SGDOneClassSVM
 
-from skmmap.estimators.meta_estimators import (
-    drop_names,
-    iter_problems,
-)
-from skmmap.estimators.registry import (
-    find_entry,
-)
-from skmmap.wrap import (
-    META,
-    find_learner,
-    iter_fitted,
-)
+from skmmap.estimators.meta_estimators import drop_names, iter_problems
+from skmmap.estimators.registry import find_entry
+from skmmap.wrap import META, find_learner, iter_fitted
 
 
 def read_losses(estimator, n_rows: int) -> np.ndarray | None:

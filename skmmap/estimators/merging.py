@@ -7,10 +7,7 @@ from typing import Any, Protocol, TypeVar, cast, get_type_hints, overload
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from skmmap.estimators.registry import (
-    find_entry,
-    register,
-)
+from skmmap.estimators.registry import find_entry, register
 
 _Estimator = TypeVar("_Estimator", bound=Any)
 _Function = TypeVar("_Function", bound=Callable[..., Any])

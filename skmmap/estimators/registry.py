@@ -11,11 +11,7 @@ from inspect import isclass
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from skmmap.estimators.entry import (
-    LearningEntry,
-    check_fields,
-    check_parameters,
-)
+from skmmap.estimators.entry import LearningEntry, check_fields, check_parameters
 from skmmap.wrap import find_learner
 
 _Class = TypeVar("_Class", bound=type[Any] | str)

@@ -7,12 +7,8 @@ from math import inf
 
 import numpy as np
 
-from skmmap.estimators.losses import (
-    compute_perplexity,
-)
-from skmmap.estimators.registry import (
-    find_entry,
-)
+from skmmap.estimators.losses import compute_perplexity
+from skmmap.estimators.registry import find_entry
 from skmmap.wrap import iter_fitted
 
 _SMALLEST_RATE = 1e-6  # below it "adaptive" learning rates end, as in fit

@@ -15,9 +15,7 @@ from numbers import Integral, Real
 import numpy as np
 from scipy import sparse
 
-from skmmap.estimators.statistics import (
-    Correction,
-)
+from skmmap.estimators.statistics import Correction
 
 
 class NotYet(int):

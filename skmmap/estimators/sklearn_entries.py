@@ -14,14 +14,8 @@ from skmmap.estimators.attributes import (
     set_mlp,
     set_sgd,
 )
-from skmmap.estimators.first_centers import (
-    initialize_dictionary,
-    initialize_kmeans,
-)
-from skmmap.estimators.first_state import (
-    begin_mlp,
-    begin_sgd,
-)
+from skmmap.estimators.first_centers import initialize_dictionary, initialize_kmeans
+from skmmap.estimators.first_state import begin_mlp, begin_sgd
 from skmmap.estimators.losses import (
     compute_dictionary_loss,
     compute_nmf_loss,
@@ -44,10 +38,7 @@ from skmmap.estimators.rules import (
     reduce_mlp_rate,
     reduce_sgd_rate,
 )
-from skmmap.estimators.sgd_state import (
-    LearningRate,
-    SgdState,
-)
+from skmmap.estimators.sgd_state import LearningRate, SgdState
 from skmmap.estimators.statistics import (
     Categories,
     Clusters,
@@ -65,9 +56,7 @@ from skmmap.estimators.sums import (
     merge_min_max,
     merge_standard,
 )
-from skmmap.estimators.zero_weight import (
-    counts_rows_alone,
-)
+from skmmap.estimators.zero_weight import counts_rows_alone
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
 

@@ -10,9 +10,7 @@ from scipy import sparse
 from sklearn.base import ClusterMixin, clone
 from sklearn.naive_bayes import GaussianNB
 
-from skmmap.estimators.sums import (
-    merge_moments,
-)
+from skmmap.estimators.sums import merge_moments
 
 
 class Correction:

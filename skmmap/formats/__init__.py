@@ -1,14 +1,7 @@
 """Where rows come from: the one place that knows which source is of which format."""
 
-from skmmap.formats.lists import (
-    is_shards,
-)
-from skmmap.formats.open import (
-    find_files,
-    list_arrays,
-    open_rows,
-    open_source,
-)
+from skmmap.formats.lists import is_shards
+from skmmap.formats.open import find_files, list_arrays, open_rows, open_source
 
 __all__ = [
     "find_files",

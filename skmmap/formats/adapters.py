@@ -6,19 +6,8 @@ None imports a library before a source of its format is opened. To add a format,
 
 from types import ModuleType
 
-from skmmap.disk import (
-    find_suffix,
-    is_path,
-    to_path,
-)
-from skmmap.formats.files import (
-    csr_folder,
-    hdf5,
-    npy,
-    parquet,
-    raw,
-    zarr,
-)
+from skmmap.disk import find_suffix, is_path, to_path
+from skmmap.formats.files import csr_folder, hdf5, npy, parquet, raw, zarr
 from skmmap.formats.objects import (
     array_likes,
     arrays,
@@ -31,10 +20,7 @@ from skmmap.formats.objects import (
     sliceable,
     xarray,
 )
-from skmmap.formats.shared import (
-    may_be_parsed,
-    read_first,
-)
+from skmmap.formats.shared import may_be_parsed, read_first
 
 FILES = npy, hdf5, zarr, parquet, csr_folder, raw
 # Objects that are sources each, also where several of them are in a list.

@@ -4,19 +4,9 @@ import os
 
 import numpy as np
 
-from skmmap.disk import (
-    find_memmap,
-    is_path,
-)
-from skmmap.formats.adapters import (
-    is_container,
-    names_rows,
-)
-from skmmap.rows import (
-    ListStore,
-    Rows,
-    Store,
-)
+from skmmap.disk import find_memmap, is_path
+from skmmap.formats.adapters import is_container, names_rows
+from skmmap.rows import ListStore, Rows, Store
 
 
 def is_shards(value, *, is_text: bool) -> bool:

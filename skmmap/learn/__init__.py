@@ -1,27 +1,11 @@
 """Training: the loop over chunks, stopping, plans, and what ``explain`` says."""
 
-from skmmap.learn.checks import (
-    check_n_jobs,
-    find_reading,
-    route,
-)
-from skmmap.learn.chunking import (
-    make_schedule,
-)
-from skmmap.learn.clones import (
-    make_estimator,
-)
-from skmmap.learn.explanation import (
-    explain,
-)
-from skmmap.learn.fitting import (
-    make_fit_plan,
-    train_anew,
-    train_further,
-)
-from skmmap.learn.rendering import (
-    Explanation,
-)
+from skmmap.learn.checks import check_n_jobs, find_reading, route
+from skmmap.learn.chunking import make_schedule
+from skmmap.learn.clones import make_estimator
+from skmmap.learn.explanation import explain
+from skmmap.learn.fitting import make_fit_plan, train_anew, train_further
+from skmmap.learn.rendering import Explanation
 
 __all__ = [
     "Explanation",

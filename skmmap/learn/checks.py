@@ -9,21 +9,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
-from skmmap.estimators import (
-    find_entry,
-)
+from skmmap.estimators import find_entry
 from skmmap.learn.advice import say_alternative
 from skmmap.order import parse_size
-from skmmap.read import (
-    READS,
-    Reading,
-)
-from skmmap.wrap import (
-    find_learner,
-    say_parameter,
-    takes,
-    takes_any,
-)
+from skmmap.read import READS, Reading
+from skmmap.wrap import find_learner, say_parameter, takes, takes_any
 
 _SHUFFLES = "auto", "blocks", "chunks"
 

@@ -5,11 +5,7 @@ from functools import partial
 from sklearn.exceptions import EfficiencyWarning
 
 from skmmap._messages import warn
-from skmmap.estimators import (
-    Learning,
-    find_cost,
-    is_loop,
-)
+from skmmap.estimators import Learning, find_cost, is_loop
 from skmmap.order import (
     BlockOrder,
     ChunkOrder,

@@ -2,10 +2,7 @@
 
 from sklearn.base import clone
 
-from skmmap.estimators import (
-    begin_multilabel,
-    is_multilabel,
-)
+from skmmap.estimators import begin_multilabel, is_multilabel
 from skmmap.learn.plan import Plan
 from skmmap.learn.seeds import find_unset_seeds
 from skmmap.wrap import replace_parameters

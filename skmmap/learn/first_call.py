@@ -7,9 +7,7 @@ import numpy as np
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
 
-from skmmap.estimators import (
-    find_classes_of_members,
-)
+from skmmap.estimators import find_classes_of_members
 from skmmap.read import (
     Labels,
     check_finite,
@@ -18,10 +16,7 @@ from skmmap.read import (
     scan_labels,
     warn_of_empty,
 )
-from skmmap.rows import (
-    ArrayStore,
-    Source,
-)
+from skmmap.rows import ArrayStore, Source
 from skmmap.wrap import (
     find_tags,
     requires_target,

@@ -6,12 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from skmmap.apply import (
-    Output,
-    Work,
-    apply_method,
-    compute_score,
-)
+from skmmap.apply import Output, Work, apply_method, compute_score
 from skmmap.estimators import (
     Rule,
     is_loop,
@@ -21,30 +16,19 @@ from skmmap.estimators import (
     take_start,
 )
 from skmmap.formats import open_source
-from skmmap.learn.checks import (
-    check_parameters,
-    route,
-)
+from skmmap.learn.checks import check_parameters, route
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner
-from skmmap.learn.merge_fit import (
-    find_merge_jobs,
-    run_parts,
-)
+from skmmap.learn.merge_fit import find_merge_jobs, run_parts
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
 from skmmap.read import Table
 from skmmap.rows import is_mapped
-from skmmap.run import (
-    FitReport,
-    Jobs,
-    Tasks,
-    open_tasks,
-)
+from skmmap.run import FitReport, Jobs, Tasks, open_tasks
 from skmmap.wrap import (
     InputLayout,
     check_names,

@@ -13,9 +13,7 @@ from skmmap.read import (
     open_target,
     open_target_as_it_is,
 )
-from skmmap.rows import (
-    is_series,
-)
+from skmmap.rows import is_series
 from skmmap.wrap import (
     find_learner,
     find_tags,

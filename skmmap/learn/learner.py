@@ -4,20 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from skmmap.estimators import (
-    Corrections,
-    drop_dust,
-    is_weightless,
-    weigh_least,
-)
+from skmmap.estimators import Corrections, drop_dust, is_weightless, weigh_least
 from skmmap.read import Chunk
 from skmmap.run import silenced
-from skmmap.wrap import (
-    InputLayout,
-    describe_error,
-    note_refusal,
-    replace_parameters,
-)
+from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
 
 
 @dataclass

@@ -11,23 +11,13 @@ from typing import Any
 import numpy as np
 
 from skmmap.apply import choose_jobs
-from skmmap.estimators import (
-    Corrections,
-    add_up,
-    can_merge,
-)
+from skmmap.estimators import Corrections, add_up, can_merge
 from skmmap.learn.learner import Learner
 from skmmap.learn.plan import Plan
 from skmmap.learn.training import Training
 from skmmap.order import FileOrder
 from skmmap.read import Table
-from skmmap.run import (
-    FitReport,
-    Jobs,
-    Tasks,
-    cut,
-    iter_done,
-)
+from skmmap.run import FitReport, Jobs, Tasks, cut, iter_done
 from skmmap.wrap import InputLayout, find_target_passing
 
 # Parts of a file, which do not depend on the number of workers, and are added up in

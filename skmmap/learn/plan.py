@@ -23,20 +23,9 @@ from skmmap.learn.chunking import (
 )
 from skmmap.learn.first_call import find_first_call_params, find_known_classes
 from skmmap.learn.given_rows import open_training, open_validation
-from skmmap.learn.seeds import (
-    draw_seed,
-    find_unset_seeds,
-)
-from skmmap.order import (
-    BlockOrder,
-    FileOrder,
-    split_rows,
-)
-from skmmap.read import (
-    ClassWeight,
-    Labels,
-    Table,
-)
+from skmmap.learn.seeds import draw_seed, find_unset_seeds
+from skmmap.order import BlockOrder, FileOrder, split_rows
+from skmmap.read import ClassWeight, Labels, Table
 from skmmap.wrap import (
     InputLayout,
     check_same_names,

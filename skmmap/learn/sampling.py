@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
-from skmmap.estimators import (
-    Rule,
-    can_compute_losses,
-    is_loop,
-)
+from skmmap.estimators import Rule, can_compute_losses, is_loop
 from skmmap.learn.plan import Plan
 from skmmap.learn.stopping import find_rule
 from skmmap.learn.watch import Watch

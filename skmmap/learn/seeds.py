@@ -6,9 +6,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skmmap.estimators import (
-    is_loop,
-)
+from skmmap.estimators import is_loop
 from skmmap.wrap import find_learner
 
 _NAME = "random_state"

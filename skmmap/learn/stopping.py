@@ -3,12 +3,7 @@
 from math import inf
 from numbers import Real
 
-from skmmap.estimators import (
-    Learning,
-    LossRule,
-    Rule,
-    ScoreRule,
-)
+from skmmap.estimators import Learning, LossRule, Rule, ScoreRule
 
 
 def find_rule(

@@ -11,32 +11,15 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skmmap._messages import (
-    add_rows_note,
-    warn,
-)
-from skmmap.estimators import (
-    Rule,
-    is_weightless,
-)
-from skmmap.learn.interrupt import (
-    Kept,
-    hearing_interrupts,
-)
+from skmmap._messages import add_rows_note, warn
+from skmmap.estimators import Rule, is_weightless
+from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
 from skmmap.order import FileOrder
-from skmmap.read import (
-    Chunk,
-    Table,
-)
-from skmmap.run import (
-    FitReport,
-    Tasks,
-)
-from skmmap.wrap import (
-    own_arrays,
-)
+from skmmap.read import Chunk, Table
+from skmmap.run import FitReport, Tasks
+from skmmap.wrap import own_arrays
 
 _KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
 

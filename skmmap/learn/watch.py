@@ -9,11 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from skmmap.estimators import (
-    can_compute_losses,
-    compute_losses,
-    read_losses,
-)
+from skmmap.estimators import can_compute_losses, compute_losses, read_losses
 
 _PART_ROWS = 1_000  # of which a loss is computed at a time
 

@@ -7,12 +7,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap._types import RowsLike
-from skmmap.apply import (
-    Work,
-    apply_method,
-    check_output,
-    open_output,
-)
+from skmmap.apply import Work, apply_method, check_output, open_output
 from skmmap.formats import open_source
 from skmmap.learn import (
     check_n_jobs,
@@ -21,18 +16,10 @@ from skmmap.learn import (
     make_schedule,
     route,
 )
-from skmmap.read import (
-    Reading,
-    open_given,
-    open_table,
-)
+from skmmap.read import Reading, open_given, open_table
 from skmmap.rows import Source
 from skmmap.run import Report
-from skmmap.wrap import (
-    InputLayout,
-    check_names,
-    find_trained,
-)
+from skmmap.wrap import InputLayout, check_names, find_trained
 
 # Where results go is for the wrapper, and no metadata of the estimator's.
 NOT_ROUTED = {"out": UNUSED, "resume": UNUSED}

@@ -4,15 +4,8 @@ from typing import Any, overload
 
 from numpy.typing import NDArray
 
-from skmmap._types import (
-    MapFile,
-    RowsLike,
-    StrPath,
-)
-from skmmap.methods.base import (
-    BY_ROW,
-    FittedMethods,
-)
+from skmmap._types import MapFile, RowsLike, StrPath
+from skmmap.methods.base import BY_ROW, FittedMethods
 from skmmap.rows import Rows
 from skmmap.wrap import takes_keywords
 

@@ -3,14 +3,8 @@
 from typing import Any
 
 from skmmap._types import RowsLike
-from skmmap.methods.base import (
-    NOT_ROUTED,
-    FittedMethods,
-)
-from skmmap.methods.signatures import (
-    fits_and_predicts,
-    predicts,
-)
+from skmmap.methods.base import NOT_ROUTED, FittedMethods
+from skmmap.methods.signatures import fits_and_predicts, predicts
 
 
 class Predictions(FittedMethods):

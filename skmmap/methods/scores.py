@@ -7,21 +7,10 @@ from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.utils.metaestimators import available_if
 
 from skmmap._types import RowsLike
-from skmmap.apply import (
-    compute_perplexity,
-    compute_score,
-)
+from skmmap.apply import compute_perplexity, compute_score
 from skmmap.methods.base import FittedMethods
-from skmmap.read import (
-    open_target,
-    open_target_as_it_is,
-)
-from skmmap.wrap import (
-    available_with,
-    delegate,
-    is_sklearns,
-    takes_keywords,
-)
+from skmmap.read import open_target, open_target_as_it_is
+from skmmap.wrap import available_with, delegate, is_sklearns, takes_keywords
 
 
 def _has_perplexity(wrapper) -> bool:

@@ -10,11 +10,7 @@ from typing import Any, Protocol, TypeAlias, cast, overload
 
 from numpy.typing import NDArray
 
-from skmmap._types import (
-    MapFile,
-    RowsLike,
-    StrPath,
-)
+from skmmap._types import MapFile, RowsLike, StrPath
 from skmmap.rows import Rows
 from skmmap.wrap import available_with
 

@@ -6,18 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skmmap._types import RowsLike
-from skmmap.methods.base import (
-    NOT_ROUTED,
-    FittedMethods,
-)
-from skmmap.methods.signatures import (
-    fits_and_transforms,
-    transforms,
-)
-from skmmap.wrap import (
-    available_with,
-    copy_trained,
-)
+from skmmap.methods.base import NOT_ROUTED, FittedMethods
+from skmmap.methods.signatures import fits_and_transforms, transforms
+from skmmap.wrap import available_with, copy_trained
 
 
 class Transformations(FittedMethods):

@@ -1,37 +1,12 @@
 """Which rows when: integers in, integers out, as a pure function of a seed."""
 
-from skmmap.order.chunk_size import (
-    Cost,
-    find_buffer_rows,
-    find_chunk_rows,
-    parse_size,
-)
-from skmmap.order.chunk_table import (
-    COSTS,
-)
-from skmmap.order.file_order import (
-    find_order,
-)
-from skmmap.order.holdout import (
-    split_rows,
-)
-from skmmap.order.keys import (
-    resolve_key,
-)
-from skmmap.order.schedule import (
-    BlockOrder,
-    Buffer,
-    ChunkOrder,
-    FileOrder,
-    find_slices,
-)
-from skmmap.order.selection import (
-    Runs,
-    from_bytes,
-    rows_at,
-    select,
-    to_bytes,
-)
+from skmmap.order.chunk_size import Cost, find_buffer_rows, find_chunk_rows, parse_size
+from skmmap.order.chunk_table import COSTS
+from skmmap.order.file_order import find_order
+from skmmap.order.holdout import split_rows
+from skmmap.order.keys import resolve_key
+from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
+from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 
 __all__ = [
     "COSTS",

@@ -4,12 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skmmap.order.selection import (
-    Runs,
-    iter_pieces,
-    narrow,
-    rows_at,
-)
+from skmmap.order.selection import Runs, iter_pieces, narrow, rows_at
 
 _DENSE = 4  # bytes that a sort needs for each row, in numbers of 4 bytes
 

@@ -4,11 +4,7 @@ import operator
 
 import numpy as np
 
-from skmmap.order.selection import (
-    compact,
-    iter_pieces,
-    rows_at,
-)
+from skmmap.order.selection import compact, iter_pieces, rows_at
 
 
 def resolve_key(key, n_rows: int):

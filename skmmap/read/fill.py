@@ -9,10 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from skmmap.disk import (
-    BUFFER,
-    explaining,
-)
+from skmmap.disk import BUFFER, explaining
 from skmmap.order import Buffer
 from skmmap.rows import Source
 

@@ -8,12 +8,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from skmmap._messages import warn
 from skmmap.read.tally import Tally
-from skmmap.read.values import (
-    is_missing,
-    iter_finite,
-    iter_values,
-    name_first,
-)
+from skmmap.read.values import is_missing, iter_finite, iter_values, name_first
 
 
 @dataclass(frozen=True)

@@ -5,21 +5,11 @@ from numbers import Number
 
 from scipy import sparse
 
-from skmmap.disk import (
-    NPY,
-    find_suffix,
-    is_path,
-)
+from skmmap.disk import NPY, find_suffix, is_path
 from skmmap.formats import is_shards, open_source
-from skmmap.read.table import (
-    AS_GIVEN,
-    Table,
-)
+from skmmap.read.table import AS_GIVEN, Table
 from skmmap.read.targets import open_array
-from skmmap.read.values import (
-    check_finite,
-    check_has_weight,
-)
+from skmmap.read.values import check_finite, check_has_weight
 
 
 def open_table(

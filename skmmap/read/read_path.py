@@ -11,10 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmmap.formats.shared import (
-    CAN_RELEASE_PAGES,
-    WINDOW_NBYTES,
-)
+from skmmap.formats.shared import CAN_RELEASE_PAGES, WINDOW_NBYTES
 
 READS = "auto", "map", "buffer", "uncached"
 

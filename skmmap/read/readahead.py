@@ -14,10 +14,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from skmmap.disk import (
-    BUFFER,
-    explaining,
-)
+from skmmap.disk import BUFFER, explaining
 
 _IN_PAGES = 2**20  # from this size on, memory is allocated and freed in whole pages
 _KEPT = 4  # buffers: as many as are in use at once, and one more

@@ -10,30 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmmap.order import (
-    Buffer,
-    FileOrder,
-)
+from skmmap.order import Buffer, FileOrder
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
-from skmmap.read.fill import (
-    collect,
-    iter_filling,
-    iter_pieces,
-    lock_array,
-)
+from skmmap.read.fill import collect, iter_filling, iter_pieces, lock_array
 from skmmap.read.read_path import Reading
-from skmmap.read.readahead import (
-    Load,
-    Memory,
-    bring,
-)
-from skmmap.rows import (
-    ArrayStore,
-    Source,
-    Store,
-    to_native,
-)
+from skmmap.read.readahead import Load, Memory, bring
+from skmmap.rows import ArrayStore, Source, Store, to_native
 
 AS_GIVEN = Reading()
 # Pieces of a map that are brought together, which takes no memory: fewer threads wake.

@@ -6,12 +6,7 @@ from sklearn.exceptions import DataConversionWarning
 from skmmap._messages import warn
 from skmmap.formats import open_source
 from skmmap.read.values import check_filled
-from skmmap.rows import (
-    ArrayStore,
-    FrameStore,
-    Source,
-    is_series,
-)
+from skmmap.rows import ArrayStore, FrameStore, Source, is_series
 
 
 def open_target(y, *, single_output: bool):

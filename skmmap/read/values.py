@@ -6,10 +6,7 @@ from functools import partial
 import numpy as np
 from sklearn.utils import assert_all_finite
 
-from skmmap.rows import (
-    MISSING,
-    Source,
-)
+from skmmap.rows import MISSING, Source
 
 _PIECE_NBYTES = 2**23  # of y that are in memory at a time
 

@@ -1,47 +1,14 @@
 """What rows are: selections of sources that stay where they are."""
 
-from skmmap.rows.array_stores import (
-    ArrayStore,
-    ListStore,
-    SparseStore,
-    is_mapped,
-)
-from skmmap.rows.csr_check import (
-    check_ends,
-    check_indices,
-    check_slice,
-    to_csr,
-)
-from skmmap.rows.frames import (
-    FrameStore,
-    concat_frames,
-    is_frame,
-    is_series,
-)
-from skmmap.rows.part_stores import (
-    DenseStore,
-)
-from skmmap.rows.rows import (
-    Rows,
-    find_source,
-    show_rows,
-)
-from skmmap.rows.shards import (
-    join_shards,
-)
-from skmmap.rows.sizes import (
-    find_read_nbytes,
-)
-from skmmap.rows.source import (
-    Source,
-    to_native,
-)
-from skmmap.rows.store import (
-    MISSING,
-    Store,
-    check_read,
-    share_memory,
-)
+from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapped
+from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
+from skmmap.rows.frames import FrameStore, concat_frames, is_frame, is_series
+from skmmap.rows.part_stores import DenseStore
+from skmmap.rows.rows import Rows, find_source, show_rows
+from skmmap.rows.shards import join_shards
+from skmmap.rows.sizes import find_read_nbytes
+from skmmap.rows.source import Source, to_native
+from skmmap.rows.store import MISSING, Store, check_read, share_memory
 
 __all__ = [
     "MISSING",

@@ -5,18 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 from scipy import sparse
 
-from skmmap.disk import (
-    Identity,
-    find_memmap,
-)
-from skmmap.rows.csr_check import (
-    check_slice,
-    to_csr,
-)
-from skmmap.rows.object_sizes import (
-    find_array_nbytes,
-    find_list_nbytes,
-)
+from skmmap.disk import Identity, find_memmap
+from skmmap.rows.csr_check import check_slice, to_csr
+from skmmap.rows.object_sizes import find_array_nbytes, find_list_nbytes
 from skmmap.rows.store import Store
 
 

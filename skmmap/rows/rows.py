@@ -9,20 +9,10 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from skmmap._messages import say_size
-from skmmap.disk import (
-    LOADED,
-    explaining,
-)
+from skmmap.disk import LOADED, explaining
 from skmmap.order import resolve_key
-from skmmap.rows.reads import (
-    can_read,
-    find_extreme,
-    read_columns,
-)
-from skmmap.rows.sizes import (
-    find_memory_nbytes,
-    say_disk_size,
-)
+from skmmap.rows.reads import can_read, find_extreme, read_columns
+from skmmap.rows.sizes import find_memory_nbytes, say_disk_size
 from skmmap.rows.source import Source
 
 

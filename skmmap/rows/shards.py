@@ -2,13 +2,7 @@
 
 import numpy as np
 
-from skmmap.disk import (
-    BUFFER,
-    Identity,
-    allocate,
-    is_path,
-    to_path,
-)
+from skmmap.disk import BUFFER, Identity, allocate, is_path, to_path
 from skmmap.order import rows_at
 from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source

@@ -3,24 +3,10 @@
 import numpy as np
 
 from skmmap._messages import describe_rows
-from skmmap.disk import (
-    LOADED,
-    allocate,
-    explaining,
-)
-from skmmap.order import (
-    Runs,
-    find_order,
-    from_bytes,
-    rows_at,
-    select,
-    to_bytes,
-)
+from skmmap.disk import LOADED, allocate, explaining
+from skmmap.order import Runs, find_order, from_bytes, rows_at, select, to_bytes
 from skmmap.rows.array_stores import ArrayStore
-from skmmap.rows.part_stores import (
-    ColumnStore,
-    DenseStore,
-)
+from skmmap.rows.part_stores import ColumnStore, DenseStore
 from skmmap.rows.store import Store
 
 _LOAD_NBYTES = 2**24  # that are read at a time where all rows are loaded

@@ -10,12 +10,7 @@ from math import prod
 import numpy as np
 
 from skmmap._messages import describe_rows
-from skmmap.disk import (
-    BUFFER,
-    Identity,
-    allocate,
-    find_memmap,
-)
+from skmmap.disk import BUFFER, Identity, allocate, find_memmap
 
 # Reading up to so many bytes that are not needed costs less than a seek, and a block is
 # large enough for any disk while it still fits in a processor's cache.

@@ -7,24 +7,11 @@ from skmmap.run.callbacks import (
     silenced,
     with_callbacks,
 )
-from skmmap.run.jobs import (
-    Jobs,
-    cut,
-    find_jobs,
-)
-from skmmap.run.packing import (
-    pack_with_code,
-)
-from skmmap.run.parallel import (
-    iter_done,
-)
-from skmmap.run.progress import (
-    FitReport,
-    Report,
-)
-from skmmap.run.threads import (
-    one_core,
-)
+from skmmap.run.jobs import Jobs, cut, find_jobs
+from skmmap.run.packing import pack_with_code
+from skmmap.run.parallel import iter_done
+from skmmap.run.progress import FitReport, Report
+from skmmap.run.threads import one_core
 
 __all__ = [
     "CallbackSupportMixin",

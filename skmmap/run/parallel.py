@@ -7,11 +7,7 @@ from contextlib import closing, contextmanager
 import joblib
 from sklearn import config_context, get_config
 
-from skmmap.run.jobs import (
-    Failed,
-    Jobs,
-    start_jobs,
-)
+from skmmap.run.jobs import Failed, Jobs, start_jobs
 from skmmap.run.processes import iter_sent
 from skmmap.run.threads import one_core
 

@@ -12,11 +12,7 @@ from uuid import uuid4
 
 from sklearn.utils.parallel import Parallel, delayed
 
-from skmmap.run.jobs import (
-    Failed,
-    Jobs,
-    start_jobs,
-)
+from skmmap.run.jobs import Failed, Jobs, start_jobs
 from skmmap.run.packing import pack_work
 from skmmap.run.threads import one_core
 

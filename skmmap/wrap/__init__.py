@@ -25,16 +25,8 @@ from skmmap.wrap.feature_names import (
     hidden_names,
     keep_names,
 )
-from skmmap.wrap.input_layout import (
-    InputLayout,
-    describe_error,
-    note_refusal,
-)
-from skmmap.wrap.keywords import (
-    note_prefix,
-    say_parameter,
-    takes_keywords,
-)
+from skmmap.wrap.input_layout import InputLayout, describe_error, note_refusal
+from skmmap.wrap.keywords import note_prefix, say_parameter, takes_keywords
 from skmmap.wrap.meta_estimators import (
     META,
     find_learner,
@@ -42,14 +34,8 @@ from skmmap.wrap.meta_estimators import (
     iter_fitted,
     replace_parameters,
 )
-from skmmap.wrap.origin import (
-    has_sklearns,
-    is_sklearn_class,
-    is_sklearns,
-)
-from skmmap.wrap.views import (
-    own_arrays,
-)
+from skmmap.wrap.origin import has_sklearns, is_sklearn_class, is_sklearns
+from skmmap.wrap.views import own_arrays
 
 __all__ = [
     "META",

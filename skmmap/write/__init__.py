@@ -1,18 +1,9 @@
 """The only place that writes rows to files, whole or not at all."""
 
-from skmmap.write.batches import (
-    check_storable,
-)
-from skmmap.write.conversion import (
-    convert,
-    iter_batches,
-)
-from skmmap.write.npy import (
-    NpyWriter,
-)
-from skmmap.write.saving import (
-    save_rows,
-)
+from skmmap.write.batches import check_storable
+from skmmap.write.conversion import convert, iter_batches
+from skmmap.write.npy import NpyWriter
+from skmmap.write.saving import save_rows
 
 __all__ = [
     "NpyWriter",

@@ -8,38 +8,13 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import DTypeLike
 
-from skmmap._types import (
-    RowsLike,
-    StrPath,
-)
-from skmmap.disk import (
-    Identity,
-    check_path,
-    is_path,
-    to_path,
-)
+from skmmap._types import RowsLike, StrPath
+from skmmap.disk import Identity, check_path, is_path, to_path
 from skmmap.formats import open_rows
-from skmmap.rows import (
-    ListStore,
-    Rows,
-    Source,
-    find_source,
-    is_frame,
-)
-from skmmap.write.batches import (
-    cast_integers,
-    check_given_dtype,
-    check_kind,
-)
-from skmmap.write.csv import (
-    CsvFile,
-    Surprise,
-    is_csv,
-)
-from skmmap.write.samples import (
-    check_samples,
-    write_samples,
-)
+from skmmap.rows import ListStore, Rows, Source, find_source, is_frame
+from skmmap.write.batches import cast_integers, check_given_dtype, check_kind
+from skmmap.write.csv import CsvFile, Surprise, is_csv
+from skmmap.write.samples import check_samples, write_samples
 from skmmap.write.saving import save_rows
 
 _BATCH_NBYTES = 2**23

@@ -12,12 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skmmap.disk import (
-    is_path,
-    is_pattern,
-    open_regular,
-    to_path,
-)
+from skmmap.disk import is_path, is_pattern, open_regular, to_path
 from skmmap.formats.arrow import (
     check_nulls,
     choose_columns,

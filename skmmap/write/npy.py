@@ -13,12 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from skmmap._types import StrPath
-from skmmap.disk import (
-    Unfinished,
-    all_or_none,
-    check_path,
-    make_header,
-)
+from skmmap.disk import Unfinished, all_or_none, check_path, make_header
 from skmmap.formats.files import npy
 from skmmap.formats.shared import MapStore
 from skmmap.order import FileOrder

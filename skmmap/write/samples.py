@@ -9,15 +9,8 @@ import numpy as np
 
 from skmmap.formats import open_rows
 from skmmap.run import Report
-from skmmap.write.batches import (
-    cast_integers,
-    check_kind,
-    check_storable,
-)
-from skmmap.write.npy import (
-    NpyWriter,
-    close_all,
-)
+from skmmap.write.batches import cast_integers, check_kind, check_storable
+from skmmap.write.npy import NpyWriter, close_all
 
 _BATCH_NBYTES = 2**23
 _BATCH_SAMPLES = 2**14  # an array of a single number takes more than a hundred bytes

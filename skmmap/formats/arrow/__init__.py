@@ -1,8 +1,6 @@
 """Columns of Arrow as arrays, for Parquet and Arrow files and for pyarrow's tables."""
 
-from skmmap.formats.arrow.arrow_store import (
-    ArrowStore,
-)
+from skmmap.formats.arrow.arrow_store import ArrowStore
 from skmmap.formats.arrow.columns import (
     check_nulls,
     choose_columns,

@@ -5,11 +5,7 @@ from copy import copy
 import numpy as np
 
 from skmmap._messages import describe_rows
-from skmmap.formats.arrow.columns import (
-    choose_columns,
-    find_common,
-    find_dtype,
-)
+from skmmap.formats.arrow.columns import choose_columns, find_common, find_dtype
 from skmmap.formats.arrow.list_columns import Column
 from skmmap.formats.shared import ContainerStore
 from skmmap.rows import MISSING

@@ -5,15 +5,8 @@ from functools import cached_property
 from pathlib import Path
 
 from skmmap.disk import find_suffix
-from skmmap.formats.arrow.columns import (
-    choose_columns,
-    find_dtype,
-    to_value_type,
-)
-from skmmap.formats.shared import (
-    import_library,
-    read_first,
-)
+from skmmap.formats.arrow.columns import choose_columns, find_dtype, to_value_type
+from skmmap.formats.shared import import_library, read_first
 
 _PARQUET, _IPC = b"PAR1", b"ARROW1"
 MAGIC = _PARQUET, _IPC

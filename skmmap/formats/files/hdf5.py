@@ -5,13 +5,7 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from skmmap.disk import (
-    Identity,
-    check_regular,
-    counting_files,
-    is_path,
-    open_regular,
-)
+from skmmap.disk import Identity, check_regular, counting_files, is_path, open_regular
 from skmmap.formats.groups import (
     ChunkStore,
     Layout,

@@ -3,18 +3,8 @@
 import os
 from pathlib import Path
 
-from skmmap.disk import (
-    MAGIC,
-    NPY,
-    open_regular,
-    read_header,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-    MapStore,
-    refuse_unknown,
-)
+from skmmap.disk import MAGIC, NPY, open_regular, read_header
+from skmmap.formats.shared import ArrayInfo, Format, MapStore, refuse_unknown
 
 FORMAT = Format(suffixes=NPY, options=("mode",))
 

@@ -27,10 +27,7 @@ from skmmap.formats.arrow import (
     open_arrow,
     read_schema,
 )
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-)
+from skmmap.formats.shared import ArrayInfo, Format
 
 FORMAT = Format(suffixes=SUFFIXES, options=("columns",), joins=True)
 

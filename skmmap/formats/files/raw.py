@@ -4,10 +4,7 @@ import os
 from math import prod
 from pathlib import Path
 
-from skmmap.disk import (
-    check_regular,
-    is_path,
-)
+from skmmap.disk import check_regular, is_path
 from skmmap.formats.shared import (
     ArrayInfo,
     Format,

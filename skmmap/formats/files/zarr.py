@@ -6,10 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from skmmap.disk import (
-    Identity,
-    is_path,
-)
+from skmmap.disk import Identity, is_path
 from skmmap.formats.groups import (
     ChunkStore,
     Metadata,

@@ -1,17 +1,13 @@
 """HDF5 files and zarr groups: arrays by name, links, filters and missing values."""
 
-from skmmap.formats.groups.chunk_store import (
-    ChunkStore,
-)
+from skmmap.formats.groups.chunk_store import ChunkStore
 from skmmap.formats.groups.contents import (
     describe_arrays,
     find_array,
     find_named,
     get_backing,
 )
-from skmmap.formats.groups.csr_group import (
-    open_node,
-)
+from skmmap.formats.groups.csr_group import open_node
 from skmmap.formats.groups.filters import (
     check_codec,
     find_codecs,
@@ -26,9 +22,7 @@ from skmmap.formats.groups.hdf_files import (
     find_stored_nbytes,
     is_at,
 )
-from skmmap.formats.groups.hdf_links import (
-    follow_links,
-)
+from skmmap.formats.groups.hdf_links import follow_links
 from skmmap.formats.groups.zarr_files import (
     Metadata,
     check_chunks,

@@ -2,16 +2,8 @@
 
 import numpy as np
 
-from skmmap.formats.groups.conventions import (
-    find_fills,
-    hide_fills,
-)
-from skmmap.formats.shared import (
-    ContainerStore,
-    cut_blocks,
-    fill_missing,
-    to_plain,
-)
+from skmmap.formats.groups.conventions import find_fills, hide_fills
+from skmmap.formats.shared import ContainerStore, cut_blocks, fill_missing, to_plain
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks takes so many bytes at most; wider chunks are read in pieces.

@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from skmmap.formats.groups.hdf_links import (
-    get_node,
-    list_nodes,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    is_instance,
-)
+from skmmap.formats.groups.hdf_links import get_node, list_nodes
+from skmmap.formats.shared import ArrayInfo, is_instance
 
 PARTS = "data", "indices", "indptr"
 _LISTED = 10

@@ -4,14 +4,8 @@ from collections.abc import Callable
 
 from skmmap.disk import Identity
 from skmmap.formats.groups.chunk_store import ChunkStore
-from skmmap.formats.groups.contents import (
-    PARTS,
-    find_layout,
-)
-from skmmap.formats.shared import (
-    CSR_VALUES,
-    CsrStore,
-)
+from skmmap.formats.groups.contents import PARTS, find_layout
+from skmmap.formats.shared import CSR_VALUES, CsrStore
 from skmmap.rows import Store
 
 

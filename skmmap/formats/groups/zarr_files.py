@@ -7,12 +7,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
-from skmmap.disk import (
-    await_tick,
-    check_inside,
-    check_regular,
-    read_state,
-)
+from skmmap.disk import await_tick, check_inside, check_regular, read_state
 
 _MOST_FILES = 10_000  # whose sizes are added up
 _NAMES = "zarr.json", ".zarray", ".zgroup"

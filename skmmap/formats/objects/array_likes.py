@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from skmmap.formats.objects.arrays import (
-    check_array,
-    open_array,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-)
+from skmmap.formats.objects.arrays import check_array, open_array
+from skmmap.formats.shared import ArrayInfo, Format
 from skmmap.rows import Store
 
 FORMAT = Format()

@@ -2,16 +2,8 @@
 
 import numpy as np
 
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-    MapStore,
-    is_masked,
-)
-from skmmap.rows import (
-    ArrayStore,
-    Store,
-)
+from skmmap.formats.shared import ArrayInfo, Format, MapStore, is_masked
+from skmmap.rows import ArrayStore, Store
 
 FORMAT = Format(options=("mode",))
 

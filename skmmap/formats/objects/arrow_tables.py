@@ -1,15 +1,7 @@
 """Tables and record batches of pyarrow, in memory (needs pyarrow)."""
 
-from skmmap.formats.arrow import (
-    ArrowStore,
-    describe_columns,
-    import_arrow,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-    is_instance,
-)
+from skmmap.formats.arrow import ArrowStore, describe_columns, import_arrow
+from skmmap.formats.shared import ArrayInfo, Format, is_instance
 from skmmap.rows import Store
 
 FORMAT = Format(options=("columns",))

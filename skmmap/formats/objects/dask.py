@@ -19,11 +19,7 @@ from skmmap.formats.shared import (
     to_plain,
     to_rows,
 )
-from skmmap.rows import (
-    SparseStore,
-    Store,
-    check_read,
-)
+from skmmap.rows import SparseStore, Store, check_read
 
 FORMAT = Format()
 

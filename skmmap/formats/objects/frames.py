@@ -1,19 +1,8 @@
 """pandas and polars data frames, neither of which is imported; chunks stay frames."""
 
-from skmmap.formats.objects.array_likes import (
-    check_loaded,
-    make_array,
-)
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-)
-from skmmap.rows import (
-    FrameStore,
-    Store,
-    is_frame,
-    is_series,
-)
+from skmmap.formats.objects.array_likes import check_loaded, make_array
+from skmmap.formats.shared import ArrayInfo, Format
+from skmmap.rows import FrameStore, Store, is_frame, is_series
 
 FORMAT = Format()
 

@@ -2,14 +2,8 @@
 
 from scipy import sparse
 
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-)
-from skmmap.rows import (
-    SparseStore,
-    Store,
-)
+from skmmap.formats.shared import ArrayInfo, Format
+from skmmap.rows import SparseStore, Store
 
 FORMAT = Format()
 

@@ -4,12 +4,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from skmmap.formats.shared import (
-    NPZ,
-    ArrayInfo,
-    Format,
-    is_instance,
-)
+from skmmap.formats.shared import NPZ, ArrayInfo, Format, is_instance
 
 FORMAT = Format()
 

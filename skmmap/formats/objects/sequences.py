@@ -1,13 +1,7 @@
 """Lists and tuples of rows; those of shards are known before."""
 
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-)
-from skmmap.rows import (
-    ListStore,
-    Store,
-)
+from skmmap.formats.shared import ArrayInfo, Format
+from skmmap.rows import ListStore, Store
 
 FORMAT = Format()
 

@@ -17,12 +17,7 @@ from skmmap.formats.shared import (
     is_sparse,
     to_rows,
 )
-from skmmap.rows import (
-    SparseStore,
-    Store,
-    check_read,
-    is_mapped,
-)
+from skmmap.rows import SparseStore, Store, check_read, is_mapped
 
 FORMAT = Format()
 

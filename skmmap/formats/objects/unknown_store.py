@@ -2,17 +2,9 @@
 
 import numpy as np
 
-from skmmap.disk import (
-    Identity,
-    find_behind,
-    find_memmap,
-    is_named,
-)
+from skmmap.disk import Identity, find_behind, find_memmap, is_named
 from skmmap.formats.files import npy
-from skmmap.rows import (
-    Store,
-    share_memory,
-)
+from skmmap.rows import Store, share_memory
 
 
 class UnknownStore(Store):

@@ -2,11 +2,7 @@
 
 from skmmap.formats.objects.dask import open_dask
 from skmmap.formats.objects.sliceable import open_lazy
-from skmmap.formats.shared import (
-    ArrayInfo,
-    Format,
-    is_instance,
-)
+from skmmap.formats.shared import ArrayInfo, Format, is_instance
 from skmmap.rows import Store
 
 FORMAT = Format()

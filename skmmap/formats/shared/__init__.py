@@ -1,10 +1,6 @@
 """What formats share: how sources are recognised, maps of files, and checked slices."""
 
-from skmmap.formats.shared.array_options import (
-    check_dtype,
-    check_offset,
-    check_shape,
-)
+from skmmap.formats.shared.array_options import check_dtype, check_offset, check_shape
 from skmmap.formats.shared.container_store import (
     ContainerStore,
     cut_blocks,
@@ -18,23 +14,15 @@ from skmmap.formats.shared.contract import (
     refuse_option,
     say_source,
 )
-from skmmap.formats.shared.csr_store import (
-    CSR_VALUES,
-    CsrStore,
-)
+from skmmap.formats.shared.csr_store import CSR_VALUES, CsrStore
 from skmmap.formats.shared.csv_sample import (
     are_numbers,
     find_delimiter,
     is_csv_name,
     say_csv,
 )
-from skmmap.formats.shared.map_store import (
-    WINDOW_NBYTES,
-    MapStore,
-)
-from skmmap.formats.shared.page_cache import (
-    CAN_RELEASE_PAGES,
-)
+from skmmap.formats.shared.map_store import WINDOW_NBYTES, MapStore
+from skmmap.formats.shared.page_cache import CAN_RELEASE_PAGES
 from skmmap.formats.shared.slices import (
     check_type,
     choose_type,

@@ -7,14 +7,8 @@ from threading import RLock
 import numpy as np
 
 from skmmap.disk import Identity
-from skmmap.formats.shared.slices import (
-    check_type,
-    fill_missing,
-)
-from skmmap.rows import (
-    Store,
-    check_read,
-)
+from skmmap.formats.shared.slices import check_type, fill_missing
+from skmmap.rows import Store, check_read
 
 # These libraries may keep a state for each file, and need not be thread-safe.
 _lock = RLock()

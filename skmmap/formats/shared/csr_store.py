@@ -8,11 +8,7 @@ from scipy import sparse
 
 from skmmap.disk import Identity
 from skmmap.formats.shared.map_store import MapStore
-from skmmap.rows import (
-    SparseStore,
-    check_ends,
-    check_indices,
-)
+from skmmap.rows import SparseStore, check_ends, check_indices
 
 CSR_VALUES = np.typecodes["AllInteger"] + "?fdFD"  # types that SciPy computes with
 

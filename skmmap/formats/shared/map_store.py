@@ -36,11 +36,7 @@ from skmmap.formats.shared.page_cache import (
     populate_pages,
     release_pages,
 )
-from skmmap.formats.shared.strides import (
-    find_address,
-    find_extent,
-    find_strides,
-)
+from skmmap.formats.shared.strides import find_address, find_extent, find_strides
 from skmmap.rows import Store
 
 # Pages of a map count as memory of the process. They are released when so many bytes

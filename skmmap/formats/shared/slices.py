@@ -11,11 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import describe_rows
-from skmmap.rows import (
-    Store,
-    check_slice,
-    to_csr,
-)
+from skmmap.rows import Store, check_slice, to_csr
 
 
 def choose_type(said, found: np.dtype) -> np.dtype:

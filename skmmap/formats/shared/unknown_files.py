@@ -6,11 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from skmmap.disk import open_regular
-from skmmap.formats.shared.csv_sample import (
-    find_csv_suffix,
-    is_csv_name,
-    say_csv,
-)
+from skmmap.formats.shared.csv_sample import find_csv_suffix, is_csv_name, say_csv
 
 SAMPLE_NBYTES = 4_096  # of a file tell what it is
 
