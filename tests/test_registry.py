@@ -3,12 +3,15 @@
 import pickle
 import subprocess
 import sys
+import threading
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pytest
 from helpers import in_file_order, name_of, partial_fit_estimators, raises
 from sklearn.base import BaseEstimator, ClusterMixin, RegressorMixin, clone
+from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -334,6 +337,60 @@ def test_names_by_which_a_package_exports_a_class():
     assert find_entry(Line).entry.epochs == "passes"
 
 
+def test_what_is_said_before_the_import_is_kept(monkeypatch):
+    register("later.Line", epochs="passes", finish=halve)
+    late = type("Line", (Line,), {"__module__": "later.deep"})
+    monkeypatch.setitem(sys.modules, "later", SimpleNamespace(Line=late))
+    register(late, epochs="rows")
+    assert find_entry(late).entry == LearningEntry(epochs="rows", finish=halve)
+
+
+class Plain(SGDRegressor):
+    """Leaves most parameters to its base."""
+
+    def __init__(self, alpha=1e-4, random_state=None):
+        super().__init__(alpha=alpha, tol=None, max_iter=5, random_state=random_state)
+
+
+class FewTopics(LatentDirichletAllocation):
+    def __init__(self, random_state=None):
+        super().__init__(n_components=2, max_iter=2, random_state=random_state)
+
+
+def test_subclasses_with_fewer_parameters_learn_as_their_base():
+    one = ChunkedFit(Plain(random_state=0), chunk_size=20)
+    base = SGDRegressor(tol=None, max_iter=5, random_state=0)
+    base = ChunkedFit(base, chunk_size=20)
+    scaled = X / 60
+    assert "shuffle=False (was True" in one.explain(scaled, Y).sections["overridden"]
+    assert np.array_equal(one.fit(scaled, Y).coef_, base.fit(scaled, Y).coef_)
+    assert one.estimator_.shuffle is True
+    base = LatentDirichletAllocation(2, max_iter=2, random_state=0)
+    few = ChunkedFit(FewTopics(random_state=0)).fit(X)
+    assert np.array_equal(few.components_, ChunkedFit(base).fit(X).components_)
+    assert few.estimator_.total_samples == base.total_samples
+    assert "without effect" not in ChunkedFit(FewTopics()).explain(X).sections
+
+
+def test_an_overridden_array_is_explained():
+    register(Line, overrides=lambda line, run: {"start": np.zeros(2)})
+    said = ChunkedFit(Line(start=np.ones(2))).explain(X, Y).sections["overridden"]
+    assert said == "start=array([0., 0.]) (was array([1., 1.]))"
+
+
+def test_a_copy_in_training_has_the_function_itself():
+    """Not a pickled one: a closure may hold what counts, or cannot be pickled."""
+    lock, seen = threading.Lock(), []
+
+    def finish(line):
+        with lock:
+            seen.append(line.slope_)
+
+    register(Line, epochs="passes", finish=finish)
+    ChunkedFit(Line(passes=4, tol=None)).fit(X, Y, X_val=X, y_val=Y)
+    assert len(seen) > 1
+
+
 # --- What is refused -----------------------------------------------------------------
 
 FIELDS = (
@@ -372,6 +429,13 @@ PARAMETERS = "passes, rows, mixes, least, start, tol, n_iter_no_change"
             TypeError,
             "stopping must be 'loss' or None; got 'score'.",
         ),
+        ({"stopping": 3}, TypeError, "stopping must be 'loss' or None; got 3."),
+        (
+            {"early_stopping": "mixes"},
+            ValueError,
+            "'validation_fraction', which early_stopping needs, is not a parameter of "
+            f"Line, which has: {PARAMETERS}.",
+        ),
     ],
 )
 def test_wrong_fields_are_refused(how, error, said):
@@ -408,9 +472,12 @@ def test_an_instance_is_refused():
         register(Line(), epochs="passes")
 
 
-def test_a_parameter_that_is_missing_is_told_by_fit():
+@pytest.mark.parametrize(
+    "field", ["epochs", "shuffle", "batch_size", "min_rows", "early_stopping"]
+)
+def test_a_parameter_that_is_missing_is_told_by_fit(field):
     """Of a class that was not there when it was registered."""
-    register("nowhere.at_all.Line", epochs="max_iter")
+    register("nowhere.at_all.Line", **{field: "max_iter"})
     late = type("Line", (Line,), {"__module__": "nowhere.at_all"})
     said = (
         "The entry of Line names the parameter 'max_iter', which it does not have. "
@@ -418,6 +485,24 @@ def test_a_parameter_that_is_missing_is_told_by_fit():
     )
     with raises(ValueError, said):
         ChunkedFit(late()).fit(X, Y)
+
+
+@pytest.mark.parametrize("field", ["overrides", "initialize"])
+def test_functions_return_parameters(field):
+    register(Line, **{field: lambda line, argument: {"begin": 1.0}})
+    said = (
+        "The entry of Line names the parameter 'begin', which it does not have. "
+        "Correct the call of skmmap.register."
+    )
+    with raises(ValueError, said):
+        ChunkedFit(Line()).fit(X, Y)
+    register(Line, **{field: lambda line, argument: None})
+    said = (
+        f"The function {field} in the entry of Line returned None. Let it return a "
+        "dict of parameters."
+    )
+    with raises(TypeError, said):
+        ChunkedFit(Line()).fit(X, Y)
 
 
 # --- Other processes -----------------------------------------------------------------

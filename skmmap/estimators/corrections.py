@@ -49,6 +49,10 @@ class Corrections:
         finish = self.own_finish and pack_with_code(self.own_finish)
         return vars(self) | {"own_finish": finish}
 
+    def __deepcopy__(self, memo: dict) -> "Corrections":
+        # The function itself: a pickled one has copies of what it refers to.
+        return Corrections(self.make, deepcopy(self.members, memo), self.own_finish)
+
     @classmethod
     def of(cls, estimator) -> "Corrections":
         """Return those of an untrained estimator."""

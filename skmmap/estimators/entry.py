@@ -97,7 +97,7 @@ def check_fields(entry: dict) -> None:
             raise TypeError(f"{name} must be the name of a parameter; got {value!r}.")
         if name in _FUNCTIONS and not callable(value):
             raise TypeError(f"{name} must be a function; got {value!r}.")
-        if name == "stopping" and isinstance(value, str) and value != "loss":
+        if name == "stopping" and value != "loss" and not callable(value):
             raise TypeError(f"stopping must be 'loss' or None; got {value!r}.")
 
 
@@ -110,6 +110,9 @@ def check_parameters(cls: type, entry: dict) -> None:
     named = [(f"{name}={entry[name]!r}", entry[name]) for name in given]
     if entry.get("stopping") == "loss":
         named += [(f"{name!r}, which stopping='loss' needs,", name) for name in _LOSS]
+    if entry.get("early_stopping"):
+        name = "validation_fraction"
+        named.append((f"{name!r}, which early_stopping needs,", name))
     for said, name in named:
         if isinstance(name, str) and name not in params:
             raise ValueError(

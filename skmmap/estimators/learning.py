@@ -87,8 +87,19 @@ class Learning:
         """Return parameters that the estimator has while it is trained."""
         overrides = {self.entry.early_stopping: False} if self.holds_out else {}
         if self.entry.overrides is not None:
-            overrides |= self.entry.overrides(self.learner, run)
+            overrides |= self.call("overrides", run)
         return {self.prefix + name: value for name, value in overrides.items()}
+
+    def call(self, field: str, argument) -> dict:
+        """Return the parameters that a function of the entry returns."""
+        params = getattr(self.entry, field)(self.learner, argument)
+        if params is None:
+            raise TypeError(
+                f"The function {field} in the entry of {type(self.learner).__name__} "
+                "returned None. Let it return a dict of parameters."
+            )
+        _check_names(self.learner, params.keys() - self.learner.get_params().keys())
+        return params
 
 
 def find_learning(estimator, *, is_told: bool) -> Learning:
@@ -96,13 +107,19 @@ def find_learning(estimator, *, is_told: bool) -> Learning:
     prefix, learner = find_learner(estimator)
     found = find_entry(type(learner))
     entry = found.entry
-    for name in (entry.epochs, entry.batch_size, entry.min_rows):
-        if name is not None and not hasattr(learner, name):
+    named = entry.epochs, entry.batch_size, entry.min_rows, entry.early_stopping
+    _check_names(learner, [name for name in (*named, entry.shuffle) if name])
+    return Learning(learner, prefix, found, _find_shuffle(learner, entry, is_told))
+
+
+def _check_names(learner, names) -> None:
+    """Raise for a parameter that the learner does not have."""
+    for name in names:
+        if isinstance(name, str) and not hasattr(learner, name):
             raise ValueError(
                 f"The entry of {type(learner).__name__} names the parameter {name!r}, "
                 "which it does not have. Correct the call of skmmap.register."
             )
-    return Learning(learner, prefix, found, _find_shuffle(learner, entry, is_told))
 
 
 def _find_shuffle(learner, entry: LearningEntry, is_told: bool) -> bool | str:
@@ -155,7 +172,8 @@ def find_unused(estimator) -> dict:
     unused = {}
     for start, part in {prefix: learner, "": estimator}.items():
         for name in find_entry(type(part)).entry.fit_only:
-            value = params[start + name]
-            if value != signature(type(part)).parameters[name].default:
-                unused[start + name] = value
+            default = signature(type(part)).parameters.get(name)
+            # A subclass may have fewer parameters than its base.
+            if default is not None and params[start + name] != default.default:
+                unused[start + name] = params[start + name]
     return unused

@@ -118,11 +118,12 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
     Equals: the entries that skmmap has of scikit-learn's estimators.
 
     With ``shuffle=False`` and a number for `max_epochs`, `ChunkedFit` is the loop over
-    ``partial_fit``; only `overrides` count then.
+    ``partial_fit``: `epochs`, `shuffle`, `initialize` and `finish` do not count then.
 
     Call it in the module that defines the class, so that every process that has the
     class has its entry. An entry from elsewhere is pickled with each `ChunkedFit` that
-    uses it, and so reaches the workers of a grid search.
+    uses it, and so reaches the workers of a grid search. Entries of estimators that the
+    grid itself has, for the parameter `estimator`, do not.
 
     Examples
     --------
@@ -169,9 +170,10 @@ def add_built_in(entries: Mapping[str, Mapping[str, Any]]) -> None:
 
 def find_entry(cls: type) -> Found:
     """Return the entry of a class, with the default for each field that no base has."""
-    if cls not in _found:
-        _found[cls] = _put_together(cls)
-    return _found[cls]
+    found = _found.get(cls)
+    if found is None:  # another thread may register something meanwhile
+        found = _found[cls] = _put_together(cls)
+    return found
 
 
 def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
@@ -206,11 +208,15 @@ def _put_together(cls: type) -> Found:
 
 
 def _find_said(entries: dict, cls: type) -> dict[str, Any]:
-    """Return the fields of a class itself, without those of its bases."""
+    """Return the fields of a class itself, without those of its bases.
+
+    What was said by the name of a package, before the class was imported, came first.
+    """
+    said: dict[str, Any] = {}
     for name in _iter_names(cls):
         if name in entries and _is_at(cls, name):
-            return entries[name]
-    return {}
+            said = entries[name] | said
+    return said
 
 
 def _iter_names(cls: type) -> Iterator[str]:

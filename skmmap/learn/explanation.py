@@ -2,6 +2,8 @@
 
 from numbers import Integral
 
+import numpy as np
+
 from skmmap._messages import say_size
 from skmmap.estimators import LossRule, find_unused
 from skmmap.learn.merge_fit import find_merge_jobs
@@ -11,6 +13,7 @@ from skmmap.learn.seeds import find_own_seed
 from skmmap.learn.stopping import find_rule_class
 from skmmap.order import BlockOrder, ChunkOrder
 from skmmap.rows import find_read_nbytes
+from skmmap.wrap import get_parameters
 
 
 def explain(wrapper, plan: Plan) -> Explanation:
@@ -210,11 +213,11 @@ def _say_unused(wrapper) -> str:
 
 
 def _say_overrides(wrapper, plan: Plan) -> str:
-    given = wrapper.estimator.get_params() if plan.overrides else {}
+    given = get_parameters(wrapper.estimator, plan.overrides)
     return ", ".join(
         f"{name}={value!r} (was {given[name]!r}{_REASONS.get(name, '')})"
         for name, value in plan.overrides.items()
-        if value != given[name]
+        if not np.array_equal(value, given[name])
     )
 
 

@@ -55,16 +55,16 @@ def find_start(wrapper, plan: Plan) -> dict:
 
     The loop over ``partial_fit`` looks at no row before its turn.
     """
-    initialize = plan.learning.entry.initialize
-    if is_loop(wrapper) or initialize is None:
+    learning = plan.learning
+    if is_loop(wrapper) or learning.entry.initialize is None:
         return {}
     load = make_sample(wrapper, plan, _SAMPLE_ROWS)
     sample = Sample(load, plan.table.X.n_rows, plan.seed)
     try:
-        params = initialize(plan.learning.learner, sample)
+        params = learning.call("initialize", sample)
     except UnusableRowsError:
         return {}  # training refuses such rows, and says which they are
-    return {plan.learning.prefix + name: value for name, value in params.items()}
+    return {learning.prefix + name: value for name, value in params.items()}
 
 
 def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:

@@ -5,6 +5,7 @@ be known of training is that of the innermost one, the learner.
 """
 
 from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from sklearn.feature_selection import SelectFromModel
@@ -63,11 +64,23 @@ def replace_parameters(estimator, params: dict) -> dict:
 def get_parameters(estimator, names: Iterable[str]) -> dict:
     """Return some parameters of an estimator, which may have none."""
     given = estimator.get_params() if names else {}
-    return {name: given[name] for name in names}
+    return {
+        # A subclass may have fewer parameters, and gives the others to its base.
+        name: given[name] if name in given else _read(estimator, name)
+        for name in names
+    }
+
+
+def _read(estimator, name: str) -> Any:
+    return attrgetter(name.replace("__", "."))(estimator)
 
 
 def _set_parameters(estimator, params: dict) -> None:
-    estimator.set_params(**params)
+    given = estimator.get_params()
+    estimator.set_params(**{k: v for k, v in params.items() if k in given})
+    for name in params.keys() - given.keys():
+        path, _, last = name.rpartition("__")
+        setattr(_read(estimator, path) if path else estimator, last, params[name])
     inner = {name.removeprefix("estimator__"): value for name, value in params.items()}
     for member in _find_members(estimator):
         # OneVsRestClassifier puts a private constant predictor where a label is in
