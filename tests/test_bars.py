@@ -7,6 +7,7 @@ import re
 import sys
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import IPython.display
 import numpy as np
@@ -306,3 +307,11 @@ def test_a_bar_inside_of_a_bar(monkeypatch):
         with Progress(auto_refresh=False):
             assert make().fit(X, y).n_epochs_ == 1
     assert "fit: 1 epoch" in said[0]
+
+
+def test_a_line_is_written_in_one_piece(monkeypatch):
+    """Or those of two threads would be mixed up."""
+    pieces = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=pieces.append, flush=list))
+    make().fit(X, y)
+    assert re.fullmatch(rf"\[ChunkedFit\] {END}\n", pieces[0])

@@ -40,7 +40,8 @@ class Lines:
         self.print(f"{shown.title}: {said}")
 
     def print(self, text: str) -> None:
-        print(f"[{self._owner}] {text}", flush=True)
+        # In one piece: other threads print as well.
+        print(f"[{self._owner}] {text}\n", end="", flush=True)
 
     def close(self, text: str | None) -> None:
         if text is not None:
