@@ -201,8 +201,8 @@ def iter_imports(path):
                 yield node.module, [alias.name for alias in node.names]
         elif isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.partition(".")[0] == "skmmap":
-                    yield alias.name, []
+                is_own = alias.name.partition(".")[0] == "skmmap"
+                assert not is_own, f"{path} takes more than names: from ... import"
 
 
 def read_given(folder):
@@ -221,6 +221,8 @@ def test_every_module_has_its_place():
     paths = PACKAGE.rglob("*.py")
     modules = {p for p in paths if p.parent == PACKAGE or p.name != "__init__.py"}
     assert modules == {find_path(*place) for place in MODULES}
+    folders = {p.parent for p in PACKAGE.rglob("__init__.py")} - {PACKAGE}
+    assert folders == {find_path(folder, "__init__").parent for folder in FOLDERS}
 
 
 def test_files_in_folders_have_no_underscore():
@@ -241,6 +243,9 @@ def test_a_module_imports_from_before_it_only(folder, module):
         if room in rooms:
             missing = set(names) - set(read_given(room)[1])
             assert not missing, f"skmmap.{room} does not give {missing}"
+        elif imported == "skmmap":
+            assert "skmmap" in before, "the public names are not before it"
+            assert set(names) <= set(skmmap.__all__), "a folder is not a public name"
         else:
             assert imported in before, f"{imported} is not before it, or not a folder"
 
@@ -248,6 +253,8 @@ def test_a_module_imports_from_before_it_only(folder, module):
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_folder_says_what_it_is_for_and_what_it_gives(folder):
     docstring, given, tree = read_given(folder)
+    kinds = {type(node) for node in tree.body}
+    assert kinds == {ast.Expr, ast.ImportFrom, ast.Assign}, "it does nothing else"
     assert docstring.endswith(".")
     assert docstring.count(". ") == 0, "one sentence"
     homes = {
