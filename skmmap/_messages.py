@@ -72,7 +72,7 @@ def add_rows_note(
     """Note on ``error`` which rows of X the estimator was given when it raised.
 
     ``is_in_order`` says whether chunks come in the order in which the rows lie. Only
-    then, and where rows are not mixed, there can be no other bad row before.
+    then, and where rows are not shuffled, there can be no other bad row before.
     """
     if chunk.start == chunk.stop:
         return
@@ -84,7 +84,8 @@ def add_rows_note(
     else:
         lie, which = chunk.find_rows(), "a row"
         among = source.describe(int(lie.min()), int(lie.max()) + 1)
-        rows = f"{len(lie):,} rows of a shuffled buffer, from {among}"
+        count = f"{len(lie):,} row{'s' * (len(lie) > 1)}"
+        rows = f"{count} of a shuffled buffer, from {among}"
         bad = lie[bad]
     note = f"while {doing} {rows} {where}"
     if len(bad):

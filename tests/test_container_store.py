@@ -437,6 +437,15 @@ def test_which_dataset(tmp_path):
         check_array(open_container(file["group"]).read(0, N), X)
         with raises(ValueError, text):
             open_container(file)
+    write_hdf(path, np.arange(11), "group/y")
+    text = (
+        "'x.h5' holds 2 datasets in 'group'; name one with key='group/X': "
+        "group/X (11 x 3), group/y (11)."
+    )
+    for key in "group", "/group/":
+        with raises(ValueError, text):
+            open_container(path, key=key)
+    check_array(open_container(path, key="group/X").read(0, N), X)
     with h5py.File(tmp_path / "empty.h5", "w"):
         pass
     with raises(ValueError, "'empty.h5' holds no dataset."):

@@ -344,6 +344,12 @@ def test_csv_files_that_are_not_there():
         "each to a .npy file, which open_rows takes together as shards.",
     ):
         convert("X_*.csv", "X.npy")
+    with raises(
+        ValueError,
+        "src is a list of 2 CSV files, and CSV files are converted one by one. Convert "
+        "each to a .npy file, which open_rows takes together as shards.",
+    ):
+        convert(["X_1.csv", "X_2.csv"], "X.npy", columns=["a", "b"])
 
 
 def test_csv_without_pyarrow(monkeypatch):

@@ -193,6 +193,21 @@ def test_a_bad_row_among_mixed_ones_is_named():
     assert note.endswith("; a row with NaN or infinity is row 123")
 
 
+def test_a_chunk_of_one_bad_row_is_named():
+    rows = numbered(1_200)
+    rows[123, 1] = np.nan
+    with pytest.raises(ValueError, match="contains NaN") as caught:
+        ChunkedFit(SGDClassifier(random_state=0), chunk_size=1).fit(
+            rows, np.arange(1_200) % 2
+        )
+    (note,) = caught.value.__notes__
+    assert re.fullmatch(
+        "while fitting 1 row of a shuffled buffer, from row 123 "
+        r"\(chunk [0-9,]+ of 1,200, epoch 1\); a row with NaN or infinity is row 123",
+        note,
+    )
+
+
 @pytest.mark.parametrize("shuffle", ["blocks", "chunks", False])
 def test_a_row_is_called_the_first_only_if_it_is(shuffle):
     rows = numbered(200)

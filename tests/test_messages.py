@@ -605,6 +605,35 @@ def test_arguments_by_position(call, text):
         call(ChunkedFit(SGDClassifier()))
 
 
+@pytest.mark.parametrize(
+    ("estimator", "params", "text"),
+    [
+        (
+            SGDClassifier(),
+            {"alpha": 0.1},
+            "ChunkedFit has no parameter alpha. It is one of SGDClassifier: "
+            "ChunkedFit(SGDClassifier(alpha=0.1)).",
+        ),
+        (
+            SGDClassifier(),
+            {"epochs": 5},
+            "ChunkedFit has no parameter epochs. Write max_epochs=.",
+        ),
+        (
+            SGDClassifier,
+            {"batch_size": 5},
+            "ChunkedFit has no parameter batch_size. Write chunk_size=.",
+        ),
+        (SGDClassifier(), {"nothing": 5}, "ChunkedFit has no parameter nothing."),
+    ],
+)
+def test_unknown_parameters(estimator, params, text):
+    with raises(TypeError, text):
+        ChunkedFit(estimator, **params)
+    with raises(TypeError, text):
+        ChunkedFit(estimator=estimator, **params)
+
+
 def test_parameters_of_the_estimator_have_a_prefix():
     text = "Invalid parameter 'alpha' for estimator ChunkedFit("
     search = GridSearchCV(ChunkedFit(SGDClassifier()), {"alpha": [1e-3]}, cv=2)

@@ -95,7 +95,7 @@ class Work:
                     result = self._call(call, chunk)
                 except Exception as error:
                     doing = _DOING.get(self.method, f"computing {self.method} for")
-                    where = f"(chunk {number} of {len(self.schedule)})"
+                    where = f"(chunk {number:,} of {len(self.schedule):,})"
                     add_rows_note(error, doing, self.table.X, chunk, where)
                     raise
                 yield chunk.start, chunk.stop, self.take(chunk, result)

@@ -193,7 +193,7 @@ class Training:
                 raise KeyboardInterrupt  # which the estimator has kept to itself
         except Exception as error:
             number, total = self.schedule.numbers[number], self.schedule.n_chunks
-            where = f"(chunk {number + 1} of {total}, epoch {self.epoch + 1})"
+            where = f"(chunk {number + 1:,} of {total:,}, epoch {self.epoch + 1:,})"
             add_rows_note(
                 error,
                 "fitting",

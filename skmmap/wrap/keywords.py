@@ -31,11 +31,15 @@ def takes_keywords(method: _F) -> _F:
     method.__qualname__ = f"ChunkedFit.{method.__name__}"
     _, *params = inspect.signature(method).parameters.values()
     most = sum(param.kind is _BY_POSITION for param in params)
+    names = {param.name for param in params}
 
     @wraps(method)
     def checked(self, *args, **kwargs):
         if len(args) > most:
             raise TypeError(_say_keywords(method.__name__, params, len(args)))
+        if method.__name__ == "__init__" and (unknown := [*kwargs.keys() - names]):
+            estimator = args[0] if args else kwargs.get("estimator")
+            raise TypeError(_say_unknown(estimator, min(unknown), kwargs))
         return method(self, *args, **kwargs)
 
     return cast(_F, checked)
@@ -51,6 +55,19 @@ def _say_keywords(called: str, params: list, n_given: int) -> str:
         f"{said} takes at most {count} by position ({', '.join(names)}); got "
         f"{n_given}. {todo}"
     ).rstrip()
+
+
+def _say_unknown(estimator, name: str, kwargs: dict) -> str:
+    text, kind = f"ChunkedFit has no parameter {name}.", type(estimator).__name__
+    is_class = isinstance(estimator, type)
+    if not is_class and name in getattr(estimator, "get_params", dict)():
+        said = _say_value(kwargs[name])
+        return f"{text} It is one of {kind}: ChunkedFit({kind}({name}={said}))."
+    return f"{text} Write {_WRAPPERS[name]}=." if name in _WRAPPERS else text
+
+
+def _say_value(value) -> str:
+    return repr(value) if isinstance(value, int | float | str | None) else "..."
 
 
 def note_prefix(error: ValueError, estimator, params: dict) -> None:
@@ -69,7 +86,7 @@ def say_parameter(wrapper, caller: str, name: str, value) -> str:
     kind = type(wrapper.estimator).__name__
     own = wrapper.get_params(deep=False)
     to = name if name in own else _WRAPPERS.get(name)
-    said = repr(value) if isinstance(value, int | float | str | None) else "..."
+    said = _say_value(value)
     if to in own:
         return f" Set it on the wrapper: ChunkedFit({kind}(), {to}={said})."
     if name == "callbacks" and hasattr(wrapper, "set_callbacks"):

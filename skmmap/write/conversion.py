@@ -168,6 +168,7 @@ def convert(
         _refuse_options({"key": key}, repr(str(src)))
         _refuse_same(paths[0], is_same=Identity.read([src]).covers(paths[0]))
         return _write_csv(CsvFile(src, columns, dtype), paths[0], progress)
+    _refuse_csv_list(src)
     rows = _open_dense(src, options)
     _refuse_same(paths[0], is_same=find_source(rows).store.reads_from(paths[0]))
     return _write_rows(rows, paths[0], dtype, progress)
@@ -187,6 +188,16 @@ def _refuse_options(options: dict, what: str) -> None:
     for name, option in options.items():
         if option is not None:
             raise ValueError(f"{name} has no meaning for {what}; got {option!r}.")
+
+
+def _refuse_csv_list(src) -> None:
+    """Raise for a list of CSV files: types of columns are found for each file."""
+    if isinstance(src, list | tuple) and src and all(map(is_csv, src)):
+        raise ValueError(
+            f"src is a list of {len(src):,} CSV files, and CSV files are converted one "
+            "by one. Convert each to a .npy file, which open_rows takes together as "
+            "shards."
+        )
 
 
 def _refuse_same(dst: Path, *, is_same: bool) -> None:

@@ -34,14 +34,22 @@ def find_named(group, key, where: str) -> tuple:
         return f"{name.rstrip('/')}/{inside}", get_node(found, inside)
     if not arrays:
         raise ValueError(f"{where!r} holds no dataset.")
-    listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])
-    listed += f" and {len(arrays) - _LISTED:,} more" if len(arrays) > _LISTED else ""
     if found is None:
+        listed = _list_arrays(arrays)
         raise ValueError(f"{where!r} has no dataset {key!r}; it holds {listed}.")
+    # A key is a name in what the user gave, not in the group that is found there.
+    key = (key or "").strip("/")
+    named = [(f"{key}/{own}" if key else own, item) for own, item in arrays]
     raise ValueError(
-        f"{where!r} holds {len(arrays):,} datasets; name one with "
-        f"key={arrays[0][0]!r}: {listed}."
+        f"{where!r} holds {len(named):,} datasets{f' in {key!r}' if key else ''}; name "
+        f"one with key={named[0][0]!r}: {_list_arrays(named)}."
     )
+
+
+def _list_arrays(arrays: list) -> str:
+    listed = ", ".join(f"{name} {_say_shape(item)}" for name, item in arrays[:_LISTED])
+    more = len(arrays) - _LISTED
+    return listed + (f" and {more:,} more" if more > 0 else "")
 
 
 def _is_found(node) -> bool:
