@@ -1,4 +1,4 @@
-"""The only place that writes rows to files, whole or not at all."""
+"""Rows to new files: batches, samples, CSV and other formats, whole or not at all."""
 
 from skmmap.write.batches import check_storable
 from skmmap.write.conversion import convert, iter_batches
