@@ -778,16 +778,20 @@ def test_dask_arrays_that_are_no_rows():
         ("x.feather", "pyarrow", "Parquet and Arrow files", "parquet"),
     ],
 )
-def test_a_library_that_is_missing(monkeypatch, name, library, kind, extra):
+def test_a_library_that_is_missing(
+    tmp_path, monkeypatch, name, library, kind, extra
+):
+    path = tmp_path / name
+    path.touch()
     for module in list(sys.modules):
         if module.partition(".")[0] == library:
             monkeypatch.setitem(sys.modules, module, None)
     text = (
-        f"open_rows({os.path.abspath(name)!r}) reads {kind} through {library}, which "
+        f"open_rows({str(path)!r}) reads {kind} through {library}, which "
         f"is not installed: pip install 'skmmap[{extra}]'."
     )
     with raises(ImportError, text):
-        open_container(os.path.abspath(name))
+        open_container(str(path))
 
 
 def test_no_library_is_imported_before_its_use():

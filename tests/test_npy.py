@@ -863,7 +863,7 @@ def test_casts_to_another_kind(batch, dtype, path):
     text = (
         f"batch ({rows} of {path}) has the dtype {batch.dtype}, which is of another "
         f"kind than dtype={name!r}. Append np.asarray(batch, dtype={name!r}) if that "
-        "is meant, or give another dtype to NpyWriter."
+        "is intended, or give another dtype to NpyWriter."
     )
     with NpyWriter(path, dtype=dtype) as writer, raises(TypeError, text):
         writer.append(batch)

@@ -195,7 +195,7 @@ def test_a_path_that_cannot_be_is_refused(counts, path, tmp_path):
         counts.transform(path, out=np.load(path, mmap_mode="r+"))
     assert path.read_bytes() == before
     for nowhere in (None, np.zeros((1_000, 5))):
-        with pytest.raises(ValueError, match="resume=True goes on with a file"):
+        with pytest.raises(ValueError, match="resume=True continues the file"):
             counts.transform(path, out=nowhere, resume=True)
 
 
