@@ -778,9 +778,7 @@ def test_dask_arrays_that_are_no_rows():
         ("x.feather", "pyarrow", "Parquet and Arrow files", "parquet"),
     ],
 )
-def test_a_library_that_is_missing(
-    tmp_path, monkeypatch, name, library, kind, extra
-):
+def test_a_library_that_is_missing(tmp_path, monkeypatch, name, library, kind, extra):
     path = tmp_path / name
     path.touch()
     for module in list(sys.modules):

@@ -3,6 +3,7 @@
 import builtins
 import gzip
 import os
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -320,8 +321,11 @@ LATE = "a,b\n" + "1,2\n" * 300
 def test_what_a_csv_cannot_be(content, options, error, text, small_blocks):
     Path("X.csv").write_text(content)
     np.save("X.npy", X)
-    with raises(error, text):
+    # Arrow names the row where it parses with one thread only, as on one core.
+    with pytest.raises(error) as caught:
         convert("X.csv", "X.npy", **options)
+    assert re.sub(r"Row #\d+: ", "", str(caught.value)) == text
+    assert caught.type is error
     check("X.npy", X)
     assert list_files() == {"X.csv", "X.npy"}
 

@@ -225,14 +225,14 @@ def test_resuming_with_the_dtype_of_the_file_casts(path, old):
 
 
 def test_a_file_cut_while_it_is_copied_is_left(path, old, monkeypatch):
-    open_npy = _npy.open_npy
+    open_store = _npy.npy.open_store
 
     def cut(path, name):
-        found = open_npy(path, name)
+        found = open_store(path, name)
         path.write_bytes(old[:-1])
         return found
 
-    monkeypatch.setattr(_npy, "open_npy", cut)
+    monkeypatch.setattr(_npy.npy, "open_store", cut)
     with pytest.raises(OSError, match="the file was truncated while copied"):
         NpyWriter(path, resume=True)
     assert list_files(".") == {"X.npy"}
