@@ -38,7 +38,13 @@ PATTERNS = {
 
 def find_files():
     yield from sorted((ROOT / "skmmap").rglob("*.py"))
-    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "*/*.ipynb"):
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "skmmap/*/*.md",
+        "*/README.md",
+        "*/*.ipynb",
+    ):
         yield from sorted(ROOT.glob(pattern))
 
 
