@@ -12,6 +12,7 @@ import pytest
 from helpers import in_file_order, name_of, partial_fit_estimators, raises
 from sklearn.base import BaseEstimator, ClusterMixin, RegressorMixin, clone
 from sklearn.decomposition import LatentDirichletAllocation
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
@@ -117,6 +118,22 @@ def test_stopping_by_the_loss():
     assert model.history_["loss"][-1] < 1e-3 < model.history_["loss"][0]
     never = ChunkedFit(Line(passes=40, tol=None), chunk_size=20).fit(X, Y)
     assert never.n_epochs_ == 40
+
+
+def test_an_error_in_the_loss_is_told_once():
+    def loss(estimator, X, y):
+        raise ValueError("No loss.")
+
+    register(Line, epochs="passes", stopping="loss", loss=loss)
+    text = (
+        "The training loss could not be computed, so training does not stop by it: "
+        "No loss."
+    )
+    with pytest.warns(UserWarning, match=r"training loss|not converged") as caught:
+        model = ChunkedFit(Line(passes=5), chunk_size=20).fit(X, Y)
+    assert [warning.category for warning in caught] == [UserWarning, ConvergenceWarning]
+    assert str(caught[0].message) == text
+    assert model.n_epochs_ == 5
 
 
 class Told(Line):

@@ -177,6 +177,12 @@ class Training:
         row = (n_rows, seconds, waited, bound_by, mean_loss, score)
         for column, value in zip(self.history.values(), row, strict=True):
             column.append(value)
+        if loss is None and self.watch.error and not self.losses:
+            warn(
+                "The training loss could not be computed, so training does not stop by "
+                f"it: {self.watch.error}",
+                UserWarning,
+            )
         self.losses.append(loss)
         self.report.tell_epoch(seconds, waited, loss=mean_loss, score=score)
         return self.rule.after_epoch(estimator, loss, score)

@@ -5,7 +5,6 @@ against the rest, since ``fit`` stops each by itself.
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
@@ -29,6 +28,7 @@ class Watch:
     def begin_epoch(self, n_rows: int) -> None:
         self._n_rows, self._done, self._looked = n_rows, 0, 0
         self._sum, self._weight = 0.0, 0
+        self.error: ValueError | None = None  # why a loss could not be computed
 
     @property
     def loss(self) -> np.ndarray | None:
@@ -48,8 +48,10 @@ class Watch:
 
     def _compute(self, estimator) -> None:
         # Rows that cannot be used are refused by training, which says where they are.
-        with suppress(ValueError):
+        try:
             self._add(compute_losses(estimator, *self._find_part()), 1)
+        except ValueError as error:
+            self.error = error
 
     def _find_part(self):
         """Return X and y of the next part of the sample."""
