@@ -48,6 +48,8 @@ def test_csv_is_converted(name):
     quoted, of_X, of_y = f'"{name}"', ('"X.npy"', '["a", "b"]'), ('"y.npy"', '"y"')
     with raises(ValueError, text.format("source", name, quoted, *of_X)):
         open_rows(name)
+    with raises(ValueError, text.format("source", name, quoted, *of_X)):
+        open_rows(name, columns=["a"])
     with raises(ValueError, text.format("y", name, quoted, *of_y)):
         ChunkedFit(GaussianNB()).fit(X, name)
     scaler = ChunkedFit(StandardScaler())
