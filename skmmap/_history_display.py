@@ -176,9 +176,9 @@ def _find_known(history: dict[str, list[Any]]) -> dict[str, np.ndarray]:
     known = {key: values for key, values in given.items() if not np.isnan(values).all()}
     if not known:
         raise ValueError(
-            "history_ has neither a loss nor a score to plot. The loss is known of "
-            "estimators that make several epochs; fit(X, y, X_val=..., y_val=...) "
-            "records a score for all others."
+            "history_ has neither a loss nor a score to plot. A loss is recorded if "
+            "the estimator reports one or stops by one; fit(X, y, X_val=..., "
+            "y_val=...) records a score."
         )
     seconds = np.maximum(history["seconds"], 1e-9)
     return known | {"waiting": 100 * np.asarray(history["read_seconds"]) / seconds}

@@ -102,13 +102,14 @@ def test_refusals(model, monkeypatch):
         "got GaussianNB().",
     ):
         show(GaussianNB().fit(X, y))
-    with raises(
-        ValueError,
-        "history_ has neither a loss nor a score to plot. The loss is known of "
-        "estimators that make several epochs; fit(X, y, X_val=..., y_val=...) records "
-        "a score for all others.",
-    ):
-        show(ChunkedFit(GaussianNB()).fit(X, y))
+    for estimator in (GaussianNB(), SGDClassifier(max_iter=3, tol=None)):
+        with raises(
+            ValueError,
+            "history_ has neither a loss nor a score to plot. A loss is recorded if "
+            "the estimator reports one or stops by one; fit(X, y, X_val=..., "
+            "y_val=...) records a score.",
+        ):
+            show(ChunkedFit(estimator).fit(X, y))
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with raises(
         ImportError,
