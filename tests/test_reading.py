@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -420,13 +421,17 @@ def run(code, *arguments):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cuts no file that is mapped")
-@pytest.mark.parametrize("order", "CF")
-@pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("shuffle", SHUFFLES)
+@pytest.mark.parametrize(
+    ("shuffle", "read", "order"),
+    [
+        (shuffle, read, order)
+        for shuffle, read, order in product(SHUFFLES, READS, "CF")
+        # It may be truncated while threads look at the map.
+        if shuffle != "blocks" or (order == "C" and read != "map")
+    ],
+)
 def test_a_file_that_is_cut_is_an_error(tmp_path, read, shuffle, order):
     """On a map too, where looking at the rows would kill the process."""
-    if shuffle == "blocks" and (order == "F" or read == "map"):
-        pytest.skip("it may be cut while threads look at the map")
     said = run(
         """
         import os, sys

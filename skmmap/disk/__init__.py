@@ -3,7 +3,7 @@
 from skmmap.disk.allocation import (
     BUFFER,
     LOADED,
-    MAP_TODO,
+    MAP_ADVICE,
     RESULT,
     allocate,
     counting_files,
@@ -42,7 +42,7 @@ __all__ = [
     "BUFFER",
     "LOADED",
     "MAGIC",
-    "MAP_TODO",
+    "MAP_ADVICE",
     "NPY",
     "RESULT",
     "FileState",

@@ -14,7 +14,7 @@ LOADED = (
     "all rows",
     "Load fewer, such as rows.read(start, stop) or np.asarray(rows[::9]).",
 )
-MAP_TODO = "Raise the limit (ulimit -v), or use ChunkedFit(read='buffer')."
+MAP_ADVICE = "Raise the limit (ulimit -v), or use ChunkedFit(read='buffer')."
 RESULT = "the result", "Give out='y.npy', which puts it into a file."
 
 _NO_MEMORY = "Not enough memory for"

@@ -18,7 +18,7 @@ import numpy as np
 from skmmap._messages import describe_rows
 from skmmap.disk import (
     BUFFER,
-    MAP_TODO,
+    MAP_ADVICE,
     FileState,
     Identity,
     allocate,
@@ -372,7 +372,7 @@ class MapStore(Store):
                 return np.empty(0, np.uint8), state
             start, shape = self.offset + low, (high - low,)
             try:
-                with explaining(high - low, (f"a map of {path}", MAP_TODO)):
+                with explaining(high - low, (f"a map of {path}", MAP_ADVICE)):
                     return np.memmap(file, np.uint8, mode, start, shape), state
             except ValueError:
                 self._check_file(file, self.offset + high)  # truncated just now
