@@ -62,7 +62,7 @@ def test_the_table_has_every_estimator_whose_batches_are_not_its_own():
         name_of(estimator)
         for estimator in partial_fit_estimators()
         if not isinstance(estimator, META) and name_of(estimator) != "HashingVectorizer"
-        for entry in [find_learning(estimator, is_told=True).entry]
+        for entry in [find_learning(estimator, uses_target=True).entry]
         if entry.batch_size is None or entry.splits_chunks
     }
     assert (

@@ -33,8 +33,8 @@ BINARY = LABELS % 2
 OUTPUTS = np.column_stack([BINARY, LABELS])
 
 
-def learning_of(estimator, *, is_told=True) -> Learning:
-    return find_learning(estimator, is_told=is_told)
+def learning_of(estimator, *, uses_target=True) -> Learning:
+    return find_learning(estimator, uses_target=uses_target)
 
 
 # --- The table -----------------------------------------------------------------------
@@ -133,23 +133,23 @@ class Shuffles(BaseEstimator):
         return self
 
 
-@pytest.mark.parametrize("is_told", [False, True])
-def test_others_see_rows_once_in_an_order_that_matters_to_labels(is_told):
+@pytest.mark.parametrize("uses_target", [False, True])
+def test_others_see_rows_once_in_an_order_that_matters_to_labels(uses_target):
     for estimator in (Duck(), Recorder()):
-        learning = learning_of(estimator, is_told=is_told)
+        learning = learning_of(estimator, uses_target=uses_target)
         assert learning.entry == LearningEntry()
-        assert learning.is_shuffled is is_told
+        assert learning.is_shuffled is uses_target
         assert learning.n_epochs == 1
         assert learning.find_batch_rows((60, 4)) is None
 
 
-@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize("uses_target", [False, True])
 @pytest.mark.parametrize("shuffle", [True, False, np.True_, np.False_])
-def test_others_say_by_shuffle_whether_order_matters(shuffle, is_told):
+def test_others_say_by_shuffle_whether_order_matters(shuffle, uses_target):
     """And what else they have is not known to mean epochs."""
     estimator = Shuffles(shuffle)
     for model in (estimator, MultiOutputClassifier(estimator)):
-        learning = learning_of(model, is_told=is_told)
+        learning = learning_of(model, uses_target=uses_target)
         assert learning.shuffle == "shuffle"
         assert learning.is_shuffled == bool(shuffle)
         assert learning.n_epochs == 1
@@ -157,8 +157,11 @@ def test_others_say_by_shuffle_whether_order_matters(shuffle, is_told):
 
 def test_a_shuffle_that_is_no_switch_says_nothing():
     for value in ("blocks", None, 1, np.random.permutation):
-        for is_told in (False, True):
-            assert learning_of(Shuffles(value), is_told=is_told).shuffle is is_told
+        for uses_target in (False, True):
+            assert (
+                learning_of(Shuffles(value), uses_target=uses_target).shuffle
+                is uses_target
+            )
 
 
 def test_counting_estimators_are_not_shuffled_though_told_y():

@@ -40,7 +40,7 @@ def rule_of(
 ) -> Rule:
     """Return the rule that a fit of the model gets."""
     return find_rule(
-        find_learning(model, is_told=True),
+        find_learning(model, uses_target=True),
         sample=sample,
         n_rows=n_rows,
         has_validation=has_validation,

@@ -30,7 +30,7 @@ from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.learn import make_fit_plan
-from skmmap.wrap.delegation import is_told, takes_target_as_it_is
+from skmmap.wrap.delegation import takes_target_as_it_is, uses_target
 from skmmap.wrap.origin import is_sklearns
 
 RNG = np.random.default_rng(0)
@@ -228,16 +228,16 @@ def test_what_learns_from_x_alone_stays_in_file_order(kind):
 @pytest.mark.parametrize("kind", ["default", "y needed", "transformer that needs y"])
 def test_without_y_there_is_nothing_to_shuffle_for(kind):
     estimator = SHUFFLED[kind]
-    assert not is_told(estimator, None)
-    assert is_told(estimator, y)
+    assert not uses_target(estimator, None)
+    assert uses_target(estimator, y)
 
 
 def test_inside_of_meta_estimators_it_is_what_learns_that_counts():
     """These have a table for their own, and hand y on."""
     for wrap in MultiOutputRegressor, SelectFromModel, OneVsRestClassifier:
-        assert is_told(wrap(Log()), y)
-        assert is_told(wrap(make(LogNeeding)), y)
-        assert not is_told(wrap(LogAlone()), y)
+        assert uses_target(wrap(Log()), y)
+        assert uses_target(wrap(make(LogNeeding)), y)
+        assert not uses_target(wrap(LogAlone()), y)
         wrapper = ChunkedFit(wrap(Log()), chunk_size=20, random_state=0)
         plan = make_fit_plan(wrapper, X, np.column_stack([y, y]), {})
         assert plan.is_shuffled

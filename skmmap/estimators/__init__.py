@@ -30,7 +30,11 @@ from skmmap.estimators.registry import (
     register,
 )
 from skmmap.estimators.rules import LossRule, Rule, ScoreRule
-from skmmap.estimators.zero_weight import drop_dust, is_weightless, weigh_least
+from skmmap.estimators.zero_weight import (
+    is_weightless,
+    use_least_weights,
+    zero_negligible,
+)
 
 __all__ = [
     "Corrections",
@@ -46,7 +50,6 @@ __all__ = [
     "can_compute_losses",
     "can_merge",
     "compute_losses",
-    "drop_dust",
     "find_classes_of_members",
     "find_cost",
     "find_entry",
@@ -64,5 +67,6 @@ __all__ = [
     "set_attributes",
     "summarize",
     "take_start",
-    "weigh_least",
+    "use_least_weights",
+    "zero_negligible",
 ]

@@ -1,8 +1,9 @@
-"""Learned attributes that say what ``fit`` says, and not what its last chunk was.
+"""Learned attributes that describe the whole fit, not its last chunk.
 
-``partial_fit`` counts each call as a run of its own, and some of what ``fit`` computes
-over all rows it never computes. What can be known without a further pass over X is put
-right; what cannot is hidden, and the error says how to get it.
+Each call of ``partial_fit`` sets attributes such as ``n_iter_`` as if it were a fit of
+its own, and never computes some of those that ``fit`` computes from all rows. Where no
+further pass over X is needed they are corrected. Others are hidden, and the error says
+how to get them.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,10 +16,10 @@ from skmmap.wrap import find_tags, iter_fitted
 
 
 def find_reason_hidden(estimator, name: str) -> str | None:
-    """Return why an estimator trained by chunks does not show an attribute.
+    """Return why an attribute of an estimator trained by chunks is hidden, or None.
 
-    None if it shows it. Labels of others than clusterers and outlier detectors may be
-    names of classes.
+    ``labels_`` of other kinds of estimators than clusterers and outlier detectors may
+    have an entry for each class, and is not hidden.
     """
     if name == "labels_" and _labels_rows(estimator):
         has_predict = hasattr(estimator, "predict")
@@ -40,12 +41,12 @@ def _labels_rows(estimator) -> bool:
 
 @dataclass(frozen=True)
 class Run:
-    """What a run has done: its epochs, and what each of them gave.
+    """The results of a run, epoch by epoch.
 
     ``losses`` has an array for each epoch, with a number for each learner, or None.
-    ``scores`` is None where no rows were held out, of which there were ``n_held_out``
-    in X. ``before`` is what `note_start` returned. ``is_inside`` says that the learner
-    is inside a meta-estimator.
+    ``scores`` is None if no rows were held out; ``n_held_out`` rows of X were.
+    ``before`` is what `note_start` returned. ``is_inside`` is True for a learner inside
+    a meta-estimator.
     """
 
     is_fit: bool
@@ -62,23 +63,23 @@ class Run:
         return len(self.n_rows)
 
     def get_losses(self, number: int) -> list | None:
-        """Return the loss of each epoch of one learner, None if one is not known."""
+        """Return the loss of each epoch of one learner, None if any is unknown."""
         if any(loss is None or number >= len(loss) for loss in self.losses):
             return None
         return [float(loss[number]) for loss in self.losses]
 
 
 def summarize(training, is_fit: bool, n_held_out: int, before: list) -> Run:
-    """Return what a training has done; what was held out of X are so many rows."""
+    """Return the results of a training, for which ``n_held_out`` rows were held out."""
     history = training.history
     scores = None if training.score is None else history["score"]
     chunk_size, n_rows = training.schedule.chunk_size, history["rows"]
-    losses = training.losses[: len(n_rows)]  # Ctrl-C may have ended the one after
+    losses = training.losses[: len(n_rows)]  # not of an epoch that Ctrl-C interrupted
     return Run(is_fit, chunk_size, n_rows, losses, scores, n_held_out, before)
 
 
 def note_start(estimator) -> list[dict]:
-    """Return what learners that are trained further have counted so far."""
+    """Return the counts of learners whose training continues, before it does."""
     return [_count(learner) for learner in iter_fitted(estimator)]
 
 
@@ -88,7 +89,7 @@ def _count(learner) -> dict:
 
 
 def set_attributes(estimator, run: Run) -> None:
-    """Have a trained estimator say of itself what its own ``fit`` would say."""
+    """Set the learned attributes of a trained estimator as its own ``fit`` would."""
     for number, learner in enumerate(iter_fitted(estimator)):
         set_own = find_entry(type(learner)).entry.attributes
         if set_own is not None:
@@ -100,13 +101,15 @@ def set_sgd(learner, run: Run, number: int) -> None:
     """Set the epochs and steps of stochastic gradient descent."""
     learner.n_iter_ = run.n_epochs
     if run.is_fit and run.scores is not None:
-        # The epoch that is kept may be an earlier one; fit counts what it held out.
+        # The best epoch is kept, with its own t_. In fit t_ counts rows that were held
+        # out as well: it adds n_iter_ * X.shape[0] (_fit_binary).
         learner.t_ = 1.0 + sum(run.n_rows) + run.n_epochs * run.n_held_out
 
 
 def count_mlp(learner) -> dict:
-    """Return the steps and losses of a network that is trained further."""
-    # After early stopping there is none, and partial_fit would compare with it.
+    """Return the steps and losses of a network whose training continues."""
+    # fit with early_stopping sets it to None, and partial_fit, which never stops early,
+    # compares it with a loss (_update_no_improvement_count).
     if vars(learner).get("best_loss_", 0) is None:
         learner.best_loss_ = np.inf
     return {
@@ -124,7 +127,7 @@ def set_mlp(learner, run: Run, number: int) -> None:
         learner.loss_curve_ = before.get("loss_curve_", []) + losses
         learner.loss_ = losses[-1]
         learner.best_loss_ = min(learner.loss_curve_)
-    # The epoch that is kept may be an earlier one.
+    # The best epoch is kept, with its own t_, while fit counts all epochs.
     learner.t_ = before.get("t_", 0) + sum(run.n_rows)
     if run.is_fit and run.scores is not None and not run.is_inside:
         _set_scores(learner, run.scores)
@@ -144,17 +147,17 @@ def set_epochs(learner, run: Run, number: int) -> None:
 
 
 def set_kmeans(learner, run: Run, number: int) -> None:
-    """Set the epochs of k-means, and drop what describes its last chunk alone."""
+    """Set the epochs of k-means, and delete the attributes of its last chunk."""
     set_epochs(learner, run, number)
     drop_labels(learner, run, number)
 
 
 def drop_labels(learner, run: Run, number: int) -> None:
-    """Drop what describes the last chunk alone."""
+    """Delete attributes that describe the last chunk only."""
     for name in ("labels_", "inertia_"):
         vars(learner).pop(name, None)
 
 
 def set_batch_size(learner, run: Run, number: int) -> None:
-    """Set the rows of a batch, which were those of a chunk."""
+    """Set the batch size to the rows of a chunk, which are the batches of this fit."""
     learner.batch_size_ = run.chunk_size

@@ -1,11 +1,11 @@
-"""What ``fit`` computes over all rows, or once at its end, put right around each chunk.
+"""Corrections around each chunk, for estimators that need statistics of all rows.
 
-``partial_fit`` of some estimators takes a statistic from one chunk that ``fit`` takes
-from all rows, or does in each call what ``fit`` does once. A `Correction` holds what
-such an estimator needs while it is trained by chunks; the entry of its class names it.
-No second pass over X is made. A finished copy is what callbacks and held-out rows see.
-What was noted of earlier rows is kept with the fitted object, so that several calls of
-``partial_fit`` are one fit.
+``partial_fit`` of some estimators computes from one chunk a statistic that ``fit``
+computes from all rows, or does in each call what ``fit`` does once at its end. The
+entry of such a class names a `Correction`, which holds the state that is missing while
+the estimator is trained by chunks. No second pass over X is made. Callbacks and the
+score on held-out rows get a finished copy. The state is kept with the fitted object, so
+that several calls of ``partial_fit`` continue one fit.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from skmmap.wrap import find_learner, iter_fitted, replace_parameters
 
 
 def find_correction(learner) -> type[Correction]:
-    """Return what corrects a learner, by the entry of its class."""
+    """Return the class that corrects a learner, from the entry of its own class."""
     correction = find_entry(type(learner)).entry.correction
     is_needed = correction is not None and correction.is_needed(learner)
     return correction if is_needed else Correction
@@ -34,10 +34,10 @@ _AS_IT_IS = nullcontext()
 
 @dataclass
 class Corrections:
-    """The corrections of each trained learner in an estimator, one after the other.
+    """The corrections of all trained learners in an estimator, in their order.
 
-    ``make`` is None where the result is the loop over ``partial_fit``. ``own_finish``
-    is what a user has registered for the end of training.
+    ``make`` is None if the result is to be that of the loop over ``partial_fit``.
+    ``own_finish`` is the function ``finish`` of `register`.
     """
 
     make: Callable[[], Correction] | None = None
@@ -45,7 +45,7 @@ class Corrections:
     own_finish: Callable[[Any], None] | None = None
 
     def __getstate__(self) -> dict:
-        # A fitted object is pickled with it, also where the function is a lambda.
+        # Pickle stores functions by name, which fails for a lambda.
         finish = self.own_finish and pack_with_code(self.own_finish)
         return vars(self) | {"own_finish": finish}
 
@@ -55,13 +55,13 @@ class Corrections:
 
     @classmethod
     def of(cls, estimator) -> "Corrections":
-        """Return those of an untrained estimator."""
+        """Return the corrections of an untrained estimator."""
         _, learner = find_learner(estimator)
         own_finish = find_entry(type(learner)).entry.finish
         return cls(find_correction(learner), own_finish=own_finish)
 
     def find_overrides(self, estimator) -> dict:
-        """Return parameters that the estimator has otherwise while it is trained."""
+        """Return the parameters that are overridden during training."""
         if not self.corrects:
             return {}
         prefix, learner = find_learner(estimator)
@@ -70,25 +70,25 @@ class Corrections:
 
     @property
     def is_off(self) -> bool:
-        """Whether the loop was written out."""
+        """Whether the result is to be that of the loop over ``partial_fit``."""
         return self.make is None
 
     @property
     def corrects(self) -> bool:
-        """Whether anything is corrected while the estimator is trained."""
+        """Whether anything is corrected during training."""
         return self.make not in (None, Correction)
 
     @property
     def is_empty(self) -> bool:
-        """Whether a trained estimator is what it was before it was finished."""
+        """Whether `finish` changes nothing."""
         return not self.corrects and self.own_finish is None
 
     def fresh(self) -> "Corrections":
-        """Return the same for an estimator that starts over."""
+        """Return the same corrections without state, for a new start of training."""
         return Corrections(self.make, own_finish=self.own_finish)
 
     def chunk(self, estimator, X, weights) -> AbstractContextManager:
-        """Correct what the estimator learns inside of this context."""
+        """Return a context that corrects what the estimator learns inside it."""
         return self._around(estimator, X, weights) if self.corrects else _AS_IT_IS
 
     @contextmanager
@@ -107,13 +107,13 @@ class Corrections:
             yield self.members[number], learner
 
     def _iter_trained(self, estimator) -> Iterator[tuple[Correction, Any]]:
-        """Yield those that had rows; a pair of classes may have had none so far."""
+        """Yield the fitted ones; in one-vs-one a pair may have had no rows so far."""
         for member, learner in self._iter_members(estimator):
             if any(name[-1] == "_" and name[0] != "_" for name in vars(learner)):
                 yield member, learner
 
     def is_like(self, other) -> bool:
-        """Whether the members of the other ones can be used further."""
+        """Whether the members of ``other`` can be used by these corrections."""
         return other is not None and other.make is self.make
 
     def end_epoch(self, estimator) -> None:
@@ -123,19 +123,19 @@ class Corrections:
                 member.end_epoch(learner)
 
     def begin(self, estimator) -> None:
-        """Prepare a trained estimator to be trained further."""
+        """Prepare a trained estimator for further training."""
         if self.corrects:
             for member, learner in self._iter_trained(estimator):
                 member.begin(learner)
 
     def skip(self, estimator, X) -> None:
-        """Note rows without weight."""
+        """Count rows without weight, which the estimator does not get."""
         if self.corrects:
             for member, _ in self._iter_members(estimator):
                 member.skip(X)
 
     def finish(self, estimator, own: dict):
-        """Give the estimator its own parameters, and leave it as ``fit`` would."""
+        """Reset the overridden parameters, and do what ``fit`` does at its end."""
         replace_parameters(estimator, own)
         if self.corrects:
             for member, learner in self._iter_trained(estimator):
@@ -146,11 +146,11 @@ class Corrections:
         return estimator
 
     def finish_copy(self, estimator, own: dict):
-        """Return a finished copy, of what is still in training."""
+        """Return a finished copy of an estimator that is being trained."""
         return deepcopy(self).finish(deepcopy(estimator), own)
 
     def add(self, other: "Corrections") -> None:
-        """Add those of an estimator that is merged into this one."""
+        """Add the corrections of an estimator that is merged into this one."""
         for number, more in enumerate(other.members):
             if number == len(self.members):
                 self.members.append(more)

@@ -1,4 +1,4 @@
-"""The entry of a class: its fields, and what can be wrong with them."""
+"""The entry of a class in the registry: its fields and their validation."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -10,17 +10,18 @@ from typing import Any
 class LearningEntry:
     """How an estimator learns from chunks. The fields are those of `register`.
 
-    These fields are for the entries of skmmap itself, besides:
+    Only skmmap's own entries use these additional fields:
 
     default_batch_size : function of the number of features that returns the rows of a
         batch where the parameter ``batch_size`` is None.
     splits_chunks : whether ``partial_fit`` cuts a chunk into batches itself.
-    equal_steps : whether a batch is a step of full length however few rows it has.
+    equal_steps : whether each batch is a step of equal weight, regardless of its size.
     dense : whether sparse rows are made dense, as ``fit`` does.
-    extra_patience : epochs that ``fit`` goes on beyond ``n_iter_no_change``.
+    extra_patience : epochs without improvement beyond ``n_iter_no_change`` after which
+        ``fit`` stops.
     reduce_rate : function of a learner that reduces an adaptive learning rate, and
         returns whether it did.
-    loss_rows : rows of which ``loss`` is computed at most.
+    loss_rows : maximum number of rows on which ``loss`` is computed.
     chunk_loss : function of an estimator and the rows of a chunk that it has just
         learned; returns their mean loss. By default, the attribute ``loss_``.
     fit_only : names of parameters that only ``fit`` uses.
@@ -28,11 +29,12 @@ class LearningEntry:
         learn from chunks.
     warm_start : function of a `Start`, an estimator, and some rows and targets.
     correction : a subclass of `Correction`.
-    zero_weights : whether ``fit`` learns from rows that weigh 0, or a function of an
-        estimator that says so.
+    zero_weights : whether ``fit`` learns from rows with a weight of zero, or a function
+        of an estimator that returns this.
     attributes : function of a trained learner, a `Run` and the learner's number in it.
-    counts : function of a learner that is trained further: what it has counted so far.
-    hidden : learned attributes that chunks cannot give, with what to do instead.
+    counts : function of a trained learner that returns its counts before training
+        continues.
+    hidden : learned attributes that cannot be computed by chunks, with the alternative.
     """
 
     epochs: str | None = None
@@ -85,7 +87,7 @@ _PUBLIC = (
 
 
 def check_fields(entry: dict) -> None:
-    """Raise for a field that there is not, or of a wrong type; None is the default."""
+    """Raise for an unknown field or one of a wrong type; None is the default."""
     for name, value in entry.items():
         if name not in _FIELDS:
             raise TypeError(

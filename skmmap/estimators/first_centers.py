@@ -1,6 +1,6 @@
-"""What k-means and dictionary learning start from, as their ``fit`` finds it.
+"""Initial centers of k-means and initial dictionaries, as ``fit`` computes them.
 
-Their ``partial_fit`` takes it from the first chunk alone.
+``partial_fit`` would compute them from the first chunk alone.
 """
 
 from numbers import Integral
@@ -17,7 +17,7 @@ _RANDOM_TRIES = 3  # of n_init="auto" with init="random"
 
 
 def initialize_kmeans(estimator: MiniBatchKMeans, sample) -> dict:
-    """Return the parameters with which ``partial_fit`` starts from drawn centers."""
+    """Return the parameters with which ``partial_fit`` starts from these centers."""
     if not draws_centers(estimator):
         return {}
     weights = sample.sample_weight
@@ -34,8 +34,8 @@ def initialize_dictionary(estimator: MiniBatchDictionaryLearning, sample) -> dic
 
 
 def draws_centers(estimator: MiniBatchKMeans) -> bool:
-    """Whether ``fit`` would draw the first centers from some rows."""
-    # What is no number is refused by the estimator itself.
+    """Whether ``fit`` would choose the initial centers from a sample of the rows."""
+    # The estimator itself rejects invalid values.
     sizes = [estimator.n_clusters, estimator.batch_size, estimator.init_size or 1]
     sizes += [] if estimator.n_init == "auto" else [estimator.n_init]
     if not all(isinstance(size, Integral) and size > 0 for size in sizes):
@@ -46,9 +46,9 @@ def draws_centers(estimator: MiniBatchKMeans) -> bool:
 def draw_centers(
     estimator: MiniBatchKMeans, X, seed: int, weights=None
 ) -> np.ndarray | None:
-    """Return the best of some first centers for rows ``X`` from all over the file.
+    """Return the initial centers with the lowest inertia on a sample ``X`` of the rows.
 
-    None if these are too few; the estimator says then what it thinks of that.
+    None if the sample is too small, for which the estimator itself raises.
     """
     n_rows, n_clusters = X.shape[0], estimator.n_clusters
     weights = np.ones(n_rows) if weights is None else weights
@@ -73,7 +73,7 @@ def _count_tries(estimator) -> int:
 def _draw(estimator, X, random_state, weights) -> np.ndarray:
     n_clusters = estimator.n_clusters
     if np.count_nonzero(weights) < n_clusters:
-        weights = np.ones(len(weights))  # by chance, in these rows
+        weights = np.ones(len(weights))  # all weights of this sample are zero
     if estimator.init == "random":
         chances = weights / weights.sum()
         rows = random_state.choice(X.shape[0], n_clusters, replace=False, p=chances)
@@ -90,7 +90,7 @@ def _compute_inertia(X, centers, weights) -> float:
 
 
 def draws_dictionary(estimator: MiniBatchDictionaryLearning) -> bool:
-    """Whether ``fit`` would take the first dictionary from the rows."""
+    """Whether ``fit`` would compute the initial dictionary from the rows."""
     size = 1 if estimator.n_components is None else estimator.n_components
     is_size = isinstance(size, Integral) and size > 0
     return is_size and estimator.dict_init is None
@@ -99,8 +99,9 @@ def draws_dictionary(estimator: MiniBatchDictionaryLearning) -> bool:
 def draw_dictionary(
     estimator: MiniBatchDictionaryLearning, X: np.ndarray, seed: int, n_rows: int
 ) -> np.ndarray:
-    """Return the first dictionary for ``n_rows`` rows, of which ``X`` are some."""
+    """Return the initial dictionary for ``n_rows`` rows, of which ``X`` is a sample."""
     n_components = estimator.n_components or X.shape[1]
     _, sizes, directions = randomized_svd(X, n_components, random_state=seed)
-    # Of more rows the singular values are larger.
+    # fit scales the components by the singular values of all rows, which grow with the
+    # square root of their number.
     return np.sqrt(n_rows / len(X)) * sizes[:, None] * directions

@@ -1,11 +1,12 @@
-"""Where training starts: at what an earlier ``fit`` has learned, or at coefficients.
+"""The initial state of training: ``warm_start`` and ``coef_init``.
 
-``partial_fit`` begins with nothing, or goes on to the last step of all. The ``fit`` of
-linear models and networks can begin at coefficients (``warm_start``, ``coef_init``),
-and counts its steps anew. So it is their own ``fit`` that puts them there: it gets a
-row of zeros for each class, and takes steps that are too small to change anything. So
-its errors are raised, and no private name of scikit-learn is used. Meta-estimators
-clone what they train, so that it starts from nothing in their own ``fit`` too.
+``partial_fit`` starts untrained or continues from the last step. The ``fit`` of linear
+models and multi-layer perceptrons can also start from given coefficients
+(``warm_start``, ``coef_init``), with the step count reset. Their own ``fit`` is called
+to set this state: with one row of zeros for each class, and steps that are too small to
+change a coefficient. This way its validation applies, and no private name of
+scikit-learn is needed. Meta-estimators clone the estimator that they train, so that
+their own ``fit`` starts untrained as well.
 """
 
 from copy import deepcopy
@@ -20,8 +21,9 @@ from skmmap.estimators.registry import find_entry
 from skmmap.wrap import InputLayout, find_learner, has_sklearns, takes
 
 _PARAMETERS = "coef_init", "intercept_init", "offset_init"
-# With these a fit changes nothing: one step, smaller than what a float64 can add.
-_STILL = {
+# One epoch of steps of size 1e-30, which is below the resolution of float64 for any
+# coefficient of usual size. C is the step size of passive-aggressive estimators.
+_NO_UPDATES = {
     "C": 1e-30,
     "eta0": 1e-30,
     "learning_rate": "constant",
@@ -30,9 +32,10 @@ _STILL = {
     "tol": None,
     "verbose": 0,
 }
-_NEVER = 10**9  # steps before averaging begins
-# L-BFGS ends before its first step where the gradient is below its tolerance.
-_STILL_MLP = {
+_NO_AVERAGING = 10**9  # steps before averaging begins
+# L-BFGS stops before its first step if the gradient is below the tolerance (gtol in
+# scipy.optimize.minimize, to which MLPClassifier passes tol).
+_NO_UPDATES_MLP = {
     "max_iter": 1,
     "random_state": 0,
     "solver": "lbfgs",
@@ -43,10 +46,10 @@ _STILL_MLP = {
 
 @dataclass(frozen=True)
 class Start:
-    """What training starts from, if not from nothing.
+    """The initial state of training; an empty one is an untrained estimator.
 
-    ``trained`` is the estimator that ``warm_start`` goes on from, ``given`` what was
-    given to ``fit`` by name.
+    ``trained`` is the estimator that ``warm_start`` continues from. ``given`` are the
+    initial coefficients that were passed to ``fit``, by name.
     """
 
     trained: Any = None
@@ -56,10 +59,10 @@ class Start:
         return self.trained is not None or bool(self.given)
 
     def begin(self, estimator, rows, y, classes):
-        """Return the untrained ``estimator``, or a copy of the trained one, set up.
+        """Return the estimator in its initial state, ready for ``partial_fit``.
 
-        ``rows`` are some of those to train on, ``y`` their targets, and ``classes``
-        what is told to the first ``partial_fit``.
+        ``rows`` are some of the rows to train on, ``y`` their targets, and ``classes``
+        the labels that the first ``partial_fit`` is called with.
         """
         if not self:
             return estimator
@@ -70,14 +73,14 @@ class Start:
         return begin(self, estimator, _make_zeros(rows, len(y)), y)
 
     def go_on(self, estimator):
-        """Return a copy of what is trained, with the parameters of ``estimator``."""
+        """Return a copy of the trained estimator with the parameters of another."""
         return deepcopy(self.trained).set_params(**estimator.get_params(deep=False))
 
 
 def take_start(estimator, trained, params: dict) -> tuple[Start, dict]:
-    """Return what training starts from, and those ``params`` that do not say it.
+    """Return the initial state of training, and the ``params`` that are not part of it.
 
-    ``trained`` is what has learned before, None if nothing has.
+    ``trained`` is the estimator of an earlier ``fit``, or None.
     """
     _check_no_meta(estimator, params)
     starts = find_entry(type(estimator)).entry.warm_start is not None
@@ -90,7 +93,7 @@ def take_start(estimator, trained, params: dict) -> tuple[Start, dict]:
 
 
 def _check_no_meta(estimator, params: dict) -> None:
-    """Raise for coefficients of what a meta-estimator clones and trains inside."""
+    """Raise for initial coefficients of an estimator inside a meta-estimator."""
     _, learner = find_learner(estimator)
     for name in _PARAMETERS:
         if params.get(name) is not None and learner is not estimator:
@@ -103,28 +106,30 @@ def _check_no_meta(estimator, params: dict) -> None:
 
 
 def begin_sgd(start: Start, estimator, X, y):
-    """Return a linear model with the coefficients to start from."""
+    """Return a linear model with the initial coefficients."""
     is_warm = start.trained is not None
     begun = start.go_on(estimator) if is_warm else estimator
-    # fit learns in the array that it is given.
+    # fit updates the arrays in place, and they belong to the user.
     given = {name: np.array(value) for name, value in start.given.items()}
-    still = _STILL | ({"average": _NEVER} if estimator.average else {})
-    _fit_still(begun, X, y, still, is_warm, given)
+    fixed = _NO_UPDATES | ({"average": _NO_AVERAGING} if estimator.average else {})
+    _fit_fixed(begun, X, y, fixed, is_warm, given)
     begun.t_ = 1.0
     if hasattr(begun, "classes_"):
-        del begun.classes_  # or names of features would not be taken any more
+        # _partial_fit validates X with reset=not hasattr(self, "classes_"), and only
+        # with reset it accepts the feature names of the data.
+        del begun.classes_
     return begun
 
 
 def begin_mlp(start: Start, estimator, X, y):
-    """Return a new network with the trained weights: the optimizer begins anew."""
-    # This one is asked whether it can go on with such rows and classes.
-    _fit_still(start.go_on(estimator), X, y, _STILL_MLP, True, {})
-    _fit_still(estimator, X, y, _STILL_MLP, False, {})
-    # Of the trained one, since L-BFGS makes float64 of all.
+    """Return a new network with the trained weights and a new optimizer."""
+    # Only for its validation: fit raises if the classes or features have changed.
+    _fit_fixed(start.go_on(estimator), X, y, _NO_UPDATES_MLP, True, {})
+    _fit_fixed(estimator, X, y, _NO_UPDATES_MLP, False, {})
+    # L-BFGS works in float64, also for a network that was trained in float32.
     estimator.coefs_ = deepcopy(start.trained.coefs_)
     estimator.intercepts_ = deepcopy(start.trained.intercepts_)
-    # What L-BFGS does not need, and fit goes on with.
+    # L-BFGS does not set these, and the fit of a warm start continues with them.
     estimator.t_ = start.trained.t_
     estimator.loss_curve_ = list(getattr(start.trained, "loss_curve_", None) or [])
     estimator.best_loss_ = np.inf
@@ -132,17 +137,17 @@ def begin_mlp(start: Start, estimator, X, y):
     return estimator
 
 
-def _fit_still(estimator, X, y, still: dict, is_warm: bool, given: dict) -> None:
-    """Have ``fit`` set up the estimator; parameters are afterwards what they were."""
+def _fit_fixed(estimator, X, y, fixed: dict, is_warm: bool, given: dict) -> None:
+    """Call ``fit`` with parameters ``fixed`` that prevent updates, then reset them."""
     params = estimator.get_params(deep=False)
-    still = {name: value for name, value in still.items() if name in params}
-    estimator.set_params(**still, warm_start=is_warm)
+    fixed = {name: value for name, value in fixed.items() if name in params}
+    estimator.set_params(**fixed, warm_start=is_warm)
     estimator.fit(X, y, **given)
-    estimator.set_params(**{name: params[name] for name in [*still, "warm_start"]})
+    estimator.set_params(**{name: params[name] for name in [*fixed, "warm_start"]})
 
 
 def _make_target(estimator, y, classes) -> np.ndarray:
-    """Return targets with each class; for others, zeros."""
+    """Return one target for each class; for regressors, zeros."""
     several = y is not None and np.ndim(y) > 1
     if not is_classifier(estimator):
         return np.zeros((2, y.shape[1]) if several else 2)
@@ -151,7 +156,7 @@ def _make_target(estimator, y, classes) -> np.ndarray:
 
 
 def _make_zeros(rows, n_rows: int):
-    """Return rows of zeros of the same type, so that names of features are kept."""
+    """Return rows of zeros of the same type, which keeps the feature names."""
     if isinstance(rows, list | tuple):
         rows = np.asarray(rows)
     return 0 * resample(

@@ -1,4 +1,4 @@
-"""What the ``fit`` of an estimator does: the entry of its class and its parameters."""
+"""What ``fit`` of an estimator does, by the entry of its class and its parameters."""
 
 from dataclasses import dataclass
 from inspect import signature
@@ -21,7 +21,7 @@ add_built_in(SKORCH)
 
 @dataclass(frozen=True)
 class RunShape:
-    """What the parameters of an estimator are overridden by: the shape of a run."""
+    """The shape of a run, on which the overridden parameters depend."""
 
     n_rows: int
     chunk_rows: int
@@ -32,10 +32,10 @@ class RunShape:
 
 @dataclass(frozen=True)
 class Learning:
-    """How one estimator learns: the entry of its class, asked with its parameters.
+    """How one estimator learns: the entry of its class applied to its parameters.
 
     ``prefix`` is that of the ``learner``'s parameters in a meta-estimator. ``shuffle``
-    is True, False, or the name of the parameter that says whether rows are shuffled.
+    is True, False, or the name of the parameter that controls shuffling.
     """
 
     learner: Any
@@ -49,7 +49,7 @@ class Learning:
 
     @property
     def n_epochs(self) -> int:
-        """The epochs that ``fit`` makes at most."""
+        """The maximum number of epochs of ``fit``."""
         return _find_count(self.learner, self.entry.epochs) or 1
 
     @property
@@ -61,7 +61,7 @@ class Learning:
 
     @property
     def min_rows(self) -> int:
-        """The rows that the first chunk needs, 1 if the estimator does not say."""
+        """The minimum number of rows in the first chunk, 1 by default."""
         return _find_count(self.learner, self.entry.min_rows) or 1
 
     @property
@@ -72,19 +72,19 @@ class Learning:
 
     @property
     def learns_zero_weights(self) -> bool:
-        """Whether ``fit`` learns from rows that weigh 0."""
+        """Whether ``fit`` learns from rows with a weight of zero."""
         learns = self.entry.zero_weights
         return learns(self.learner) if callable(learns) else learns
 
     def find_batch_rows(self, shape: tuple) -> int | None:
-        """Return the rows of the batches that ``fit`` cuts, None if it cuts none."""
+        """Return the batch size of ``fit``, None if it has no batches."""
         name, default = self.entry.batch_size, self.entry.default_batch_size
         if name and default and getattr(self.learner, name) is None:
             return default(prod(shape[1:]))
         return _find_count(self.learner, name)
 
     def find_overrides(self, run: RunShape) -> dict:
-        """Return parameters that the estimator has while it is trained."""
+        """Return the parameters that are overridden during training."""
         overrides = {self.entry.early_stopping: False} if self.holds_out else {}
         if self.entry.overrides is not None:
             overrides |= self.call("overrides", run)
@@ -102,14 +102,14 @@ class Learning:
         return params
 
 
-def find_learning(estimator, *, is_told: bool) -> Learning:
-    """Return how an estimator learns; ``is_told`` says whether it is given y."""
+def find_learning(estimator, *, uses_target: bool) -> Learning:
+    """Return how an estimator learns; ``uses_target`` is whether it learns from y."""
     prefix, learner = find_learner(estimator)
     found = find_entry(type(learner))
     entry = found.entry
     named = entry.epochs, entry.batch_size, entry.min_rows, entry.early_stopping
     _check_names(learner, [name for name in (*named, entry.shuffle) if name])
-    return Learning(learner, prefix, found, _find_shuffle(learner, entry, is_told))
+    return Learning(learner, prefix, found, _find_shuffle(learner, entry, uses_target))
 
 
 def _check_names(learner, names) -> None:
@@ -122,11 +122,11 @@ def _check_names(learner, names) -> None:
             )
 
 
-def _find_shuffle(learner, entry: LearningEntry, is_told: bool) -> bool | str:
-    """Return whether rows are shuffled, or the parameter that says so.
+def _find_shuffle(learner, entry: LearningEntry, uses_target: bool) -> bool | str:
+    """Return whether rows are shuffled, or the name of the parameter that controls it.
 
-    Where no entry says it, a parameter ``shuffle`` does. Of third parties without one
-    it is assumed that the order matters to them if they learn from y.
+    Without an entry, this is the parameter ``shuffle``. Third-party estimators that
+    have no such parameter are assumed to depend on the order if they learn from y.
     """
     if isinstance(entry.shuffle, bool):
         return entry.shuffle
@@ -134,17 +134,17 @@ def _find_shuffle(learner, entry: LearningEntry, is_told: bool) -> bool | str:
     value = getattr(learner, name, None)
     if isinstance(value, bool | np.bool_) or (entry.shuffle and value is not None):
         return name
-    return is_told and not is_sklearns(learner)
+    return uses_target and not is_sklearns(learner)
 
 
 def _find_count(learner, name: str | None) -> int | None:
-    """Return a parameter that is a number of at least 1; others are refused later."""
+    """Return a parameter if it is an integer of at least 1; else None."""
     value = None if name is None else getattr(learner, name)
     return int(value) if isinstance(value, Integral) and value >= 1 else None
 
 
 def is_loop(wrapper) -> bool:
-    """Whether the parameters ask for the loop over ``partial_fit``, in file order.
+    """Whether the parameters select the loop over ``partial_fit``, in file order.
 
     With ``shuffle=False`` and a number for ``max_epochs`` the result is that loop's,
     bit for bit. Otherwise it is what the estimator's own ``fit`` would do.
@@ -156,7 +156,7 @@ def is_loop(wrapper) -> bool:
 def find_cost(estimator) -> Cost | None:
     """Return the measured cost of ``partial_fit``, None if it was not measured.
 
-    Members of a meta-estimator each take the chunk, and cost what they cost alone.
+    A chunk goes to each member of a meta-estimator, so that the cost is the learner's.
     """
     _, learner = find_learner(estimator)
     for kind in type(learner).__mro__:
@@ -166,7 +166,7 @@ def find_cost(estimator) -> Cost | None:
 
 
 def find_unused(estimator) -> dict:
-    """Return parameters that were set, and that nothing but ``fit`` uses."""
+    """Return parameters with a non-default value that only ``fit`` uses."""
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
     prefix, learner = find_learner(estimator)
     unused = {}

@@ -181,8 +181,8 @@ def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
     own = {}
     for part in (estimator, find_learner(estimator)[1]):
         for cls in type(part).__mro__:
-            if said := _find_said(_own, cls):
-                own[_name(cls)] = said
+            if fields := _find_fields(_own, cls):
+                own[_name(cls)] = fields
     return own
 
 
@@ -198,25 +198,26 @@ def _put_together(cls: type) -> Found:
     origins = []
     for kind in reversed(cls.__mro__):
         for entries in (_built_in, _own):
-            said = _find_said(entries, kind)
+            fields = _find_fields(entries, kind)
             if kind is not cls:
-                said = {k: v for k, v in said.items() if k not in _NOT_INHERITED}
-            if said:
-                values |= said
+                fields = {k: v for k, v in fields.items() if k not in _NOT_INHERITED}
+            if fields:
+                values |= fields
                 origins.append(Origin(kind, entries is _own))
     return Found(LearningEntry(**values), tuple(reversed(origins)))
 
 
-def _find_said(entries: dict, cls: type) -> dict[str, Any]:
+def _find_fields(entries: dict, cls: type) -> dict[str, Any]:
     """Return the fields of a class itself, without those of its bases.
 
-    What was said by the name of a package, before the class was imported, came first.
+    Fields registered by the name of a package, before the class was imported, come
+    first.
     """
-    said: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name in _iter_names(cls):
         if name in entries and _is_at(cls, name):
-            said = entries[name] | said
-    return said
+            found = entries[name] | found
+    return found
 
 
 def _iter_names(cls: type) -> Iterator[str]:

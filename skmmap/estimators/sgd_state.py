@@ -1,8 +1,9 @@
-"""What scikit-learn's stochastic gradient descent forgets between calls.
+"""State of stochastic gradient descent that is lost between calls of ``partial_fit``.
 
-``fit`` keeps two things that ``partial_fit`` of scikit-learn 1.9 begins anew: the
-intercept that is not averaged, once averaging has begun, and what the cumulative L1
-penalty [1]_ still has to take from weights that are 0.
+In scikit-learn 1.9 two things persist during ``fit`` and are reset by each
+``partial_fit``: the intercept before averaging, once averaging has begun
+(``_stochastic_gradient.py``), and the cumulative L1 penalty [1]_, for which
+``_plain_sgd`` in ``_sgd_fast.pyx.tp`` allocates the array ``q`` in each call.
 
 References
 ----------
@@ -19,10 +20,10 @@ from skmmap.estimators.statistics import Correction
 
 
 class NotYet(int):
-    """From which row on to average, and has never been reached.
+    """A value of ``average`` that has never been reached.
 
-    ``partial_fit`` asks that after each call by ``average <= t_ - 1``, and keeps the
-    intercept that is not averaged where the answer is no.
+    After each call ``_partial_fit`` compares ``average <= t_ - 1``. If that is true, it
+    overwrites the intercept with the averaged one, and the next call starts from that.
     """
 
     def __le__(self, other):
@@ -30,11 +31,15 @@ class NotYet(int):
 
 
 class SgdState(Correction):
-    """Averages and the L1 penalty go on from one chunk to the next."""
+    """Keeps averaging and the cumulative L1 penalty from one chunk to the next.
+
+    ``_owed`` is u in the paper, the penalty that each weight could have received so
+    far, and ``_paid`` is q, the penalty that each weight has received.
+    """
 
     def __init__(self):
         self._owed, self._paid = 0.0, None
-        self._t, self._coef = 1.0, 0.0  # of an untrained member, at its first chunk
+        self._t, self._coef = 1.0, 0.0  # t_ and coef_ before the first chunk
 
     @staticmethod
     def is_needed(learner) -> bool:
@@ -45,7 +50,7 @@ class SgdState(Correction):
         return {"average": NotYet(learner.average)} if _averages(learner) else {}
 
     def begin(self, learner) -> None:
-        # What goes on is not the average, which scikit-learn writes over otherwise.
+        # Training continues from the weights before averaging.
         if _averages(learner) and hasattr(learner, "_average_coef"):
             self._show(learner, "standard")
 
@@ -54,7 +59,7 @@ class SgdState(Correction):
             self._show(learner, "average")
 
     def _show(self, learner, kind: str) -> None:
-        """Show the averaged weights or the others as those of the estimator."""
+        """Set ``coef_`` and ``intercept_`` to the "average" or "standard" weights."""
         state = vars(learner)
         learner.coef_ = state[f"_{kind}_coef"].reshape(learner.coef_.shape)
         intercept = state[f"_{kind}_intercept"]
@@ -69,10 +74,10 @@ class SgdState(Correction):
         self._coef = 0.0 if coef is None else coef.copy()
 
     def after(self, learner, X, weights) -> None:
-        """Take what the L1 penalty has not got yet, of features that were in the chunk.
+        """Apply the penalty of earlier chunks to features that occur in this chunk.
 
-        Of a weight that is 0 it is not known what the chunk's penalty took: as much as
-        the weight was, as if its gradients had cancelled out.
+        For a weight that is now 0, the penalty that it received in this chunk is not
+        known. It is taken to be the weight before, as if the gradients had cancelled.
         """
         if not _is_sparse(learner):
             return
@@ -91,9 +96,11 @@ class SgdState(Correction):
 
 
 class LearningRate(Correction):
-    """A network's rate that shrinks with the rows does so after each epoch.
+    """Decreases the "invscaling" learning rate of a network once in each epoch.
 
-    ``partial_fit`` takes each call for one. The optimizer alone has the rate.
+    ``_fit_stochastic`` does it at the end of each epoch, by ``iteration_ends`` of the
+    optimizer, and each call of ``partial_fit`` is an epoch. No public attribute holds
+    the rate.
     """
 
     def __init__(self):
@@ -116,22 +123,23 @@ class LearningRate(Correction):
 
 
 def _averages(learner) -> bool:
-    """Whether weights are averaged; what is no number is refused by the estimator."""
+    """Whether weights are averaged; the estimator itself rejects invalid values."""
     average = getattr(learner, "average", False)
     return isinstance(average, Integral) and average > 0
 
 
 def _is_sparse(learner) -> bool:
-    """Whether there is an L1 penalty, by parameters that are numbers."""
+    """Whether there is an L1 penalty; the estimator itself rejects invalid values."""
     ratio = {"l1": 1.0, "elasticnet": learner.l1_ratio}.get(learner.penalty)
     return isinstance(ratio, Real) and isinstance(learner.alpha, Real) and ratio > 0
 
 
 def _count_penalties(learner, t: float) -> np.ndarray:
-    """Return the penalties of a chunk's rows up to each; ``t`` is the first one.
+    """Return the cumulative penalty after each row of a chunk, the first being ``t``.
 
-    Learning rates are those of scikit-learn's ``_sgd_fast``, in which the gradient
-    never makes the first "optimal" one smaller.
+    The learning rates are those of ``_plain_sgd``. The first "optimal" one is always
+    ``typw``, ``alpha**-0.25``: it is divided by ``max(1, gradient(1, -typw))``, and
+    this gradient is not positive for any of the losses.
     """
     t, alpha = np.arange(t, learner.t_), learner.alpha
     if learner.learning_rate == "optimal":
@@ -145,12 +153,15 @@ def _count_penalties(learner, t: float) -> np.ndarray:
 
 
 def _find_due(owed: np.ndarray, X):
-    """Return what was due of each feature when it came last: 0 if it did not come."""
+    """Return the cumulative penalty at the last row in which each feature occurs.
+
+    It is 0 for features that do not occur. Dense rows have all features.
+    """
     if not sparse.issparse(X):
         return owed[-1]
     X = X.tocsr()
-    last = np.zeros(X.shape[1], dtype=np.int64)  # the row after it
+    last = np.zeros(X.shape[1], dtype=np.int64)  # its row number, from 1
     last[X.indices] = np.repeat(np.arange(1, X.shape[0] + 1), np.diff(X.indptr))
-    # A pair of classes gets its own rows alone.
+    # Inside OneVsOneClassifier an estimator learns only the rows of its two classes.
     last = -(-last * len(owed) // X.shape[0])
     return np.concatenate([[0.0], owed])[last]

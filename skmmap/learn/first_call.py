@@ -38,7 +38,7 @@ def find_first_call_params(estimator, fitted, y, classes) -> tuple[dict, Labels 
     if y is None:
         return given, None
     if takes_target_as_it_is(estimator):
-        return _find_labels_of_others(estimator, fitted, y, given)
+        return _find_third_party_labels(estimator, fitted, y, given)
     if not takes_labels(estimator):
         if requires_target(estimator):
             check_finite(y, "y")
@@ -77,7 +77,7 @@ def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
         raise
 
 
-def _find_labels_of_others(estimator, fitted, y, given: dict):
+def _find_third_party_labels(estimator, fitted, y, given: dict):
     """Return the same for the code of a third party, which judges y itself.
 
     NaN, None, or a label beside those that were ``given`` may say that there is none.

@@ -18,10 +18,10 @@ from skmmap.wrap import (
     find_learner,
     find_tags,
     is_sklearns,
-    is_told,
     requires_target,
     takes_labels,
     takes_target_as_it_is,
+    uses_target,
 )
 
 
@@ -41,7 +41,7 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
 
 def _open_target(estimator, y):
     """Return y as the estimator takes it, None for None."""
-    is_given = is_told(estimator, y) or is_series(y)
+    is_given = uses_target(estimator, y) or is_series(y)
     if is_given and takes_target_as_it_is(estimator):
         return open_target_as_it_is(y)
     if requires_target(estimator) or takes_labels(estimator):

@@ -4,7 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from skmmap.estimators import Corrections, drop_dust, is_weightless, weigh_least
+from skmmap.estimators import (
+    Corrections,
+    is_weightless,
+    use_least_weights,
+    zero_negligible,
+)
 from skmmap.read import Chunk
 from skmmap.run import silenced
 from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
@@ -70,13 +75,13 @@ class Learner:
         X, y = self.input_layout.apply(chunk.X), self.input_layout.unlock(chunk.y)
         given = {k: v for k, v in chunk.params.items() if k not in self.dropped}
         is_least = self.weighs_least and is_weightless(given)
-        given = weigh_least(given) if is_least else given
+        given = use_least_weights(given) if is_least else given
         params = {key: self.input_layout.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
         with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
             self.estimator.partial_fit(X, *args, **kwargs, **params)
         if is_least:
-            drop_dust(self.estimator)
+            zero_negligible(self.estimator)
 
     @property
     def weighs_least(self) -> bool:

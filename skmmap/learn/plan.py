@@ -29,9 +29,9 @@ from skmmap.read import ClassWeight, Labels, Table
 from skmmap.wrap import (
     InputLayout,
     check_same_names,
-    is_told,
     requires_labels,
     takes_target_as_it_is,
+    uses_target,
 )
 
 
@@ -112,7 +112,9 @@ class Planner:
 
     @cached_property
     def learning(self) -> Learning:
-        return find_learning(self.estimator, is_told=is_told(self.estimator, self.y))
+        return find_learning(
+            self.estimator, uses_target=uses_target(self.estimator, self.y)
+        )
 
     @cached_property
     def shuffle(self) -> str:

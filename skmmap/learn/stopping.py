@@ -27,8 +27,8 @@ def find_rule(
         return Rule()
     # fit takes the mean of the losses before each step: a few looks in an epoch vary
     # more, and the best of them would end the run too early.
-    is_told = learning.entry.loss is None
-    return LossRule(tol, patience, window=1 if is_told else patience)
+    is_reported = learning.entry.loss is None
+    return LossRule(tol, patience, window=1 if is_reported else patience)
 
 
 def find_rule_class(learning: Learning) -> type[Rule]:

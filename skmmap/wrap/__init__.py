@@ -9,7 +9,6 @@ from skmmap.wrap.delegation import (
     find_trained,
     guesses_labels,
     is_learned,
-    is_told,
     note_where,
     requires_labels,
     requires_target,
@@ -18,6 +17,7 @@ from skmmap.wrap.delegation import (
     takes_any,
     takes_labels,
     takes_target_as_it_is,
+    uses_target,
 )
 from skmmap.wrap.feature_names import (
     check_names,
@@ -57,7 +57,6 @@ __all__ = [
     "is_learned",
     "is_sklearn_class",
     "is_sklearns",
-    "is_told",
     "iter_fitted",
     "keep_names",
     "note_prefix",
@@ -74,4 +73,5 @@ __all__ = [
     "takes_keywords",
     "takes_labels",
     "takes_target_as_it_is",
+    "uses_target",
 ]

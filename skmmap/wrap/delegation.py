@@ -191,7 +191,7 @@ def takes_target_as_it_is(estimator) -> bool:
     return not is_sklearns(estimator)
 
 
-def is_told(estimator, y) -> bool:
+def uses_target(estimator, y) -> bool:
     """Whether ``partial_fit`` is given y, and may learn from it.
 
     Tags of third parties are often the default ones, which say that y is not needed.
