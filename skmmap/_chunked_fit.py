@@ -10,10 +10,15 @@ from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._types import RowsLike
-from skmmap.estimators import add_own_entries, find_own_entries, find_reason_hidden
+from skmmap.estimators import (
+    add_own_entries,
+    find_own_entries,
+    find_reason_hidden,
+    get_own_entries,
+)
 from skmmap.learn import Explanation, explain, make_fit_plan, train_anew, train_further
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
-from skmmap.run import CallbackSupportMixin, pack_with_code, with_callbacks
+from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
     available_with,
     find_tags,
@@ -580,8 +585,11 @@ class ChunkedFit(
     def __getstate__(self) -> dict[str, Any]:
         # Workers that are spawned have the class, and not what was registered of it
         # in a notebook or in another module.
-        state, entries = super().__getstate__(), find_own_entries(self.estimator)
-        return state | {"_entries": pack_with_code(entries)} if entries else state
+        state, entries = super().__getstate__(), get_own_entries()
+        if not entries:
+            return state
+        own = find_own_entries(self.estimator)
+        return state | {"_entries": WithCode(own, others=entries)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         add_own_entries(state.get("_entries", {}))

@@ -119,6 +119,7 @@ def empty_folder(tmp_path, monkeypatch, request):
 def own_entries(monkeypatch):
     """Forget after the test what it registers."""
     monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_classes", {})
     registry._found.clear()
     yield
     registry._found.clear()

@@ -1,9 +1,11 @@
 """How a class learns from chunks, as `register` says it, of estimators of this file."""
 
+import gc
 import pickle
 import subprocess
 import sys
 import threading
+from copy import copy, deepcopy
 from types import SimpleNamespace
 
 import joblib
@@ -408,6 +410,25 @@ def test_a_copy_in_training_has_the_function_itself():
     assert len(seen) > 1
 
 
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_a_class_that_is_defined_again_has_a_new_entry(is_kept):
+    """As by a notebook cell that is run twice."""
+
+    def define(**entry):
+        class Mine(Line):
+            pass
+
+        return register(Mine, **entry)
+
+    first = define(epochs="passes", shuffle=False)
+    assert register(first, batch_size="rows") is first
+    assert find_entry(first).entry.epochs == "passes"
+    first = first if is_kept else None
+    gc.collect()
+    second = find_entry(define(batch_size="rows")).entry
+    assert second == LearningEntry(batch_size="rows")
+
+
 # --- What is refused -----------------------------------------------------------------
 
 FIELDS = (
@@ -552,10 +573,59 @@ def test_a_search_has_the_entry_in_its_workers():
     assert search.best_estimator_.n_epochs_ == 3
 
 
+def test_a_search_has_the_entries_of_its_candidates():
+    register(Line, epochs="passes", finish=halve)
+    register(Total, finish=threading.Lock().acquire)  # which cannot be pickled
+    search = GridSearchCV(ChunkedFit(SGDRegressor()), {"estimator": [Line(), Steep()]})
+    search.set_params(n_jobs=2, cv=2, scoring=count_epochs, error_score="raise")
+    assert [*search.fit(X, Y).cv_results_["mean_test_score"]] == [3, 3]
+
+
+def count_epochs(model, X, y):
+    return model.n_epochs_
+
+
+def test_what_was_sent_last_counts(monkeypatch):
+    """Workers of joblib live on from one search to the next."""
+    sent = {}
+    for name in ("passes", "rows"):
+        register(Line, epochs=name)
+        sent[name] = pickle.dumps(ChunkedFit(Line()))
+    monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_classes", {})
+    for name, data in sent.items():
+        pickle.loads(data)
+        assert find_entry(Line).entry.epochs == name
+    register(Line, shuffle=False)  # for itself
+    assert find_entry(Line).entry == LearningEntry(shuffle=False)
+
+
+def test_what_is_sent_to_workers_is_not_saved():
+    register(Line, epochs="passes")
+    register(Total, finish=lambda total: None)
+    state = pickle.loads(pickle.dumps(ChunkedFit(Line()).__getstate__()))
+    assert [*state["_entries"]] == [f"{__name__}.Line"]
+
+
+@pytest.mark.parametrize("copied", [deepcopy, copy])
+def test_a_copy_needs_no_pickle(copied):
+    lock = threading.Lock()
+
+    def finish(line):
+        with lock:
+            halve(line)
+
+    register(Line, epochs="passes", finish=finish)
+    model = copied(ChunkedFit(Line()).fit(X, Y))
+    assert "_entries" not in vars(model)
+    assert model.partial_fit(X, Y).half_ == model.slope_ / 2
+
+
 def test_pickles_have_the_entry(monkeypatch):
     register(Line, epochs="passes", finish=lambda line: halve(line))
     data = pickle.dumps(ChunkedFit(Line(), chunk_size=20).fit(X, Y))
     monkeypatch.setattr(registry, "_own", {})
+    monkeypatch.setattr(registry, "_classes", {})
     registry._found.clear()
     assert find_entry(Line).entry == LearningEntry()
     model = pickle.loads(data)

@@ -27,6 +27,7 @@ from skmmap.estimators.registry import (
     add_own_entries,
     find_entry,
     find_own_entries,
+    get_own_entries,
     register,
 )
 from skmmap.estimators.rules import LossRule, Rule, ScoreRule
@@ -57,6 +58,7 @@ __all__ = [
     "find_own_entries",
     "find_reason_hidden",
     "find_unused",
+    "get_own_entries",
     "is_loop",
     "is_multilabel",
     "is_weightless",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from inspect import isclass
 from typing import Any, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from skmmap.estimators.entry import LearningEntry, check_fields, check_parameters
 from skmmap.wrap import find_learner
@@ -35,6 +35,9 @@ class Origin(NamedTuple):
 
 _built_in: dict[str, dict[str, Any]] = {}
 _own: dict[str, dict[str, Any]] = {}
+# Classes that were registered in this process, None where only the name is known. What
+# else `_own` has comes from pickles.
+_classes: dict[str, "ref[type] | None"] = {}
 _found: WeakKeyDictionary[type, Found] = WeakKeyDictionary()
 
 
@@ -122,8 +125,9 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
 
     Call it in the module that defines the class, so that every process that has the
     class has its entry. An entry from elsewhere is pickled with each `ChunkedFit` that
-    uses it, and so reaches the workers of a grid search. Entries of estimators that the
-    grid itself has, for the parameter `estimator`, do not.
+    uses it. All entries that can be pickled are sent to the worker processes of a grid
+    search on this machine; workers on a cluster get those of `estimator`, and not those
+    of estimators that the grid itself has.
 
     Examples
     --------
@@ -157,9 +161,22 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
     cls = _find_class(estimator_class)
     if cls is not None:
         check_parameters(cls, entry)
-    _own[name] = _own.get(name, {}) | entry
+    before = _own.get(name, {}) if _is_registered(name, cls) else {}
+    _own[name] = before | entry
+    _classes[name] = None if cls is None else ref(cls)
     _found.clear()
     return estimator_class
+
+
+def _is_registered(name: str, cls: type | None) -> bool:
+    """Whether this class is registered, and not only another one of its name.
+
+    That is one from a pickle, or from the same notebook cell, run before.
+    """
+    if name not in _classes:
+        return False
+    known = _classes[name]
+    return known is None or known() is cls
 
 
 def add_built_in(entries: Mapping[str, Mapping[str, Any]]) -> None:
@@ -186,10 +203,16 @@ def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
     return own
 
 
+def get_own_entries() -> Mapping[str, dict[str, Any]]:
+    """Return all that was registered, by the full names of classes."""
+    return _own
+
+
 def add_own_entries(entries: Mapping[str, dict[str, Any]]) -> None:
-    """Register what another process has sent, unless this one has its own."""
+    """Register what another process has sent last, unless this one has its own."""
     for name, entry in entries.items():
-        _own.setdefault(name, entry)
+        if name not in _classes:
+            _own[name] = entry
     _found.clear()
 
 

@@ -8,7 +8,7 @@ from skmmap.run.callbacks import (
     with_callbacks,
 )
 from skmmap.run.jobs import Jobs, cut, find_jobs
-from skmmap.run.packing import pack_with_code
+from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
 from skmmap.run.threads import one_core
@@ -19,6 +19,7 @@ __all__ = [
     "Jobs",
     "Report",
     "Tasks",
+    "WithCode",
     "cut",
     "find_jobs",
     "iter_done",

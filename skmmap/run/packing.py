@@ -2,12 +2,13 @@
 
 import ctypes
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import joblib
 import numpy as np
-from joblib.externals.loky.backend.reduction import dumps
+from joblib.externals.loky.backend.reduction import dumps, register
 
 
 def pack_with_code(obj) -> Any:
@@ -16,6 +17,44 @@ def pack_with_code(obj) -> Any:
     A plain pickle refuses lambdas and functions of functions.
     """
     return joblib.wrap_non_picklable_objects(obj, keep_wrapper=False)
+
+
+class WithCode(dict):
+    """A dict that is pickled with the code of functions that are in no module.
+
+    Worker processes of joblib on this machine get ``others`` too, if these can be
+    pickled. A deep copy in this process has the values themselves.
+    """
+
+    def __init__(self, values: Mapping, others: Mapping):
+        super().__init__(values)
+        self._others = others
+
+    def __deepcopy__(self, memo: dict) -> "WithCode":
+        return self
+
+    def __reduce__(self) -> tuple:
+        return _load, ([_dump_with_code(dict(self))],)
+
+
+def _reduce_for_workers(values: WithCode) -> tuple:
+    load, (data,) = values.__reduce__()
+    for name in values._others.keys() - values.keys():
+        # One that cannot be pickled must not stop work that has no need of it.
+        with suppress(Exception):
+            data.append(_dump_with_code({name: values._others[name]}))
+    return load, (data,)
+
+
+register(WithCode, _reduce_for_workers)
+
+
+def _dump_with_code(obj) -> bytes:
+    return pickle.dumps(pack_with_code(obj))
+
+
+def _load(data: list[bytes]) -> dict:
+    return {k: v for each in data for k, v in pickle.loads(each).items()}
 
 
 def pack_work(work: Callable) -> bytes:
