@@ -104,7 +104,7 @@ def test_order_and_batches_are_known_of_all_of_scikit_learn(estimator):
 
 def test_every_meta_estimator_with_partial_fit_is_known():
     wrapping = {
-        type(estimator)
+        name_of(estimator)
         for estimator in partial_fit_estimators()
         if "estimator" in estimator.get_params()
     }

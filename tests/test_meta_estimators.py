@@ -6,6 +6,7 @@ from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.utils import all_estimators
 
 from skmmap.wrap.meta_estimators import (
     META,
@@ -22,7 +23,7 @@ OUTPUTS = np.column_stack([LABELS % 2, LABELS])
 def test_the_learner_is_found_through_all_that_wraps_it():
     sgd = SGDClassifier()
     assert find_learner(sgd) == ("", sgd)
-    for wrap in META:
+    for wrap in map(dict(all_estimators()).get, META):
         assert find_learner(wrap(sgd)) == ("estimator__", sgd)
         outer = MultiOutputClassifier(wrap(sgd))
         assert find_learner(outer) == ("estimator__estimator__", sgd)

@@ -9,13 +9,18 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.decomposition import LatentDirichletAllocation, MiniBatchDictionaryLearning
 
 from skmmap._messages import add_rows_note
 from skmmap.order import FileOrder
 from skmmap.read import Chunk, Table
 from skmmap.run import Jobs, Report, cut, find_jobs, iter_done, one_core
-from skmmap.wrap import InputLayout, describe_error, is_sklearn_class, note_refusal
+from skmmap.wrap import (
+    InputLayout,
+    describe_error,
+    is_one_of,
+    is_sklearn_class,
+    note_refusal,
+)
 
 _DOING = {
     "predict": "predicting",
@@ -25,7 +30,7 @@ _DOING = {
 }
 # The estimators of scikit-learn that hold the GIL most of the time, as measured by
 # benchmarks/parallel.py.
-_HOLD_GIL = LatentDirichletAllocation, MiniBatchDictionaryLearning
+_HOLD_GIL = "LatentDirichletAllocation", "MiniBatchDictionaryLearning"
 _SPANS = 4  # for each worker, so that none waits long for the others
 # More if workers write to a file themselves: what is done is noted when a span returns,
 # so a run that is killed loses the spans in progress.
@@ -199,7 +204,7 @@ def _find_params(estimator) -> dict:
 
 def releases_gil(estimator) -> bool:
     """Whether threads can run the estimator at the same time."""
-    return _is_known(estimator) and not isinstance(estimator, _HOLD_GIL)
+    return _is_known(estimator) and not is_one_of(estimator, *_HOLD_GIL)
 
 
 def _is_known(estimator) -> bool:

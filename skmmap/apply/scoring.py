@@ -14,15 +14,6 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.cluster import KMeans
-from sklearn.decomposition import LatentDirichletAllocation
-from sklearn.feature_selection import RFE, RFECV
-from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import r2_score
-from sklearn.multioutput import MultiOutputClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils import assert_all_finite
 
 from skmmap.apply.inference import (
@@ -35,7 +26,7 @@ from skmmap.apply.inference import (
 from skmmap.formats import open_source
 from skmmap.read import Table
 from skmmap.rows import show_rows
-from skmmap.wrap import has_sklearns, is_sklearns
+from skmmap.wrap import has_sklearns, is_one_of, is_sklearn_class, is_sklearns
 
 _ASKED = (
     "predict",
@@ -55,7 +46,7 @@ def compute_score(work: Work, by_chunks: Callable):
     """
     estimator, table = work.estimator, work.table
     scored = _find_scored(estimator)
-    combine = _COMBINE.get(getattr(type(scored), "score", None))
+    combine = _find_combine(type(scored))
     if combine is None or table.whole or (combine is _r2 and not _has_r2(table)):
         names = [name for name in _ASKED if hasattr(estimator, name)]
         methods = {name: _ask(work, name, by_chunks) for name in names}
@@ -77,9 +68,10 @@ def _find_scored(estimator):
     get all rows at once.
     """
     for kind, name in _HAND_ON.items():
-        if isinstance(estimator, kind) and not isinstance(estimator, RFECV):
+        if is_one_of(estimator, kind) and not is_one_of(estimator, "RFECV"):
             return _find_scored(getattr(estimator, name))
-    if isinstance(estimator, Pipeline) and hasattr(estimator.steps[-1][1], "score"):
+    is_pipeline = is_one_of(estimator, "Pipeline")
+    if is_pipeline and hasattr(estimator.steps[-1][1], "score"):
         return _find_scored(estimator.steps[-1][1])
     if _is_search(estimator) and estimator.scoring is None:
         return _find_scored(estimator.best_estimator_)
@@ -87,9 +79,9 @@ def _find_scored(estimator):
 
 
 _HAND_ON = {
-    FrozenEstimator: "estimator",
-    RFE: "estimator_",
-    SelfTrainingClassifier: "estimator_",
+    "FrozenEstimator": "estimator",
+    "RFE": "estimator_",
+    "SelfTrainingClassifier": "estimator_",
 }
 
 
@@ -230,6 +222,8 @@ def _take_squares(mean, chunk, y_pred) -> tuple:
     y, weights = _find_target(chunk)
     y_pred = np.asarray(y_pred, dtype=np.float64).reshape(len(y), -1)
     if y_pred.shape != y.shape:
+        from sklearn.metrics import r2_score
+
         r2_score(y, y_pred)  # raises, and says what is wrong
     assert_all_finite(y_pred, input_name="y_pred")
     squares = (y - y_pred) ** 2, (y - mean) ** 2
@@ -266,9 +260,20 @@ def _find_weights(chunk):
 
 
 _COMBINE = {
-    ClassifierMixin.score: _mean,
-    MultiOutputClassifier.score: _mean,
-    RegressorMixin.score: _r2,
-    KMeans.score: _sum,
-    LatentDirichletAllocation.score: _bound,
+    "ClassifierMixin": _mean,
+    "MultiOutputClassifier": _mean,
+    "RegressorMixin": _r2,
+    "KMeans": _sum,
+    "BisectingKMeans": _sum,
+    "MiniBatchKMeans": _sum,
+    "LatentDirichletAllocation": _bound,
 }
+
+
+def _find_combine(cls: type) -> Callable | None:
+    """Return what adds up the ``score`` of a class, None if it has one of its own."""
+    own = getattr(cls, "score", None)
+    for kind in filter(is_sklearn_class, cls.__mro__):
+        if kind.__name__ in _COMBINE and kind.score is own:
+            return _COMBINE[kind.__name__]
+    return None

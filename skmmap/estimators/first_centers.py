@@ -7,16 +7,13 @@ from numbers import Integral
 
 import numpy as np
 from scipy import sparse
-from sklearn.cluster import MiniBatchKMeans, kmeans_plusplus
-from sklearn.decomposition import MiniBatchDictionaryLearning
-from sklearn.metrics import pairwise_distances_argmin_min
 from sklearn.utils.extmath import randomized_svd
 
 _DRAWN = "k-means++", "random"
 _RANDOM_TRIES = 3  # of n_init="auto" with init="random"
 
 
-def initialize_kmeans(estimator: MiniBatchKMeans, sample) -> dict:
+def initialize_kmeans(estimator, sample) -> dict:
     """Return the parameters with which ``partial_fit`` starts from these centers."""
     if not draws_centers(estimator):
         return {}
@@ -25,7 +22,7 @@ def initialize_kmeans(estimator: MiniBatchKMeans, sample) -> dict:
     return {} if centers is None else {"init": centers, "n_init": 1}
 
 
-def initialize_dictionary(estimator: MiniBatchDictionaryLearning, sample) -> dict:
+def initialize_dictionary(estimator, sample) -> dict:
     """Return the parameters with which ``partial_fit`` starts from a dictionary."""
     if not draws_dictionary(estimator) or sparse.issparse(sample.X):
         return {}  # sparse rows are refused by the estimator itself
@@ -33,7 +30,7 @@ def initialize_dictionary(estimator: MiniBatchDictionaryLearning, sample) -> dic
     return {"dict_init": dictionary}
 
 
-def draws_centers(estimator: MiniBatchKMeans) -> bool:
+def draws_centers(estimator) -> bool:
     """Whether ``fit`` would choose the initial centers from a sample of the rows."""
     # The estimator itself rejects invalid values.
     sizes = [estimator.n_clusters, estimator.batch_size, estimator.init_size or 1]
@@ -43,9 +40,7 @@ def draws_centers(estimator: MiniBatchKMeans) -> bool:
     return isinstance(estimator.init, str) and estimator.init in _DRAWN
 
 
-def draw_centers(
-    estimator: MiniBatchKMeans, X, seed: int, weights=None
-) -> np.ndarray | None:
+def draw_centers(estimator, X, seed: int, weights=None) -> np.ndarray | None:
     """Return the initial centers with the lowest inertia on a sample ``X`` of the rows.
 
     None if the sample is too small, for which the estimator itself raises.
@@ -78,6 +73,8 @@ def _draw(estimator, X, random_state, weights) -> np.ndarray:
         chances = weights / weights.sum()
         rows = random_state.choice(X.shape[0], n_clusters, replace=False, p=chances)
         return X[rows].toarray() if hasattr(X, "toarray") else X[rows]
+    from sklearn.cluster import kmeans_plusplus
+
     centers, _ = kmeans_plusplus(
         X, n_clusters, sample_weight=weights, random_state=random_state
     )
@@ -85,20 +82,20 @@ def _draw(estimator, X, random_state, weights) -> np.ndarray:
 
 
 def _compute_inertia(X, centers, weights) -> float:
+    from sklearn.metrics import pairwise_distances_argmin_min
+
     _, distances = pairwise_distances_argmin_min(X, centers)
     return float((weights * distances**2).sum())
 
 
-def draws_dictionary(estimator: MiniBatchDictionaryLearning) -> bool:
+def draws_dictionary(estimator) -> bool:
     """Whether ``fit`` would compute the initial dictionary from the rows."""
     size = 1 if estimator.n_components is None else estimator.n_components
     is_size = isinstance(size, Integral) and size > 0
     return is_size and estimator.dict_init is None
 
 
-def draw_dictionary(
-    estimator: MiniBatchDictionaryLearning, X: np.ndarray, seed: int, n_rows: int
-) -> np.ndarray:
+def draw_dictionary(estimator, X: np.ndarray, seed: int, n_rows: int) -> np.ndarray:
     """Return the initial dictionary for ``n_rows`` rows, of which ``X`` is a sample."""
     n_components = estimator.n_components or X.shape[1]
     _, sizes, directions = randomized_svd(X, n_components, random_state=seed)

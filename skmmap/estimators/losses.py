@@ -9,12 +9,10 @@ from numbers import Real
 import numpy as np
 from scipy import sparse
 from sklearn.base import is_classifier
-from sklearn.decomposition import LatentDirichletAllocation, sparse_encode
-from sklearn.linear_model import SGDOneClassSVM
 
 from skmmap.estimators.meta_estimators import drop_names, iter_problems
 from skmmap.estimators.registry import find_entry
-from skmmap.wrap import META, find_learner, iter_fitted
+from skmmap.wrap import find_learner, is_meta_estimator, is_one_of, iter_fitted
 
 
 def read_losses(estimator, n_rows: int) -> np.ndarray | None:
@@ -46,7 +44,7 @@ def can_compute_losses(estimator) -> bool:
 
 def compute_losses(estimator, X, y) -> np.ndarray:
     """Return the losses on these rows."""
-    if isinstance(estimator, META):
+    if is_meta_estimator(estimator):
         problems = iter_problems(estimator, X, y)
         return np.concatenate([compute_losses(*problem) for problem in problems])
     if not hasattr(estimator, "feature_names_in_"):
@@ -54,14 +52,14 @@ def compute_losses(estimator, X, y) -> np.ndarray:
     return np.atleast_1d(find_entry(type(estimator)).entry.loss(estimator, X, y))
 
 
-def compute_perplexity(estimator: LatentDirichletAllocation, X) -> float:
+def compute_perplexity(estimator, X) -> float:
     """Return what the ``fit`` of LatentDirichletAllocation stops by."""
     return float(estimator.perplexity(X))
 
 
 def compute_sgd_loss(estimator, X, y) -> np.ndarray:
     """Mean loss and penalty, which ``fit`` adds except for passive-aggressive steps."""
-    if isinstance(estimator, SGDOneClassSVM):
+    if is_one_of(estimator, "SGDOneClassSVM"):
         # A hinge for rows that are all of one class, with 1 - offset for intercept.
         loss = np.maximum(0, -estimator.decision_function(X)).mean()
         alpha = estimator.nu
@@ -159,6 +157,8 @@ def _find_divergence(estimator, X, WH) -> float:
 
 def compute_dictionary_loss(estimator, X, y=None) -> float:
     """Half the squared error and the penalty of the sparse codes, per row."""
+    from sklearn.decomposition import sparse_encode
+
     X = np.asarray(X)
     code = sparse_encode(
         X,

@@ -9,31 +9,28 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.feature_selection import SelectFromModel
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
-from sklearn.preprocessing import LabelBinarizer
 
 from skmmap.rows import DenseStore, Source
+from skmmap.wrap import is_one_of
 
 # Their partial_fit leaves out the names of features, which fit takes from a member.
-_NAMELESS = MultiOutputClassifier, MultiOutputRegressor, OneVsRestClassifier
+_NAMELESS = "MultiOutputClassifier", "MultiOutputRegressor", "OneVsRestClassifier"
 
 
 def iter_problems(estimator, X, y) -> Iterator[tuple]:
     """Yield the estimators inside of a meta-estimator with their rows and targets."""
-    if isinstance(estimator, SelectFromModel):
+    if is_one_of(estimator, "SelectFromModel"):
         yield estimator.estimator_, X, y
-    elif isinstance(estimator, MultiOutputClassifier | MultiOutputRegressor):
+    elif is_one_of(estimator, "MultiOutputClassifier", "MultiOutputRegressor"):
         for member, column in zip(estimator.estimators_, y.T, strict=True):
             yield member, X, column
-    elif isinstance(estimator, OneVsRestClassifier):
+    elif is_one_of(estimator, "OneVsRestClassifier"):
         positive = estimator.classes_[-len(estimator.estimators_) :]
         for member, label in zip(estimator.estimators_, positive, strict=True):
             target = y[:, label] if estimator.multilabel_ else y == label
             if isinstance(member, type(estimator.estimator)):  # and not a constant
                 yield member, X, target.astype(int)
-    elif isinstance(estimator, OneVsOneClassifier):
+    elif is_one_of(estimator, "OneVsOneClassifier"):
         yield from _iter_pairs(estimator, X, y)
 
 
@@ -58,6 +55,8 @@ def begin_multilabel(estimator, y: Source):
     Its ``partial_fit`` only sets it up for one label in each row, and goes on with
     whatever it is set up for.
     """
+    from sklearn.preprocessing import LabelBinarizer
+
     estimator.classes_ = np.arange(y.shape[1])
     rows = np.eye(y.shape[1], dtype=int)
     # Predictions are sparse where y is.
@@ -70,12 +69,12 @@ def begin_multilabel(estimator, y: Source):
 def is_multilabel(estimator, y: Source | None) -> bool:
     """Whether the estimator has to be set up for an indicator of labels."""
     is_indicator = y is not None and y.ndim == 2
-    return isinstance(estimator, OneVsRestClassifier) and is_indicator
+    return is_one_of(estimator, "OneVsRestClassifier") and is_indicator
 
 
 def find_classes_of_members(estimator) -> list | None:
     """Return the classes of each output; third parties may not say which they know."""
-    if not isinstance(estimator, MultiOutputClassifier):
+    if not is_one_of(estimator, "MultiOutputClassifier"):
         return None
     found = [getattr(member, "classes_", None) for member in estimator.estimators_]
     return None if any(classes is None for classes in found) else found
@@ -86,7 +85,7 @@ def set_members_attributes(estimator) -> None:
     classes = find_classes_of_members(estimator)
     if classes is not None:
         estimator.classes_ = classes
-    if isinstance(estimator, _NAMELESS):
+    if is_one_of(estimator, *_NAMELESS):
         names = getattr(estimator.estimators_[0], "feature_names_in_", None)
         if names is not None:
             estimator.feature_names_in_ = names

@@ -8,7 +8,6 @@ from types import MappingProxyType as Frozen
 import numpy as np
 from scipy import sparse
 from sklearn.base import ClusterMixin, clone
-from sklearn.naive_bayes import GaussianNB
 
 from skmmap.estimators.sums import merge_moments
 
@@ -206,7 +205,7 @@ class Smoothing(Correction):
             self._add_moments(other.moments)
 
 
-def _add_classes(learner: GaussianNB) -> tuple:
+def _add_classes(learner) -> tuple:
     """Return rows, mean and variance of each column, from those of the classes."""
     count, theta, var = (
         np.asarray(value, dtype=np.float64)

@@ -4,8 +4,6 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
-from sklearn.feature_selection import SelectFromModel
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
@@ -13,7 +11,7 @@ from skmmap.estimators import find_entry
 from skmmap.learn.advice import say_alternative
 from skmmap.order import parse_size
 from skmmap.read import READS, Reading
-from skmmap.wrap import find_learner, say_parameter, takes, takes_any
+from skmmap.wrap import find_learner, is_one_of, say_parameter, takes, takes_any
 
 _SHUFFLES = "auto", "blocks", "chunks"
 
@@ -28,12 +26,12 @@ def check_estimator(estimator) -> None:
             f"ChunkedFit needs an instance, and got the class {estimator.__name__}; "
             f"write ChunkedFit({estimator.__name__}())."
         )
-    if isinstance(estimator, FrozenEstimator):
+    if is_one_of(estimator, "FrozenEstimator"):
         raise TypeError(
             "ChunkedFit would train the model inside of FrozenEstimator, which is to "
             "stay as it is. Wrap the model itself to train it further."
         )
-    if isinstance(estimator, SelectFromModel) and estimator.prefit:
+    if is_one_of(estimator, "SelectFromModel") and estimator.prefit:
         raise ValueError(
             "SelectFromModel(prefit=True) trains nothing, and fit of ChunkedFit trains "
             "a clone, which does not have what its estimator has learned. Call its own "

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn.multiclass import OneVsOneClassifier
-from sklearn.multioutput import MultiOutputClassifier
 
 from skmmap.estimators import find_classes_of_members
 from skmmap.read import (
@@ -19,6 +17,7 @@ from skmmap.read import (
 from skmmap.rows import ArrayStore, Source
 from skmmap.wrap import (
     find_tags,
+    is_one_of,
     requires_target,
     takes,
     takes_any,
@@ -111,14 +110,14 @@ def _check_takes_classes(estimator, classes) -> None:
 
 def find_known_classes(fitted):
     """Return the classes that a trained estimator knows, None if it does not say."""
-    if isinstance(fitted, MultiOutputClassifier):
+    if is_one_of(fitted, "MultiOutputClassifier"):
         return find_classes_of_members(fitted)
     return getattr(fitted, "classes_", None)
 
 
 def _check_one_vs_one(estimator, classes) -> None:
     """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
-    if not isinstance(estimator, OneVsOneClassifier):
+    if not is_one_of(estimator, "OneVsOneClassifier"):
         return
     if len(classes) < 2:
         raise ValueError(

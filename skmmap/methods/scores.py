@@ -3,20 +3,24 @@
 from dataclasses import replace
 from typing import Any
 
-from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.utils.metaestimators import available_if
 
 from skmmap._types import RowsLike
 from skmmap.apply import compute_perplexity, compute_score
 from skmmap.methods.base import FittedMethods
 from skmmap.read import open_target, open_target_as_it_is
-from skmmap.wrap import available_with, delegate, is_sklearns, takes_keywords
+from skmmap.wrap import (
+    available_with,
+    delegate,
+    has_sklearns,
+    is_sklearns,
+    takes_keywords,
+)
 
 
 def _has_perplexity(wrapper) -> bool:
     """Whether the perplexity is the one that is known to add up."""
-    own = getattr(type(delegate(wrapper)), "perplexity", None)
-    return own is LatentDirichletAllocation.perplexity
+    return has_sklearns(delegate(wrapper), "perplexity")
 
 
 class Scores(FittedMethods):

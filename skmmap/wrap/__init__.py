@@ -28,17 +28,16 @@ from skmmap.wrap.feature_names import (
 from skmmap.wrap.input_layout import InputLayout, describe_error, note_refusal
 from skmmap.wrap.keywords import note_prefix, say_parameter, takes_keywords
 from skmmap.wrap.meta_estimators import (
-    META,
     find_learner,
     get_parameters,
+    is_meta_estimator,
     iter_fitted,
     replace_parameters,
 )
-from skmmap.wrap.origin import has_sklearns, is_sklearn_class, is_sklearns
+from skmmap.wrap.origin import has_sklearns, is_one_of, is_sklearn_class, is_sklearns
 from skmmap.wrap.views import own_arrays
 
 __all__ = [
-    "META",
     "InputLayout",
     "available_with",
     "check_names",
@@ -55,6 +54,8 @@ __all__ = [
     "has_sklearns",
     "hidden_names",
     "is_learned",
+    "is_meta_estimator",
+    "is_one_of",
     "is_sklearn_class",
     "is_sklearns",
     "iter_fitted",

@@ -8,15 +8,13 @@ from types import MethodType
 from typing import Any, TypeVar, cast
 
 from sklearn.exceptions import NotFittedError
-from sklearn.feature_selection import SelectFromModel
-from sklearn.linear_model import SGDClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap.wrap.keywords import takes_keywords
 from skmmap.wrap.meta_estimators import find_learner
-from skmmap.wrap.origin import is_sklearns
+from skmmap.wrap.origin import is_one_of, is_sklearns
 
 # Those that learn from X alone, and take a y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
@@ -122,7 +120,8 @@ def _note_reason(error: AttributeError, estimator, name: str) -> None:
     while cause.__cause__ is not None:
         cause = cause.__cause__
     note = f"{type(estimator).__name__} has no {name}: {cause}."
-    if name in _PROBABILITIES and isinstance(find_learner(estimator)[1], SGDClassifier):
+    _, learner = find_learner(estimator)
+    if name in _PROBABILITIES and is_one_of(learner, "SGDClassifier"):
         note += " Train it with loss='log_loss' or loss='modified_huber'."
     error.add_note(note)
 
@@ -186,7 +185,7 @@ def takes_target_as_it_is(estimator) -> bool:
 
     scikit-learn's meta-estimators check y themselves, but for one that hands it on.
     """
-    while isinstance(estimator, SelectFromModel):
+    while is_one_of(estimator, "SelectFromModel"):
         estimator = estimator.estimator
     return not is_sklearns(estimator)
 
@@ -226,7 +225,7 @@ def find_tags(estimator):
 
 def takes_labels(estimator) -> bool:
     """Whether ``partial_fit`` has to be told all classes."""
-    if isinstance(estimator, SelectFromModel):
+    if is_one_of(estimator, "SelectFromModel"):
         return takes_labels(estimator.estimator)
     says = _says_classes(estimator)
     if says is None:
@@ -251,7 +250,7 @@ def requires_labels(estimator) -> bool:
 
 def guesses_labels(estimator) -> bool:
     """Whether nothing says that ``partial_fit`` takes classes but its kind."""
-    if isinstance(estimator, SelectFromModel):
+    if is_one_of(estimator, "SelectFromModel"):
         return guesses_labels(estimator.estimator)
     return _says_classes(estimator) is None and _is_classifier(estimator)
 

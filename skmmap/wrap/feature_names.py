@@ -10,8 +10,9 @@ from importlib import import_module
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.multiclass import OneVsOneClassifier
 from sklearn.utils.validation import validate_data
+
+from skmmap.wrap.origin import is_one_of
 
 _NAMES = "feature_names_in_"
 _MEMBERS = "estimator_", "estimators_"
@@ -22,7 +23,7 @@ def _iter_parts(estimator) -> Iterator:
     if isinstance(estimator, BaseEstimator) and hasattr(estimator, "n_features_in_"):
         yield estimator
         # Its members get arrays, in its own fit as well.
-        for name in () if isinstance(estimator, OneVsOneClassifier) else _MEMBERS:
+        for name in () if is_one_of(estimator, "OneVsOneClassifier") else _MEMBERS:
             members = vars(estimator).get(name, ())
             for member in members if isinstance(members, list) else [members]:
                 yield from _iter_parts(member)

@@ -8,35 +8,39 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
-from sklearn.feature_selection import SelectFromModel
-from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
-from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from skmmap.wrap.origin import is_one_of
 
 META = (
-    MultiOutputClassifier,
-    MultiOutputRegressor,
-    OneVsOneClassifier,
-    OneVsRestClassifier,
-    SelectFromModel,
+    "MultiOutputClassifier",
+    "MultiOutputRegressor",
+    "OneVsOneClassifier",
+    "OneVsRestClassifier",
+    "SelectFromModel",
 )
+
+
+def is_meta_estimator(estimator) -> bool:
+    """Whether it is one of scikit-learn's that train others with ``partial_fit``."""
+    return is_one_of(estimator, *META)
 
 
 def find_learner(estimator) -> tuple[str, Any]:
     """Return the prefix of a learner's parameters in a meta-estimator, and the learner.
 
     >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.multiclass import OneVsRestClassifier
     >>> find_learner(OneVsRestClassifier(SGDClassifier()))
     ('estimator__', SGDClassifier())
     """
     prefix = ""
-    while isinstance(estimator, META):
+    while is_meta_estimator(estimator):
         prefix, estimator = f"{prefix}estimator__", estimator.estimator
     return prefix, estimator
 
 
 def iter_fitted(estimator) -> Iterator[Any]:
     """Yield the trained learners inside meta-estimators, or the estimator itself."""
-    if not isinstance(estimator, META):
+    if not is_meta_estimator(estimator):
         yield estimator
     for member in _find_members(estimator):
         yield from iter_fitted(member)
@@ -44,7 +48,7 @@ def iter_fitted(estimator) -> Iterator[Any]:
 
 def _find_members(estimator) -> list:
     """Return the trained clones that a meta-estimator holds."""
-    if not isinstance(estimator, META):
+    if not is_meta_estimator(estimator):
         return []
     fitted = vars(estimator).get("estimators_", vars(estimator).get("estimator_"))
     if fitted is None:

@@ -1,5 +1,7 @@
 """Whose an estimator is: scikit-learn's, which is known, or a third party's."""
 
+from functools import lru_cache
+
 
 def is_sklearns(estimator) -> bool:
     """Whether ``partial_fit`` is scikit-learn's own, or builds on it.
@@ -38,3 +40,23 @@ def has_sklearns(estimator, method: str) -> bool:
 def is_sklearn_class(cls: type) -> bool:
     """Whether scikit-learn defines this very class."""
     return cls.__module__.partition(".")[0] == "sklearn"
+
+
+def is_one_of(estimator, *names: str) -> bool:
+    """Whether the estimator is of one of scikit-learn's classes with these names.
+
+    It is ``isinstance`` without an import: of all modules with such classes, that would
+    take longer than a fit of a few rows.
+
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> class Mine(SGDClassifier):
+    ...     pass
+    >>> is_one_of(Mine(), "SGDClassifier", "SGDRegressor"), is_one_of(Mine(), "Mine")
+    (True, False)
+    """
+    return not _list_names(type(estimator)).isdisjoint(names)
+
+
+@lru_cache
+def _list_names(cls: type) -> frozenset[str]:
+    return frozenset(kind.__name__ for kind in cls.__mro__ if is_sklearn_class(kind))
