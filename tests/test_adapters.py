@@ -29,12 +29,12 @@ from sources import (
 
 from skmmap import open_rows
 from skmmap.formats.adapters import (
-    ADAPTERS,
-    CONTAINERS,
-    FILES,
     find_adapter,
     find_common,
     is_container,
+    iter_files,
+    iter_objects,
+    list_containers,
     names_rows,
 )
 from skmmap.formats.shared.contract import ArrayInfo, Format, is_instance
@@ -104,7 +104,10 @@ SOURCES = {
     "sliceable": (lambda folder: Sliced(X), {}),
     "array_likes": (lambda folder: ArrayLike(X), {}),
 }
-BY_NAME = {adapter.__name__.rpartition(".")[2]: adapter for adapter in ADAPTERS}
+BY_NAME = {
+    adapter.__name__.rpartition(".")[2]: adapter
+    for adapter in [*iter_files(), *iter_objects()]
+}
 
 
 @pytest.fixture(params=SOURCES)
@@ -124,6 +127,7 @@ def test_there_is_a_source_for_each_adapter():
 def test_adapters_are_the_modules_of_their_folders():
     folders = (
         Path(BY_NAME["npy"].__file__).parent,
+        Path(BY_NAME["zarr"].__file__).parent,
         Path(BY_NAME["dask"].__file__).parent,
     )
     modules = {path.stem for folder in folders for path in folder.glob("[!_]*.py")}
@@ -164,7 +168,9 @@ def test_options_are_those_of_open_store(name):
 
 
 def test_suffixes_are_of_one_format_each():
-    suffixes = [suffix for adapter in FILES for suffix in adapter.FORMAT.suffixes]
+    suffixes = [
+        suffix for adapter in iter_files() for suffix in adapter.FORMAT.suffixes
+    ]
     assert len(suffixes) == len({*suffixes})
     assert all(suffix == suffix.lower() and suffix[0] == "." for suffix in suffixes)
 
@@ -173,7 +179,7 @@ def test_a_source_is_of_its_adapter(case):
     adapter, source, options = case
     assert find_adapter(source, options.get("dtype")) is adapter
     assert is_container(source) == (
-        adapter in CONTAINERS and not isinstance(source, Path)
+        adapter in list_containers() and not isinstance(source, Path)
     )
 
 
@@ -281,7 +287,7 @@ def test_hdf5_behind_a_user_block(block, tmp_path):
 
 
 def test_what_is_not_there_is_known_by_its_suffix(tmp_path):
-    for adapter in FILES:
+    for adapter in iter_files():
         for suffix in adapter.FORMAT.suffixes:
             assert find_adapter(tmp_path / f"x{suffix.upper()}") is adapter
     assert find_adapter(tmp_path / "x") is BY_NAME["raw"]

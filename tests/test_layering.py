@@ -64,6 +64,7 @@ HOUSE = {
         "slices",
         "container_store",
     ],
+    "formats.numpy": ["npy", "raw", "arrays"],
     "formats.groups": [
         "hdf_links",
         "hdf_files",
@@ -75,10 +76,9 @@ HOUSE = {
         "csr_group",
     ],
     "formats.arrow": ["columns", "list_columns", "files", "arrow_store"],
-    "formats.files": ["npy", "raw", "csr_folder", "hdf5", "zarr", "parquet"],
+    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet"],
     "formats.objects": [
         "unknown_store",
-        "arrays",
         "array_likes",
         "frames",
         "matrices",

@@ -17,7 +17,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, Rows, open_rows
-from skmmap.formats.files.npy import open_store as open_npy
+from skmmap.formats.numpy.npy import open_store as open_npy
 from skmmap.formats.open import open_source
 from skmmap.formats.shared.map_store import MapStore
 from skmmap.rows.array_stores import ArrayStore

@@ -1,32 +1,47 @@
 """The adapters of all formats, in the order in which they are asked.
 
-None imports a library before a source of its format is opened. To add a format, see
-``DESIGN.md`` beside this file.
+None imports a library before a source of its format is opened. Adapters of other
+formats than NumPy's are imported when a source is not one of these: all of them take
+longer than a fit of a few rows. To add a format, see ``DESIGN.md`` beside this file.
 """
 
+from collections.abc import Iterator
 from types import ModuleType
 
 from skmmap.disk import find_suffix, is_path, to_path
-from skmmap.formats.files import csr_folder, hdf5, npy, parquet, raw, zarr
-from skmmap.formats.objects import (
-    array_likes,
-    arrays,
-    arrow_tables,
-    dask,
-    frames,
-    matrices,
-    refused,
-    sequences,
-    sliceable,
-    xarray,
-)
+from skmmap.formats.numpy import arrays, npy, raw
 from skmmap.formats.shared import may_be_parsed, read_first
 
-FILES = npy, hdf5, zarr, parquet, csr_folder, raw
-# Objects that are sources each, also where several of them are in a list.
-CONTAINERS = refused, hdf5, zarr, dask, xarray, arrow_tables
-IN_MEMORY = frames, matrices, sequences, sliceable, array_likes
-ADAPTERS = (*dict.fromkeys((*FILES, arrays, *CONTAINERS, *IN_MEMORY)),)
+
+def iter_files() -> Iterator[ModuleType]:
+    """Yield the adapters of files."""
+    yield npy
+    from skmmap.formats.files import csr_folder, hdf5, parquet, zarr
+
+    yield from (hdf5, zarr, parquet, csr_folder, raw)
+
+
+def iter_objects() -> Iterator[ModuleType]:
+    """Yield the adapters of objects."""
+    yield arrays
+    yield from list_containers()
+    from skmmap.formats.objects import (
+        array_likes,
+        frames,
+        matrices,
+        sequences,
+        sliceable,
+    )
+
+    yield from (frames, matrices, sequences, sliceable, array_likes)
+
+
+def list_containers() -> tuple[ModuleType, ...]:
+    """Return those of objects that are a source each, also several in a list."""
+    from skmmap.formats.files import hdf5, zarr
+    from skmmap.formats.objects import arrow_tables, dask, refused, xarray
+
+    return refused, hdf5, zarr, dask, xarray, arrow_tables
 
 
 def find_adapter(source, dtype=None) -> ModuleType | None:
@@ -36,13 +51,12 @@ def find_adapter(source, dtype=None) -> ModuleType | None:
     """
     if is_path(source):
         return _find_by_path(to_path(source), dtype)
-    objects = (arrays, *CONTAINERS, *IN_MEMORY)
-    return next(adapter for adapter in objects if adapter.is_mine(source))
+    return next(adapter for adapter in iter_objects() if adapter.is_mine(source))
 
 
 def _find_by_path(path, dtype) -> ModuleType | None:
     first, named = read_first(path), find_named(path)
-    found = next((a for a in FILES if a.is_mine(path, first)), None)
+    found = next((a for a in iter_files() if a.is_mine(path, first)), None)
     if dtype is not None and found is npy and named is None:
         return raw
     # Names are for what does not exist or is damaged.
@@ -52,7 +66,7 @@ def _find_by_path(path, dtype) -> ModuleType | None:
 def find_named(path) -> ModuleType | None:
     """Return the adapter of the suffix of a path, None if it is unknown."""
     suffix = find_suffix(path)
-    return next((a for a in FILES if suffix in a.FORMAT.suffixes), None)
+    return next((a for a in iter_files() if suffix in a.FORMAT.suffixes), None)
 
 
 def find_common(sources) -> ModuleType | None:
@@ -68,7 +82,7 @@ def find_common(sources) -> ModuleType | None:
 
 def is_container(value) -> bool:
     """Whether ``value`` is an object of another library that is a source by itself."""
-    return not is_path(value) and any(a.is_mine(value) for a in CONTAINERS)
+    return not is_path(value) and any(a.is_mine(value) for a in list_containers())
 
 
 def names_rows(text: str) -> bool:

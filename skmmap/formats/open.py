@@ -12,9 +12,9 @@ from numpy.typing import DTypeLike
 from skmmap._types import RowsLike
 from skmmap.disk import check_regular, find_paths, is_path, is_pattern, to_path
 from skmmap.formats.adapters import find_adapter, find_common
-from skmmap.formats.files import raw
 from skmmap.formats.lists import check_rows, is_shards
 from skmmap.formats.new_file import create_file, is_writable
+from skmmap.formats.numpy import raw
 from skmmap.formats.options import UNSET, check_options
 from skmmap.formats.shared import refuse_unknown
 from skmmap.rows import Rows, Source, Store, find_source, join_shards

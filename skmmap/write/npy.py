@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from skmmap._types import StrPath
 from skmmap.disk import Unfinished, all_or_none, check_path, make_header
-from skmmap.formats.files import npy
+from skmmap.formats.numpy import npy
 from skmmap.formats.shared import MapStore
 from skmmap.order import FileOrder
 from skmmap.write.batches import (

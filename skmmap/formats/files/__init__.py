@@ -1,12 +1,10 @@
 """Formats of files, one adapter each, all of the same shape."""
 
-from skmmap.formats.files import csr_folder, hdf5, npy, parquet, raw, zarr
+from skmmap.formats.files import csr_folder, hdf5, parquet, zarr
 
 __all__ = [
     "csr_folder",
     "hdf5",
-    "npy",
     "parquet",
-    "raw",
     "zarr",
 ]

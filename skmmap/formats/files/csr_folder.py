@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from skmmap.disk import is_path
-from skmmap.formats.files.npy import open_store as open_npy
+from skmmap.formats.numpy import npy
 from skmmap.formats.shared import (
     CSR_VALUES,
     ArrayInfo,
@@ -36,7 +36,8 @@ def open_store(source, name: str, *, shape=None) -> CsrStore:
     """Return the store of the matrix; `shape` says how many columns it has."""
     path = Path(source)
     data, indices, indptr = (
-        open_npy(path / f"{part}.npy", name) for part in ("data", "indices", "indptr")
+        npy.open_store(path / f"{part}.npy", name)
+        for part in ("data", "indices", "indptr")
     )
     _check_types(data, indices, indptr, name, path)
     ends = np.r_[indptr.read(0, 1), indptr.read(indptr.n_rows - 1, indptr.n_rows)]
@@ -79,7 +80,7 @@ def _read_shape(path: Path, name: str, n_rows: int) -> tuple | None:
     """Return the shape that shape.npy says, None if it is not there."""
     if not os.path.lexists(path / "shape.npy"):
         return None
-    store = open_npy(path / "shape.npy", name)
+    store = npy.open_store(path / "shape.npy", name)
     said = f"has the shape {store.shape} and the dtype {store.dtype}"
     if store.shape == (2,) and store.dtype.kind in "iu":
         shape = tuple(store.read(0, 2).tolist())

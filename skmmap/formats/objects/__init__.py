@@ -2,7 +2,6 @@
 
 from skmmap.formats.objects import (
     array_likes,
-    arrays,
     arrow_tables,
     dask,
     frames,
@@ -15,7 +14,6 @@ from skmmap.formats.objects import (
 
 __all__ = [
     "array_likes",
-    "arrays",
     "arrow_tables",
     "dask",
     "frames",

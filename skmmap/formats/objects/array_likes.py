@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmmap.formats.objects.arrays import check_array, open_array
+from skmmap.formats.numpy import arrays
 from skmmap.formats.shared import ArrayInfo, Format
 from skmmap.rows import Store
 
@@ -31,7 +31,7 @@ def open_store(source, name: str) -> Store:
 def make_array(source, name: str) -> Store:
     """Return the store of an array, without asking how large it becomes."""
     array = _to_array(source, name)
-    return open_array(check_array(array, name, type(source).__name__))
+    return arrays.open_array(arrays.check_array(array, name, type(source).__name__))
 
 
 def _to_array(source, name: str) -> np.ndarray:

@@ -6,7 +6,7 @@ An object needs ``shape``, ``dtype`` and ``rows[start:stop]``, nothing else.
 import numpy as np
 from scipy import sparse
 
-from skmmap.formats.objects.arrays import check_array
+from skmmap.formats.numpy import arrays
 from skmmap.formats.objects.unknown_store import UnknownStore
 from skmmap.formats.shared import (
     ArrayInfo,
@@ -36,7 +36,7 @@ def list_arrays(source) -> list[ArrayInfo]:
 
 def open_store(source, name: str) -> Store:
     """Return the store of an object with a shape and slices."""
-    return open_lazy(check_array(source, name))
+    return open_lazy(arrays.check_array(source, name))
 
 
 def open_lazy(rows) -> Store:

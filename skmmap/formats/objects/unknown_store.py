@@ -3,7 +3,7 @@
 import numpy as np
 
 from skmmap.disk import Identity, find_behind, find_memmap, is_named
-from skmmap.formats.files import npy
+from skmmap.formats.numpy import npy
 from skmmap.rows import Store, share_memory
 
 
