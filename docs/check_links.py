@@ -44,7 +44,7 @@ def leads_somewhere(link: str, path: Path, pages: dict) -> bool:
     """Tell whether a link of the page at ``path`` has a target, if it is inside."""
     parts = urlsplit(link)
     if parts.scheme or parts.netloc:
-        return True
+        return parts.scheme != "file"  # nobody else has the writer's files
     target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
     if target not in pages:
         return target.is_file()

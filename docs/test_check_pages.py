@@ -39,7 +39,10 @@ def test_a_page_in_order_is_not_complained_of(tmp_path):
     assert len(list(pictures.glob("*.png"))) == 2
 
 
-@pytest.mark.parametrize("link", ["gone.html", "#gone", "page.html#gone", "gone.png"])
+@pytest.mark.parametrize(
+    "link",
+    ["gone.html", "#gone", "page.html#gone", "gone.png", "file:///tmp/page.html"],
+)
 def test_links_to_nowhere_are_found(link, tmp_path):
     write(tmp_path, f'<a href="{link}">to</a><a href="#here" id="here">here</a>')
     assert find_broken(tmp_path) == [f"page.html: {link}"]
