@@ -357,7 +357,8 @@ class ChunkedFit(
             If the last epoch is reached before the estimator has converged.
 
         EfficiencyWarning
-            If X is stored column by column.
+            If X is stored column by column, or `memory_limit` is so small that an
+            ``"auto"`` chunk has less than 64 kB.
 
         Notes
         -----

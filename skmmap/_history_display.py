@@ -11,6 +11,7 @@ _LABELS = {
     "score": "Score on held-out rows",
     "waiting": "Waiting for data (%)",
 }
+_NEEDED = "loss", "score", "seconds", "read_seconds"
 
 
 class LearningHistoryDisplay:
@@ -172,6 +173,11 @@ class LearningHistoryDisplay:
 
 def _find_known(history: dict[str, list[Any]]) -> dict[str, np.ndarray]:
     """Return what can be plotted: at least the loss or the score of one epoch."""
+    if missing := [key for key in _NEEDED if key not in history]:
+        raise ValueError(
+            "history must be the history_ of a fitted ChunkedFit; the given one has no "
+            f"{', '.join(map(repr, missing))}."
+        )
     given = {key: np.asarray(history[key], dtype=float) for key in ("loss", "score")}
     known = {key: values for key, values in given.items() if not np.isnan(values).all()}
     if not known:
@@ -206,6 +212,11 @@ def _make_axes(known: dict[str, np.ndarray]) -> dict[str, Any]:
 def _match_axes(ax: Any, known: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return the axes that were given, by what goes there."""
     if isinstance(ax, dict):
+        if known.keys().isdisjoint(ax):
+            raise ValueError(
+                f"ax has no Axes for {', '.join(map(repr, known))}; its keys are "
+                f"{', '.join(map(repr, ax)) or 'none'}."
+            )
         return {key: ax[key] for key in known if key in ax}
     axes = list(ax) if isinstance(ax, Sequence | np.ndarray) else [ax]
     if not 0 < len(axes) <= len(known):

@@ -39,6 +39,15 @@ def describe_rows(start: int, stop: int) -> str:
     return f"rows {start:,} to {stop - 1:,}"
 
 
+def say_count(number: int, noun: str) -> str:
+    """Say how many there are.
+
+    >>> say_count(1_000, "row"), say_count(1, "row")
+    ('1,000 rows', '1 row')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
 def say_size(n_bytes: float) -> str:
     """Say a number of bytes as a person would.
 
@@ -74,8 +83,8 @@ def add_rows_note(
     ``is_in_order`` says whether chunks come in the order in which the rows lie. Only
     then, and where rows are not shuffled, there can be no other bad row before.
     """
-    if chunk.start == chunk.stop:
-        return
+    if chunk.start == chunk.stop or "Expected 2D array, got 1D" in str(error):
+        return  # one row given as an array is no rows
     bad, kind = find_bad_rows(chunk.X, error)
     which = "the first row" if is_in_order and source.order is None else "a row"
     if chunk.find_rows is None:

@@ -273,7 +273,7 @@ def test_numbers_of_all_rows_are_added_up():
         (
             "first",
             ValueError,
-            "The estimator returned 1 rows for rows 0 to 6, which are 7." + INSTEAD,
+            "The estimator returned 1 row for rows 0 to 6, which are 7." + INSTEAD,
         ),
         (
             "staged",

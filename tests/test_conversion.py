@@ -753,7 +753,7 @@ def test_progress_is_shown_for_all_sources(capsys):
         convert(src, "X.npy", progress=True)
         assert "[skmmap] X.npy: 4 rows in " in capsys.readouterr().out
     convert([(1, 2)], ("X.npy", "y.npy"), progress=True)
-    assert "[skmmap] X.npy, y.npy: 1 rows in " in capsys.readouterr().out
+    assert "[skmmap] X.npy, y.npy: 1 row in " in capsys.readouterr().out
 
 
 _PROBE = """

@@ -552,11 +552,29 @@ class StandardScalerLike(BaseEstimator):
 
 def test_a_fit_that_has_not_converged_warns():
     model = SGDClassifier(random_state=0, max_iter=6, tol=1e-9)
-    with pytest.warns(ConvergenceWarning, match="has not converged after 6 epochs"):
-        ChunkedFit(model, chunk_size=100).fit(X, Y)
+    for max_epochs, name in {
+        "auto": "max_iter of the estimator",
+        6: "max_epochs",
+    }.items():
+        with pytest.warns(ConvergenceWarning) as caught:
+            ChunkedFit(model, chunk_size=100, max_epochs=max_epochs).fit(X, Y)
+        assert str(caught[0].message) == (
+            f"SGDClassifier has not converged after 6 epochs. Raise {name} or tol, or "
+            "scale the data."
+        )
     # So few that it could not have stopped by then, or without a rule to stop.
     ChunkedFit(model, chunk_size=100, max_epochs=5).fit(X, Y)
     ChunkedFit(model.set_params(tol=None), chunk_size=100).fit(X, Y)
+
+
+def test_one_is_told_as_one():
+    said = ChunkedFit(SGDClassifier(), chunk_size=1).explain(X, Y).sections
+    assert said["chunks"] == f"{len(X):,} of 1 row"
+    said = ChunkedFit(SGDClassifier(), shuffle="chunks").explain(
+        X, Y, X_val=X[:1], y_val=Y[:1]
+    )
+    assert said.sections["order"] == "1 chunk in random order, their rows in file order"
+    assert said.sections["held out"] == "1 row, scored after each epoch"
 
 
 def test_sorted_labels_warn_where_order_matters():

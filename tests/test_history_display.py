@@ -94,6 +94,22 @@ def test_refusals(model, monkeypatch):
         ValueError, "ax has 4 Axes, and there are 3 plots: loss, score, waiting."
     ):
         show(model, ax=plt.subplots(4)[1])
+    for ax, keys in (({"lost": None}, "'lost'"), ({}, "none")):
+        with raises(
+            ValueError,
+            f"ax has no Axes for 'loss', 'score', 'waiting'; its keys are {keys}.",
+        ):
+            show(model, ax=ax)
+    for history, missing in (
+        ({}, "'loss', 'score', 'seconds', 'read_seconds'"),
+        (model.history_.keys() - {"score"}, "'score'"),
+    ):
+        with raises(
+            ValueError,
+            "history must be the history_ of a fitted ChunkedFit; the given one has no "
+            f"{missing}.",
+        ):
+            LearningHistoryDisplay(history={key: [1.0] for key in history}).plot()
     with pytest.raises(NotFittedError, match="not fitted yet"):
         show(ChunkedFit(SGDClassifier()))
     with raises(

@@ -27,6 +27,7 @@ from sklearn.exceptions import EfficiencyWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     ElasticNet,
     Lasso,
@@ -36,6 +37,7 @@ from sklearn.linear_model import (
     SGDClassifier,
     SGDRegressor,
 )
+from sklearn.manifold import TSNE
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -109,9 +111,27 @@ ALTERNATIVES = [
     ),
     (
         RobustScaler(),
-        "StandardScaler, IncrementalPCA and MiniBatchNMF have one.",
+        "StandardScaler, MinMaxScaler and MaxAbsScaler have one.",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "text"),
+    [
+        (
+            SimpleImputer(),
+            "none. Train it on rows that fit in memory; ChunkedFit(trained)."
+            "transform(X) then goes through all rows chunk by chunk.",
+        ),
+        (TSNE(), "none. IncrementalPCA reduces dimensions, in a linear way."),
+    ],
+)
+def test_what_serves_instead_where_that_is_one_thing(estimator, text):
+    name = type(estimator).__name__
+    said = f"ChunkedFit needs an estimator with a partial_fit method, and {name} has "
+    with raises(TypeError, said + text):
+        ChunkedFit(estimator).fit(X)
 
 
 @pytest.mark.parametrize(("estimator", "use"), ALTERNATIVES)
@@ -889,3 +909,38 @@ def test_the_labels_of_a_selection_are_named(tmp_path):
     with pytest.raises(ValueError, match="sample_weight contains") as caught:
         ChunkedFit(SGDClassifier()).fit(rows, labels, sample_weight=weights)
     assert caught.value.__notes__ == ["The first is in row 2 of sample_weight."]
+
+
+@pytest.mark.parametrize("method", ["predict", "decision_function"])
+def test_one_row_as_an_array_is_refused_as_by_scikit_learn(method):
+    """No note says that its values are rows."""
+    model = ChunkedFit(SGDClassifier()).fit(X, y)
+    with pytest.raises(ValueError, match="Expected 2D array, got 1D array") as caught:
+        getattr(model, method)(X[0])
+    assert "reshape(1, -1)" in str(caught.value)
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_tiny_memory_limit_is_warned_about():
+    rows = np.zeros((100, 4))
+    small = ChunkedFit(MinMaxScaler(), memory_limit="1KB")
+    said = (
+        "memory_limit='1KB' makes chunks of 1 row, since a chunk takes a sixteenth of "
+        "it as float64, and a row 32 bytes. So many calls are slow, and an estimator "
+        "may learn less well. Raise memory_limit to at least '1MB' (chunks of 100 "
+        "rows; the default is '512MB'), or set chunk_size."
+    )
+    with pytest.warns(EfficiencyWarning) as caught:
+        small.fit(rows)
+    assert [str(warning.message) for warning in caught] == [said]
+    assert caught[0].filename == __file__
+    with pytest.warns(EfficiencyWarning, match="makes chunks of 13 rows"):
+        small.set_params(memory_limit="7KB").explain(rows)
+    for params in (
+        {"memory_limit": "1KB", "chunk_size": 1},
+        {"memory_limit": "60KB", "chunk_size": "auto"},  # all rows are a chunk
+        {"memory_limit": "1MB"},
+    ):
+        small.set_params(**params).fit(rows)
+    # Chunks are those of the estimator's batch_size, not of the limit.
+    ChunkedFit(MiniBatchKMeans(2, batch_size=50), memory_limit="50KB").fit(rows)

@@ -472,8 +472,17 @@ def test_a_sparse_result_goes_to_a_folder(path, out):
         wrapper.transform(path, out=folder)
     with pytest.raises(ValueError, match="Sort the selection"):
         wrapper.transform(open_rows(path)[::-1], out=out.parent / "other")
-    with pytest.raises(TypeError, match="Give out the name of a folder"):
+    said = (
+        f"The result is a sparse matrix, and out={str(out)!r} takes arrays. Give a "
+        f"folder: out={str(folder)!r}."
+    )
+    with raises(TypeError, said):
         wrapper.transform(path, out=out)
+    said = (
+        "The result is a sparse matrix, and out takes arrays. Give a folder: out='Z'."
+    )
+    with raises(TypeError, said):
+        wrapper.transform(path, out=np.zeros(expected.shape))
     with pytest.raises(ValueError, match="written in one run"):
         wrapper.transform(path, out=out.parent / "other", resume=True)
     assert os.listdir(out.parent) == [folder.name]

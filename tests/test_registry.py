@@ -17,6 +17,7 @@ from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KDTree
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from skmmap import ChunkedFit, merge, register
@@ -93,13 +94,13 @@ def test_epochs():
     assert ChunkedFit(Line(), chunk_size=20, max_epochs=2).fit(X, Y).n_epochs_ == 2
 
 
-@pytest.mark.parametrize("shuffle", [True, False, "mixes"])
+@pytest.mark.parametrize("shuffle", [True, False, "mixes", np.True_, np.False_])
 def test_shuffle(shuffle):
     register(Line, shuffle=shuffle)
     for mixes in (True, False):
         model = ChunkedFit(Line(mixes=mixes), random_state=0).fit(X, Y)
         in_order = model.chunks_ == [X[:, 0].tolist()]
-        assert in_order is not (mixes if shuffle == "mixes" else shuffle)
+        assert in_order is not (mixes if shuffle == "mixes" else bool(shuffle))
 
 
 def test_batches_and_the_least_of_rows():
@@ -461,6 +462,11 @@ PARAMETERS = "passes, rows, mixes, least, start, tol, n_iter_no_change"
             TypeError,
             "epochs must be the name of a parameter; got 3.",
         ),
+        (
+            {"dense": True},  # of skmmap's own entries
+            TypeError,
+            f"register has no field 'dense'. Its fields are {FIELDS}.",
+        ),
         ({"merge": "add"}, TypeError, "merge must be a function; got 'add'."),
         (
             {"stopping": "score"},
@@ -499,6 +505,16 @@ def test_what_is_no_name_of_a_class_is_refused(name):
     )
     with raises(TypeError, said):
         register(name, epochs="passes")
+
+
+def test_a_built_in_type_is_refused():
+    with raises(TypeError, "register needs a class of estimators; got int."):
+        register(int, epochs="passes")
+
+
+def test_a_compiled_class_has_no_signature():
+    register(KDTree, epochs="passes")
+    assert find_entry(KDTree).entry.epochs == "passes"
 
 
 def test_an_instance_is_refused():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from helpers import in_file_order
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import EfficiencyWarning
 from sklearn.multioutput import MultiOutputRegressor
 
 from skmmap import ChunkedFit
@@ -149,7 +150,8 @@ def test_rows_are_shuffled_if_the_net_shuffles_them(shuffles, target, is_mixed):
 
 def test_chunks_have_whole_batches():
     wrapper = ChunkedFit(Net(batch_size=6, max_epochs=1), memory_limit="20736B")
-    wrapper.fit(X, y)
+    with pytest.warns(EfficiencyWarning, match="memory_limit='20736B'"):
+        wrapper.fit(X, y)
     assert wrapper.chunk_size_ % 6 == 0
     assert wrapper.chunk_size_ < 70
     all_at_once = ChunkedFit(Net(batch_size=-1, max_epochs=1)).fit(X, y)

@@ -121,7 +121,7 @@ class FileOutput:
     def add(self, start: int, stop: int, result) -> None:
         """Take the result for the rows from ``start`` to before ``stop``."""
         if not isinstance(result, Written):
-            result = to_array(result, start, stop)
+            result = to_array(result, start, stop, self._path)
             if self._rows is None:
                 self._lay_out(result)
             with self._explaining():

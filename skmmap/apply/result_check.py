@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from numbers import Number
+from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
-from skmmap._messages import describe_rows
+from skmmap._messages import describe_rows, say_count
 from skmmap.rows import is_frame
 
 
@@ -53,8 +54,8 @@ def check_rows(result, start: int, stop: int, what: str = "The estimator") -> No
         )
     if n_rows != stop - start:
         raise ValueError(
-            f"{what} returned {n_rows:,} rows for {rows}, which are {stop - start:,}. "
-            f"Only results by row can be joined. {_INSTEAD}"
+            f"{what} returned {say_count(n_rows, 'row')} for {rows}, which are "
+            f"{stop - start:,}. Only results by row can be joined. {_INSTEAD}"
         )
 
 
@@ -73,18 +74,27 @@ def _describe(result) -> str:
     return "a single number" if is_number else f"one {type(result).__name__}"
 
 
-def to_array(result, start: int, stop: int) -> np.ndarray:
-    """Return the result for some rows as an array; raise if it is of another type."""
+def to_array(result, start: int, stop: int, path: Path | None = None) -> np.ndarray:
+    """Return the result for some rows as an array; raise if it is of another type.
+
+    ``path`` is that of ``out``, None where that is an array.
+    """
     if is_list_of_rows(result, stop - start):
         raise TypeError(
             "The result is a list with an item of its own length for each row, and "
             "out takes arrays. Leave out=None."
         )
-    if is_several(result) or sparse.issparse(result) or is_frame(result):
+    if sparse.issparse(result):
+        said, folder = "out", "Z"
+        if path is not None:
+            said, folder = f"out={str(path)!r}", str(path.with_suffix(""))
+        raise TypeError(
+            f"The result is a sparse matrix, and {said} takes arrays. Give a folder: "
+            f"out={folder!r}."
+        )
+    if is_several(result) or is_frame(result):
         kind, todo = f"{type(result).__name__} of several outputs", "Leave out=None"
-        if sparse.issparse(result):
-            kind, todo = "sparse matrix", "Give out the name of a folder"
-        elif is_frame(result):
+        if is_frame(result):
             kind, todo = "data frame", "Call set_output(transform='default')"
         raise TypeError(f"The result is a {kind}, and out takes arrays. {todo}.")
     check_rows(result, start, stop)

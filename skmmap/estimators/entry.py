@@ -1,9 +1,11 @@
 """The entry of a class in the registry: its fields and their validation."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from inspect import Parameter, signature
 from typing import Any
+
+import numpy as np
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,6 @@ class LearningEntry:
     merge: Callable[[Any, Any], Any] | None = None
 
 
-_FIELDS = tuple(each.name for each in fields(LearningEntry))
 # Fields that name a parameter of the estimator.
 _PARAMETERS = "epochs", "shuffle", "batch_size", "min_rows", "early_stopping"
 _FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge"
@@ -89,11 +90,11 @@ _PUBLIC = (
 def check_fields(entry: dict) -> None:
     """Raise for an unknown field or one of a wrong type; None is the default."""
     for name, value in entry.items():
-        if name not in _FIELDS:
+        if name not in _PUBLIC:
             raise TypeError(
                 f"register has no field {name!r}. Its fields are {', '.join(_PUBLIC)}."
             )
-        if value is None or (name == "shuffle" and isinstance(value, bool)):
+        if value is None or (name == "shuffle" and isinstance(value, bool | np.bool_)):
             continue
         if name in _PARAMETERS and not isinstance(value, str):
             raise TypeError(f"{name} must be the name of a parameter; got {value!r}.")
@@ -105,8 +106,10 @@ def check_fields(entry: dict) -> None:
 
 def check_parameters(cls: type, entry: dict) -> None:
     """Raise for a field that names a parameter which the class does not have."""
-    params = signature(cls).parameters
-    if any(each.kind is Parameter.VAR_KEYWORD for each in params.values()):
+    params = _find_parameters(cls)
+    if params is None or any(
+        each.kind is Parameter.VAR_KEYWORD for each in params.values()
+    ):
         return
     given = [name for name in _PARAMETERS if name in entry]
     named = [(f"{name}={entry[name]!r}", entry[name]) for name in given]
@@ -121,3 +124,13 @@ def check_parameters(cls: type, entry: dict) -> None:
                 f"{said} is not a parameter of {cls.__name__}, which has: "
                 f"{', '.join(params) or 'none'}."
             )
+
+
+def _find_parameters(cls: type) -> Mapping[str, Parameter] | None:
+    """Return the parameters of a class, None of compiled code that does not tell."""
+    if cls.__module__ == "builtins":
+        raise TypeError(f"register needs a class of estimators; got {cls.__name__}.")
+    try:
+        return signature(cls).parameters
+    except ValueError:
+        return None

@@ -52,6 +52,11 @@ class Learning:
         """The maximum number of epochs of ``fit``."""
         return _find_count(self.learner, self.entry.epochs) or 1
 
+    def say_limit(self, max_epochs: int | str) -> str:
+        """Say which parameter limits the number of epochs."""
+        is_own = isinstance(max_epochs, str) and self.entry.epochs is not None
+        return f"{self.entry.epochs} of the estimator" if is_own else "max_epochs"
+
     @property
     def is_shuffled(self) -> bool:
         """Whether ``fit`` sees rows in random order."""
@@ -128,8 +133,8 @@ def _find_shuffle(learner, entry: LearningEntry, uses_target: bool) -> bool | st
     Without an entry, this is the parameter ``shuffle``. Third-party estimators that
     have no such parameter are assumed to depend on the order if they learn from y.
     """
-    if isinstance(entry.shuffle, bool):
-        return entry.shuffle
+    if isinstance(entry.shuffle, bool | np.bool_):
+        return bool(entry.shuffle)
     name = entry.shuffle or "shuffle"
     value = getattr(learner, name, None)
     if isinstance(value, bool | np.bool_) or (entry.shuffle and value is not None):

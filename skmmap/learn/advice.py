@@ -52,8 +52,13 @@ _EQUIVALENTS = {
     "PCA": "IncrementalPCA finds nearly the same components",
     "TruncatedSVD": "IncrementalPCA finds components of centered rows",
     "KernelPCA": f"Use IncrementalPCA {_KERNEL}",
+    **dict.fromkeys(
+        ("TSNE", "MDS", "SpectralEmbedding"),
+        "IncrementalPCA reduces dimensions, in a linear way",
+    ),
     "NMF": _BATCHES.format("MiniBatchNMF"),
     "DictionaryLearning": _BATCHES.format("MiniBatchDictionaryLearning"),
+    "RobustScaler": "StandardScaler, MinMaxScaler and MaxAbsScaler have one",
     "CountVectorizer": _HASHING.format("HashingVectorizer"),
     "DictVectorizer": _HASHING.format("FeatureHasher"),
 }
@@ -62,7 +67,7 @@ _OF_KIND = {
     "regressor": "SGDRegressor and MLPRegressor have one",
     "clusterer": "MiniBatchKMeans and Birch have one",
     "outlier_detector": "SGDOneClassSVM has one",
-    "transformer": "StandardScaler, IncrementalPCA and MiniBatchNMF have one",
+    "transformer": "",  # they do too many different things
 }
 
 
@@ -83,22 +88,23 @@ def say_alternative(estimator) -> str:
         return f"{missing} It needs no training: call transform without fit."
     kind = (tags and tags.estimator_type) or "transformer"
     found = next((_EQUIVALENTS[n] for n in _EQUIVALENTS if n in names), None)
-    use = found or _OF_KIND.get(kind, _OF_KIND["transformer"])
-    return f"{missing} {use}. {_say_fitted(estimator)}".rstrip()
+    use = found or _OF_KIND.get(kind, "")
+    fitted = _say_fitted(estimator, "Or train" if use else "Train")
+    return " ".join(filter(None, [missing, use and f"{use}.", fitted]))
 
 
 def _is_sklearns(cls: type) -> bool:
     return cls.__module__.partition(".")[0] == "sklearn"
 
 
-def _say_fitted(estimator) -> str:
+def _say_fitted(estimator, train: str) -> str:
     """Say what can be done with an estimator that was trained on fewer rows."""
     names = "predict", "transform", "score_samples"
     method = next((name for name in names if hasattr(estimator, name)), None)
     if method is None:
         return ""
     return (
-        "Or train it on rows that fit in memory; ChunkedFit(trained)."
+        f"{train} it on rows that fit in memory; ChunkedFit(trained)."
         f"{method}(X) then goes through all rows chunk by chunk."
     )
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from sklearn.exceptions import EfficiencyWarning
 
-from skmmap._messages import warn
+from skmmap._messages import say_count, warn
 from skmmap.estimators import Learning, find_cost, is_loop
 from skmmap.order import (
     BlockOrder,
@@ -13,12 +13,16 @@ from skmmap.order import (
     find_buffer_rows,
     find_chunk_rows,
     find_slices,
+    parse_size,
 )
 from skmmap.read import Labels, Table
 
 # From here on labels are called sorted: a fifth of their variance lies between
 # hundredths of the file.
 _SORTED = 0.2
+# Of a limit below this an "auto" chunk has less than 64 kB: the fixed cost of a call is
+# then more than that of its rows, for most estimators (order/chunk_table).
+_SMALL_LIMIT = 10**6
 
 
 def make_schedule(
@@ -41,6 +45,7 @@ def make_schedule(
             f"{type(wrapper.estimator).__name__} needs at least {min_rows:,} in a "
             "chunk."
         )
+    _warn_if_small(wrapper, X, chunk_rows, learning, min_rows, dense)
     if X.store.is_slow_layout and chunk_rows < X.n_rows:
         warn(
             "X is stored column by column (Fortran order), so each chunk of rows reads "
@@ -52,8 +57,32 @@ def make_schedule(
     return FileOrder(X.n_rows, chunk_rows, 1 if is_loop(wrapper) else min_rows)
 
 
+def _warn_if_small(wrapper, X, chunk_rows: int, *how) -> None:
+    """Warn of a memory limit that makes chunks so small that calls are most of it."""
+    limit = parse_size(wrapper.memory_limit, "memory_limit")
+    is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
+    if not is_auto or limit >= _SMALL_LIMIT or chunk_rows >= X.n_rows:
+        return
+    rows = min(_find_chunk_rows(wrapper, X, *how, memory_limit=_SMALL_LIMIT), X.n_rows)
+    if rows > chunk_rows:
+        warn(
+            f"memory_limit={wrapper.memory_limit!r} makes chunks of "
+            f"{say_count(chunk_rows, 'row')}, since a chunk takes a sixteenth of it as "
+            f"float64, and a row {8 * X.row_values:,} bytes. So many calls are slow, "
+            "and an estimator may learn less well. Raise memory_limit to at least "
+            f"'1MB' (chunks of {say_count(rows, 'row')}; the default is '512MB'), or "
+            "set chunk_size.",
+            EfficiencyWarning,
+        )
+
+
 def _find_chunk_rows(
-    wrapper, X, learning: Learning | None, min_rows: int, dense: bool
+    wrapper,
+    X,
+    learning: Learning | None,
+    min_rows: int,
+    dense: bool,
+    memory_limit: int | str | None = None,
 ) -> int:
     """Return the rows of a chunk: those of a batch of ``fit``, or what is fast."""
     # Costs were measured with dense rows, and sparse ones go another way.
@@ -62,7 +91,7 @@ def _find_chunk_rows(
         find_chunk_rows,
         row_values=X.shape[1] if dense else X.row_values,
         row_nbytes=8 * X.shape[1] if dense else X.row_nbytes,
-        memory_limit=wrapper.memory_limit,
+        memory_limit=wrapper.memory_limit if memory_limit is None else memory_limit,
         min_rows=min_rows,
         n_rows=X.n_rows,
         cost=None if is_sparse else find_cost(wrapper.estimator),

@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from skmmap._messages import say_size
+from skmmap._messages import say_count, say_size
 from skmmap.estimators import LossRule, find_unused
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
@@ -56,7 +56,8 @@ def _say_start(plan: Plan) -> str:
 def _say_order(plan: Plan) -> str:
     schedule = plan.schedule
     if isinstance(schedule, ChunkOrder):
-        return f"{len(schedule):,} chunks in random order, their rows in file order"
+        chunks = say_count(len(schedule), "chunk")
+        return f"{chunks} in random order, their rows in file order"
     if not isinstance(schedule, BlockOrder):
         return "file order"
     if schedule.n_buffers == 1:
@@ -64,15 +65,16 @@ def _say_order(plan: Plan) -> str:
     rows = schedule.n_rows // schedule.n_buffers
     block = max(1, rows // schedule.n_slices)
     return (
-        f"{schedule.n_buffers:,} shuffled buffers of {rows:,} rows, each with a block "
-        f"of {block:,} rows ({say_size(block * plan.table.row_nbytes)}) from each of "
-        f"{schedule.n_slices} slices of the file"
+        f"{schedule.n_buffers:,} shuffled buffers of {say_count(rows, 'row')}, each "
+        f"with a block of {say_count(block, 'row')} "
+        f"({say_size(block * plan.table.row_nbytes)}) from each of "
+        f"{say_count(schedule.n_slices, 'slice')} of the file"
     )
 
 
 def _say_chunks(wrapper, plan: Plan) -> str:
     rows = min(plan.schedule.chunk_size, plan.schedule.n_rows)
-    said = f"{len(plan.schedule):,} of {rows:,} rows"
+    said = f"{len(plan.schedule):,} of {say_count(rows, 'row')}"
     if plan.learning.entry.batch_size and wrapper.chunk_size == "auto":
         several = "a multiple of " if plan.learning.entry.splits_chunks else ""
         said += f" ({several}{plan.learning.entry.batch_size} of the estimator)"
@@ -82,8 +84,7 @@ def _say_chunks(wrapper, plan: Plan) -> str:
 def _say_epochs(wrapper, plan: Plan) -> str:
     if plan.n_epochs == 1:
         return "1"
-    name = f"{plan.learning.entry.epochs} of the estimator"
-    source = name if wrapper.max_epochs == "auto" else "max_epochs"
+    source = plan.learning.say_limit(wrapper.max_epochs)
     learner, rule = plan.learning.learner, find_rule_class(plan.learning)
     stops = rule.text
     if rule is LossRule and learner.tol is None:
@@ -100,7 +101,7 @@ def _say_reads(plan: Plan) -> str:
     seeks = plan.schedule.n_reads
     return (
         f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, with "
-        f"{seeks:,} {'seek' if seeks == 1 else 'seeks'}"
+        f"{say_count(seeks, 'seek')}"
     )
 
 
@@ -155,7 +156,7 @@ _NOT_SORTED, _SORTED = 5, 95  # percent, less and more is chance
 def _say_held_out(plan: Plan) -> str:
     if plan.validation is None:
         return ""
-    return f"{plan.validation.X.n_rows:,} rows, scored after each epoch"
+    return f"{say_count(plan.validation.X.n_rows, 'row')}, scored after each epoch"
 
 
 def _say_jobs(wrapper, plan: Plan) -> str:

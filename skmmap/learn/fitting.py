@@ -197,6 +197,7 @@ def _make_training(
         score,
         0 if wrapper.max_epochs == "auto" else rule.least_epochs,
         is_loop(wrapper) and takes_target_as_it_is(wrapper.estimator),
+        plan.learning.say_limit(wrapper.max_epochs),
     )
 
 

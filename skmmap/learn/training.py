@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skmmap._messages import add_rows_note, warn
+from skmmap._messages import add_rows_note, say_count, warn
 from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
@@ -38,6 +38,7 @@ class Training:
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
     that have not converged are warned about. Chunks in which no row weighs anything are
     left out, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
+    ``limited_by`` is what messages call the parameter with the number of epochs.
     """
 
     learner: Learner
@@ -52,6 +53,7 @@ class Training:
     score: Callable[[Any], float] | None = None
     warns_after: int = 0
     takes_weightless: bool = False
+    limited_by: str = "max_epochs"
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
@@ -125,9 +127,8 @@ class Training:
         if self.rule.least_epochs and self.n_epochs > self.warns_after:
             name = type(self.learner.estimator).__name__
             warn(
-                f"{name} has not converged after {self.n_epochs:,} epochs. Raise "
-                "max_epochs (or the estimator's max_iter, with max_epochs='auto') or "
-                "tol, or scale the data.",
+                f"{name} has not converged after {say_count(self.n_epochs, 'epoch')}. "
+                f"Raise {self.limited_by} or tol, or scale the data.",
                 ConvergenceWarning,
             )
 

@@ -2,6 +2,7 @@
 
 import time
 
+from skmmap._messages import say_count
 from skmmap.run.bars import Display, Shown, join
 
 
@@ -51,7 +52,9 @@ class Report:
     def _say_end(self) -> str:
         seconds = self._find_seconds()
         rate = f"{self._done / seconds:,.0f} rows/s"
-        return f"{self._title}: {self._done:,} rows in {seconds:,.3g} s, {rate}"
+        return (
+            f"{self._title}: {say_count(self._done, 'row')} in {seconds:,.3g} s, {rate}"
+        )
 
     def _find_seconds(self) -> float:
         return max(time.perf_counter() - self._began, 1e-9)
