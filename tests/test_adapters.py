@@ -37,6 +37,7 @@ from skmmap.formats.adapters import (
     list_containers,
     names_rows,
 )
+from skmmap.formats.options import UNSET
 from skmmap.formats.shared.contract import ArrayInfo, Format, is_instance
 from skmmap.rows.rows import find_source
 from skmmap.rows.store import Store
@@ -104,16 +105,35 @@ SOURCES = {
     "sliceable": (lambda folder: Sliced(X), {}),
     "array_likes": (lambda folder: ArrayLike(X), {}),
 }
+# Those whose rows may have any number of dimensions.
+OF_ANY_SHAPE = [
+    "npy",
+    "hdf5",
+    "raw",
+    "arrays",
+    "arrays map",
+    "xarray",
+    "sequences",
+    "sliceable",
+    "array_likes",
+]
 BY_NAME = {
     adapter.__name__.rpartition(".")[2]: adapter
     for adapter in [*iter_files(), *iter_objects()]
 }
 
 
+def make_case(name, folder):
+    """Return an adapter, a source of it, and the options that it needs."""
+    make, options = SOURCES[name]
+    if "dtype" in options:
+        options = options | {"dtype": X.dtype, "shape": (-1, *X.shape[1:])}
+    return BY_NAME[name.partition(" ")[0]], make(folder), options
+
+
 @pytest.fixture(params=SOURCES)
 def case(request, tmp_path):
-    make, options = SOURCES[request.param]
-    return BY_NAME[request.param.partition(" ")[0]], make(tmp_path), options
+    return make_case(request.param, tmp_path)
 
 
 def to_array(rows):
@@ -164,6 +184,7 @@ def test_options_are_those_of_open_store(name):
     assert isinstance(adapter.FORMAT, Format)
     options = adapter.open_store.__kwdefaults__ or {}
     assert (*options,) == adapter.FORMAT.options
+    assert options == {name: UNSET[name] for name in options}
     assert adapter.FORMAT.joins == hasattr(adapter, "list_files")
 
 
@@ -192,8 +213,111 @@ def test_shape_type_and_rows(case):
         for stop in range(start, len(X) + 1, 4):
             rows = to_array(store.read(start, stop)).reshape(-1, 2)
             np.testing.assert_array_equal(rows, X[start:stop])
-    picked = np.array([2, 2, 3, 17])
-    np.testing.assert_array_equal(to_array(store.take(picked)), X[picked])
+    for picked in ([2, 2, 3, 17], [], [0], [29], range(30)):
+        picked = np.array(picked, int)
+        rows = to_array(store.take(picked)).reshape(-1, 2)
+        np.testing.assert_array_equal(rows, X[picked])
+
+
+@pytest.mark.parametrize("dtype", ["i2", "f4"])
+@pytest.mark.parametrize("name", SOURCES)
+def test_types_are_kept(name, dtype, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "X", X.astype(dtype))
+    adapter, source, options = make_case(name, tmp_path)
+    store = adapter.open_store(source, "X", **options)
+    expected = np.asarray(source).dtype if isinstance(source, list) else dtype
+    assert store.dtype == to_array(store.read(2, 7)).dtype == expected
+    np.testing.assert_array_equal(to_array(store.read(2, 7)), X[2:7])
+
+
+@pytest.mark.parametrize("shape", [(30,), (15, 2, 2)])
+@pytest.mark.parametrize("name", OF_ANY_SHAPE)
+def test_rows_of_other_dimensions(name, shape, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), "X", np.resize(X, shape))
+    adapter, source, options = make_case(name, tmp_path)
+    store = adapter.open_store(source, "y", **options)
+    assert store.shape == shape
+    np.testing.assert_array_equal(to_array(store.read(2, 7)), X[2:7])
+    np.testing.assert_array_equal(to_array(store.take(np.array([4, 9]))), X[[4, 9]])
+
+
+def test_nobody_can_write_to_a_source_through_its_rows(case):
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    for _ in range(2):
+        rows = store.read(3, 9)
+        np.testing.assert_array_equal(to_array(rows), X[3:9])
+        if isinstance(rows, np.ndarray) and rows.flags.writeable:
+            rows[:] = 0
+        elif isinstance(rows, list | pd.DataFrame):
+            rows[:] = rows[::-1] if isinstance(rows, list) else 0
+
+
+def test_what_may_be_written_to(case):
+    adapter, source, options = case
+    if "mode" not in adapter.FORMAT.options:
+        store = adapter.open_store(source, "X", **options)
+        with pytest.raises(ValueError, match="is read only"):
+            store.write(np.array([3]), 0.0)
+        return
+    if isinstance(source, np.ndarray) and not isinstance(source, np.memmap):
+        source = source.copy()
+    elif isinstance(source, np.memmap):
+        source = np.load(source.filename, mmap_mode="r+")
+    store = adapter.open_store(source, "X", **options | {"mode": "r+"})
+    store.write(np.array([3, 5]), 0.0)
+    again = adapter.open_store(source, "X", **options)
+    expected = X.copy()
+    expected[[3, 5]] = 0
+    np.testing.assert_array_equal(again.read(0, 30), expected)
+
+
+def test_where_rows_are(case):
+    """Progress, workers and the choice of maps follow from it."""
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    is_loaded = isinstance(source, np.ndarray | list | pd.DataFrame | pl.DataFrame)
+    is_loaded |= isinstance(source, pa.Table | ArrayLike) or sparse.issparse(source)
+    is_loaded &= not isinstance(source, np.memmap)
+    assert store.on_disk != is_loaded
+    assert bool(store.memory_nbytes) == is_loaded
+
+
+def test_columns_keep_their_names(case):
+    adapter, source, options = case
+    is_table = "columns" in adapter.FORMAT.options or hasattr(source, "columns")
+    store = adapter.open_store(source, "X", **options)
+    assert store.names == (["a", "b"] if is_table else None)
+
+
+def test_what_may_change_unnoticed(case):
+    """`resume` refuses it, and results beside it are looked at more closely."""
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    is_lazy = adapter in (BY_NAME[n] for n in ("dask", "xarray", "sliceable"))
+    assert store.identity.is_known != is_lazy
+
+
+@pytest.mark.parametrize(
+    "name", ["npy", "hdf5", "zarr", "parquet", "csr_folder", "raw"]
+)
+def test_a_file_that_is_written_again_is_another_one(name, tmp_path, monkeypatch):
+    adapter, source, options = make_case(name, tmp_path)
+    store = adapter.open_store(source, "X", **options)
+    monkeypatch.setitem(globals(), "X", X + 1)
+    again = adapter.open_store(make_case(name, tmp_path)[1], "X", **options)
+    assert store.identity != again.identity
+    np.testing.assert_array_equal(to_array(again.read(0, 9)), X[:9])
+
+
+def test_a_pickle_has_an_address_and_no_rows(case):
+    adapter, source, options = case
+    store = adapter.open_store(source, "X", **options)
+    store.read(0, 30)
+    if store.can_reopen:
+        data = pickle.dumps(store)
+        parts = X[:4].tobytes(), X[:4, 0].tobytes(), X[:4, 1].tobytes()
+        assert not any(part in data for part in parts)
 
 
 def test_open_rows_opens_it(case):
@@ -277,6 +401,42 @@ def test_a_file_is_known_by_its_content(name, tmp_path):
     renamed = path.rename(tmp_path.with_name(f"{tmp_path.name}.renamed"))
     assert find_adapter(renamed) is BY_NAME[name]
     assert names_rows(str(renamed))
+
+
+@pytest.mark.parametrize("name", ["hdf5", "zarr"])
+def test_all_arrays_of_a_group_are_listed(name, tmp_path):
+    if name == "hdf5":
+        group = h5py.File(tmp_path / "two.h5", "w")
+    else:
+        group = zarr.open_group(tmp_path / "two.zarr", mode="w")
+    group.create_group("deep")["X"] = X
+    group["y"] = X[:, 0].astype("i2")
+    getattr(group, "close", list)()
+    adapter, (path,) = BY_NAME[name], tmp_path.iterdir()
+    said = {(a.name, a.shape, str(a.dtype)) for a in adapter.list_arrays(path)}
+    assert said == {("deep/X", (30, 2), "float64"), ("y", (30,), "int16")}
+    assert adapter.open_store(path, "X", key="y").shape == (30,)
+
+
+RECOGNISE = """
+import sys
+from pathlib import Path
+from skmmap.formats.adapters import find_adapter
+before = {*sys.modules}
+[find_adapter(source) for source in [*map(Path, sys.argv[1:]), [1, 2], 3]]
+print(sorted({name.partition(".")[0] for name in {*sys.modules} - before}))
+"""
+
+
+def test_no_library_is_imported_to_recognise_a_source(tmp_path):
+    paths = [
+        str(SOURCES[name][0](tmp_path))
+        for name in ("npy", "hdf5", "zarr", "parquet", "parquet ipc", "raw")
+    ]
+    code = [sys.executable, "-c", RECOGNISE, *paths, "none.h5", "none.parquet"]
+    done = subprocess.run(code, capture_output=True, check=True, text=True)
+    libraries = "h5py", "zarr", "pyarrow", "dask", "pandas", "polars", "xarray"
+    assert not any(repr(name) in done.stdout for name in libraries)
 
 
 @pytest.mark.parametrize("block", [512, 1024, 8192])
