@@ -31,7 +31,7 @@ REPLACED = {
     r"the right way round": "transposed",
 }
 PATTERNS = {
-    re.compile(r"\b(" + old.replace(" ", r"\s+(?:#\s+)?") + r")\b"): new
+    re.compile(r"\b(" + old.replace(" ", r"\s+(?:#\s+)?") + r")\b", re.IGNORECASE): new
     for old, new in REPLACED.items()
 }
 
@@ -70,7 +70,17 @@ def test_replaced_expressions_do_not_come_back(path):
 
 
 @pytest.mark.parametrize(
-    "text", ["Whatever is done", "rows are mixed", "# estimators of\n    # others"]
+    "text",
+    [
+        "rows are mixed",
+        "# estimators of\n    # others",
+        "Whatever the order",
+        "ROWS ARE MIXED",
+    ],
 )
-def test_expressions_are_found_across_lines(text):
-    assert any(pattern.search(text) for pattern in PATTERNS) == (text[0] != "W")
+def test_expressions_are_found_across_lines_and_in_capitals(text):
+    assert any(pattern.search(text) for pattern in PATTERNS)
+
+
+def test_other_expressions_are_no_matter():
+    assert not any(pattern.search("Whatever is done") for pattern in PATTERNS)

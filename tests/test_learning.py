@@ -23,7 +23,12 @@ from sklearn.preprocessing import StandardScaler
 from skmmap import ChunkedFit
 from skmmap.estimators.entry import LearningEntry
 from skmmap.estimators.learning import Learning, RunShape, find_learning
-from skmmap.estimators.rules import DictionaryRule, KMeansRule, NmfRule, PerplexityRule
+from skmmap.estimators.stopping_rules import (
+    DictionaryRule,
+    KMeansRule,
+    NmfRule,
+    PerplexityRule,
+)
 from skmmap.wrap.meta_estimators import META, find_learner, replace_parameters
 
 RNG = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from skmmap.order import selection as _selection
 from skmmap.order.file_order import find_order
-from skmmap.order.keys import resolve_key
+from skmmap.order.indexing import resolve_key
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 
 

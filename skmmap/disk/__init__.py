@@ -9,7 +9,6 @@ from skmmap.disk.allocation import (
     counting_files,
     explaining,
 )
-from skmmap.disk.behind import find_behind, is_named
 from skmmap.disk.hidden import find_new_mode, open_hidden
 from skmmap.disk.identity import (
     FileState,
@@ -29,6 +28,7 @@ from skmmap.disk.paths import (
     is_pattern,
     to_path,
 )
+from skmmap.disk.referents import find_referents, is_named
 from skmmap.disk.regular import check_inside, check_regular, open_regular
 from skmmap.disk.unfinished import (
     Unfinished,
@@ -59,10 +59,10 @@ __all__ = [
     "counting_files",
     "create",
     "explaining",
-    "find_behind",
     "find_memmap",
     "find_new_mode",
     "find_paths",
+    "find_referents",
     "find_suffix",
     "is_named",
     "is_path",

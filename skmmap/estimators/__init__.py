@@ -30,7 +30,7 @@ from skmmap.estimators.registry import (
     get_own_entries,
     register,
 )
-from skmmap.estimators.rules import LossRule, Rule, ScoreRule
+from skmmap.estimators.stopping_rules import LossRule, Rule, ScoreRule
 from skmmap.estimators.zero_weight import (
     is_weightless,
     use_least_weights,

@@ -30,14 +30,6 @@ from skmmap.estimators.overrides import (
     override_rbm,
     override_sgd,
 )
-from skmmap.estimators.rules import (
-    DictionaryRule,
-    KMeansRule,
-    NmfRule,
-    PerplexityRule,
-    reduce_mlp_rate,
-    reduce_sgd_rate,
-)
 from skmmap.estimators.sgd_state import LearningRate, SgdState
 from skmmap.estimators.statistics import (
     Categories,
@@ -47,6 +39,14 @@ from skmmap.estimators.statistics import (
     Samples,
     Smoothing,
     StandardColumns,
+)
+from skmmap.estimators.stopping_rules import (
+    DictionaryRule,
+    KMeansRule,
+    NmfRule,
+    PerplexityRule,
+    reduce_mlp_rate,
+    reduce_sgd_rate,
 )
 from skmmap.estimators.sums import (
     merge_categories,

@@ -9,8 +9,8 @@ from skmmap.estimators import LossRule, find_unused
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
+from skmmap.learn.rule_choice import find_rule_class
 from skmmap.learn.seeds import find_own_seed
-from skmmap.learn.stopping import find_rule_class
 from skmmap.order import BlockOrder, ChunkOrder
 from skmmap.rows import find_read_nbytes
 from skmmap.wrap import get_parameters

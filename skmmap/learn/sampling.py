@@ -10,7 +10,7 @@ from sklearn.utils import check_array
 
 from skmmap.estimators import Rule, can_compute_losses, is_loop
 from skmmap.learn.plan import Plan
-from skmmap.learn.stopping import find_rule
+from skmmap.learn.rule_choice import find_rule
 from skmmap.learn.watch import Watch
 from skmmap.order import Runs, parse_size
 from skmmap.wrap import InputLayout

@@ -4,7 +4,7 @@ from skmmap.order.chunk_size import Cost, find_buffer_rows, find_chunk_rows, par
 from skmmap.order.chunk_table import COSTS
 from skmmap.order.file_order import find_order
 from skmmap.order.holdout import split_rows
-from skmmap.order.keys import resolve_key
+from skmmap.order.indexing import resolve_key
 from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmmap.order.keys import resolve_key
+from skmmap.order.indexing import resolve_key
 from skmmap.order.selection import Runs
 
 # Of more rows than this, runs of neighbours are held out: shares of labels stay exact,

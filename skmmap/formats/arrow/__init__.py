@@ -1,5 +1,14 @@
 """Columns of Arrow as arrays, for Parquet and Arrow files and for pyarrow's tables."""
 
+from skmmap.formats.arrow.arrow_files import (
+    MAGIC,
+    SUFFIXES,
+    check_schemas,
+    find_filled,
+    import_arrow,
+    open_arrow,
+    read_schema,
+)
 from skmmap.formats.arrow.arrow_store import ArrowStore
 from skmmap.formats.arrow.columns import (
     check_nulls,
@@ -10,15 +19,6 @@ from skmmap.formats.arrow.columns import (
     find_dtype,
     is_string,
     to_numpy,
-)
-from skmmap.formats.arrow.files import (
-    MAGIC,
-    SUFFIXES,
-    check_schemas,
-    find_filled,
-    import_arrow,
-    open_arrow,
-    read_schema,
 )
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from skmmap.disk import Identity, find_behind, find_memmap, is_named
+from skmmap.disk import Identity, find_memmap, find_referents, is_named
 from skmmap.formats.numpy import npy
 from skmmap.rows import Store, share_memory
 
@@ -17,13 +17,13 @@ class UnknownStore(Store):
         return self.rows
 
     def shares_memory(self, array: np.ndarray) -> bool:
-        arrays, texts = find_behind(self._object)
+        arrays, texts = find_referents(self._object)
         name = getattr(find_memmap(array), "filename", None)
         is_mapped = name is not None and _is_read_at(name, arrays, texts)
         return is_mapped or share_memory(array, arrays)
 
     def reads_from(self, path) -> bool:
-        arrays, texts = find_behind(self._object)
+        arrays, texts = find_referents(self._object)
         return _is_read_at(path, arrays, texts) or _is_copied(path, arrays)
 
 

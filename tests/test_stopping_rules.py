@@ -24,8 +24,14 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from skmmap import ChunkedFit
 from skmmap.estimators.learning import find_learning
 from skmmap.estimators.losses import compute_losses
-from skmmap.estimators.rules import LossRule, PerplexityRule, Rule, ScoreRule, StepRule
-from skmmap.learn.stopping import find_rule
+from skmmap.estimators.stopping_rules import (
+    LossRule,
+    PerplexityRule,
+    Rule,
+    ScoreRule,
+    StepRule,
+)
+from skmmap.learn.rule_choice import find_rule
 from skmmap.learn.watch import Watch
 
 RNG = np.random.default_rng(0)

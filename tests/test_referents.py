@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit
-from skmmap.disk import behind as _behind
+from skmmap.disk import referents as _referents
 from skmmap.disk.identity import Identity, find_memmap
 from skmmap.formats.open import open_source
 
@@ -53,7 +53,7 @@ def with_itself(rows):
     ],
 )
 def test_what_an_object_refers_to_is_found(hold):
-    arrays, _ = _behind.find_behind([hold(ROWS)])
+    arrays, _ = _referents.find_referents([hold(ROWS)])
     assert [array is ROWS for array in arrays] == [True]
 
 
@@ -67,14 +67,14 @@ def test_what_an_object_refers_to_is_found(hold):
     ],
 )
 def test_what_need_not_be_read_from_is_not(hold):
-    arrays, texts = _behind.find_behind([hold(ROWS)])
+    arrays, texts = _referents.find_referents([hold(ROWS)])
     assert not any(np.may_share_memory(array, ROWS) for array in arrays)
     assert "old.npy" not in texts
 
 
 def test_a_mask_is_an_array_too():
     masked = np.ma.array(ROWS, mask=ROWS > 2, copy=False)
-    (found, mask), _ = _behind.find_behind([masked])
+    (found, mask), _ = _referents.find_referents([masked])
     assert found is masked
     assert np.may_share_memory(mask, masked.mask)
 
@@ -93,7 +93,7 @@ class Itself(Broken):
 
 @pytest.mark.parametrize("value", [Broken(), Itself(), object()])
 def test_what_cannot_be_sliced_is_left_out(value):
-    arrays, texts = _behind.find_behind([value, "a.npy"])
+    arrays, texts = _referents.find_referents([value, "a.npy"])
     assert not any(array.dtype != object for array in arrays)
     assert "a.npy" in texts
 
@@ -114,7 +114,7 @@ def check_named(path):
     """Whether a holder of the names of two files names the one at ``path``."""
     folder = Path(path).parent
     given = {"a": str(folder / "X.npy"), "b": [folder / "data.nc"], "c": "a\0.npy"}
-    return _behind.is_named(path, _behind.find_behind(given)[1])
+    return _referents.is_named(path, _referents.find_referents(given)[1])
 
 
 def test_no_other_name_is_asked_of_the_disk(tmp_path, monkeypatch):
@@ -127,21 +127,21 @@ def test_no_other_name_is_asked_of_the_disk(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "stat", ask)
     texts = [f"/data/{i}.png" for i in range(100)] + ["key-1", "/data/other.npy"]
-    assert not _behind.is_named(tmp_path / "X.npy", texts)
+    assert not _referents.is_named(tmp_path / "X.npy", texts)
     monkeypatch.undo()
     assert asked.count("/data/other.npy") == 1
     assert not any(str(path).endswith((".png", "key-1")) for path in asked)
 
 
 def test_no_more_is_looked_at_than_takes_a_moment(monkeypatch):
-    monkeypatch.setattr(_behind, "_MOST", 50)
+    monkeypatch.setattr(_referents, "_MOST", 50)
     holder = [[number] for number in range(1_000)]
     holder[-1].append(ROWS)
-    assert _behind.find_behind(holder) == ([], set())
+    assert _referents.find_referents(holder) == ([], set())
 
-    monkeypatch.setattr(_behind, "_MOST_SLICES", 6)
+    monkeypatch.setattr(_referents, "_MOST_SLICES", 6)
     parts = [Experiment(ROWS.copy()) for _ in range(3)]
-    assert len(_behind.find_behind(parts)[0]) == 2 * len(ROWS)
+    assert len(_referents.find_referents(parts)[0]) == 2 * len(ROWS)
 
 
 # What rows of it are is not guessed from what an object of a user's own class holds.

@@ -26,7 +26,7 @@ _LIBRARIES = {
 }
 
 
-def find_behind(value) -> tuple[list[np.ndarray], set[str]]:
+def find_referents(value) -> tuple[list[np.ndarray], set[str]]:
     """Return the arrays that an object is read from, and texts that can name files.
 
     The garbage collector knows which objects an object refers to:
@@ -35,7 +35,7 @@ def find_behind(value) -> tuple[list[np.ndarray], set[str]]:
     >>> import functools
     >>> import numpy as np
     >>> array = np.ones(3)
-    >>> arrays, texts = find_behind([functools.partial(np.add, array), "X.npy"])
+    >>> arrays, texts = find_referents([functools.partial(np.add, array), "X.npy"])
     >>> arrays[0] is array, "X.npy" in texts
     (True, True)
     """

@@ -1,4 +1,4 @@
-"""Keys of NumPy's indexing as selections of rows."""
+"""What a key of NumPy's indexing selects, as a selection of rows."""
 
 import operator
 
