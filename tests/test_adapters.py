@@ -40,6 +40,7 @@ from skmmap.formats.adapters import (
 from skmmap.formats.options import UNSET
 from skmmap.formats.shared.contract import ArrayInfo, Format, is_instance
 from skmmap.rows.rows import find_source
+from skmmap.rows.source import Source
 from skmmap.rows.store import Store
 
 X = np.random.default_rng(0).integers(1, 9, (30, 2)).astype(float)
@@ -243,10 +244,11 @@ def test_rows_of_other_dimensions(name, shape, tmp_path, monkeypatch):
 
 def test_nobody_can_write_to_a_source_through_its_rows(case):
     adapter, source, options = case
-    store = adapter.open_store(source, "X", **options)
+    opened = Source(adapter.open_store(source, "X", **options))
+    expected = X[1:5].copy()
     for _ in range(2):
-        rows = store.read(3, 9)
-        np.testing.assert_array_equal(to_array(rows), X[3:9])
+        rows = opened.read(1, 5)  # of one block, which may be kept
+        np.testing.assert_array_equal(to_array(rows), expected)
         if isinstance(rows, np.ndarray) and rows.flags.writeable:
             rows[:] = 0
         elif isinstance(rows, list | pd.DataFrame):
@@ -316,8 +318,10 @@ def test_a_pickle_has_an_address_and_no_rows(case):
     store.read(0, 30)
     if store.can_reopen:
         data = pickle.dumps(store)
-        parts = X[:4].tobytes(), X[:4, 0].tobytes(), X[:4, 1].tobytes()
-        assert not any(part in data for part in parts)
+        for first in range(27):
+            rows = X[first : first + 4]
+            assert rows.tobytes() not in data
+            assert rows[:, 0].tobytes() not in data
 
 
 def test_open_rows_opens_it(case):
