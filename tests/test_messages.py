@@ -926,7 +926,7 @@ def test_a_tiny_memory_limit_is_warned_about():
     small = ChunkedFit(MinMaxScaler(), memory_limit="1KB")
     said = (
         "memory_limit='1KB' makes chunks of 1 row, since a chunk takes a sixteenth of "
-        "it as float64, and a row 32 bytes. So many calls are slow, and an estimator "
+        "it, and a row 32 bytes. So many calls are slow, and an estimator "
         "may learn less well. Raise memory_limit to at least '1MB' (chunks of 100 "
         "rows; the default is '512MB'), or set chunk_size."
     )

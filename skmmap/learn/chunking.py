@@ -57,19 +57,21 @@ def make_schedule(
     return FileOrder(X.n_rows, chunk_rows, 1 if is_loop(wrapper) else min_rows)
 
 
-def _warn_if_small(wrapper, X, chunk_rows: int, *how) -> None:
+def _warn_if_small(wrapper, X, chunk_rows: int, learning, min_rows, dense) -> None:
     """Warn of a memory limit that makes chunks so small that calls are most of it."""
     limit = parse_size(wrapper.memory_limit, "memory_limit")
     is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
     if not is_auto or limit >= _SMALL_LIMIT or chunk_rows >= X.n_rows:
         return
-    rows = min(_find_chunk_rows(wrapper, X, *how, memory_limit=_SMALL_LIMIT), X.n_rows)
+    how = learning, min_rows, dense, _SMALL_LIMIT
+    rows = min(_find_chunk_rows(wrapper, X, *how), X.n_rows)
+    nbytes = 8 * X.shape[1] if dense else max(8 * X.row_values, X.row_nbytes)
     if rows > chunk_rows:
         warn(
             f"memory_limit={wrapper.memory_limit!r} makes chunks of "
-            f"{say_count(chunk_rows, 'row')}, since a chunk takes a sixteenth of it as "
-            f"float64, and a row {8 * X.row_values:,} bytes. So many calls are slow, "
-            "and an estimator may learn less well. Raise memory_limit to at least "
+            f"{say_count(chunk_rows, 'row')}, since a chunk takes a sixteenth of it, "
+            f"and a row {nbytes:,} bytes. So many calls are slow, and an estimator may "
+            "learn less well. Raise memory_limit to at least "
             f"'1MB' (chunks of {say_count(rows, 'row')}; the default is '512MB'), or "
             "set chunk_size.",
             EfficiencyWarning,
