@@ -1,4 +1,4 @@
-"""How skmmap speaks: row ranges in notes, warnings at the caller's line."""
+"""Wording of messages: numbers, sizes, row ranges; warnings at the caller's line."""
 
 import functools
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import sklearn
 
-# Cached properties are computed inside a frame of functools.
+# functools too: cached properties are computed inside one of its frames.
 _INSIDE = (
     str(Path(__file__).parent),
     str(Path(sklearn.__file__).parent),
@@ -17,7 +17,7 @@ _INSIDE = (
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, pointing at the line outside skmmap and scikit-learn that called."""
+    """Warn with the location of the caller outside skmmap and scikit-learn."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and _is_inside(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
@@ -29,7 +29,7 @@ def _is_inside(filename: str) -> bool:
 
 
 def describe_rows(start: int, stop: int) -> str:
-    """Say the rows of a half-open range as a person would.
+    """Return a half-open range of rows in words.
 
     >>> describe_rows(3000, 4000), describe_rows(0, 1)
     ('rows 3,000 to 3,999', 'row 0')
@@ -40,7 +40,7 @@ def describe_rows(start: int, stop: int) -> str:
 
 
 def say_count(number: int, noun: str) -> str:
-    """Say how many there are.
+    """Return a number with its noun.
 
     >>> say_count(1_000, "row"), say_count(1, "row")
     ('1,000 rows', '1 row')
@@ -49,7 +49,7 @@ def say_count(number: int, noun: str) -> str:
 
 
 def say_size(n_bytes: float) -> str:
-    """Say a number of bytes as a person would.
+    """Return a number of bytes with a suitable unit.
 
     >>> say_size(1_234_567), say_size(999)
     ('1.2 MB', '999 bytes')
@@ -61,9 +61,9 @@ def say_size(n_bytes: float) -> str:
 
 
 def find_bad_rows(rows, error: Exception) -> tuple[np.ndarray, str]:
-    """Return the rows that hold what the error says, and what that is.
+    """Return the rows with the values that ``error`` is about, and their kind.
 
-    Where it says infinity alone, NaN may be what the estimator takes.
+    If the error names infinity only, the estimator may accept NaN.
     """
     is_infinity = "infinity" in str(error) and "NaN" not in str(error)
     kind = "infinity" if is_infinity else "NaN or infinity"
@@ -78,13 +78,13 @@ def find_bad_rows(rows, error: Exception) -> tuple[np.ndarray, str]:
 def add_rows_note(
     error: Exception, doing: str, source, chunk, where: str, *, is_in_order: bool = True
 ) -> None:
-    """Note on ``error`` which rows of X the estimator was given when it raised.
+    """Add a note to ``error`` with the rows of X for which the estimator raised it.
 
-    ``is_in_order`` says whether chunks come in the order in which the rows lie. Only
-    then, and where rows are not shuffled, there can be no other bad row before.
+    ``is_in_order`` says whether chunks come in file order. Only then, and if rows are
+    not shuffled, the row that is named is the first bad one.
     """
     if chunk.start == chunk.stop or "Expected 2D array, got 1D" in str(error):
-        return  # one row given as an array is no rows
+        return  # a single row was passed as a one-dimensional array
     bad, kind = find_bad_rows(chunk.X, error)
     which = "the first row" if is_in_order and source.order is None else "a row"
     if chunk.find_rows is None:

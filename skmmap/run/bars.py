@@ -1,4 +1,4 @@
-"""Shows how far a run is: a bar on a terminal or in a notebook, elsewhere lines."""
+"""Shows progress: a bar on a terminal or in a notebook, printed lines elsewhere."""
 
 import multiprocessing
 import sys
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
-_LINE_SECONDS, _BAR_SECONDS = 10.0, 0.1  # between two of them
+_LINE_SECONDS, _BAR_SECONDS = 10.0, 0.1  # between two updates
 
 
 class Shown(NamedTuple):
-    """What is seen of a run: how much of ``total`` is done, None if that is unknown."""
+    """The state of a run that is shown; ``total`` is None if it is unknown."""
 
     title: str
     done: int
@@ -23,13 +23,13 @@ class Shown(NamedTuple):
 
 
 class Lines:
-    """Prints a line every ten seconds at most, or each time if ``verbose`` is 2."""
+    """Prints a line at most every ten seconds; each update with ``verbose=2``."""
 
     def __init__(self, owner: str, verbose: int):
         self._owner, self.pause = owner, 0.0 if verbose > 1 else _LINE_SECONDS
 
     def open(self, shown: Shown) -> None:
-        """A run that has just begun is not worth a line."""
+        """Print nothing: a short run should print a single line, at its end."""
 
     def show(self, shown: Shown) -> None:
         rows = f"{shown.done:,} rows"
@@ -40,7 +40,8 @@ class Lines:
         self.print(f"{shown.title}: {said}")
 
     def print(self, text: str) -> None:
-        # In one piece: other threads print as well.
+        # In a single call: print writes its end apart, and lines of other threads
+        # could come between.
         print(f"[{self._owner}] {text}\n", end="", flush=True)
 
     def close(self, text: str | None) -> None:
@@ -49,7 +50,7 @@ class Lines:
 
 
 class TerminalBar(Lines):
-    """Draws a bar on the last line of the terminal, which is gone afterwards."""
+    """Draws a bar on the last line of the terminal, and removes it at the end."""
 
     def __init__(self, owner: str, verbose: int):
         super().__init__(owner, verbose)
@@ -61,12 +62,12 @@ class TerminalBar(Lines):
         try:
             self._bar.start()
             self.show(shown)
-        except BaseException:  # Ctrl-C as well: the cursor is hidden by now
+        except BaseException:  # Ctrl-C as well: stop shows the cursor again
             self._bar.stop()
             raise
 
     def show(self, shown: Shown) -> None:
-        # The end is cut off on a narrow terminal.
+        # In this order, since a narrow terminal truncates the end.
         details = join(shown.results, shown.left, shown.speed)
         texts = {"description": shown.title, "details": details}
         self._bar.update(self._task, completed=shown.done, total=shown.total, **texts)
@@ -81,9 +82,9 @@ class TerminalBar(Lines):
 
 
 class NotebookBar(TerminalBar):
-    """Draws the bar in the output of a cell, where its last line stays.
+    """Draws the bar in the output of a cell, and replaces it by the last line.
 
-    rich itself needs ipywidgets for that; a stored notebook would not show these.
+    rich itself uses ipywidgets for this, whose output a stored notebook does not show.
     """
 
     def open(self, shown: Shown) -> None:
@@ -102,20 +103,21 @@ class NotebookBar(TerminalBar):
 
 
 def join(*texts: str) -> str:
-    """Join what there is to say."""
+    """Join the texts that are not empty by commas."""
     return ", ".join(filter(None, texts))
 
 
 def make_bar():
-    """Return rich's progress bar, which is drawn when it is told to."""
+    """Return a progress bar of rich that is drawn only by ``refresh``."""
     import rich
     from rich import progress
     from rich.table import Column
 
     bar_width = min(40, max(10, rich.get_console().width - 110))
     rest = Column(ratio=1, no_wrap=True, overflow="ellipsis")
-    # No markup: the name of a file may have brackets. No thread: it would draw while
-    # the run is forked, and its errors would be nobody's.
+    # Without markup, since file names may contain brackets. Without auto_refresh, since
+    # its thread could draw while a process is forked, and nothing would catch
+    # its errors.
     return progress.Progress(
         progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(bar_width),
@@ -128,9 +130,9 @@ def make_bar():
 
 
 class Display:
-    """Shows a run of ``owner``, if ``verbose``; nothing that fails here ends the run.
+    """Shows the progress of ``owner`` if ``verbose``; errors never end the run.
 
-    2 asks for a line each time.
+    With ``verbose=2`` each update is a line.
     """
 
     def __init__(self, owner: str, verbose: int):
@@ -138,7 +140,7 @@ class Display:
         self._view, self._due = None, 0.0
 
     def open(self, shown: Shown) -> None:
-        """Begin to show."""
+        """Start showing progress."""
         if self._verbose:
             self._view = _choose(self._owner, self._verbose)
             if not self._try(self._view.open, shown):
@@ -146,7 +148,7 @@ class Display:
             self._due = time.monotonic() + self._view.pause
 
     def show(self, make_shown: Callable[[], Shown]) -> None:
-        """Show what ``make_shown`` returns, if it is time to."""
+        """Show what ``make_shown`` returns, if an update is due."""
         if self._view is not None and time.monotonic() >= self._due:
             if not self._try(self._view.show, make_shown()):
                 self.close(None)
@@ -154,21 +156,21 @@ class Display:
             self._due = time.monotonic() + self._view.pause
 
     def close(self, text: str | None) -> None:
-        """End, with a last line if there is a text."""
+        """Stop showing progress; print ``text`` as the last line unless it is None."""
         view, self._view = self._view, None
         if view is not None:
             self._try(view.close, text)
 
     def print(self, text: str) -> None:
-        """Print a line, where lines were asked for."""
+        """Print a line if ``verbose`` is 2 or more."""
         if self._view is not None and self._verbose > 1:
             self._try(self._view.print, text)
 
     def _try(self, draw: Callable, *args) -> bool:
-        """Return whether that can be drawn.
+        """Draw, and return whether it succeeded.
 
-        A standard output that was closed, a character it cannot encode, another bar of
-        an old rich: a run of hours does not fail for them.
+        A run of hours must not fail because the standard output was closed or cannot
+        encode a character, or because an old version of rich allows one bar only.
         """
         with suppress(Exception):
             draw(*args)
@@ -177,8 +179,8 @@ class Display:
 
 
 def _choose(owner: str, verbose: int) -> Lines:
-    """Return what can be drawn here."""
-    # Several workers or threads would draw over each other.
+    """Return the kind of display that the standard output supports."""
+    # Bars of several processes or threads would overwrite each other.
     is_main = threading.current_thread() is threading.main_thread()
     if verbose > 1 or not is_main or multiprocessing.parent_process() is not None:
         return Lines(owner, verbose)

@@ -1,4 +1,4 @@
-"""Says how far a run is: a fit of several epochs, or any other pass over rows."""
+"""Progress of a run: a fit of several epochs, or a single pass over rows."""
 
 import time
 
@@ -7,9 +7,9 @@ from skmmap.run.bars import Display, Shown, join
 
 
 class Report:
-    """What a pass over rows tells while it goes on, and once it is over.
+    """The progress of a pass over rows, and a summary at its end.
 
-    ``owner`` and ``title`` say what runs. ``n_rows`` is None if nobody knows.
+    ``owner`` and ``title`` name what runs. ``n_rows`` is None if it is unknown.
     """
 
     def __init__(self, verbose=0, owner="", title="", n_rows: int | None = None):
@@ -27,16 +27,16 @@ class Report:
         self._display.close(self._say_end() if kind is None else None)
 
     def tell(self, done: int) -> None:
-        """Say how many rows are done, if it is time to."""
+        """Report the number of rows done, if an update is due."""
         self._done = done
         self._display.show(self._make_shown)
 
     def add(self, n_rows: int) -> None:
-        """Say that so many more rows are done, if it is time to."""
+        """Report that ``n_rows`` more rows are done, if an update is due."""
         self.tell(self._done + n_rows)
 
     def skip(self, n_rows: int) -> None:
-        """Say that so many rows were done by a run before this one."""
+        """Count rows that an earlier run has already done."""
         self._skipped += n_rows
 
     def _make_shown(self) -> Shown:
@@ -61,9 +61,9 @@ class Report:
 
 
 class FitReport(Report):
-    """What a fit tells, in which the rows come once in each epoch.
+    """The progress of a fit, which goes through the rows once in each epoch.
 
-    ``may_stop`` says that the run may end before ``n_epochs`` are over.
+    ``may_stop`` says that the fit may stop before the end of ``n_epochs``.
     """
 
     def __init__(self, verbose, title, n_rows, n_epochs, row_nbytes, *, may_stop=False):
@@ -73,12 +73,12 @@ class FitReport(Report):
         self._n_ended, self._seconds, self._waited = 0, 0.0, 0.0
 
     def tell(self, done: int, epoch: int = 0) -> None:
-        """Say how many rows of ``epoch`` (from 0) are done, if it is time to."""
+        """Report the rows of ``epoch`` (from 0) that are done, if an update is due."""
         self._epoch = epoch
         super().tell(done)
 
     def tell_epoch(self, seconds: float, waited: float, **results) -> None:
-        """Say what is known at the end of an epoch: its loss, its score, its time."""
+        """Report the loss, score and time of an epoch that has ended."""
         known = [f"{name} {value:.4g}" for name, value in results.items()]
         self._results = ", ".join(text for text in known if not text.endswith("nan"))
         self._n_ended += 1
@@ -91,7 +91,7 @@ class FitReport(Report):
         done, total = self._find_done(), self._n_rows * self._n_epochs
         rate = done / self._find_seconds()
         at_most = in_it = ""
-        if self._may_stop:  # nobody knows how much there is to do in all
+        if self._may_stop:  # the total number of epochs is unknown
             done, total = self._done, self._n_rows
             at_most, in_it = "at most ", " in this epoch"
         title = f"epoch {self._epoch + 1} of {at_most}{self._n_epochs:,}"
