@@ -127,7 +127,7 @@ def check_parameters(cls: type, entry: dict) -> None:
 
 
 def _find_parameters(cls: type) -> Mapping[str, Parameter] | None:
-    """Return the parameters of a class, None of compiled code that does not tell."""
+    """Return the parameters of a class, None for compiled code without a signature."""
     if cls.__module__ == "builtins":
         raise TypeError(f"register needs a class of estimators; got {cls.__name__}.")
     try:

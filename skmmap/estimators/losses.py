@@ -1,7 +1,7 @@
-"""The training loss of a fitted estimator on some rows, as its own ``fit`` counts it.
+"""The training loss of a fitted estimator on some rows, as its own ``fit`` defines it.
 
-A loss is an array with a number for each problem that ``fit`` solves by itself: one
-for each class of a one-against-all classifier, one for each output.
+A loss is an array with a number for each problem that ``fit`` solves separately: one
+for each class of a one-vs-all classifier, one for each output.
 """
 
 from numbers import Real
@@ -16,9 +16,9 @@ from skmmap.wrap import find_learner, is_meta_estimator, is_one_of, iter_fitted
 
 
 def read_losses(estimator, n_rows: int) -> np.ndarray | None:
-    """Return the loss of a chunk of so many rows that was just learned, if it says one.
+    """Return the loss of the chunk just learned, None if the estimator has none.
 
-    The entry of a class may say where; otherwise it is the attribute ``loss_``.
+    It is the result of ``chunk_loss`` in the entry, or else the attribute ``loss_``.
     """
     chunk_loss = find_entry(type(estimator)).entry.chunk_loss
     if chunk_loss is not None:
@@ -37,7 +37,7 @@ def find_inertia(kmeans, n_rows: int) -> float | None:
 
 
 def can_compute_losses(estimator) -> bool:
-    """Whether the entry of the learner has a loss."""
+    """Whether the entry of the learner has a function ``loss``."""
     _, learner = find_learner(estimator)
     return find_entry(type(learner)).entry.loss is not None
 
@@ -48,19 +48,20 @@ def compute_losses(estimator, X, y) -> np.ndarray:
         problems = iter_problems(estimator, X, y)
         return np.concatenate([compute_losses(*problem) for problem in problems])
     if not hasattr(estimator, "feature_names_in_"):
-        X = drop_names(X)  # some meta-estimators do
+        X = drop_names(X)  # the meta-estimator trained it without names
     return np.atleast_1d(find_entry(type(estimator)).entry.loss(estimator, X, y))
 
 
 def compute_perplexity(estimator, X) -> float:
-    """Return what the ``fit`` of LatentDirichletAllocation stops by."""
+    """Return the perplexity, which ``fit`` of LatentDirichletAllocation checks."""
     return float(estimator.perplexity(X))
 
 
 def compute_sgd_loss(estimator, X, y) -> np.ndarray:
-    """Mean loss and penalty, which ``fit`` adds except for passive-aggressive steps."""
+    """Return the mean loss plus the penalty; passive-aggressive ``fit`` has none."""
     if is_one_of(estimator, "SGDOneClassSVM"):
-        # A hinge for rows that are all of one class, with 1 - offset for intercept.
+        # All rows are of class 1, and the intercept is 1 - offset_, so that the hinge
+        # loss is that of offset_ - coef_ @ x (SGDOneClassSVM._fit_one_class).
         loss = np.maximum(0, -estimator.decision_function(X)).mean()
         alpha = estimator.nu
         return loss + _penalty(estimator, "l2", alpha) + alpha * (1 - estimator.offset_)
@@ -83,13 +84,13 @@ def _is_passive(estimator) -> bool:
 
 
 def _name_loss(estimator) -> str:
-    # The steps of passive-aggressive learning differ, and its loss does not.
+    # PA-I and PA-II have different steps and the same loss.
     is_old = type(estimator).__name__.startswith("PassiveAggressive")
     return estimator.loss.removeprefix("squared_") if is_old else estimator.loss
 
 
 def _penalty(estimator, name, alpha):
-    """What ``fit`` adds for each row: half of the squares, or the absolute values."""
+    """Return the penalty: half of the squares, absolute values, or a mix of both."""
     if name is None:
         return 0.0
     coef = estimator.coef_
@@ -126,7 +127,7 @@ _LOSSES = {
 
 
 def compute_nmf_loss(estimator, X, y=None) -> float:
-    """Divergence of X from its factors and the penalties of these, per row."""
+    """Return the beta-divergence of X from its factors plus penalties, per row."""
     W, H = np.asarray(estimator.transform(X)), estimator.components_
     X = X.toarray() if sparse.issparse(X) else np.asarray(X)
     alpha = estimator.alpha_W
@@ -156,7 +157,7 @@ def _find_divergence(estimator, X, WH) -> float:
 
 
 def compute_dictionary_loss(estimator, X, y=None) -> float:
-    """Half the squared error and the penalty of the sparse codes, per row."""
+    """Return half the squared error plus the penalty of sparse codes, per row."""
     from sklearn.decomposition import sparse_encode
 
     X = np.asarray(X)

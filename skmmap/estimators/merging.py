@@ -1,4 +1,4 @@
-"""`merge`: adds to an estimator what another one has learned from other rows."""
+"""`merge`: combines two estimators that were fitted to different rows."""
 
 from collections.abc import Callable
 from inspect import isclass, signature
@@ -14,7 +14,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class _Merge(Protocol):
-    """`merge` for type checkers, which know no attributes of functions."""
+    """The type of `merge`: type checkers do not see attributes set on functions."""
 
     def __call__(self, estimator: _Estimator, other: _Estimator) -> _Estimator: ...
     @overload
@@ -29,7 +29,7 @@ class _Merge(Protocol):
 
 
 def _register(cls, function: Callable | None = None):
-    """Register how two estimators of a class are merged, as singledispatch would."""
+    """Register a merge function for a class, with the calls of singledispatch."""
     if function is not None:
         register(cls, merge=function)
         return function
@@ -45,7 +45,7 @@ def _register(cls, function: Callable | None = None):
 
 
 def _dispatch(cls: type) -> Callable | None:
-    """Return the function that merges a class or its next base that has one."""
+    """Return the merge function of a class, or of its nearest base that has one."""
     found = (find_entry(kind).entry.merge for kind in cls.__mro__)
     return next(filter(None, found), None)
 
@@ -60,9 +60,10 @@ def _as_registry(function: Callable[..., Any]) -> _Merge:
 def merge(estimator: _Estimator, other: _Estimator) -> _Estimator:
     """Add to an estimator what another one has learned from other rows.
 
-    It holds what can be added up: the naive Bayes classifiers, ``StandardScaler``,
-    ``MinMaxScaler`` and ``MaxAbsScaler`` of scikit-learn, and the classes that are
-    registered. ``ChunkedFit(estimator, n_jobs=2).fit`` trains these on several cores.
+    It supports estimators whose state can be added up: the naive Bayes classifiers,
+    ``StandardScaler``, ``MinMaxScaler`` and ``MaxAbsScaler`` of scikit-learn, and
+    registered classes. ``ChunkedFit(estimator, n_jobs=2).fit`` trains these on several
+    cores.
 
     Register a class by ``register(Class, merge=function)``, or with the decorator
     ``merge.register``, which works as that of `functools.singledispatch`. The function
@@ -88,11 +89,11 @@ def merge(estimator: _Estimator, other: _Estimator) -> _Estimator:
     Raises
     ------
     TypeError
-        If they are of two classes, or of one that nobody has registered.
+        If they are of two classes, or of a class without a merge function.
 
     ValueError
-        If they have seen different features or classes, or if the function that is
-        registered says that adding them up would not be exact.
+        If they have seen different features or classes, or if the registered function
+        returns NotImplemented because merging would not be exact.
 
     sklearn.exceptions.NotFittedError
         If one of them is not fitted.
@@ -137,7 +138,7 @@ exactly, register how: @merge.register.
             "can be added up exactly, register how: @merge.register."
         )
     for part in (estimator, other):
-        if hasattr(part, "fit"):  # or scikit-learn takes it for no estimator
+        if hasattr(part, "fit"):  # else check_is_fitted raises TypeError
             check_is_fitted(part)
     for name in ("n_features_in_", "classes_"):
         one, another = getattr(estimator, name, None), getattr(other, name, None)
@@ -156,7 +157,7 @@ exactly, register how: @merge.register.
 
 
 def add_up(estimator, other):
-    """Merge without a check; return NotImplemented where that is not exact."""
+    """Merge without validation; return NotImplemented if it would not be exact."""
     merged = find_entry(type(estimator)).entry.merge(estimator, other)
     if merged is None:
         raise TypeError(
@@ -167,5 +168,5 @@ def add_up(estimator, other):
 
 
 def can_merge(estimator) -> bool:
-    """Whether this very class, and not one above it, says how it is added up."""
+    """Whether this very class has a merge function; those of bases do not count."""
     return find_entry(type(estimator)).entry.merge is not None

@@ -1,7 +1,7 @@
 """What scikit-learn's meta-estimators do around the ``partial_fit`` of their members.
 
-Which rows and targets each member learns, which classes it is set up for, and what
-``fit`` leaves in attributes besides.
+The rows and targets that each member learns, its classes, and the attributes that
+``fit`` sets on the meta-estimator.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from sklearn.base import clone
 from skmmap.rows import DenseStore, Source
 from skmmap.wrap import is_one_of
 
-# Their partial_fit leaves out the names of features, which fit takes from a member.
+# Their fit sets feature_names_in_ from a member, and their partial_fit does not.
 _NAMELESS = "MultiOutputClassifier", "MultiOutputRegressor", "OneVsRestClassifier"
 
 
 def iter_problems(estimator, X, y) -> Iterator[tuple]:
-    """Yield the estimators inside of a meta-estimator with their rows and targets."""
+    """Yield each member of a meta-estimator with its rows and targets."""
     if is_one_of(estimator, "SelectFromModel"):
         yield estimator.estimator_, X, y
     elif is_one_of(estimator, "MultiOutputClassifier", "MultiOutputRegressor"):
@@ -28,7 +28,7 @@ def iter_problems(estimator, X, y) -> Iterator[tuple]:
         positive = estimator.classes_[-len(estimator.estimators_) :]
         for member, label in zip(estimator.estimators_, positive, strict=True):
             target = y[:, label] if estimator.multilabel_ else y == label
-            if isinstance(member, type(estimator.estimator)):  # and not a constant
+            if isinstance(member, type(estimator.estimator)):  # not _ConstantPredictor
                 yield member, X, target.astype(int)
     elif is_one_of(estimator, "OneVsOneClassifier"):
         yield from _iter_pairs(estimator, X, y)
@@ -45,21 +45,21 @@ def _iter_pairs(estimator, X, y):
 
 
 def drop_names(X):
-    """Return rows without the names of their columns."""
+    """Return rows without column names."""
     return X if sparse.issparse(X) else np.asarray(X)
 
 
 def begin_multilabel(estimator, y: Source):
     """Set up OneVsRestClassifier for the labels of an indicator, as its ``fit`` does.
 
-    Its ``partial_fit`` only sets it up for one label in each row, and goes on with
-    whatever it is set up for.
+    Its first ``partial_fit`` only sets it up for a single label in each row, but later
+    calls accept an indicator if it is set up for one.
     """
     from sklearn.preprocessing import LabelBinarizer
 
     estimator.classes_ = np.arange(y.shape[1])
     rows = np.eye(y.shape[1], dtype=int)
-    # Predictions are sparse where y is.
+    # LabelBinarizer returns sparse predictions if it was fitted to sparse labels.
     rows = sparse.csr_array(rows) if isinstance(y.store, DenseStore) else rows
     estimator.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(rows)
     estimator.estimators_ = [clone(estimator.estimator) for _ in estimator.classes_]
@@ -73,7 +73,7 @@ def is_multilabel(estimator, y: Source | None) -> bool:
 
 
 def find_classes_of_members(estimator) -> list | None:
-    """Return the classes of each output; third parties may not say which they know."""
+    """Return the classes of each output, None if a third-party member has none."""
     if not is_one_of(estimator, "MultiOutputClassifier"):
         return None
     found = [getattr(member, "classes_", None) for member in estimator.estimators_]

@@ -1,8 +1,8 @@
-"""How scikit-learn's estimators learn from chunks, a table.
+"""Table of how scikit-learn's estimators learn from chunks.
 
-The fields are those of `LearningEntry`. Classes have the names by which they are
-imported; some of them leave scikit-learn with version 1.10. Where a field is not given,
-``fit`` does nothing that ``partial_fit`` does not do.
+The fields are those of `LearningEntry`. Classes have the names by which users import
+them; scikit-learn 1.10 removes some. A class without a field has a ``fit`` that does
+no more in this respect than ``partial_fit``.
 """
 
 from skmmap.estimators.attributes import (
@@ -78,7 +78,8 @@ _MLP = {
     "shuffle": "shuffle",
     "equal_steps": True,
     "stopping": "loss",
-    # SGD stops when n_iter_no_change epochs were of no use, networks one later.
+    # Networks stop if the number of epochs without improvement is above
+    # n_iter_no_change (_fit_stochastic), SGD if it is equal (_plain_sgd).
     "extra_patience": 1,
     "early_stopping": "early_stopping",
     "reduce_rate": reduce_mlp_rate,

@@ -9,8 +9,8 @@ from skmmap._messages import warn
 def override_net(net, run) -> dict:
     """Return parameters with which ``partial_fit`` learns each row of a chunk once.
 
-    It makes all the epochs of ``fit`` on each chunk, and holds out a fifth of it. A
-    split of the user's own, such as ``predefined_split``, is left alone.
+    By default it runs all epochs on each chunk, and holds out a fifth of the chunk. A
+    custom ``train_split``, such as ``predefined_split``, is kept.
     """
     if run.is_loop:
         return {}
@@ -20,7 +20,7 @@ def override_net(net, run) -> dict:
 
 
 def _warn_of_callbacks(net, n_chunks: int) -> None:
-    """Warn of callbacks that would be told of many fits."""
+    """Warn that callbacks would see a fit for each chunk."""
     callbacks = getattr(net, "callbacks", None)
     if n_chunks < 2 or not callbacks or isinstance(callbacks, str):
         return
@@ -35,8 +35,8 @@ def _warn_of_callbacks(net, n_chunks: int) -> None:
     )
 
 
-# Epochs could be driven from outside by ``run_single_epoch``, so that callbacks hear of
-# one fit; but then the ``partial_fit`` of a subclass would not be called.
+# With ``run_single_epoch`` for each epoch callbacks would see a single fit, but it would
+# bypass the ``partial_fit`` of a subclass.
 SKORCH = {
     "skorch.net.NeuralNet": {
         "epochs": "max_epochs",
