@@ -35,7 +35,7 @@ def _warn_of_callbacks(net, n_chunks: int) -> None:
     )
 
 
-# With ``run_single_epoch`` for each epoch callbacks would see a single fit, but it would
+# With ``run_single_epoch`` callbacks would see a single fit of all epochs, but it would
 # bypass the ``partial_fit`` of a subclass.
 SKORCH = {
     "skorch.net.NeuralNet": {
