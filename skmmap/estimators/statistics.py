@@ -1,4 +1,4 @@
-"""Statistics that ``fit`` takes from all rows, and what it does once at its end."""
+"""Corrections of statistics that ``fit`` computes from all rows or at its end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,59 +13,59 @@ from skmmap.estimators.sums import merge_moments
 
 
 class Correction:
-    """Corrects one learner: this one does nothing, as most need nothing.
+    """Corrects one learner. The base class does nothing, as most learners need none.
 
     Between `begin` and `finish` the learner may have parameters and attributes that
     only training needs; `before` and `after` are called around each chunk.
     """
 
-    divides_by_zero = False  # where a chunk lacks what all rows have
+    divides_by_zero = False  # if a chunk has no value in a column
 
     @staticmethod
     def is_needed(learner) -> bool:
-        """Whether the parameters of the learner leave anything to correct."""
+        """Whether the learner needs a correction with its parameters."""
         return True
 
     @staticmethod
     def find_overrides(learner) -> dict:
-        """Return parameters that the learner has otherwise while it is trained."""
+        """Return the parameters that are overridden during training."""
         return {}
 
     def begin(self, learner) -> None:
-        """Take back what `finish` did to a learner that is trained further."""
+        """Undo `finish` before a learner is trained further."""
 
     def before(self, learner, X, weights) -> None:
         """Prepare a learner, which may be untrained, for a chunk."""
 
     def after(self, learner, X, weights) -> None:
-        """Put right what the learner made of a chunk."""
+        """Correct what the learner has learned from a chunk."""
 
     def end_epoch(self, learner) -> None:
         """Do what ``fit`` does at the end of an epoch, and ``partial_fit`` in each."""
 
     def skip(self, X) -> None:
-        """Note rows that have no weight, which the learner is not given."""
+        """Count rows with a weight of zero, which the learner does not get."""
 
     def finish(self, learner) -> None:
-        """Leave the learner as ``fit`` would; its parameters are its own again."""
+        """Do what ``fit`` does at its end; overridden parameters are already reset."""
 
     def add(self, other: "Correction") -> None:
-        """Add what was noted of other rows, where learners are merged."""
+        """Add the state of the correction of a learner that is merged into this one."""
 
 
 class _KeepColumns(Correction):
-    """A column without any value in a chunk is left as it was.
+    """Keeps the statistics of a column that has no value in a chunk.
 
-    ``partial_fit`` makes it NaN for good: of a mean by 0/0 values, of an extreme since
-    NaN is neither larger nor smaller. What a column has before its first value would
-    make the next ones NaN; ``neutral`` says by what it is replaced for the call.
+    ``partial_fit`` would set them to NaN, from where they never recover: the mean of no
+    values is 0/0, and NaN propagates through ``np.minimum``. Before a column has its
+    first value its statistics are NaN; ``neutral`` replaces these during the call.
     """
 
     neutral: Mapping[str, float]
     names: tuple[str, ...]  # all attributes with a value for each column
 
     def before(self, learner, X, weights) -> None:
-        # Of dense rows every call makes new arrays; of sparse ones it fills the old.
+        # For sparse rows partial_fit updates the arrays in place.
         keep = _copy if sparse.issparse(X) else _get
         self._kept = {name: keep(learner, name) for name in self.names}
         for name, value in self.neutral.items():
@@ -117,17 +117,17 @@ class StandardColumns(_KeepColumns):
         self._seen = vars(learner).get("n_samples_seen_")
 
     def find_lost(self, learner, kept: dict, X, weights) -> np.ndarray | None:
-        # A variance that overflows is NaN as well, and has to stay it.
+        # Not by NaN: a variance that overflows is NaN as well, and has to stay NaN.
         if self._seen is None or kept["mean_"] is None:
             return None
         now, shape = learner.n_samples_seen_, kept["mean_"].shape
         if np.ndim(now) == 0 and now != self._seen:
-            return None  # there has been no NaN so far
+            return None  # an int as long as no value was missing
         if weights is None:
             seen = np.equal(now, self._seen)
             return np.broadcast_to(seen, shape)
-        # The weights of rows without a value are added up and taken away again, of
-        # which rounding leaves something.
+        # partial_fit subtracts the weights of missing values from the sum of all
+        # weights, so that rounding leaves a small remainder.
         added = np.subtract(now, self._seen)
         little = np.broadcast_to(added <= 1e-4 * np.sum(weights), shape)
         return _find_empty(X, weights, little) if little.any() else little
@@ -136,8 +136,8 @@ class StandardColumns(_KeepColumns):
         super().after(learner, X, weights)
         if self._seen is None or learner.var_ is None or not sparse.issparse(X):
             return
-        # Of sparse rows the first values of a column have to be in the first chunk:
-        # scikit-learn 1.9 divides 0 by 0 otherwise (_incr_mean_variance_axis0).
+        # If a sparse column has its first values in a later chunk, scikit-learn 1.9
+        # divides 0 by 0 (_incr_mean_variance_axis0).
         is_first = np.equal(self._seen, 0) & np.greater(learner.n_samples_seen_, 0)
         if is_first.any():
             chunk = clone(learner).partial_fit(X, sample_weight=weights)
@@ -147,7 +147,7 @@ class StandardColumns(_KeepColumns):
 
 
 def _find_empty(X, weights, among: np.ndarray) -> np.ndarray:
-    """Return which columns, of some, have no value in rows that weigh something."""
+    """Return which columns ``among`` these have no value in rows with a weight."""
     columns, weigh = np.flatnonzero(among), np.flatnonzero(weights)
     rows = X.tocsr() if sparse.issparse(X) else np.asarray(X)
     values = rows[weigh][:, columns]
@@ -159,11 +159,11 @@ def _find_empty(X, weights, among: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Smoothing(Correction):
-    """The smoothing is a share of the largest variance of all rows, not of a chunk's.
+    """Takes ``epsilon_`` of GaussianNB from the variance of all rows, not of a chunk.
 
-    That variance follows from counts, means and variances of the classes. They are
-    weighted and ``fit`` takes it without weights, so that it is counted where there are
-    any.
+    The variance follows from counts, means and variances of the classes. With sample
+    weights these are weighted, but ``fit`` uses the unweighted variance of X
+    (``_partial_fit`` in ``naive_bayes.py``), which is then computed apart.
     """
 
     moments: tuple | None = None  # rows, mean, variance of each column
@@ -171,7 +171,7 @@ class Smoothing(Correction):
     @staticmethod
     def find_overrides(learner) -> dict:
         value = learner.var_smoothing
-        # What is no share is refused by the estimator itself.
+        # The estimator itself refuses invalid values.
         is_share = isinstance(value, Real) and value > 0
         return {"var_smoothing": 0.0} if is_share else {}
 
@@ -206,7 +206,7 @@ class Smoothing(Correction):
 
 
 def _add_classes(learner) -> tuple:
-    """Return rows, mean and variance of each column, from those of the classes."""
+    """Return the number of rows, means and variances from those of the classes."""
     count, theta, var = (
         np.asarray(value, dtype=np.float64)
         for value in (learner.class_count_, learner.theta_, learner.var_)
@@ -222,7 +222,7 @@ def _merge(one: tuple, other: tuple) -> tuple:
 
 
 class Categories(Correction):
-    """The number of categories is that of all rows; it says nothing to predictions."""
+    """Sets ``n_categories_`` from all rows; predictions do not use it."""
 
     def finish(self, learner) -> None:
         sizes = [counts.shape[1] for counts in learner.category_count_]
@@ -230,15 +230,15 @@ class Categories(Correction):
 
 
 class Clusters(Correction):
-    """The subclusters are clustered once, when all rows are in the tree.
+    """Clusters the subclusters of Birch once, when all rows are in the tree.
 
-    Labels of the rows, which ``fit`` finds then, would be those of each chunk.
+    ``labels_`` are not computed, since they would be those of the last chunk.
     """
 
     @staticmethod
     def find_overrides(learner) -> dict:
         value, labels = learner.n_clusters, learner.compute_labels
-        # What is none of these is refused by the estimator itself.
+        # The estimator itself refuses invalid values.
         is_number = isinstance(value, Integral) and value >= 1
         is_usable = is_number or isinstance(value, ClusterMixin)
         overrides = {"n_clusters": None} if is_usable else {}
@@ -250,10 +250,11 @@ class Clusters(Correction):
 
 
 class Samples(Correction):
-    """The rows of a chunk are compared with as many drawn ones, whatever their number.
+    """Gives ``h_samples_`` of BernoulliRBM as many rows as each chunk has.
 
-    ``partial_fit`` always draws as many as the first batch had, and divides by the rows
-    of the chunk: a single row at the end would weigh as much as a batch of drawn ones.
+    ``_fit`` subtracts the sum over the sampled rows from the sum over the rows of the
+    chunk, and divides by the number of the latter. Sums over different numbers of rows
+    would not cancel.
     """
 
     def before(self, learner, X, weights) -> None:

@@ -1,4 +1,4 @@
-"""When further epochs no longer help: the rules of the estimators' own ``fit``."""
+"""The stopping rules of the estimators' own ``fit``."""
 
 from collections import deque
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from skmmap.estimators.losses import compute_perplexity
 from skmmap.estimators.registry import find_entry
 from skmmap.wrap import iter_fitted
 
-_SMALLEST_RATE = 1e-6  # below it "adaptive" learning rates end, as in fit
+_SMALLEST_RATE = 1e-6  # of "adaptive" learning rates (_plain_sgd in _sgd_fast.pyx.tp)
 
 
 class Rule:
-    """Stops never: for estimators whose ``fit`` has a number of epochs and no more.
+    """Never stops: for estimators whose ``fit`` only has a number of epochs.
 
     ``after_chunk`` and ``after_epoch`` return whether to stop; ``is_met`` says whether
-    the rule has stopped a run, ``least_epochs`` in how many it can at the earliest.
+    the rule has stopped a run. It cannot stop before ``least_epochs``.
     """
 
     is_met = False
     least_epochs = 0
     text = ""
-    parameters: tuple[str, ...] = ()  # of the estimator, which the rule follows
-    looks = 1  # at the loss in an epoch, where it has to be computed
+    parameters: tuple[str, ...] = ()  # parameters of the estimator that the rule uses
+    looks = 1  # how often in an epoch a loss is computed
 
     def after_chunk(self, estimator, n_rows: int) -> bool:
         return False
@@ -34,15 +34,15 @@ class Rule:
         return False
 
     def choose(self, estimator):
-        """Return the estimator that is kept in the end."""
+        """Return the estimator to keep at the end."""
         return estimator
 
 
 class LossRule(Rule):
-    """No loss has become smaller by ``tol`` for some epochs in a row.
+    """Stops when no loss has decreased by ``tol`` in consecutive epochs.
 
-    Each problem is watched by itself, as ``fit`` solves each by itself. What is watched
-    is the mean loss of the last ``window`` epochs.
+    Each problem has its own loss, since ``fit`` solves and stops each separately. The
+    mean loss of the last ``window`` epochs is compared.
     """
 
     text = "until the loss stops improving"
@@ -64,7 +64,7 @@ class LossRule(Rule):
             self._stalled = np.zeros(len(loss), dtype=int)
         self._last.append(loss)
         loss = np.mean(self._last, axis=0)
-        # What has stalled for long enough would be trained no further by fit.
+        # fit trains each problem separately, and would no longer train these.
         done = self._stalled >= self._patience
         no_better = (loss > self._best - self._tol) | done
         self._stalled = np.where(no_better, self._stalled + 1, 0)
@@ -79,9 +79,9 @@ class LossRule(Rule):
 
 
 class ScoreRule(Rule):
-    """No score on held-out rows is better by ``tol`` for some epochs; keeps the best.
+    """Stops when the held-out score has not increased by ``tol``; keeps the best epoch.
 
-    Without a tolerance it only keeps the best.
+    Without a tolerance it only keeps the best epoch.
     """
 
     def __init__(self, tol: float | None, patience: int):
@@ -125,7 +125,7 @@ class StepRule(Rule):
 
     @property
     def ignored(self) -> float:
-        """Steps that are left out, since they say little of what is learned."""
+        """Number of first steps that cannot stop training, as in ``fit``."""
         return 1
 
     def after_chunk(self, estimator, n_rows: int) -> bool:
@@ -136,7 +136,7 @@ class StepRule(Rule):
         return self.is_met
 
     def after_epoch(self, estimator, loss, score) -> bool:
-        """Watch the loss that no step tells; an epoch has many steps."""
+        """Compare the loss of an epoch, which has many steps, if one is computed."""
         if loss is None:
             return False
         self.is_met = self._has_stalled(float(loss.mean()), self._n_rows / self._batch)
@@ -150,7 +150,7 @@ class StepRule(Rule):
         return self._loss_has_stalled(estimator) or changes_little
 
     def _loss_has_stalled(self, estimator) -> bool:
-        """Whether the loss that a step tells has stalled."""
+        """Whether the loss that a step reports has stopped improving."""
         return False
 
     def _find_change(self, estimator) -> float:
@@ -169,7 +169,10 @@ class StepRule(Rule):
 
 
 class KMeansRule(StepRule):
-    """The centers hardly move in a step, or the smoothed inertia has stalled."""
+    """The centers hardly move in a step, or the smoothed inertia stops improving.
+
+    This is ``MiniBatchKMeans._mini_batch_convergence``.
+    """
 
     weights = "cluster_centers_"
 
@@ -206,14 +209,21 @@ class KMeansRule(StepRule):
 
 
 class NmfRule(StepRule):
-    """The components hardly change in a step, or the loss has stalled."""
+    """The components hardly change in a step, or the loss stops improving.
+
+    The change is that of ``MiniBatchNMF._minibatch_convergence``.
+    """
 
     def _measure(self, now, before) -> float:
         return float(np.linalg.norm(now - before)) / np.linalg.norm(now)
 
 
 class DictionaryRule(StepRule):
-    """The dictionary hardly changes in a step, or the loss has stalled."""
+    """The dictionary hardly changes in a step, or the loss stops improving.
+
+    As in ``MiniBatchDictionaryLearning._check_convergence``, which ignores the first
+    epoch, or the first 100 steps if these are fewer.
+    """
 
     @property
     def ignored(self) -> float:
@@ -224,7 +234,7 @@ class DictionaryRule(StepRule):
 
 
 class PerplexityRule(Rule):
-    """The perplexity on some rows has hardly changed since it was last looked at."""
+    """The perplexity on a sample has hardly changed since it was last computed."""
 
     text = "until the perplexity stops improving, if evaluate_every > 0"
     parameters = "evaluate_every", "perp_tol"
@@ -248,7 +258,7 @@ def _find_variance(X) -> float:
 
 
 def _reduce_rate(estimator) -> bool:
-    """Reduce "adaptive" learning rates, as ``fit`` does; say whether any was."""
+    """Reduce "adaptive" learning rates, as ``fit`` does; return whether any was."""
     reduced = [_reduce(member) for member in iter_fitted(estimator)]
     return any(reduced)
 
@@ -261,7 +271,7 @@ def _reduce(learner) -> bool:
 
 
 def reduce_sgd_rate(sgd) -> bool:
-    """Divide the learning rate by 5 until it is small."""
+    """Divide the learning rate by 5, unless it is already small."""
     if sgd.eta0 <= _SMALLEST_RATE:
         return False
     sgd.eta0 /= 5
@@ -269,6 +279,6 @@ def reduce_sgd_rate(sgd) -> bool:
 
 
 def reduce_mlp_rate(mlp) -> bool:
-    """Have the optimizer divide its learning rate by 5 until it is small."""
+    """Let the optimizer divide its learning rate by 5, unless it is already small."""
     is_sgd = mlp.solver == "sgd"
     return is_sgd and not mlp._optimizer.trigger_stopping("", verbose=False)

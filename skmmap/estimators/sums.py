@@ -1,8 +1,7 @@
-"""Adds up what scikit-learn's estimators have learned from different rows.
+"""Merge functions of scikit-learn's estimators that learn sums, means or extremes.
 
-That are sums over rows, or what follows from them. Means and variances are added by the
-pairwise update of Chan, Golub and LeVeque [1]_, which loses no digits where a
-difference of sums of squares would.
+Means and variances are merged by the pairwise update of Chan, Golub and LeVeque [1]_,
+which avoids the cancellation of a difference of sums of squares.
 
 References
 ----------
@@ -14,13 +13,14 @@ import numpy as np
 
 
 def merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
-    """Return mean and variance of both groups of rows; ``var_1`` may be None.
+    """Return mean and variance of two groups of rows together; ``var_1`` may be None.
 
-    Numbers of rows are for each mean. What has no rows keeps what the first group has.
+    ``n_1`` and ``n_2`` have a number for each mean. If both are 0, the result is that
+    of the first group.
     """
     total = n_1 + n_2
     share = np.divide(n_2, total, out=np.zeros(total.shape), where=total > 0)
-    is_one = [share == 0, share == 1]  # whose group without rows may have any mean
+    is_one = [share == 0, share == 1]  # a group without rows may have a mean of NaN
     step = mean_2 - mean_1
     mean = np.select(is_one, [mean_1, mean_2], mean_1 + share * step)
     if var_1 is None:
@@ -30,9 +30,9 @@ def merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
 
 
 def merge_gaussian(estimator, other):
-    """Add up ``GaussianNB``, with the smoothing as ``partial_fit`` does it."""
-    # As partial_fit does it: the smoothing of the rows before comes off by that of
-    # these rows.
+    """Merge ``GaussianNB``, with the smoothing of ``partial_fit``."""
+    # _partial_fit computes epsilon_ from its own rows, and then subtracts it from the
+    # variances of the rows before, to which an earlier epsilon_ was added.
     smoothing = other.epsilon_
     n_1, n_2 = (
         part.class_count_[:, None].astype(np.float64) for part in (estimator, other)
@@ -56,7 +56,7 @@ def merge_gaussian(estimator, other):
 
 
 def merge_counts(estimator, other):
-    """Add up naive Bayes classifiers that count features."""
+    """Merge naive Bayes classifiers that count features."""
     estimator.class_count_ += other.class_count_
     estimator.feature_count_ += other.feature_count_
     if hasattr(estimator, "feature_all_"):
@@ -65,19 +65,19 @@ def merge_counts(estimator, other):
 
 
 def merge_categories(estimator, other):
-    """Add up ``CategoricalNB``, which may have seen different categories."""
+    """Merge ``CategoricalNB``, which may have seen different categories."""
     estimator.class_count_ += other.class_count_
     estimator.category_count_ = [
         _add_padded(*pair)
         for pair in zip(estimator.category_count_, other.category_count_, strict=True)
     ]
-    # Of the rows that came last, as partial_fit leaves it.
+    # partial_fit sets it from its own rows alone.
     estimator.n_categories_ = other.n_categories_
     return _update_probabilities(estimator)
 
 
 def _add_padded(counts, more):
-    """Add counts of categories, of which either may have seen more."""
+    """Add counts of categories; either may have more categories."""
     n_categories = max(counts.shape[1], more.shape[1])
     total = np.zeros((counts.shape[0], n_categories))
     total[:, : counts.shape[1]] += counts
@@ -92,7 +92,7 @@ def _update_probabilities(estimator):
 
 
 def merge_standard(estimator, other):
-    """Add up ``StandardScaler``."""
+    """Merge ``StandardScaler``."""
     n_1, n_2 = (np.asarray(part.n_samples_seen_) for part in (estimator, other))
     if estimator.mean_ is not None:
         counts = (np.full(estimator.mean_.shape, n, np.float64) for n in (n_1, n_2))
@@ -100,7 +100,7 @@ def merge_standard(estimator, other):
         second = next(counts), other.mean_, other.var_
         estimator.mean_, estimator.var_ = merge_moments(*first, *second)
     total = n_1 + n_2
-    # One number for all columns, unless some of their values are missing.
+    # As in partial_fit, an int unless columns have different numbers of values.
     is_alike = total.ndim and total.max() == total.min()
     estimator.n_samples_seen_ = total[0] if is_alike else total[()]
     if estimator.with_std:
@@ -109,7 +109,7 @@ def merge_standard(estimator, other):
 
 
 def _find_scale(scaler) -> np.ndarray:
-    """Return standard deviations, 1 for columns that vary by rounding alone."""
+    """Return standard deviations, 1 for columns that are constant up to rounding."""
     n_rows, mean, var = scaler.n_samples_seen_, scaler.mean_, scaler.var_
     eps = np.finfo(np.float64).eps
     # The bound of scikit-learn's _is_constant_feature, from the same paper.
@@ -118,7 +118,7 @@ def _find_scale(scaler) -> np.ndarray:
 
 
 def merge_min_max(estimator, other):
-    """Add up ``MinMaxScaler``."""
+    """Merge ``MinMaxScaler``."""
     low, high = estimator.feature_range
     data_min = np.fmin(estimator.data_min_, other.data_min_)
     data_max = np.fmax(estimator.data_max_, other.data_max_)
@@ -133,7 +133,7 @@ def merge_min_max(estimator, other):
 
 
 def merge_max_abs(estimator, other):
-    """Add up ``MaxAbsScaler``."""
+    """Merge ``MaxAbsScaler``."""
     estimator.max_abs_ = np.fmax(estimator.max_abs_, other.max_abs_)
     estimator.scale_ = _without_zeros(estimator.max_abs_)
     estimator.n_samples_seen_ += other.n_samples_seen_
@@ -141,6 +141,6 @@ def merge_max_abs(estimator, other):
 
 
 def _without_zeros(scale: np.ndarray) -> np.ndarray:
-    """Return a scale to divide by, where constant columns are left as they are."""
+    """Return a scale to divide by, 1 for constant columns."""
     one = scale.dtype.type(1)
     return np.where(scale < 10 * np.finfo(scale.dtype).eps, one, scale)
