@@ -7,7 +7,7 @@ A check that the bare estimator passes, the wrapper passes: the exceptions are i
 import warnings
 
 import pytest
-from helpers import name_of, partial_fit_estimators
+from helpers import EXHAUSTIVE, name_of, partial_fit_estimators
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils import get_tags
@@ -57,6 +57,8 @@ SMALLER = {
     "MiniBatchKMeans": {"max_iter": 5},
     "MiniBatchNMF": {"n_components": 1},
 }
+# Of those that make up to 1,000 epochs: the checks ask for no more.
+EPOCHS = None if EXHAUSTIVE else 5
 
 
 def wrapped():
@@ -65,7 +67,7 @@ def wrapped():
     scikit-learn has none for estimators of text (HashingVectorizer), and skips
     MultiOutputClassifier by a tag; test_chunked_fit.py has both.
     """
-    for estimator in partial_fit_estimators(small=False):
+    for estimator in partial_fit_estimators(small=False, max_iter=EPOCHS):
         tags = get_tags(estimator)
         if tags.input_tags.two_d_array and not tags._skip_test:
             yield ChunkedFit(
