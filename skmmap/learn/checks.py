@@ -1,4 +1,4 @@
-"""Checks what can be known before the first row is used."""
+"""Validation before any row is read."""
 
 from numbers import Integral
 
@@ -15,7 +15,7 @@ from skmmap.wrap import find_learner, is_one_of, say_parameter, takes, takes_any
 
 _SHUFFLES = "auto", "blocks", "chunks"
 
-# Whoever writes a number so small has megabytes or gigabytes in mind.
+# A smaller number was probably meant as megabytes or gigabytes.
 _LEAST_LIMIT = 2**16
 
 
@@ -58,7 +58,7 @@ def check_parameters(wrapper) -> None:
 
 
 def find_reading(wrapper, *, is_mixed: bool = False) -> Reading:
-    """Return how rows are to be read, by the parameters of ChunkedFit."""
+    """Return how to read rows, from the parameters of ChunkedFit."""
     read, dtype = wrapper.read, wrapper.dtype
     if not isinstance(read, str) or read not in READS:
         names = ", ".join(map(repr, READS[:-1]))
@@ -79,7 +79,7 @@ def find_reading(wrapper, *, is_mixed: bool = False) -> Reading:
 
 
 def _find_limit(size) -> int:
-    """Return the bytes of ``memory_limit``, or raise for a small one without unit."""
+    """Return ``memory_limit`` in bytes; raise if it is small and has no unit."""
     n_bytes = parse_size(size, "memory_limit")
     if isinstance(size, Integral) and n_bytes < _LEAST_LIMIT:
         raise ValueError(
@@ -119,7 +119,7 @@ def _check_shuffle(shuffle) -> None:
 
 
 def check_class_weight(estimator, class_weight) -> None:
-    """Raise unless the weights are some, and have one way to the estimator."""
+    """Raise unless the class weights are valid, and can reach the estimator once."""
     if class_weight is None:
         return
     is_balanced = isinstance(class_weight, str) and class_weight == "balanced"
@@ -147,7 +147,7 @@ def route(
 ) -> dict:
     """Return the parameters of ``caller`` that go to the estimator's ``callee``.
 
-    Without ``is_routed`` they all go there, since nobody can ask for them.
+    Without ``is_routed`` all of them do, since there are no metadata requests.
     """
     if params.get("sample_weight", 0) is None:
         del params["sample_weight"]

@@ -1,4 +1,4 @@
-"""Cuts rows into the chunks that an estimator learns from, and puts these in order."""
+"""The chunks that an estimator learns from, and their order."""
 
 from functools import partial
 
@@ -17,8 +17,8 @@ from skmmap.order import (
 )
 from skmmap.read import Labels, Table
 
-# From here on labels are called sorted: a fifth of their variance lies between
-# hundredths of the file.
+# Labels count as sorted if the means of hundredths of the file explain a fifth of their
+# variance.
 _SORTED = 0.2
 # Of a limit below this an "auto" chunk has less than 64 kB: the fixed cost of a call is
 # then more than that of its rows, for most estimators (order/chunk_table).
@@ -53,12 +53,12 @@ def make_schedule(
             "faster: np.save(path, np.ascontiguousarray(X)) where X fits in memory.",
             EfficiencyWarning,
         )
-    # The loop has its tail as it is: many estimators need so many rows but once.
+    # The loop keeps a short last chunk: many estimators need ``min_rows`` only once.
     return FileOrder(X.n_rows, chunk_rows, 1 if is_loop(wrapper) else min_rows)
 
 
 def _warn_if_small(wrapper, X, chunk_rows: int, learning, min_rows, dense) -> None:
-    """Warn of a memory limit that makes chunks so small that calls are most of it."""
+    """Warn of a memory limit for which the fixed cost of calls dominates."""
     limit = parse_size(wrapper.memory_limit, "memory_limit")
     is_auto = isinstance(wrapper.chunk_size, str) and wrapper.chunk_size == "auto"
     if not is_auto or limit >= _SMALL_LIMIT or chunk_rows >= X.n_rows:
@@ -86,8 +86,8 @@ def _find_chunk_rows(
     dense: bool,
     memory_limit: int | str | None = None,
 ) -> int:
-    """Return the rows of a chunk: those of a batch of ``fit``, or what is fast."""
-    # Costs were measured with dense rows, and sparse ones go another way.
+    """Return the rows of a chunk: the batch size of ``fit``, or a fast number."""
+    # Costs were measured with dense rows; sparse ones use other code of the estimator.
     is_sparse = X.store.is_sparse and not dense
     find_rows = partial(
         find_chunk_rows,
@@ -113,10 +113,10 @@ def _find_chunk_rows(
 
 
 def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
-    """Return a little fewer rows where the last chunk would be a short one.
+    """Return slightly fewer rows if the last chunk would be short.
 
-    A batch is a step of full length, however short it is: a short one would count for
-    more than its rows.
+    Each chunk is a step of the same weight, so that rows of a short chunk would have
+    more weight than others.
     """
     if not (chunk_rows < n_rows and 0 < n_rows % chunk_rows < chunk_rows / 2):
         return chunk_rows
@@ -125,7 +125,7 @@ def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
 
 
 def find_shuffle(wrapper, learning: Learning) -> str:
-    """Return "blocks" or "chunks" if these are shuffled, else ""."""
+    """Return what is shuffled: "blocks", "chunks", or "" for file order."""
     shuffle = wrapper.shuffle
     if isinstance(shuffle, str) and shuffle == "auto":
         shuffle = learning.is_shuffled

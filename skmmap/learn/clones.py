@@ -1,4 +1,4 @@
-"""Makes the clone that a run trains: seeded, with overrides, where training starts."""
+"""Creates the clone to train: seeded, with overrides, in its initial state."""
 
 from sklearn.base import clone
 
@@ -9,7 +9,7 @@ from skmmap.wrap import replace_parameters
 
 
 def make_estimator(wrapper, seed: int | None, overrides: dict):
-    """Return an untrained clone, seeded, with the output format that was set."""
+    """Return an untrained clone with its seeds and the output format set."""
     estimator = clone(wrapper.estimator, safe=False)
     unset = [] if seed is None else find_unset_seeds(wrapper)
     if unset:
@@ -20,7 +20,7 @@ def make_estimator(wrapper, seed: int | None, overrides: dict):
 
 
 def make_learner(wrapper, plan: Plan):
-    """Return what is trained, where it starts."""
+    """Return the estimator to train, in its initial state."""
     estimator = make_estimator(wrapper, plan.seed, plan.overrides)
     if is_multilabel(estimator, plan.table.y):
         return begin_multilabel(estimator, plan.table.y)

@@ -1,4 +1,4 @@
-"""Says what a fit would do, before a byte of X is read."""
+"""Describes what a fit would do, without reading X."""
 
 from numbers import Integral
 
@@ -150,7 +150,7 @@ def _say_labels(plan: Plan) -> str:
     return f"{number} classes, {'not ' * (percent <= _NOT_SORTED)}{order}"
 
 
-_NOT_SORTED, _SORTED = 5, 95  # percent, less and more is chance
+_NOT_SORTED, _SORTED = 5, 95  # percent; the remainder is within chance
 
 
 def _say_held_out(plan: Plan) -> str:
@@ -168,7 +168,7 @@ def _say_jobs(wrapper, plan: Plan) -> str:
 
 
 def _say_taken(wrapper, plan: Plan) -> str:
-    """Say the estimator's own parameters that the run follows."""
+    """Return the estimator's own parameters that the run uses."""
     learner, entry = plan.learning.learner, plan.learning.entry
     names = [entry.epochs if wrapper.max_epochs == "auto" else None]
     if isinstance(plan.learning.shuffle, str) and wrapper.shuffle == "auto":
@@ -182,7 +182,7 @@ def _say_taken(wrapper, plan: Plan) -> str:
 
 
 def _say_learning(plan: Plan) -> str:
-    """Say which entries of the registry the run follows."""
+    """Return which entries of the registry the run uses."""
     cls = type(plan.learning.learner)
     said = [_say_origin(cls, *origin) for origin in plan.learning.found.origins]
     return "; ".join(said) or f"no entry for {cls.__name__} (see skmmap.register)"

@@ -1,4 +1,4 @@
-"""What the first ``partial_fit`` is told of y: all labels that will occur."""
+"""Parameters of the first ``partial_fit``: all labels that will occur."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,10 +27,10 @@ from skmmap.wrap import (
 
 
 def find_first_call_params(estimator, fitted, y, classes) -> tuple[dict, Labels | None]:
-    """Return what only the first ``partial_fit`` gets, and what is known of y.
+    """Return the parameters of the first ``partial_fit`` alone, and the scan of y.
 
-    For that y is scanned once, and what cannot be trained on is refused on the way.
-    The first parameters are the classes, if the estimator takes them.
+    y is scanned once, and invalid values raise. The parameters are the classes, if the
+    estimator takes them.
     """
     _check_takes_classes(estimator, classes)
     given = {} if classes is None else {"classes": classes}
@@ -64,7 +64,7 @@ def find_first_call_params(estimator, fitted, y, classes) -> tuple[dict, Labels 
 
 @contextmanager
 def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
-    """Note on an error which call has to be told all labels, where none was."""
+    """Add a note to an error on how to pass all labels, if none were passed."""
     try:
         yield
     except ValueError as error:
@@ -77,9 +77,9 @@ def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
 
 
 def _find_third_party_labels(estimator, fitted, y, given: dict):
-    """Return the same for the code of a third party, which judges y itself.
+    """Return the same for third-party estimators, which validate y themselves.
 
-    NaN, None, or a label beside those that were ``given`` may say that there is none.
+    NaN, None, or a label that is not among those ``given`` may mark a missing label.
     """
     if is_tabular(y) and takes_labels(estimator):
         y = Source(ArrayStore(np.asarray(y.load())))
@@ -109,14 +109,14 @@ def _check_takes_classes(estimator, classes) -> None:
 
 
 def find_known_classes(fitted):
-    """Return the classes that a trained estimator knows, None if it does not say."""
+    """Return the classes of a trained estimator, None if it has no such attribute."""
     if is_one_of(fitted, "MultiOutputClassifier"):
         return find_classes_of_members(fitted)
     return getattr(fitted, "classes_", None)
 
 
 def _check_one_vs_one(estimator, classes) -> None:
-    """Raise for what ``OneVsOneClassifier.partial_fit`` only fails at obscurely."""
+    """Raise for labels on which ``OneVsOneClassifier.partial_fit`` fails obscurely."""
     if not is_one_of(estimator, "OneVsOneClassifier"):
         return
     if len(classes) < 2:

@@ -1,4 +1,4 @@
-"""``fit`` and ``partial_fit``: from what they are given to the learned attributes."""
+"""``fit`` and ``partial_fit``: from their parameters to the learned attributes."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -47,7 +47,7 @@ from skmmap.wrap import (
 
 
 def make_fit_plan(wrapper, X, y, params: dict, **given) -> Plan:
-    """Return what ``fit`` would do, ``given`` what it is given beside rows."""
+    """Return the plan of ``fit``, with its other parameters in ``given``."""
     check_parameters(wrapper)
     trained = find_trained(wrapper)
     start, params = take_start(wrapper.estimator, trained, params)
@@ -58,7 +58,7 @@ def make_fit_plan(wrapper, X, y, params: dict, **given) -> Plan:
 def train_anew(
     wrapper, X, y, params: dict, *, classes, given_validation, **given
 ) -> None:
-    """Train a fresh clone of the estimator, and keep it if all went well."""
+    """Train a fresh clone of the estimator, and keep it if training succeeds."""
     given |= {"classes": classes, "given_validation": given_validation}
     plan = make_fit_plan(wrapper, X, y, params, **given)
     plan.overrides.update(find_start(wrapper, plan))
@@ -67,7 +67,7 @@ def train_anew(
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     training = _make_training(wrapper, plan, learner, "fit", score)
     counted = note_start(learner.estimator)
-    # Callbacks hear of chunks in turn, and what has learned before goes on.
+    # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks
     jobs = find_merge_jobs(wrapper, plan) if is_free else Jobs()
     learned = _run_fresh(training, jobs)
@@ -78,7 +78,7 @@ def train_anew(
 
 
 def train_further(wrapper, X, y, params: dict, *, classes) -> None:
-    """Train what is trained already, or a fresh clone, on further rows."""
+    """Train the fitted estimator, or else a fresh clone, on further rows."""
     trained = copy_trained(wrapper)
     check_parameters(wrapper)
     params = route(wrapper, "partial_fit", "partial_fit", params)
@@ -103,7 +103,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
 
 
 def _run_fresh(training: Training, jobs: Jobs) -> dict:
-    """Train a fresh clone by all jobs, and return what it has learned."""
+    """Train a fresh clone with all workers, and return the learned attributes."""
     learned = run_parts(training, jobs) if jobs.number > 1 else training.run()
     training.learner.finish()
     keep_names(training.learner.estimator, training.table.X)
@@ -111,7 +111,7 @@ def _run_fresh(training: Training, jobs: Jobs) -> dict:
 
 
 def _run_further(training: Training, overrides: dict) -> dict:
-    """Train an estimator that is trained already, and return what it has learned."""
+    """Train a fitted estimator further, and return the learned attributes."""
     learner = training.learner
     learner.begin(overrides)
     try:
@@ -125,7 +125,7 @@ def _run_further(training: Training, overrides: dict) -> dict:
 
 
 def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
-    """Return what learns in a fresh clone, of which there can be others."""
+    """Return the learner of a fresh clone, which can be made again."""
     estimator = wrapper.estimator
     make = partial(make_learner, wrapper, plan)
     untouched = make_estimator(wrapper, plan.seed, {}) if plan.overrides else None
@@ -147,7 +147,7 @@ def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
 
 
 def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
-    """Return what learns in an estimator that is trained already."""
+    """Return the learner of a fitted estimator."""
     # A model that was loaded with mmap_mode cannot be trained in place.
     own_arrays(trained, is_mapped)
     before, X = vars(wrapper), plan.table.X
@@ -155,7 +155,8 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
         dense=plan.input_layout.dense
     )
     if layout.flat is None and X.ndim > 2:
-        # Images for a model of as many features: a fitted model is not asked.
+        # Images are flattened if the fitted model has that number of features, without
+        # trying it with rows.
         flat = getattr(trained, "n_features_in_", None) == X.row_values
         layout = layout._replace(flat=flat)
     corrections = plan.corrections
@@ -204,9 +205,9 @@ def _make_training(
 def _make_score(
     wrapper, plan: Plan, learner: Learner, *, is_given: bool
 ) -> Callable[[Any], float] | None:
-    """Return the score of an estimator on the rows that are held out, if any.
+    """Return a function that scores an estimator on held-out rows, None without any.
 
-    ``is_given`` says that these are the user's own.
+    ``is_given`` says that they were passed as ``X_val``.
     """
     table = plan.validation
     if table is None:
@@ -235,14 +236,14 @@ def _make_score(
 def _put_attributes_right(
     wrapper, training: Training, counted: list, *, is_fit=True, n_held_out=0
 ) -> None:
-    """Have learned attributes say what they say after the estimator's own ``fit``."""
+    """Set learned attributes as the estimator's own ``fit`` would."""
     if not is_loop(wrapper):
         run = summarize(training, is_fit, n_held_out, counted)
         set_attributes(training.learner.estimator, run)
 
 
 def _keep(wrapper, plan: Plan, training: Training, learned: dict) -> None:
-    """Make the wrapper fitted; then raise Ctrl-C, if that has ended the training."""
+    """Set the learned attributes; then raise KeyboardInterrupt if Ctrl-C ended it."""
     if requires_labels(wrapper.estimator):
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)

@@ -1,4 +1,4 @@
-"""Opens the rows that ``fit`` is given, and refuses what cannot be trained on."""
+"""Opens and validates the rows that are passed to ``fit``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from skmmap.wrap import (
 
 
 def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
-    """Return the rows to train on, checked as far as their shapes tell."""
+    """Return the rows to train on, after validation of their shapes."""
     X = open_source(X, "X")
     _check_rows(X, estimator)
     if y is None and requires_target(estimator):
@@ -40,7 +40,7 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
 
 
 def _open_target(estimator, y):
-    """Return y as the estimator takes it, None for None."""
+    """Return y in the form that the estimator takes; None stays None."""
     is_given = uses_target(estimator, y) or is_series(y)
     if is_given and takes_target_as_it_is(estimator):
         return open_target_as_it_is(y)
@@ -54,9 +54,9 @@ def _open_target(estimator, y):
 def open_validation(
     estimator, table: Table, X, y, sample_weight, reading: Reading, classes=None
 ) -> Table:
-    """Return the rows that the user gave to score each epoch on.
+    """Return the rows that were passed to score each epoch on.
 
-    ``classes`` are those that the estimator is told, None if it is told none.
+    ``classes`` are those passed to the estimator, or None.
     """
     if X is None:
         given = "sample_weight_val" if y is None else "y_val"
@@ -86,7 +86,7 @@ def open_validation(
 
 @contextmanager
 def noting_validation() -> Iterator[None]:
-    """Note on an error that it is about the rows that the user gave to score on."""
+    """Add a note to an error that it is about ``X_val`` and its targets."""
     try:
         yield
     except Exception as error:
@@ -106,7 +106,7 @@ def _check_rows(X, estimator) -> None:
 
 
 def _takes_one_dimension(estimator) -> bool:
-    """Whether rows may be texts or single numbers; third parties may refuse them."""
+    """Whether rows may be texts or numbers; third-party estimators may refuse them."""
     if not is_sklearns(find_learner(estimator)[1]):
         return True
     tags = find_tags(estimator)

@@ -1,7 +1,7 @@
-"""What Ctrl-C leaves of a fit of several epochs: those that are complete.
+"""Ctrl-C in a fit of several epochs keeps those that are complete.
 
-KeyboardInterrupt is raised all the same: a script has to end, and must not put a
-half-trained model where the old one was; in a notebook the cells below must not run.
+KeyboardInterrupt is raised nevertheless: a script has to end, and must not replace a
+saved model with a partly trained one; in a notebook the cells below must not run.
 """
 
 import io
@@ -15,16 +15,16 @@ from math import inf
 
 from skmmap._messages import warn
 
-# What copies may take for each epoch: a part of its time, or so many seconds.
+# Time that a copy may take in each epoch: this share of it, or this many seconds.
 _SHARE = 0.01
 _LEAST_SECONDS = 0.005
 
 
 class Kept:
-    """The estimator as it was when the last epoch was complete, if a copy is cheap.
+    """A copy of the estimator at the end of the last complete epoch, if it is cheap.
 
-    ``most`` is the size that a copy has at most. ``n_epochs`` are complete; what has
-    been learned since then, ``is_at_end`` says, is nothing.
+    ``most`` is the maximum size of a copy. ``n_epochs`` are complete; ``is_at_end``
+    says that nothing has been learned since then.
     """
 
     def __init__(self, most: float = 2**25):
@@ -32,7 +32,7 @@ class Kept:
         self._most, self._file, self._left = most, None, 0.0
 
     def end_epoch(self, estimator, seconds: float, *, is_last: bool) -> None:
-        """Keep the estimator after an epoch that took so many seconds."""
+        """Keep a copy of the estimator after an epoch that took ``seconds``."""
         self._file, self.is_at_end = None, True
         self.n_epochs += 1
         self._left += max(_SHARE * seconds, _LEAST_SECONDS)
@@ -40,11 +40,11 @@ class Kept:
             return
         began = time.perf_counter()
         self._file = _pickle(estimator, self._most)
-        # What cannot be copied now cannot be later.
+        # If pickling fails now it will fail later, so it is not tried again.
         self._left -= time.perf_counter() - began if self._file else inf
 
     def restore(self, estimator) -> tuple:
-        """Return it, and whether it has learned a part of the next epoch as well."""
+        """Return the estimator, and whether it has learned part of the next epoch."""
         if self.is_at_end:
             return estimator, False
         if self._file is None:
@@ -54,7 +54,7 @@ class Kept:
 
 
 class _Limited(io.BytesIO):
-    """Memory for so many bytes and no more."""
+    """A BytesIO with a maximum size."""
 
     def __init__(self, most: float):
         super().__init__()
@@ -67,21 +67,22 @@ class _Limited(io.BytesIO):
 
 
 def _pickle(estimator, most: float) -> _Limited | None:
-    """Return the estimator pickled, None where that is too large or cannot be done."""
+    """Return the pickled estimator, None if it is too large or pickling fails."""
     file = _Limited(most)
     try:
         pickle.Pickler(file, pickle.HIGHEST_PROTOCOL).dump(estimator)
-    except Exception:  # whatever a third party's object raises
+    except Exception:  # third-party objects may raise any error
         return None
     return file
 
 
 @contextmanager
 def hearing_interrupts() -> Iterator[list]:
-    """Give a list that is not empty any more once Ctrl-C was pressed.
+    """Yield a list that is no longer empty once Ctrl-C was pressed.
 
-    Some estimators catch it inside of ``partial_fit`` to end there, as their ``fit``
-    does: multi-layer perceptrons, skorch's nets. A loop around them would go on.
+    Some estimators catch KeyboardInterrupt in ``partial_fit``, to end early as their
+    ``fit`` does: multi-layer perceptrons (``_fit_stochastic``) and skorch's nets.
+    A loop around them would not notice.
     """
     heard, before = [], None
     if threading.current_thread() is threading.main_thread():
@@ -106,7 +107,7 @@ def hearing_interrupts() -> Iterator[list]:
 
 
 def tell_interrupted(n_epochs: int, most: int, *, is_partial: bool) -> None:
-    """Warn that a fit has ended early: with what, and how to go on."""
+    """Warn that a fit has ended early, with what is kept and how to continue."""
     kept = f"complete epochs: {n_epochs:,} (n_epochs_, history_)"
     if is_partial:
         kept += ", and a part of the next one, before which no copy was kept"

@@ -1,4 +1,4 @@
-"""An estimator that learns from chunks, one ``partial_fit`` after the other."""
+"""An estimator that learns chunk by chunk with ``partial_fit``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_param
 
 @dataclass
 class Learner:
-    """An estimator that is fed chunks in the layout it takes.
+    """An estimator that gets chunks in the layout that it accepts.
 
-    ``make`` returns it untrained, and is None if ``estimator`` is trained already.
-    When it refuses a chunk, a new one starts over in the next layout, so that a refused
-    try leaves no trace. ``own`` are parameters that it gets back in the end. ``drops``
-    names parameters that nobody gave, and that are left out where they are refused.
-    ``learns_zero_weights`` says that ``fit`` learns from rows that weigh 0.
+    ``make`` returns it untrained, and is None if ``estimator`` is trained already. If
+    it refuses a chunk, a new one starts over in the next layout, so that a refused attempt
+    leaves no trace. ``own`` are parameters that are reset at the end. ``drops`` names
+    parameters that the user did not pass, which are left out if they are refused.
+    ``learns_zero_weights`` says that ``fit`` learns from rows with a weight of 0.
     """
 
     estimator: Any
@@ -38,9 +38,9 @@ class Learner:
     dropped: tuple[str, ...] = ()
 
     def learn(self, chunk: Chunk, learning, learned: Callable) -> None:
-        """Hand one chunk to ``partial_fit``, inside the context ``learning``.
+        """Pass one chunk to ``partial_fit``, inside the context ``learning``.
 
-        ``learned`` returns what was learned before, for a new start.
+        ``learned`` returns the chunks that were learned before, to start over.
         """
         while True:
             try:
@@ -85,11 +85,11 @@ class Learner:
 
     @property
     def weighs_least(self) -> bool:
-        """Whether rows without weight are learned as ``fit`` learns them."""
+        """Whether rows with a weight of zero are learned, as ``fit`` does."""
         return not self.corrections.is_off and self.learns_zero_weights
 
     def skip(self, chunk: Chunk) -> None:
-        """Note a chunk without weight, which ``partial_fit`` would refuse."""
+        """Skip a chunk in which all weights are zero, which ``partial_fit`` refuses."""
         self.corrections.skip(self.estimator, chunk.X)
 
     def begin(self, overrides: dict) -> None:

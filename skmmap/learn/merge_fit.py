@@ -1,4 +1,4 @@
-"""Trains on parts of the rows at the same time, and adds up what each has learned."""
+"""Trains estimators on parts of the rows in parallel, and merges them."""
 
 import time
 from contextlib import closing
@@ -20,13 +20,13 @@ from skmmap.read import Table
 from skmmap.run import FitReport, Jobs, Tasks, cut, iter_done
 from skmmap.wrap import InputLayout, find_target_passing
 
-# Parts of a file, which do not depend on the number of workers, and are added up in
-# their order: the result is the same bits for 2 workers and for 50.
+# Parts do not depend on the number of workers, and are merged in file order: the result
+# has the same bits for 2 workers and for 50.
 _LEAST_PARTS, _MOST_PARTS, _CHUNKS_PER_PART = 16, 64, 16
 
 
 class PartTasks(Tasks):
-    """The tasks of a part, which ends when nobody waits for it any more."""
+    """The tasks of a part, which stops when its result is no longer needed."""
 
     def __init__(self, is_over):
         self._is_over = is_over
@@ -38,7 +38,7 @@ class PartTasks(Tasks):
 
 @dataclass
 class Part:
-    """Trains an untrained estimator on some neighbouring chunks."""
+    """Trains an untrained estimator on consecutive chunks."""
 
     estimator: Any
     input_layout: InputLayout
@@ -48,7 +48,7 @@ class Part:
     learns_zero_weights: bool
 
     def __call__(self, span, is_over) -> tuple:
-        """Return what was learned, with None for the estimator if no row counts."""
+        """Return what was learned; the estimator is None if all weights are zero."""
         make = partial(deepcopy, self.estimator)
         with self.table.lend() as table:
             own = replace(self, table=table, corrections=self.corrections.fresh())
@@ -79,9 +79,9 @@ class Part:
         return training
 
     def add(self, merged, estimator, layout: InputLayout, corrections, span):
-        """Return what is merged so far, and one more estimator; either may be None.
+        """Return the merged estimator after one more, of which either may be None.
 
-        Where they do not add up exactly, its rows are learned in turn.
+        If merging would not be exact, its rows are learned one chunk after the other.
         """
         if merged is None or estimator is None:
             self.corrections.add(corrections)
@@ -97,13 +97,13 @@ class Part:
 
 
 def lacks(estimator) -> bool:
-    """Whether a column had no value yet, of which each loop makes something else."""
+    """Whether a column had no value yet: the result then depends on the chunks."""
     columns = [v for v in vars(estimator).values() if isinstance(v, np.ndarray)]
     return any(np.isnan(v).any() for v in columns if v.dtype.kind == "f")
 
 
 def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
-    """Return who can train: several where adding up changes nothing that is asked."""
+    """Return the workers: several if merging gives what the parameters ask for."""
     can = (
         can_merge(wrapper.estimator)
         and type(plan.schedule) is FileOrder

@@ -1,4 +1,4 @@
-"""Puts a run together: what the estimator's own ``fit`` would do, in chunks."""
+"""The plan of a run: what the estimator's own ``fit`` would do, in chunks."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass
 class Planner:
-    """Makes the parts of a plan, each once and from those it needs.
+    """Computes the parts of a plan, each once and from those that it needs.
 
     ``given_validation`` holds X, y and weights of the user's own, if there are any.
     Without ``is_fit`` the run is one pass of ``partial_fit``, which trains ``fitted``
@@ -84,7 +84,7 @@ class Planner:
     start: Start = field(default_factory=Start)
 
     def make(self) -> Plan:
-        """Return what is to be done; refuse what cannot be done."""
+        """Return the plan; raise for what cannot be done."""
         check_class_weight(self.estimator, self.class_weight)
         table, validation = self.tables
         return Plan(
@@ -122,13 +122,13 @@ class Planner:
 
     @cached_property
     def given(self) -> Table:
-        """All rows that were given, checked as far as their shapes tell."""
+        """All rows that were passed, after validation of their shapes."""
         reading = find_reading(self.wrapper, is_mixed=self.shuffle == "blocks")
         return open_training(self.estimator, self.X, self.y, self.params, reading)
 
     @cached_property
     def target(self) -> tuple[dict, Labels | None]:
-        """What is known of y, and what the first ``partial_fit`` is told of it."""
+        """The scan of y, and the parameters of the first ``partial_fit``."""
         return find_first_call_params(
             self.estimator, self.fitted, self.given.y, self.classes
         )
@@ -143,7 +143,7 @@ class Planner:
 
     @property
     def known_classes(self):
-        """The classes that the estimator is told, or that are in y."""
+        """The classes passed to the estimator, or those in y."""
         found = None if self.labels is None else self.labels.classes
         return self.first_call_params.get("classes", found)
 
@@ -181,7 +181,7 @@ class Planner:
 
     @cached_property
     def weighted(self) -> Table:
-        """The rows with what each chunk is given beside X and y."""
+        """The rows with the parameters of each chunk beside X and y."""
         table = self.given
         weights, is_own = self.class_weights
         if requires_labels(self.estimator):
@@ -194,7 +194,7 @@ class Planner:
         return table
 
     def _find_classes_before(self) -> dict:
-        """Return the classes that were named last, or that are known otherwise."""
+        """Return the classes of an earlier call, or those of the fitted estimator."""
         classes = vars(self.wrapper).get("_classes")
         if classes is None and self.fitted is not None:
             classes = find_known_classes(self.fitted)

@@ -1,4 +1,4 @@
-"""Which rule ends a run, by the entry of the estimator and its parameters."""
+"""The stopping rule of a run, from the entry and parameters of the estimator."""
 
 from math import inf
 from numbers import Real
@@ -9,7 +9,7 @@ from skmmap.estimators import Learning, LossRule, Rule, ScoreRule
 def find_rule(
     learning: Learning, *, sample, n_rows: int, has_validation: bool, is_loop: bool
 ) -> Rule:
-    """Return when to stop a run of several epochs.
+    """Return the stopping rule of a run of several epochs.
 
     ``sample`` returns X and y of some rows, in the layout that the estimator takes. The
     loop changes no learning rate, and does not stop where ``fit`` would change it.
@@ -25,20 +25,20 @@ def find_rule(
     tol, patience = _find_patience(learning)
     if tol is None:
         return Rule()
-    # fit takes the mean of the losses before each step: a few looks in an epoch vary
-    # more, and the best of them would end the run too early.
+    # fit averages the loss before every step of an epoch. The mean of a few values
+    # varies more, and its minimum would stop training too early.
     is_reported = learning.entry.loss is None
     return LossRule(tol, patience, window=1 if is_reported else patience)
 
 
 def find_rule_class(learning: Learning) -> type[Rule]:
-    """Return the rule of a learner's own ``fit``, for what is said of it."""
+    """Return the rule of a learner's own ``fit``, to describe it."""
     stopping = learning.entry.stopping
     return {None: Rule, "loss": LossRule}.get(stopping, stopping)
 
 
 def _find_patience(learning: Learning) -> tuple[float | None, int]:
-    """Return the tolerance and after how many epochs without an improvement to stop."""
+    """Return the tolerance, and the epochs without improvement before stopping."""
     tol = getattr(learning.learner, "tol", None)
     tol = tol if isinstance(tol, Real) and tol > -inf else None
     patience = getattr(learning.learner, "n_iter_no_change", None)

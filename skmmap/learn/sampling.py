@@ -1,4 +1,4 @@
-"""Rows from all over the file: what training starts from, and what its loss is of."""
+"""A sample of the rows, for initial parameters and for the training loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _SAMPLE_SHARE = 32  # of memory_limit
 
 
 class UnusableRowsError(Exception):
-    """The rows of a sample are none that an estimator learns from."""
+    """An estimator could not be trained on the rows of a sample."""
 
 
 @dataclass
 class Sample:
-    """Some rows from all over the data, which are read when they are asked for."""
+    """Rows from the whole file, which are read on first use."""
 
     load: Callable[[], tuple]
     n_rows: int
@@ -53,7 +53,7 @@ class Sample:
 def find_start(wrapper, plan: Plan) -> dict:
     """Return parameters with which ``partial_fit`` starts as ``fit`` would.
 
-    The loop over ``partial_fit`` looks at no row before its turn.
+    The loop over ``partial_fit`` has none, since it reads no row in advance.
     """
     learning = plan.learning
     if is_loop(wrapper) or learning.entry.initialize is None:
@@ -63,12 +63,12 @@ def find_start(wrapper, plan: Plan) -> dict:
     try:
         params = learning.call("initialize", sample)
     except UnusableRowsError:
-        return {}  # training refuses such rows, and says which they are
+        return {}  # training will raise for these rows, and name them
     return {learning.prefix + name: value for name, value in params.items()}
 
 
 def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
-    """Return when the run stops, and how its loss is found.
+    """Return the stopping rule of the run, and how its loss is computed.
 
     ``find_layout`` returns the layout in which the estimator takes rows, once it is
     known.
@@ -98,7 +98,7 @@ def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
 
 
 def make_sample(wrapper, plan: Plan, most: int) -> Callable:
-    """Return a function that loads some rows from all over the file, once."""
+    """Return a function that loads rows from the whole file, once."""
     n_rows = plan.table.X.n_rows
     nbytes = parse_size(wrapper.memory_limit, "memory_limit") // _SAMPLE_SHARE
     most = min(most, max(1, nbytes // max(1, plan.table.row_nbytes)))

@@ -1,4 +1,4 @@
-"""Where the seed of a run comes from, and which parameters of the estimator it sets."""
+"""The seed of a run, and the parameters of the estimator that it sets."""
 
 from copy import deepcopy
 from numbers import Integral
@@ -10,16 +10,16 @@ from skmmap.estimators import is_loop
 from skmmap.wrap import find_learner
 
 _NAME = "random_state"
-# What others than scikit-learn's have beside it, or instead of it. isotree's
-# random_seed=1 counts unless random_state is set.
+# Names in third-party estimators, beside random_state or instead of it. isotree uses
+# random_seed=1 unless random_state is set.
 _OTHER_NAMES = "random_seed", "seed"
 
 
 def find_unset_seeds(wrapper) -> list[str]:
     """Return the parameters that the seed of a run sets: each random_state of None.
 
-    Not beside another seed, which it would overrule; and none at all where the
-    hand-written loop is written out without a seed, since that sets none.
+    One beside another seed is not set, since it would take precedence. None is set if
+    the parameters select the hand-written loop without a seed, which sets none.
     """
     estimator = wrapper.estimator
     is_unseeded_loop = wrapper.random_state is None and is_loop(wrapper)
@@ -48,7 +48,7 @@ def draw_seed(wrapper, *, is_needed: bool, is_run: bool = True) -> int | None:
     """
     random_state = wrapper.random_state
     if random_state is None:
-        # An estimator's own generator is the user's, and is not to move on.
+        # A RandomState in the estimator belongs to the user, and must not advance.
         random_state = deepcopy(find_own_seed(wrapper.estimator)[1])
     if isinstance(random_state, Integral):
         return int(random_state)

@@ -1,7 +1,7 @@
-"""Watches the training loss of each epoch, by which it is seen when to stop.
+"""The training loss of each epoch, for stopping rules and ``history_``.
 
-There is a loss for each problem that the estimator solves by itself, such as a class
-against the rest, since ``fit`` stops each by itself.
+There is a loss for each problem that the estimator solves separately, such as a class
+against the rest, since ``fit`` stops each separately.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ _PART_ROWS = 1_000  # of which a loss is computed at a time
 
 
 class Watch:
-    """The training loss of an epoch: what the estimator tells, or what is computed.
+    """The training loss of an epoch: reported by the estimator, or else computed.
 
-    ``sample`` returns X and y of some rows. The loss on them is computed at some
-    ``times`` in an epoch, each time on another part of them: that of one moment varies
-    with the rows learned last, and ``fit`` takes the mean over all moments.
+    ``sample`` returns X and y of some rows. The loss is computed ``times`` times in an
+    epoch, each time on another part of them: a single value would depend on the rows
+    learned last, and ``fit`` averages over the epoch.
     """
 
     def __init__(self, sample: Callable | None = None, times: int = 0):
@@ -32,7 +32,7 @@ class Watch:
 
     @property
     def loss(self) -> np.ndarray | None:
-        """The mean of what was told or computed, for each problem of the estimator."""
+        """The mean loss of each problem of the estimator."""
         return self._sum / self._weight if self._weight else None
 
     def after_chunk(self, estimator, n_rows: int) -> None:
@@ -47,7 +47,7 @@ class Watch:
             self._compute(estimator)
 
     def _compute(self, estimator) -> None:
-        # Rows that cannot be used are refused by training, which says where they are.
+        # Training itself raises for invalid rows, and names them.
         try:
             self._add(compute_losses(estimator, *self._find_part()), 1)
         except ValueError as error:
@@ -64,5 +64,5 @@ class Watch:
 
     def _add(self, loss, weight: int) -> None:
         if self._weight and len(loss) != len(self._sum):
-            self._sum, self._weight = 0.0, 0  # a class that was not there before
+            self._sum, self._weight = 0.0, 0  # a class has been added
         self._sum, self._weight = self._sum + loss * weight, self._weight + weight

@@ -1,4 +1,4 @@
-"""How an estimator is shown, what learns inside it, and what it is handed."""
+"""What the wrapper shows of an estimator, what learns inside it, and its input."""
 
 from skmmap.wrap.delegation import (
     available_with,

@@ -1,4 +1,4 @@
-"""Which methods, attributes and tags of the wrapped estimator show on the wrapper."""
+"""Methods, attributes and tags of the wrapped estimator on the wrapper."""
 
 import inspect
 from collections.abc import Callable
@@ -16,19 +16,19 @@ from skmmap.wrap.keywords import takes_keywords
 from skmmap.wrap.meta_estimators import find_learner
 from skmmap.wrap.origin import is_one_of, is_sklearns
 
-# Those that learn from X alone, and take a y by convention.
+# These learn from X alone, and accept y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
 
 _PROBABILITIES = "predict_proba", "predict_log_proba"
 
 
 def delegate(wrapper):
-    """Return the fitted estimator; before ``fit``, what the user gave."""
+    """Return the fitted estimator, or before ``fit`` the one that was passed."""
     return vars(wrapper).get("estimator_", wrapper.estimator)
 
 
 def find_trained(wrapper):
-    """Return what has learned: by ``fit``, or before the user gave it; None if none."""
+    """Return the estimator trained by ``fit`` or before it was passed, else None."""
     fitted = vars(wrapper).get("estimator_")
     if fitted is not None:
         return fitted
@@ -37,9 +37,9 @@ def find_trained(wrapper):
 
 
 def is_trained(estimator) -> bool:
-    """Whether the estimator has learned something, as far as it can be seen.
+    """Whether the estimator is fitted, as far as its attributes show.
 
-    One that never has to learn has not, unless it has learned something all the same.
+    A stateless estimator is not, unless it has learned attributes.
     """
     if isinstance(estimator, type):
         return False
@@ -58,7 +58,7 @@ def is_trained(estimator) -> bool:
 
 
 def copy_trained(wrapper):
-    """Return what further rows can be learned by: never the user's own object."""
+    """Return an estimator to train further: a copy, if it is the user's own object."""
     trained = find_trained(wrapper)
     if trained is None or "estimator_" in vars(wrapper):
         return trained
@@ -77,10 +77,10 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def available_with(name: str) -> Callable[[_F], _F]:
-    """Show the decorated method exactly when the wrapped estimator has ``name``."""
+    """Make the method available only if the wrapped estimator has ``name``."""
 
     def check(wrapper):
-        getattr(delegate(wrapper), name)  # its AttributeError says why not
+        getattr(delegate(wrapper), name)  # its AttributeError names the reason
         return True
 
     return lambda method: available_if(check)(takes_keywords(method))
@@ -96,7 +96,7 @@ def is_learned(name: str) -> bool:
 
 
 def note_where(error: AttributeError, wrapper, name: str) -> None:
-    """Note on the error where a public name is, if the trained estimator has it."""
+    """Add a note to the error if the trained estimator has the public name."""
     if name.startswith("_"):
         return
     if hasattr(type(wrapper), name):
@@ -113,7 +113,7 @@ def note_where(error: AttributeError, wrapper, name: str) -> None:
 
 
 def _note_reason(error: AttributeError, estimator, name: str) -> None:
-    """Note why the estimator lacks a method that its class has, and what would do."""
+    """Add a note on why a method of the class is unavailable, and the remedy."""
     if not hasattr(type(estimator), name):
         return
     cause: BaseException = error
@@ -127,7 +127,7 @@ def _note_reason(error: AttributeError, estimator, name: str) -> None:
 
 
 def takes_rows(function) -> bool:
-    """Whether a method of a class has to be given something, which may be rows."""
+    """Whether a method of a class has a required parameter, which may be rows."""
     if not callable(function):
         return False
     _, first, *_ = [*_find_parameters(function).values(), None, None]
@@ -136,7 +136,7 @@ def takes_rows(function) -> bool:
 
 
 def _find_parameters(method):
-    """Return the parameters of ``method``; compiled ones may not tell theirs."""
+    """Return the parameters of ``method``; compiled ones may have no signature."""
     try:
         return inspect.signature(method).parameters
     except (TypeError, ValueError):
@@ -154,9 +154,9 @@ def takes_any(method) -> bool:
 
 
 def find_target_passing(estimator):
-    """Return a function of y that gives the arguments to pass it to ``partial_fit``.
+    """Return a function of y that returns the arguments of ``partial_fit`` for it.
 
-    Third parties may call it anything if it has to be given, and may not take it.
+    Third-party estimators may give a required y any name, or have no such parameter.
     """
     parameters = _find_parameters(estimator.partial_fit)
     y = parameters.get("y")
@@ -181,9 +181,9 @@ def requires_target(estimator) -> bool:
 
 
 def takes_target_as_it_is(estimator) -> bool:
-    """Whether y goes to the code of a third party, which may take any kind.
+    """Whether y reaches third-party code unchecked, which may accept any kind.
 
-    scikit-learn's meta-estimators check y themselves, but for one that hands it on.
+    scikit-learn's meta-estimators validate y, except for SelectFromModel.
     """
     while is_one_of(estimator, "SelectFromModel"):
         estimator = estimator.estimator
@@ -193,8 +193,8 @@ def takes_target_as_it_is(estimator) -> bool:
 def uses_target(estimator, y) -> bool:
     """Whether ``partial_fit`` is given y, and may learn from it.
 
-    Tags of third parties are often the default ones, which say that y is not needed.
-    They are believed where they name a kind that learns from X alone, and y has a
+    Third-party estimators often keep the default tags, in which y is not required. The
+    tags are trusted only if they name a kind that learns from X alone, and y has a
     default.
     """
     _, learner = find_learner(estimator)
@@ -214,8 +214,8 @@ def _has_default_target(estimator) -> bool:
 
 
 def find_tags(estimator):
-    """Return the estimator's tags, None if it has none; they may be its own object."""
-    if not hasattr(estimator, "__sklearn_tags__"):  # scikit-learn 1.6 makes some up
+    """Return the tags, None if there are none; the estimator may own the object."""
+    if not hasattr(estimator, "__sklearn_tags__"):  # get_tags of 1.6 invents some
         return None
     try:
         return get_tags(estimator)
@@ -224,7 +224,7 @@ def find_tags(estimator):
 
 
 def takes_labels(estimator) -> bool:
-    """Whether ``partial_fit`` has to be told all classes."""
+    """Whether ``partial_fit`` needs all classes."""
     if is_one_of(estimator, "SelectFromModel"):
         return takes_labels(estimator.estimator)
     says = _says_classes(estimator)
@@ -233,7 +233,7 @@ def takes_labels(estimator) -> bool:
     if not says or requires_labels(estimator):
         return says
     tags = find_tags(estimator)
-    # Wrappers have ``classes`` in their signature whatever they wrap.
+    # Meta-estimators may have ``classes`` in their signature for any member.
     return (
         tags is None
         or tags.estimator_type == "classifier"
@@ -242,23 +242,23 @@ def takes_labels(estimator) -> bool:
 
 
 def requires_labels(estimator) -> bool:
-    """Whether each call to ``partial_fit`` has to name all classes."""
+    """Whether each call to ``partial_fit`` needs all classes."""
     parts = [estimator, find_learner(estimator)[1]]
     found = [_find_parameters(part.partial_fit).get("classes") for part in parts]
     return any(p is not None and p.default is p.empty for p in found)
 
 
 def guesses_labels(estimator) -> bool:
-    """Whether nothing says that ``partial_fit`` takes classes but its kind."""
+    """Whether ``partial_fit`` takes classes only by the kind of estimator."""
     if is_one_of(estimator, "SelectFromModel"):
         return guesses_labels(estimator.estimator)
     return _says_classes(estimator) is None and _is_classifier(estimator)
 
 
 def _says_classes(estimator) -> bool | None:
-    """Whether ``partial_fit`` takes ``classes``; None if no signature says it.
+    """Whether ``partial_fit`` takes ``classes``; None if no signature tells.
 
-    One that takes any keyword hands them on, most likely to that of a base class.
+    A ``partial_fit`` with ``**kwargs`` most likely passes them to that of a base class.
     """
     bases = [vars(kind).get("partial_fit") for kind in type(estimator).__mro__]
     for method in [estimator.partial_fit, *filter(callable, bases)]:

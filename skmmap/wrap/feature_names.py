@@ -1,7 +1,8 @@
-"""Names of columns, for rows that come as arrays, which have none.
+"""Feature names of columnar files, whose chunks are arrays without names.
 
-They are kept and checked as scikit-learn keeps and checks those of a frame, but once
-for all chunks; while these come, the estimator does not see that it knows any.
+Names are kept and checked as scikit-learn does for data frames, but once for all
+chunks. Meanwhile they are hidden from the estimator, which would warn for each chunk
+that it has no names.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ def _iter_parts(estimator) -> Iterator:
     """Yield the estimator and its members that know the features of X."""
     if isinstance(estimator, BaseEstimator) and hasattr(estimator, "n_features_in_"):
         yield estimator
-        # Its members get arrays, in its own fit as well.
+        # The fit of these also passes arrays without names to members.
         for name in () if is_one_of(estimator, "OneVsOneClassifier") else _MEMBERS:
             members = vars(estimator).get(name, ())
             for member in members if isinstance(members, list) else [members]:
@@ -30,13 +31,13 @@ def _iter_parts(estimator) -> Iterator:
 
 
 def _brings_names(source) -> bool:
-    """Whether chunks are frames, whose names the estimator sees itself."""
+    """Whether chunks are frames, of which the estimator checks the names itself."""
     store = source.store
     return not (store.is_array or store.is_sparse or store.kind == "list")
 
 
 def keep_names(estimator, source) -> None:
-    """Have a trained estimator know the names of the columns that it has learned."""
+    """Set ``feature_names_in_`` of a trained estimator and its members."""
     names = source.store.names
     for part in _iter_parts(estimator) if names else ():
         if part.n_features_in_ == len(names):
@@ -44,9 +45,9 @@ def keep_names(estimator, source) -> None:
 
 
 def check_names(estimator, source):
-    """Check the names of columns, as scikit-learn does, and return who takes the rows.
+    """Check the names of columns as scikit-learn does; return the estimator to use.
 
-    That is the estimator itself, or one that has learned the same and knows no names.
+    This is the estimator itself, or if it has names, a copy without them.
     """
     names, known = source.store.names, getattr(estimator, _NAMES, None)
     is_fitted = any(True for _ in _iter_parts(estimator))
@@ -62,7 +63,7 @@ def check_names(estimator, source):
 
 
 def check_same_names(estimator, source, other) -> None:
-    """Check the names of other rows against those of rows to train on."""
+    """Check the names of ``other`` rows against those of the training rows."""
     has_names = source.store.names or other.store.names
     if has_names and isinstance(estimator, BaseEstimator):
         trained = object.__new__(type(estimator))
@@ -72,19 +73,19 @@ def check_same_names(estimator, source, other) -> None:
 
 
 def _forget_names(estimator):
-    """Return the estimator without names, its arrays shared."""
-    # A copy of the copy module's would be by __getstate__, which may write files.
+    """Return a copy of the estimator without names that shares its arrays."""
+    # Not copy.copy: it calls __getstate__, which may write files.
     bare = object.__new__(type(estimator))
     vars(bare).update({key: _strip(value) for key, value in vars(estimator).items()})
     vars(bare).pop(_NAMES, None)
-    # By names, results that are frames have their columns.
+    # set_output takes the columns of frames from it.
     if hasattr(estimator, "get_feature_names_out"):
         bare.get_feature_names_out = estimator.get_feature_names_out
     return bare
 
 
 def _strip(value):
-    """Return a member, or a list of them or of steps, without names."""
+    """Return an estimator, a list of estimators, or a list of steps, without names."""
     if isinstance(value, BaseEstimator):
         return _forget_names(value) if hasattr(value, _NAMES) else value
     if isinstance(value, list) and value and isinstance(value[0], BaseEstimator):
@@ -96,7 +97,7 @@ def _strip(value):
 
 @contextmanager
 def hidden_names(estimator, source) -> Iterator[None]:
-    """Let an estimator that is trained further take arrays without a word."""
+    """Hide names in the context, so that arrays raise no warning in training."""
     parts = () if _brings_names(source) else _iter_parts(estimator)
     kept = [(part, vars(part).pop(_NAMES, None)) for part in parts]
     try:

@@ -1,8 +1,8 @@
-"""Hands a chunk to an estimator's method in the layout that the method takes.
+"""Passes a chunk to an estimator's method in the layout that the method accepts.
 
 Chunks are read-only views of the user's data, in the shape they have on disk. Some
-estimators refuse that: most take two dimensions and no images, a few write into their
-input. Each is asked with the first chunk, and its refusal says what it needs.
+estimators refuse these: most need two dimensions, a few write into their input. No tag
+tells, so that each is tried with the first chunk, and its error says what it needs.
 """
 
 from math import prod
@@ -13,7 +13,7 @@ from scipy import sparse
 
 
 class InputLayout(NamedTuple):
-    """What is done to a chunk before the estimator gets it.
+    """The transformation of a chunk before it is passed to the estimator.
 
     ``flat`` is None until rows of more than one dimension have been tried.
     """
@@ -32,7 +32,7 @@ class InputLayout(NamedTuple):
         return self.unlock(rows)
 
     def unlock(self, array):
-        """Return a private copy where the estimator writes into its input."""
+        """Return a private copy if the estimator writes into its input."""
         if self.writable and isinstance(array, np.ndarray):
             return array.copy()
         return array
@@ -48,7 +48,7 @@ class InputLayout(NamedTuple):
         return None
 
     def settled(self, rows) -> "InputLayout":
-        """Return the layout, knowing that ``rows`` were taken in it."""
+        """Return the layout, now that the estimator has accepted ``rows`` in it."""
         if self.flat is None and _have_axes(rows):
             return self._replace(flat=False)
         return self
@@ -58,16 +58,16 @@ def _have_axes(rows) -> bool:
     """Whether each row is an array of two dimensions or more, such as an image."""
     try:
         return np.ndim(rows) > 2
-    except ValueError:  # lists of several lengths
+    except ValueError:  # lists of different lengths
         return False
 
 
 def describe_error(error: Exception) -> str:
-    """Return the type and text; the error itself would keep its frames' arrays."""
+    """Return type and text: a kept error would keep the arrays of its traceback."""
     return f"{type(error).__name__}: {error}"
 
 
 def note_refusal(error: Exception, refusal: str | None) -> None:
-    """Note on ``error`` that the rows as they are were refused before, and why."""
+    """Add a note to ``error`` with the earlier refusal of the unchanged rows."""
     if refusal is not None:
         error.add_note(f"Before, the rows as they are were refused: {refusal}")

@@ -1,4 +1,4 @@
-"""Which name to write, where a parameter came by position or to the wrong place."""
+"""Hints for parameters that are passed by position or to the wrong place."""
 
 import inspect
 from collections.abc import Callable
@@ -9,7 +9,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 _BY_POSITION = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
-# Names that other libraries have, and what ChunkedFit calls the same.
+# Names in other libraries, and those of ChunkedFit.
 _WRAPPERS = {
     **dict.fromkeys(("epochs", "n_epochs", "num_epochs", "max_iter"), "max_epochs"),
     **dict.fromkeys(("batch_size", "chunksize"), "chunk_size"),
@@ -24,7 +24,7 @@ _OF_FIT = {
 
 
 def takes_keywords(method: _F) -> _F:
-    """Return the method, which says what to name where too much comes by position.
+    """Return the method with an error that names the keywords to use.
 
     Python's own message names the class that defines the method, which may be private.
     """
@@ -71,7 +71,7 @@ def _say_value(value) -> str:
 
 
 def note_prefix(error: ValueError, estimator, params: dict) -> None:
-    """Note on the error of ``set_params`` which names are the estimator's."""
+    """Add a note to the error of ``set_params`` with parameters of the estimator."""
     own = getattr(estimator, "get_params", dict)()
     for name in params:
         if f"'{name}'" in str(error) and name in own:
@@ -82,7 +82,7 @@ def note_prefix(error: ValueError, estimator, params: dict) -> None:
 
 
 def say_parameter(wrapper, caller: str, name: str, value) -> str:
-    """Say where a parameter goes that ``caller`` was given, "" if nowhere."""
+    """Return where a parameter passed to ``caller`` belongs, "" if unknown."""
     kind = type(wrapper.estimator).__name__
     own = wrapper.get_params(deep=False)
     to = name if name in own else _WRAPPERS.get(name)

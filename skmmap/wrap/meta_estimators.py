@@ -1,7 +1,7 @@
-"""scikit-learn's meta-estimators: the estimators that they train inside.
+"""scikit-learn's meta-estimators, and the learners that they train.
 
-Each of them calls ``partial_fit`` of clones of its ``estimator``, so that what has to
-be known of training is that of the innermost one, the learner.
+Each of them calls ``partial_fit`` of clones of its ``estimator``, so that training
+depends on the innermost estimator, the learner.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ META = (
 
 
 def is_meta_estimator(estimator) -> bool:
-    """Whether it is one of scikit-learn's that train others with ``partial_fit``."""
+    """Whether it is a meta-estimator of scikit-learn with ``partial_fit``."""
     return is_one_of(estimator, *META)
 
 
@@ -57,7 +57,7 @@ def _find_members(estimator) -> list:
 
 
 def replace_parameters(estimator, params: dict) -> dict:
-    """Set parameters, also of trained members; return what they were."""
+    """Set parameters, also of trained members; return the previous values."""
     if not params:
         return {}
     before = get_parameters(estimator, params)
@@ -69,7 +69,7 @@ def get_parameters(estimator, names: Iterable[str]) -> dict:
     """Return some parameters of an estimator, which may have none."""
     given = estimator.get_params() if names else {}
     return {
-        # A subclass may have fewer parameters, and gives the others to its base.
+        # A subclass may have fewer parameters than its base.
         name: given[name] if name in given else _read(estimator, name)
         for name in names
     }
@@ -87,7 +87,7 @@ def _set_parameters(estimator, params: dict) -> None:
         setattr(_read(estimator, path) if path else estimator, last, params[name])
     inner = {name.removeprefix("estimator__"): value for name, value in params.items()}
     for member in _find_members(estimator):
-        # OneVsRestClassifier puts a private constant predictor where a label is in
+        # OneVsRestClassifier uses a private _ConstantPredictor for a label that is in
         # all rows or in none.
         if isinstance(member, type(estimator.estimator)):
             _set_parameters(member, inner)

@@ -1,13 +1,13 @@
-"""Whose an estimator is: scikit-learn's, which is known, or a third party's."""
+"""Whether an estimator is of scikit-learn or third-party."""
 
 from functools import lru_cache
 
 
 def is_sklearns(estimator) -> bool:
-    """Whether ``partial_fit`` is scikit-learn's own, or builds on it.
+    """Whether ``partial_fit`` is that of scikit-learn, or a subclass overrides it.
 
-    So it is in a subclass. One that has only a mixin, a base class or ``Pipeline`` from
-    there is a third party's, and may take whatever it likes.
+    An estimator that only inherits a mixin, a base class or ``Pipeline`` from
+    scikit-learn is third-party: nothing is known of its ``partial_fit``.
 
     >>> from sklearn.linear_model import SGDClassifier
     >>> from sklearn.pipeline import Pipeline
@@ -24,7 +24,7 @@ def is_sklearns(estimator) -> bool:
 
 
 def has_sklearns(estimator, method: str) -> bool:
-    """Whether the method is scikit-learn's code, as it is there.
+    """Whether the method is defined in scikit-learn, and not overridden.
 
     >>> from sklearn.linear_model import SGDClassifier
     >>> class Mine(SGDClassifier):
@@ -45,8 +45,8 @@ def is_sklearn_class(cls: type) -> bool:
 def is_one_of(estimator, *names: str) -> bool:
     """Whether the estimator is of one of scikit-learn's classes with these names.
 
-    It is ``isinstance`` without an import: of all modules with such classes, that would
-    take longer than a fit of a few rows.
+    It is ``isinstance`` without an import: importing all modules with such classes
+    takes longer than fitting a few rows.
 
     >>> from sklearn.linear_model import SGDClassifier
     >>> class Mine(SGDClassifier):

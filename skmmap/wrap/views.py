@@ -1,7 +1,7 @@
-"""Keeps a fitted object from holding views of the data.
+"""Replaces views of the data in a fitted object with copies.
 
-One view is enough to keep a whole file mapped, and the rows in every pickle. Birch
-keeps single rows of its input, and who knows what third parties keep.
+A single view keeps a whole file mapped. Birch keeps rows of its input
+(``_CFSubcluster.centroid_``), and third-party estimators may keep any.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ _CONTAINERS = dict, list, deque, tuple
 
 
 def own_arrays(root, is_foreign) -> None:
-    """Replace the arrays in ``root`` of which ``is_foreign`` says so with copies.
+    """Replace arrays in ``root`` for which ``is_foreign`` is true with copies.
 
     Attributes, dicts, lists, deques, tuples and arrays of objects are searched.
     """
@@ -43,7 +43,7 @@ def _own(value, is_foreign):
 
 
 def _iter_members(holder):
-    """Yield what a container or object holds, each with its key or name."""
+    """Yield the keys or names and the values in a container or object."""
     if isinstance(holder, dict):
         yield from holder.items()
     elif isinstance(holder, _CONTAINERS):
