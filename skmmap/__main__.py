@@ -1,4 +1,4 @@
-"""``python -m skmmap``: the command line and what it prints."""
+"""The command line: ``python -m skmmap``."""
 
 import argparse
 import csv
@@ -27,7 +27,7 @@ from skmmap.write import convert
 
 _MAX_SEED = 2**32 - 1
 _FILE_HELP = "a .npy, Parquet, Arrow, HDF5 or zarr file, or a pattern in quotes"
-_FIRST_CHUNK = 4_096  # for the loop, should ChunkedFit have failed and told none
+_FIRST_CHUNK = 4_096  # of the loop, if ChunkedFit failed and reported none
 
 
 def main(arguments=None) -> int:
@@ -134,7 +134,7 @@ def _parse_integer(text: str, least, most, bounds: str) -> int:
 
 
 def run_info(files: list, **options) -> int:
-    """Describe each file; one that cannot be read hides none of the others."""
+    """Describe each file; an error in one does not stop the others."""
     codes = [_try(_show_info, file, options) for file in files]
     return max(codes)
 
@@ -145,7 +145,7 @@ def _show_info(file: str, options: dict) -> None:
 
 
 def run_convert(dtype, **options) -> int:
-    """Write the file, and say what was written."""
+    """Write the file, and print what was written."""
     return _try(_show_convert, options, dtype)
 
 
@@ -167,7 +167,7 @@ def _parse_dtype(text: str) -> np.dtype:
 
 
 def _try(action, *args) -> int:
-    """Return 0, or 1 after one line on what went wrong."""
+    """Return 0, or 1 after printing the error in one line."""
     try:
         action(*args)
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -185,11 +185,11 @@ def _say_error(error: Exception) -> str:
 
 
 def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
-    """Write images, train on them in each way, say how it went; 1 is a failure."""
+    """Write images, train on them in each way, and print a report; 1 is a failure."""
     with ExitStack() as undo:
         place = open_folder(folder, undo)
         _write(place, make_parts(rows, seed))
-        if keep:  # a folder that was named is kept, unless nothing is in it
+        if keep:  # keep a folder that was named, unless it is empty
             undo.pop_all()
         results = _compare(place)
     print_table(results)
@@ -198,7 +198,7 @@ def run_demo(rows: int, seed: int, folder, keep: bool) -> int:
 
 
 def _write(place: Path, parts) -> None:
-    """Write the files, and say from what and how large."""
+    """Write the files, and print their origin and size."""
     train, test = (len(part.originals) for part in parts)
     print(f"Making images from scikit-learn's handwritten digits: {train:,} of them to")
     print(f"train on and {test:,} others to test with, each turned, shifted and made")
@@ -212,17 +212,17 @@ def _write(place: Path, parts) -> None:
 
 
 def _show_written(part, done: int) -> None:
-    """Show on a terminal, and only there, how much is written."""
+    """Show on a terminal, and only there, the number of rows written."""
     if sys.stdout.isatty():
         end = "\r" if done < part.n_rows else "\r\033[K"
         print(f"    {part.name}: {100 * done // part.n_rows} %", end=end, flush=True)
 
 
 def _compare(place: Path) -> dict:
-    """Return what each way measured of itself, or its error."""
+    """Return the measurements of each way, or its error."""
     print("\nTraining and predicting, each time in a new process:")
     results, chunk_size = {}, _FIRST_CHUNK
-    # There and back, so that no way has the better half of the time.
+    # Forwards and backwards, so that a change of load during the demo affects all ways.
     for way in [*WAYS, *reversed(WAYS)]:
         before = results.get(way, {})
         if "error" in before:
@@ -236,7 +236,7 @@ def _compare(place: Path) -> dict:
 
 
 def _time(way: str, place: Path, chunk_size: int) -> tuple[dict, float]:
-    """Return what a way measured, and its seconds, which a terminal shows meanwhile."""
+    """Return the measurements of a way; a terminal shows the seconds meanwhile."""
     began = time.perf_counter()
 
     def tick(end: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Three ways to train on the same files, each measured in a process of its own."""
+"""Three ways to train on the same files, each measured in a separate process."""
 
 import json
 import os
@@ -17,18 +17,18 @@ from sklearn.utils import gen_batches
 
 from skmmap import ChunkedFit
 
-N_EPOCHS = 2  # which every way makes, so that all do the same work
+N_EPOCHS = 2  # in every way, so that all do the same work
 
 
 def make_model() -> SGDClassifier:
-    """Return what every way trains; the average of all steps is less noisy."""
+    """Return the model of every way; averaged weights make accuracies less noisy."""
     return SGDClassifier(
         loss="log_loss", average=True, max_iter=N_EPOCHS, tol=None, random_state=0
     )
 
 
 def flatten(images: np.ndarray) -> np.ndarray:
-    """Return a view with a row for each image; ChunkedFit needs none."""
+    """Return a view of images as rows, which only the other ways need."""
     return images.reshape(len(images), -1)
 
 
@@ -43,7 +43,7 @@ def predict_at_once(model, X, _):
 
 
 def fit_loop(X, y, chunk_size: int):
-    """Train with a loop as written by hand."""
+    """Train with a hand-written loop."""
     model, classes = make_model(), np.unique(y)
     for _ in range(N_EPOCHS):
         for rows in gen_batches(len(X), chunk_size):
@@ -52,7 +52,7 @@ def fit_loop(X, y, chunk_size: int):
 
 
 def predict_loop(model, X, chunk_size: int):
-    """Predict with a loop as written by hand."""
+    """Predict with a hand-written loop."""
     chunks = (X[rows] for rows in gen_batches(len(X), chunk_size))
     return np.concatenate([model.predict(flatten(chunk)) for chunk in chunks])
 
@@ -71,8 +71,8 @@ WAYS = {
 
 
 def check_memory(needed: int) -> None:
-    """Raise what would come anyway, before the machine swaps its way there."""
-    with suppress(AttributeError, ValueError, OSError):  # not every system tells
+    """Raise MemoryError before the machine starts to swap."""
+    with suppress(AttributeError, ValueError, OSError):  # not available on every system
         installed = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if needed > installed:
             raise MemoryError(
@@ -84,12 +84,12 @@ def check_memory(needed: int) -> None:
 def run_apart(way: str, folder: Path, chunk_size: int, tick: Callable) -> dict:
     """Return what a new process measured, or the error that it ended with.
 
-    ``tick`` is called again and again until then.
+    ``tick`` is called repeatedly meanwhile.
     """
     code = "from skmmap.cli.demo import main; main()"
     command = [sys.executable, "-c", code, way, str(folder), str(chunk_size)]
-    # Left alone, glibc gives large freed blocks back to the system, or keeps them,
-    # by luck of the heap: as much as a chunk. This way what is in use is measured.
+    # glibc adapts the size from which it returns freed blocks to the system, so that
+    # the peak would vary by a chunk; setting the threshold turns this off (mallopt(3)).
     environment = {"MALLOC_MMAP_THRESHOLD_": "4000000", **os.environ}
     done = _run(command, environment, tick)
     if done.returncode == 0:
@@ -150,7 +150,7 @@ def run_way(way: str, folder: str, chunk_size: str) -> dict:
 
 @contextmanager
 def watch_memory(peak: dict, pause: float = 0.005):
-    """Keep in ``peak`` the most bytes of each kind that this process comes to hold."""
+    """Record in ``peak`` the maximum memory of each kind in this process."""
     before, ended = read_memory(), threading.Event()
 
     def look():
@@ -172,13 +172,13 @@ def watch_memory(peak: dict, pause: float = 0.005):
 
 
 def read_memory() -> dict:
-    """Return the bytes that this process holds, pages of files apart if possible."""
+    """Return the memory of this process, with pages of files apart if possible."""
     with suppress(OSError):
         status = Path("/proc/self/status").read_text()
         found = re.findall(r"^Rss(\w+):\s*(\d+) kB", status, re.MULTILINE)
         kinds = {kind: 1024 * int(n) for kind, n in found}
         if "Anon" in kinds:
-            # Of a file system in memory, as /tmp may be, mapped pages are shared ones.
+            # If /tmp is a file system in memory, mapped pages count as shared memory.
             return {"memory": kinds["Anon"], "pages": kinds["File"] + kinds["Shmem"]}
     try:
         import resource
@@ -189,7 +189,7 @@ def read_memory() -> dict:
 
 
 def run_child(arguments: list[str]) -> dict:
-    """Return what ``run_way`` does, or its error, which is a result as well."""
+    """Return the result of ``run_way``, or its error, which the table shows."""
     try:
         return run_way(*arguments)
     except Exception as error:
@@ -197,5 +197,5 @@ def run_child(arguments: list[str]) -> dict:
 
 
 def main() -> None:
-    """Measure the way that the command line names, and print what was measured."""
+    """Measure the way that the command line names, and print the result."""
     print(json.dumps(run_child(sys.argv[1:])))

@@ -1,4 +1,4 @@
-"""What the demo says when it is done: its table, whether ways agree, how to go on."""
+"""The report of the demo: its table, differences, and how to continue."""
 
 import textwrap
 from pathlib import Path
@@ -28,7 +28,7 @@ _LOADING = """
 
 
 def print_table(results: dict) -> None:
-    """Print what each way measured, or why it failed."""
+    """Print the measurements of each way, or why it failed."""
     print("", _COLUMNS.format(*_HEADS), sep="\n")
     for way, result in results.items():
         print(_COLUMNS.format(*_say_cells(way, result)))
@@ -42,7 +42,7 @@ def _say_cells(way: str, result: dict) -> list[str]:
     if "error" in result:
         return [way, "failed", *"---"]
     memory = say_size(result["memory"]) if "memory" in result else "not measured"
-    # Where a system knows only both together, the first holds the second.
+    # On systems that report only the sum, it is in the first.
     pages = say_size(result["pages"]) if "pages" in result else "included"
     seconds = f"{result['seconds']:,.1f}"
     return [way, f"{result['accuracy']:.3f}", seconds, memory, pages]
@@ -53,7 +53,7 @@ def say_size(n_bytes: int) -> str:
 
 
 def print_loading(place: Path) -> None:
-    """Say where the files are, or how to get them, and how to load them."""
+    """Print where the files are, or how to keep them, and how to load them."""
     if place.exists():
         print(f"\nThe files are in {place}. To load them:")
         print(_LOADING.format(str(place)))

@@ -1,4 +1,4 @@
-"""Makes many images out of scikit-learn's handwritten digits, straight to disk."""
+"""Writes many images, made from scikit-learn's handwritten digits, to disk."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ from skmmap.write import NpyWriter
 _SIDE = 32
 _BATCH = 4_096
 _HELD_OUT = 0.2
-# Enough that no two rows are alike, and little enough that one pass of a linear
-# model still gets nine of ten right: degrees, pixels of 8 x 8, grey levels of 16.
+# Large enough that no two rows are equal, and small enough that one pass of a linear
+# model has an accuracy of 0.9: degrees, pixels of 8 x 8, grey levels of 16.
 _ANGLE, _SHIFT, _NOISE = 5, 0.3, 1
 
 
 @dataclass(frozen=True)
 class Part:
-    """Rows made from ``originals``, which no other part has; ``key`` seeds them."""
+    """Rows made from ``originals``, of no other part, with the seed ``key``."""
 
     name: str
     n_rows: int
@@ -49,7 +49,7 @@ class Part:
             yield images, digits.target[drawn].astype(np.uint8), drawn
 
     def _draw(self, labels: np.ndarray) -> np.ndarray:
-        """Return the original of each row: digit by digit, as one folder for each."""
+        """Return the original of each row, sorted by digit."""
         drawn = self._make_rng().choice(self.originals, self.n_rows)
         return drawn[np.argsort(labels[drawn], kind="stable")]
 
@@ -59,12 +59,12 @@ class Part:
 
 
 def make_parts(n_rows: int, seed: int) -> list[Part]:
-    """Return what to train on and what to test on, made from different originals."""
+    """Return training and test rows, made from different originals."""
     labels = load_digits().target
     train, test = train_test_split(
         np.arange(len(labels)), test_size=_HELD_OUT, stratify=labels, random_state=seed
     )
-    # A thousand held-out rows at least, or the accuracy would be a matter of luck.
+    # At least 1,000 test rows: the accuracy of fewer would vary too much.
     return [
         Part("train", n_rows, train, 0, seed),
         Part("test", max(n_rows // 10, 1_000), test, 1, seed),
@@ -72,7 +72,7 @@ def make_parts(n_rows: int, seed: int) -> list[Part]:
 
 
 def make_images(originals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return each original enlarged, and turned, shifted and made noisy at random."""
+    """Return the originals enlarged, with random rotation, shift and noise."""
     n_rows = len(originals)
     angles = np.deg2rad(rng.normal(0, _ANGLE, n_rows))
     shifts = rng.uniform(-_SHIFT, _SHIFT, (n_rows, 2))
@@ -85,7 +85,7 @@ def make_images(originals: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _move(original: np.ndarray, angle: float, shift: np.ndarray) -> np.ndarray:
-    """Return one original on the larger grid, turned about its middle and shifted."""
+    """Return one original on the larger grid, rotated about its center and shifted."""
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.array([[cos, -sin], [sin, cos]]) * len(original) / _SIDE
     middle, new_middle = (len(original) - 1) / 2, (_SIDE - 1) / 2
@@ -97,7 +97,7 @@ def _move(original: np.ndarray, angle: float, shift: np.ndarray) -> np.ndarray:
 
 
 def open_folder(folder, undo: ExitStack) -> Path:
-    """Return the folder to write to, and let ``undo`` remove it if it is a new one."""
+    """Return the folder to write to; ``undo`` removes it if it is new."""
     if folder is None:
         made = Path(tempfile.mkdtemp(prefix="skmmap_demo_"))
         undo.callback(shutil.rmtree, made, ignore_errors=True)
@@ -115,7 +115,7 @@ def _remove_empty(folder: Path) -> None:
 
 
 def write_parts(folder: Path, parts: list[Part], tell: Callable) -> None:
-    """Write the files of all parts to ``folder``: all of them, whole, or none.
+    """Write the complete files of all parts to ``folder``, or none.
 
     ``tell`` is called with a part and how many of its rows are written.
     """
@@ -146,7 +146,7 @@ def _check_absent(folder: Path, names: list[str]) -> None:
 
 
 def _check_space(folder: Path, parts: list[Part]) -> None:
-    """Raise if the files will not fit, rather than fill the disk to find out."""
+    """Raise if the files will not fit, before writing fills the disk."""
     needed = sum(part.n_rows * (_SIDE * _SIDE + 1) for part in parts)
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -157,7 +157,7 @@ def _check_space(folder: Path, parts: list[Part]) -> None:
 
 
 def _write_part(folder: Path, part: Part, tell: Callable) -> None:
-    """Write both files batch by batch, each batch made once."""
+    """Write both files batch by batch; each batch is made once."""
     with ExitStack() as files:
         X, y = (files.enter_context(NpyWriter(folder / name)) for name in part.shapes)
         for images, labels, _ in part.iter_batches():

@@ -1,4 +1,4 @@
-"""What is in a file of rows, in words: ``python -m skmmap info``."""
+"""Describes a file of rows: ``python -m skmmap info``."""
 
 import reprlib
 import shlex
@@ -22,7 +22,7 @@ _HINT = "shuffle before training in file order"
 
 
 def describe(path, *, key=None, columns=None) -> str:
-    """Say what `open_rows` finds at a path, and which labels a column of them holds.
+    """Describe what `open_rows` finds at a path, with the labels if there are any.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def describe(path, *, key=None, columns=None) -> str:
 
 
 def _open_or_list(path: Path, key, columns) -> list[tuple]:
-    """Return what rows are, or the columns of a table of which no array is made."""
+    """Describe rows, or the columns of a table that cannot become an array."""
     try:
         return _find_facts(open_rows(path, key=key, columns=columns))
     except TypeError:
@@ -101,7 +101,7 @@ def _open_or_list(path: Path, key, columns) -> list[tuple]:
 
 
 def _find_facts(rows) -> list[tuple]:
-    """Return shape, type, and whatever else there is to say."""
+    """Return shape, type, and further facts about rows."""
     source = find_source(rows)
     facts = [("shape", _say_shape(rows.shape)), ("type", _say_type(rows.dtype))]
     if rows.ndim > 1:
@@ -136,7 +136,7 @@ def _find_order(store) -> list[tuple]:
 
 
 def _find_size(path: Path) -> int:
-    """Return the bytes of all files at a path or of a pattern."""
+    """Return the total size of the files at a path or of a pattern."""
     found = find_files(path, "path")
     inside = [file for place in found for file in (place, *place.rglob("*"))]
     return sum(file.stat().st_size for file in inside if file.is_file())
@@ -146,13 +146,13 @@ def _find_size(path: Path) -> int:
 
 
 def _say_array(array: ArrayInfo) -> str:
-    """Say the shape and type of an array, or of a matrix in a group."""
+    """Return shape and type of an array, or of a matrix in a group."""
     layout = [] if array.layout is None else [array.layout.upper()]
     return " ".join([_say_shape(array.shape), *layout, _say_type(array.dtype)]).strip()
 
 
 def _list_named(what: str, option: str, named: list) -> list[tuple]:
-    """Say how many things have names, how to choose one of them, and the first ones."""
+    """Return lines with the number of names, how to choose one, and the first ones."""
     facts = [(what, f"{len(named):,}; one of them: {option}"), *named[:_SHOWN]]
     if len(named) > _SHOWN:
         facts.append(("...", f"and {len(named) - _SHOWN:,} more"))
@@ -163,7 +163,7 @@ def _list_named(what: str, option: str, named: list) -> list[tuple]:
 
 
 def _find_range(source) -> list[tuple]:
-    """Return the smallest and the largest of all numbers, and how many are missing."""
+    """Return minimum and maximum, and the number of missing values."""
     low, high, n_missing = [], [], 0
     for block in iter_batches(source):
         is_missing = np.isnan(block)
@@ -177,7 +177,7 @@ def _find_range(source) -> list[tuple]:
 
 
 def _find_labels(source) -> list[tuple]:
-    """Return which labels there are, and whether they are sorted."""
+    """Return the labels with their counts, and whether they are sorted."""
     if not source.n_rows:
         return [("labels", "none")]
     labels, order = _Labels(source.dtype), _Order()
@@ -188,7 +188,7 @@ def _find_labels(source) -> list[tuple]:
 
 
 class _Labels:
-    """Different values, counted as long as they are few."""
+    """Counts of distinct values, as long as there are few."""
 
     def __init__(self, dtype: np.dtype):
         self.counts, self._extremes = Counter(), []
@@ -218,7 +218,7 @@ def _say_label(value) -> str:
 
 
 class _Order:
-    """Whether values ascend or descend, and how many runs of equal ones there are."""
+    """Whether values ascend or descend, and the number of runs of equal values."""
 
     def __init__(self):
         self._last = None
@@ -239,7 +239,7 @@ class _Order:
         yield block[:-1], block[1:]
 
     def describe(self, counts) -> str:
-        """Say it; ``counts`` of the labels tell how long runs are by chance."""
+        """Describe the order; ``counts`` of labels give run lengths in random order."""
         if self._n_runs == 1:
             return "there is one label only"
         if self._ascends or self._descends:

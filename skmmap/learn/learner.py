@@ -20,9 +20,9 @@ class Learner:
     """An estimator that gets chunks in the layout that it accepts.
 
     ``make`` returns it untrained, and is None if ``estimator`` is trained already. If
-    it refuses a chunk, a new one starts over in the next layout, so that a refused attempt
-    leaves no trace. ``own`` are parameters that are reset at the end. ``drops`` names
-    parameters that the user did not pass, which are left out if they are refused.
+    it refuses a chunk, a new one starts over in the next layout, so that a refused
+    attempt leaves no trace. ``own`` are parameters that are reset at the end. ``drops``
+    names parameters that the user did not pass, which are left out if refused.
     ``learns_zero_weights`` says that ``fit`` learns from rows with a weight of 0.
     """
 

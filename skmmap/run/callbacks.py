@@ -1,4 +1,4 @@
-"""Tells scikit-learn's callbacks how far a fit is; without them, nothing happens."""
+"""Calls scikit-learn's callbacks during a fit, if any are set."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -13,7 +13,7 @@ try:
 except ImportError:  # scikit-learn < 1.9 has no callbacks
 
     class CallbackSupportMixin:
-        """Stands in for the mixin: there is no ``set_callbacks``."""
+        """A stand-in for scikit-learn's mixin, without ``set_callbacks``."""
 
     def _with_callbacks(method):
         return method
@@ -23,7 +23,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def with_callbacks(method: _F) -> _F:
-    """Have callbacks set up and torn down around a method, if there are any."""
+    """Set up and tear down callbacks around a method, if there are any."""
     return _with_callbacks(method)  # which has no types
 
 
@@ -31,7 +31,7 @@ _CALLBACKS = "_skl_callbacks"  # where set_callbacks puts them
 
 
 class Tasks:
-    """The tasks of a fit, for callbacks; here none are set.
+    """The tasks of a fit without callbacks.
 
     ``stopped`` says whether the task that ended last was asked to stop its loop.
     """
@@ -39,7 +39,7 @@ class Tasks:
     stopped = False
 
     def train(self, run: Callable, find_estimator: Callable) -> None:
-        """Run a training, which the estimator's own callbacks hear of as one fit."""
+        """Run a training, which the estimator's own callbacks see as a single fit."""
         run()
 
     def fit(self, snapshot):
@@ -104,7 +104,7 @@ class CallbackTasks(Tasks):
         @contextmanager
         def learning(estimator):
             # Leaf hooks run after propagation has begun, which decides who calls
-            # them, and only once, however often the chunk has to be offered.
+            # them, and only once, even if the estimator refuses the chunk at first.
             with _propagate(leaf, estimator):
                 if not begun:
                     leaf.call_on_fit_task_begin(estimator=self._wrapper, **data)
@@ -123,7 +123,7 @@ class CallbackTasks(Tasks):
 
 
 def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks:
-    """Return the tasks of this fit: quiet ones where no callback would hear them."""
+    """Return the tasks of this fit, without callbacks if none are set."""
     listens = [wrapper, estimator]
     names = (_CALLBACKS, "_parent_callback_ctx")
     if any(hasattr(obj, name) for obj in listens for name in names):
@@ -133,7 +133,7 @@ def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks
 
 @contextmanager
 def silenced(estimator) -> Iterator[None]:
-    """Hide the estimator's own callbacks, which are told of one fit, from a chunk."""
+    """Hide the estimator's own callbacks, which see a single fit, during a chunk."""
     own = vars(estimator).pop(_CALLBACKS, None) if hasattr(estimator, _CALLBACKS) else 0
     try:
         yield
@@ -143,7 +143,7 @@ def silenced(estimator) -> Iterator[None]:
 
 
 def _propagate(leaf, estimator):
-    """Let callbacks into estimators that know them; the others are just chunks."""
+    """Propagate callbacks to estimators that support them."""
     if hasattr(estimator, "set_callbacks"):
         return leaf.propagate_callback_context(estimator)
     return nullcontext()

@@ -1,4 +1,4 @@
-"""Which workers there are: threads, processes or machines of joblib."""
+"""The workers of joblib: threads, processes or machines."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -54,7 +54,7 @@ def start_jobs(parallel: type, jobs: Jobs, tasks: list) -> Iterator:
 
 
 class Failed(NamedTuple):
-    """Stands for the result of a span whose work has raised."""
+    """The result of a span whose work has raised an error."""
 
     error: Exception
     cause: BaseException | None

@@ -12,18 +12,18 @@ from joblib.externals.loky.backend.reduction import dumps, register
 
 
 def pack_with_code(obj) -> Any:
-    """Return what pickles to ``obj``, with the code of functions that are in no module.
+    """Return ``obj`` so that it pickles functions by their code instead of their name.
 
-    A plain pickle refuses lambdas and functions of functions.
+    The pickle module stores names, which fails for lambdas and nested functions.
     """
     return joblib.wrap_non_picklable_objects(obj, keep_wrapper=False)
 
 
 class WithCode(dict):
-    """A dict that is pickled with the code of functions that are in no module.
+    """A dict that pickles functions by their code.
 
-    Worker processes of joblib on this machine get ``others`` too, if these can be
-    pickled. A deep copy in this process has the values themselves.
+    Worker processes of joblib on this machine also get ``others``, if these can be
+    pickled. A deep copy in this process has the same values.
     """
 
     def __init__(self, values: Mapping, others: Mapping):
@@ -40,7 +40,7 @@ class WithCode(dict):
 def _reduce_for_workers(values: WithCode) -> tuple:
     load, (data,) = values.__reduce__()
     for name in values._others.keys() - values.keys():
-        # One that cannot be pickled must not stop work that has no need of it.
+        # One that cannot be pickled must not stop work that may not need it.
         with suppress(Exception):
             data.append(_dump_with_code({name: values._others[name]}))
     return load, (data,)
@@ -58,7 +58,7 @@ def _load(data: list[bytes]) -> dict:
 
 
 def pack_work(work: Callable) -> bytes:
-    """Return the pickled work, or say how to do without."""
+    """Return the pickled work; an error names an alternative."""
     try:
         return _dump(work)
     except Exception as error:
@@ -73,7 +73,7 @@ def pack_work(work: Callable) -> bytes:
 def _dump(work: Callable) -> bytes:
     """Pickle as joblib does, except for arrays in neither C nor Fortran order.
 
-    joblib would write large arrays to a folder and map them; it does not for bytes.
+    joblib would write large arrays to a folder and map them, but not bytes.
     """
     return bytes(dumps(work, reducers={np.ndarray: _reduce_array}))
 

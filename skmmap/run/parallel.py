@@ -1,4 +1,4 @@
-"""Runs spans of work on several cores or machines, and yields results in turn."""
+"""Runs spans of work on several cores or machines, and yields results in order."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from skmmap.run.threads import one_core
 
 
 def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
-    """Yield ``work(span, is_over)`` of each span in turn, which is never None.
+    """Yield ``work(span, is_over)`` of each span in order; a result is never None.
 
-    ``is_over`` is set once nobody waits for the result. Processes are sent addresses
-    of rows, never rows, and the work once each. A span that fails returns its error,
-    which is raised in its turn: so the row that is named is the first one, regardless
-    of which worker was faster, and an error of the estimator is never taken for the
-    death of a worker.
+    ``is_over`` is set once the result is no longer needed. Processes get file paths and
+    row indices, never rows, and the work once each. A span that fails returns its
+    error, which is raised in order: the row that is named is then the first one,
+    regardless of the speed of workers, and an error of the estimator is not mistaken
+    for a worker that died.
     """
     given = work, spans, jobs
     running = _threads(*given) if jobs.has_memory else closing(iter_sent(*given))
@@ -32,7 +32,7 @@ def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
 
 @contextmanager
 def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
-    """Give the results of threads of this process, which end with the context."""
+    """Yield the results of threads of this process, which end with the context."""
     is_over, seen, config = threading.Event(), set(), get_config()
 
     def run(span):

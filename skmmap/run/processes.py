@@ -20,7 +20,7 @@ _DEATHS = 3  # of worker processes, after which the error is raised
 
 
 def iter_sent(work: Callable, spans: list, jobs: Jobs) -> Iterator:
-    """Yield the results of processes in turn; what a dead one left is done again.
+    """Yield the results of processes in order; spans of dead ones are repeated.
 
     As many tasks as there are workers carry the work (estimator, addresses, place of
     the result) under a key, and the others the key alone. A worker that does not know
