@@ -169,9 +169,9 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
 
 
 def _is_registered(name: str, cls: type | None) -> bool:
-    """Whether this class is registered, and not only another one of its name.
+    """Whether this class is registered, and not another class of the same name.
 
-    That is one from a pickle, or from the same notebook cell, run before.
+    The other one comes from a pickle, or from an earlier run of a notebook cell.
     """
     if name not in _classes:
         return False
@@ -194,7 +194,7 @@ def find_entry(cls: type) -> Found:
 
 
 def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
-    """Return what was registered of an estimator's classes, by their full names."""
+    """Return the registered entries of an estimator's classes, by full names."""
     own = {}
     for part in (estimator, find_learner(estimator)[1]):
         for cls in type(part).__mro__:
@@ -204,12 +204,12 @@ def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
 
 
 def get_own_entries() -> Mapping[str, dict[str, Any]]:
-    """Return all that was registered, by the full names of classes."""
+    """Return all registered entries, by full names of classes."""
     return _own
 
 
 def add_own_entries(entries: Mapping[str, dict[str, Any]]) -> None:
-    """Register what another process has sent last, unless this one has its own."""
+    """Register entries from another process, except for classes registered here."""
     for name, entry in entries.items():
         if name not in _classes:
             _own[name] = entry

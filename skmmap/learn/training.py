@@ -1,4 +1,4 @@
-"""The loop: a schedule's chunks into ``partial_fit``, epoch after epoch."""
+"""The training loop: passes the chunks of each epoch to ``partial_fit``."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,19 +25,19 @@ _KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
 
 
 def _make_history() -> dict:
-    """Return the columns in which a run writes down a row for each epoch."""
+    """Return the empty columns of ``history_``, which get a row for each epoch."""
     names = "rows", "seconds", "read_seconds", "bound_by", "loss", "score"
     return {name: [] for name in names}
 
 
 @dataclass
 class Training:
-    """One run over the data: what learns, from which rows, until when, who is told.
+    """One run over the data: the learner, its rows, stopping rule and progress.
 
     ``first_call_params`` are those of the first ``partial_fit`` alone, ``score``
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
-    that have not converged are warned about. Chunks in which no row weighs anything are
-    left out, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
+    that have not converged are warned about. Chunks in which all weights are zero are
+    skipped, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
     ``limited_by`` is what messages call the parameter with the number of epochs.
     """
 
@@ -63,7 +63,7 @@ class Training:
     _heard: list = field(default_factory=list, init=False)
 
     def __post_init__(self):
-        # No more than a chunk takes.
+        # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
         self._kept = Kept(self.table.reading.memory_limit / _KEPT_SHARE)
 
     def run(self) -> dict:
@@ -100,7 +100,7 @@ class Training:
             del column[n_epochs:]
 
     def learned_attributes(self) -> dict:
-        """Return what makes the wrapper fitted, as of now."""
+        """Return the learned attributes of the wrapper at this moment."""
         return {
             "estimator_": self.learner.estimator,
             "n_epochs_": self.epoch + 1,
@@ -133,7 +133,7 @@ class Training:
             )
 
     def _run_epoch(self) -> bool:
-        """Learn all rows once; return whether that was the last time."""
+        """Learn all rows once; return whether it was the last epoch."""
         began, waited, done = time.perf_counter(), 0.0, 0
         is_over = False
         self.watch.begin_epoch(self.table.X.n_rows)
@@ -165,7 +165,7 @@ class Training:
         return self.rule.after_chunk(estimator, chunk.n_rows)
 
     def end_epoch(self, n_rows: int, seconds: float, waited: float) -> bool:
-        """Write down what there is to say of an epoch; return whether it was the last.
+        """Record the results of an epoch; return whether it was the last.
 
         ``waited`` are the seconds of it that were spent waiting for rows.
         """
@@ -238,7 +238,7 @@ class Training:
 
 
 def _note_one_class(error: Exception, classes) -> None:
-    """Note what to do where the estimator was told one class and refuses that."""
+    """Add a note on ``classes`` if the estimator refuses to learn a single one."""
     if "class" in str(error) and np.shape(classes) == (1,):
         error.add_note(
             f"y has the label {classes[0]} only. Give all labels that will occur: "
