@@ -16,7 +16,7 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import Explanation, explain, make_fit_plan, train_anew, train_further
+from skmmap.learn import Explanation, explain_fit, train_anew, train_further
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
@@ -507,7 +507,7 @@ class ChunkedFit(
         Equals: what `fit` does: chunks, shuffled buffers, epochs, bytes and seeks,
         memory, and the parameters of the estimator that it follows.
         """
-        plan = make_fit_plan(
+        return explain_fit(
             self,
             X,
             y,
@@ -515,9 +515,7 @@ class ChunkedFit(
             classes=classes,
             class_weight=class_weight,
             given_validation=(X_val, y_val, sample_weight_val),
-            is_run=False,
         )
-        return explain(self, plan)
 
     def set_params(self, **params: Any) -> Self:
         """Set parameters of this object, and of the estimator as ``estimator__...``.

@@ -19,6 +19,7 @@ HOUSE = {
         "unfinished",
         "referents",
         "identity",
+        "mapped_file",
         "npy_header",
     ],
     "order": [

@@ -365,7 +365,7 @@ def only_in_turn(monkeypatch):
     def fail(*args):
         raise AssertionError("trained in parts")
 
-    monkeypatch.setattr("skmmap.learn.fitting.run_parts", fail)
+    monkeypatch.setattr("skmmap.learn.merge_fit._run_parts", fail)
 
 
 def by_epochs(path):

@@ -63,3 +63,10 @@ print(*set(sys.modules) - before)
     brought = set(done.stdout.split())
     assert "skmmap.read.table" in brought
     assert not brought & set(NOT_NEEDED.split())
+
+
+def test_names_that_come_later_are_there():
+    assert "convert" in dir(skmmap)
+    assert skmmap.convert.__module__ == "skmmap.write.conversion"
+    with pytest.raises(AttributeError, match=r"module 'skmmap' has no attribute 'no'"):
+        skmmap.no  # noqa: B018

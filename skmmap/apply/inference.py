@@ -61,7 +61,7 @@ def keep_rows(chunk: Chunk, result):
     return deepcopy(result)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Work:
     """A method of a fitted estimator, for the chunks of a table.
 
@@ -108,7 +108,7 @@ class Work:
 
     def _call(self, call: Callable, chunk: Chunk):
         """Return the result for a chunk, after changes of layout if it is refused."""
-        given = replace(chunk, y=None, params={}) if self.only_X else chunk
+        given = chunk._replace(y=None, params={}) if self.only_X else chunk
         refusal = None
         while True:
             y = () if given.y is None else (self.input_layout.unlock(given.y),)

@@ -10,8 +10,6 @@ from skmmap._version import __version__
 from skmmap.apply.inference import Work
 from skmmap.apply.output import Output
 from skmmap.apply.output_check import check_known, check_output
-from skmmap.apply.output_file import FileOutput
-from skmmap.apply.output_folder import FolderOutput
 from skmmap.apply.result_check import check_fits, to_array
 from skmmap.order import rows_at
 
@@ -30,6 +28,8 @@ def open_output(out, work: Work, fitted, *, resume: bool):
     if isinstance(out, np.ndarray):
         return ArrayOutput(out, order)
     if not out.suffix:
+        from skmmap.apply.output_folder import FolderOutput
+
         return FolderOutput(out)
     if resume:
         for source in table.sources:
@@ -42,6 +42,8 @@ def open_output(out, work: Work, fitted, *, resume: bool):
             "resume=True needs an estimator and rows that can be pickled, to be told "
             "from others. Give a path or open_rows(path) for X."
         )
+    from skmmap.apply.output_file import FileOutput
+
     return FileOutput(out, n_rows, order, key=key, resume=resume)
 
 

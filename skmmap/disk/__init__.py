@@ -18,6 +18,7 @@ from skmmap.disk.identity import (
     read_open_state,
     read_state,
 )
+from skmmap.disk.mapped_file import is_mapped_from
 from skmmap.disk.npy_header import MAGIC, make_header, read_header
 from skmmap.disk.paths import (
     NPY,
@@ -64,6 +65,7 @@ __all__ = [
     "find_paths",
     "find_referents",
     "find_suffix",
+    "is_mapped_from",
     "is_named",
     "is_path",
     "is_pattern",

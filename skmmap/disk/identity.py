@@ -70,7 +70,7 @@ def _to_state(status: os.stat_result) -> FileState:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(repr=False)
 class Identity:
     """The files that rows come from, and how they were when the rows were found there.
 

@@ -23,10 +23,8 @@ _MAX_EMPTY = 2**32  # rows without values, whose number no file size confirms
 
 _STRING = r"""[ub]?(?:'(?:[^'\\\n]|\\.)*+'|"(?:[^"\\\n]|\\.)*+")"""
 _NUMBER = r"-?\d++L?"  # of Python 2, which wrote (3L, 2L)
-_LITERAL = re.compile(
-    rf"(?:{_STRING}|{_NUMBER}|True|False|None|[\s()\[\]{{}},:])*+", re.ASCII
-)
-_LONG = re.compile(r"(?<![\w'\"])(\d+)L(?=[,)])")
+_LITERAL = rf"(?a:{_STRING}|{_NUMBER}|True|False|None|[\s()\[\]{{}},:])*+"
+_LONG = r"(?<![\w'\"])(\d+)L(?=[,)])"
 
 _BEFORE_SHAPE = b"'fortran_order': False, 'shape': ("
 
@@ -123,10 +121,10 @@ def _parse(text: str, version: tuple) -> tuple:
 
 def _evaluate(text: str, version: tuple):
     """Return the value of the literals in the text."""
-    if not _LITERAL.fullmatch(text) or _find_depth(text) > _MAX_DEPTH:
+    if not re.fullmatch(_LITERAL, text) or _find_depth(text) > _MAX_DEPTH:
         raise ValueError("it is not a few Python literals")
     if version != (3, 0):
-        text = _LONG.sub(r"\1", text)
+        text = re.sub(_LONG, r"\1", text)
     try:
         return ast.literal_eval(text.strip())
     except (SyntaxError, TypeError, ValueError, MemoryError, RecursionError):

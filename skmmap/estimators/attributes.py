@@ -6,7 +6,8 @@ further pass over X is needed they are corrected. Others are hidden, and the err
 how to get them.
 """
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,8 +40,7 @@ def _labels_rows(estimator) -> bool:
     return tags is not None and tags.estimator_type in kinds
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """The results of a run, epoch by epoch.
 
     ``losses`` has an array for each epoch, with a number for each learner, or None.
@@ -55,7 +55,7 @@ class Run:
     losses: list
     scores: list | None = None
     n_held_out: int = 0
-    before: list[dict] = field(default_factory=list)
+    before: Sequence[dict] = ()
     is_inside: bool = False
 
     @property
@@ -93,7 +93,7 @@ def set_attributes(estimator, run: Run) -> None:
     for number, learner in enumerate(iter_fitted(estimator)):
         set_own = find_entry(type(learner)).entry.attributes
         if set_own is not None:
-            set_own(learner, replace(run, is_inside=learner is not estimator), number)
+            set_own(learner, run._replace(is_inside=learner is not estimator), number)
     set_members_attributes(estimator)
 
 

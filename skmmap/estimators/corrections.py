@@ -32,7 +32,7 @@ def find_correction(learner) -> type[Correction]:
 _AS_IT_IS = nullcontext()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Corrections:
     """The corrections of all trained learners in an estimator, in their order.
 

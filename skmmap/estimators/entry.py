@@ -1,15 +1,13 @@
 """The entry of a class in the registry: its fields and their validation."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 
-@dataclass(frozen=True, kw_only=True)
-class LearningEntry:
+class LearningEntry(NamedTuple):
     """How an estimator learns from chunks. The fields are those of `register`.
 
     Only skmmap's own entries use these additional fields:
@@ -64,7 +62,7 @@ class LearningEntry:
     zero_weights: bool | Callable[[Any], bool] = False
     attributes: Callable[..., None] | None = None
     counts: Callable[[Any], dict] | None = None
-    hidden: Mapping[str, str] = field(default_factory=dict)
+    hidden: Mapping[str, str] = {}
     merge: Callable[[Any, Any], Any] | None = None
 
 

@@ -44,7 +44,7 @@ _NO_UPDATES_MLP = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Start:
     """The initial state of training; an empty one is an untrained estimator.
 

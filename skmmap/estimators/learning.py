@@ -1,10 +1,9 @@
 """What ``fit`` of an estimator does, by the entry of its class and its parameters."""
 
-from dataclasses import dataclass
 from inspect import signature
 from math import prod
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +18,7 @@ add_built_in(SKLEARN)
 add_built_in(SKORCH)
 
 
-@dataclass(frozen=True)
-class RunShape:
+class RunShape(NamedTuple):
     """The shape of a run, on which the overridden parameters depend."""
 
     n_rows: int
@@ -30,8 +28,7 @@ class RunShape:
     is_loop: bool
 
 
-@dataclass(frozen=True)
-class Learning:
+class Learning(NamedTuple):
     """How one estimator learns: the entry of its class applied to its parameters.
 
     ``prefix`` is that of the ``learner``'s parameters in a meta-estimator. ``shuffle``

@@ -157,7 +157,7 @@ def _find_empty(X, weights, among: np.ndarray) -> np.ndarray:
     return empty
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Smoothing(Correction):
     """Takes ``epsilon_`` of GaussianNB from the variance of all rows, not of a chunk.
 

@@ -3,17 +3,15 @@
 from skmmap.learn.checks import check_n_jobs, find_reading, route
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
-from skmmap.learn.explanation import explain
-from skmmap.learn.fitting import make_fit_plan, train_anew, train_further
+from skmmap.learn.fitting import explain_fit, train_anew, train_further
 from skmmap.learn.rendering import Explanation
 
 __all__ = [
     "Explanation",
     "check_n_jobs",
-    "explain",
+    "explain_fit",
     "find_reading",
     "make_estimator",
-    "make_fit_plan",
     "make_schedule",
     "route",
     "train_anew",

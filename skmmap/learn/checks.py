@@ -8,7 +8,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from skmmap.estimators import find_entry
-from skmmap.learn.advice import say_alternative
 from skmmap.order import parse_size
 from skmmap.read import READS, Reading
 from skmmap.wrap import find_learner, is_one_of, say_parameter, takes, takes_any
@@ -42,6 +41,8 @@ def check_estimator(estimator) -> None:
     if check is not None:
         check(learner)
     if not callable(getattr(estimator, "partial_fit", None)):
+        from skmmap.learn.advice import say_alternative
+
         raise TypeError(say_alternative(estimator))
 
 

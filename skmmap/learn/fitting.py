@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from skmmap.apply import Output, Work, apply_method, compute_score
 from skmmap.estimators import (
     Rule,
+    can_merge,
     is_loop,
     note_start,
     set_attributes,
@@ -22,13 +22,13 @@ from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner
-from skmmap.learn.merge_fit import find_merge_jobs, run_parts
 from skmmap.learn.plan import Plan, Planner
+from skmmap.learn.rendering import Explanation
 from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
 from skmmap.read import Table
 from skmmap.rows import is_mapped
-from skmmap.run import FitReport, Jobs, Tasks, open_tasks
+from skmmap.run import FitReport, Tasks, open_tasks
 from skmmap.wrap import (
     InputLayout,
     check_names,
@@ -55,6 +55,13 @@ def make_fit_plan(wrapper, X, y, params: dict, **given) -> Plan:
     return Planner(wrapper, X, y, params, start=start, **given).make()
 
 
+def explain_fit(wrapper, X, y, params: dict, **given) -> Explanation:
+    """Return what ``ChunkedFit.explain`` does."""
+    from skmmap.learn.explanation import explain
+
+    return explain(wrapper, make_fit_plan(wrapper, X, y, params, is_run=False, **given))
+
+
 def train_anew(
     wrapper, X, y, params: dict, *, classes, given_validation, **given
 ) -> None:
@@ -69,8 +76,7 @@ def train_anew(
     counted = note_start(learner.estimator)
     # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks
-    jobs = find_merge_jobs(wrapper, plan) if is_free else Jobs()
-    learned = _run_fresh(training, jobs)
+    learned = _run_fresh(wrapper, plan, training, may_merge=is_free)
     is_held_out = plan.validation is not None and not is_given
     n_held_out = plan.validation.X.n_rows if is_held_out else 0
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
@@ -93,7 +99,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
         check_names(trained, plan.table.X)
     counted = note_start(learner.estimator)
     if trained is None:
-        learned = _run_fresh(training, Jobs())
+        learned = _run_fresh(wrapper, plan, training, may_merge=False)
     else:
         learned = _run_further(training, plan.overrides)
     _put_attributes_right(wrapper, training, counted, is_fit=False)
@@ -102,9 +108,14 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     _keep(wrapper, plan, training, learned)
 
 
-def _run_fresh(training: Training, jobs: Jobs) -> dict:
-    """Train a fresh clone with all workers, and return the learned attributes."""
-    learned = run_parts(training, jobs) if jobs.number > 1 else training.run()
+def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> dict:
+    """Train a fresh clone, and return what it has learned; parts of it may merge."""
+    if may_merge and len(plan.schedule) > 1 and can_merge(wrapper.estimator):
+        from skmmap.learn.merge_fit import run_merge
+
+        learned = run_merge(wrapper, plan, training)
+    else:
+        learned = training.run()
     training.learner.finish()
     keep_names(training.learner.estimator, training.table.X)
     return learned
@@ -128,8 +139,10 @@ def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
     """Return the learner of a fresh clone, which can be made again."""
     estimator = wrapper.estimator
     make = partial(make_learner, wrapper, plan)
-    untouched = make_estimator(wrapper, plan.seed, {}) if plan.overrides else None
-    own = get_parameters(untouched, plan.overrides)
+    own = get_parameters(estimator, plan.overrides)
+    if any(hasattr(value, "get_params") for value in own.values()):
+        # An estimator as a parameter is cloned and seeded as well.
+        own = get_parameters(make_estimator(wrapper, plan.seed, {}), plan.overrides)
     tags = find_tags(estimator)
     flat = False if tags and tags.input_tags.three_d_array else None
     layout = InputLayout(flat=flat, dense=plan.input_layout.dense)
@@ -212,6 +225,8 @@ def _make_score(
     table = plan.validation
     if table is None:
         return None
+    from skmmap.apply import Output, Work, apply_method, compute_score
+
     schedule = make_schedule(wrapper, table.X)
 
     def score(estimator) -> float:

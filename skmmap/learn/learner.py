@@ -15,7 +15,7 @@ from skmmap.run import silenced
 from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Learner:
     """An estimator that gets chunks in the layout that it accepts.
 

@@ -36,7 +36,7 @@ class PartTasks(Tasks):
         return self._is_over.is_set()
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Part:
     """Trains an untrained estimator on consecutive chunks."""
 
@@ -116,7 +116,13 @@ def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
     return choose_jobs(wrapper.estimator, plan.table, plan.schedule, wrapper.n_jobs)
 
 
-def run_parts(training: Training, jobs: Jobs) -> dict:
+def run_merge(wrapper, plan: Plan, training: Training) -> dict:
+    """Train by all jobs there are, and return the learned attributes."""
+    jobs = find_merge_jobs(wrapper, plan)
+    return _run_parts(training, jobs) if jobs.number > 1 else training.run()
+
+
+def _run_parts(training: Training, jobs: Jobs) -> dict:
     """Train on all parts, and return the learned attributes."""
     began, waited, done, merged = time.perf_counter(), 0.0, 0, None
     learner, schedule = training.learner, training.schedule

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
 
@@ -35,8 +35,7 @@ from skmmap.wrap import (
 )
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """All that is known of a run before the first row of X is read.
 
     ``overrides`` are parameters that the estimator has while it is trained, and
@@ -54,14 +53,14 @@ class Plan:
     input_layout: InputLayout
     corrections: Corrections
     validation: Table | None = None
-    start: Start = field(default_factory=Start)
+    start: Start = Start()
 
     @property
     def is_shuffled(self) -> bool:
         return isinstance(self.schedule, BlockOrder)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Planner:
     """Computes the parts of a plan, each once and from those that it needs.
 

@@ -1,6 +1,5 @@
 """Shows the plan of a fit: as text in a terminal, as HTML in a notebook."""
 
-from dataclasses import dataclass
 from html import escape
 
 # No colours of its own, so that it is read in light and in dark notebooks; "inherit"
@@ -13,12 +12,11 @@ _NAME = "flex:0 0 12em;margin:0;padding:0;color:inherit;font-weight:600;float:no
 _VALUE = "flex:1 1 16em;min-width:0;margin:0;padding:0;overflow-wrap:anywhere"
 
 
-@dataclass(frozen=True)
 class Explanation:
     """What ``ChunkedFit.explain`` returns: a title, and a text for each section."""
 
-    title: str
-    sections: dict[str, str]
+    def __init__(self, title: str, sections: dict[str, str]) -> None:
+        self.title, self.sections = title, sections
 
     def __str__(self) -> str:
         lines = [f"  {name:<24}{text}" for name, text in self.sections.items()]

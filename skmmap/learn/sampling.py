@@ -24,7 +24,7 @@ class UnusableRowsError(Exception):
     """An estimator could not be trained on the rows of a sample."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Sample:
     """Rows from the whole file, which are read on first use."""
 

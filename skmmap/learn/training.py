@@ -30,7 +30,7 @@ def _make_history() -> dict:
     return {name: [] for name in names}
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class Training:
     """One run over the data: the learner, its rows, stopping rule and progress.
 

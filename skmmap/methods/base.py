@@ -1,13 +1,12 @@
 """What every method of a fitted ``ChunkedFit`` does with the rows that it is given."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap._types import RowsLike
-from skmmap.apply import Work, apply_method, check_output, open_output
 from skmmap.formats import open_source
 from skmmap.learn import (
     check_n_jobs,
@@ -20,6 +19,9 @@ from skmmap.read import Reading, open_given, open_table
 from skmmap.rows import Source
 from skmmap.run import Report
 from skmmap.wrap import InputLayout, check_names, find_trained
+
+if TYPE_CHECKING:
+    from skmmap.apply import Work
 
 # Where results go is for the wrapper, and no metadata of the estimator's.
 NOT_ROUTED = {"out": UNUSED, "resume": UNUSED}
@@ -57,7 +59,9 @@ class FittedMethods:
         work = self._open_work(method, X, params, is_routed=is_routed)
         return self._run(work, out, resume)
 
-    def _run(self, work: Work, out=None, resume: bool = False) -> Any:
+    def _run(self, work: "Work", out=None, resume: bool = False) -> Any:
+        from skmmap.apply import apply_method, open_output
+
         # The estimator as it was fitted: that of the work may know no names.
         output = open_output(out, work, self._find_fitted(), resume=resume)
         if out is None:
@@ -65,7 +69,7 @@ class FittedMethods:
         with self._report(work) as work.report:
             return apply_method(work, output)
 
-    def _report(self, work: Work) -> Report:
+    def _report(self, work: "Work") -> Report:
         n_rows = work.table.X.n_rows
         return Report(self.verbose, "ChunkedFit", work.method, n_rows)
 
@@ -79,12 +83,14 @@ class FittedMethods:
         estimator: Any = None,
         is_routed: bool = True,
         is_checked: bool = True,
-    ) -> Work:
+    ) -> "Work":
         """Return the method with the rows it is for, before one of them is read.
 
         ``estimator`` is the one whose names were checked, if they were. Weights are
         not looked at unless ``is_checked``.
         """
+        from skmmap.apply import Work
+
         fitted = self._find_fitted()
         check_n_jobs(self.n_jobs)
         if params:
@@ -115,4 +121,6 @@ class FittedMethods:
     def _check_output(self, X, y, params: dict, out, resume: bool) -> None:
         """Raise before training if the result could not be put where it is to be."""
         if out is not None or resume:
+            from skmmap.apply import check_output
+
             check_output(out, open_given(X, y, params), resume=resume)

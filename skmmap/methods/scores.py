@@ -6,7 +6,6 @@ from typing import Any
 from sklearn.utils.metaestimators import available_if
 
 from skmmap._types import RowsLike
-from skmmap.apply import compute_perplexity, compute_score
 from skmmap.methods.base import FittedMethods
 from skmmap.read import open_target, open_target_as_it_is
 from skmmap.wrap import (
@@ -81,6 +80,8 @@ class Scores(FittedMethods):
         Equals: the estimator's ``score`` on all rows; sums over chunks round
         differently in the last digits.
         """
+        from skmmap.apply import compute_score
+
         params = {"sample_weight": sample_weight, **params}
         is_own = is_sklearns(self._find_fitted())
         y = open_target(y, single_output=False) if is_own else open_target_as_it_is(y)
@@ -137,5 +138,7 @@ class Scores(FittedMethods):
         Hoffman, Blei & Bach, "Online Learning for Latent Dirichlet Allocation", NIPS
         2010, for the bound.
         """
+        from skmmap.apply import compute_perplexity
+
         work = self._open_work("perplexity", X, {})
         return compute_perplexity(work, sub_sampling=sub_sampling)

@@ -1,9 +1,9 @@
 """Rows of a chunk and of a shuffled buffer: sizes in, sizes out."""
 
 import re
-from dataclasses import dataclass
 from math import ceil
 from numbers import Integral
+from typing import NamedTuple
 
 _UNITS = {
     "B": 1,
@@ -16,7 +16,7 @@ _UNITS = {
     "GIB": 2**30,
     "TIB": 2**40,
 }
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*", re.IGNORECASE)
+_SIZE = r"(?i)\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*"
 
 # More rows than this only where the calls of fewer are known to cost time.
 _MAX_AUTO_ROWS = 65_536
@@ -35,8 +35,7 @@ _PLACE_NBYTES = 8
 _MAX_BUFFER_ROWS = 2**20
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(NamedTuple):
     """What a call of ``partial_fit`` costs an estimator, and each row in it.
 
     Both are straight lines in the values of a row. ``most_values`` in a call are where
@@ -76,7 +75,7 @@ def parse_size(size, name: str) -> int:
     """
     if isinstance(size, Integral) and not isinstance(size, bool) and size > 0:
         return int(size)
-    match = _SIZE.fullmatch(size) if isinstance(size, str) else None
+    match = re.fullmatch(_SIZE, size) if isinstance(size, str) else None
     n_bytes = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if n_bytes < 1:
         raise ValueError(
@@ -132,7 +131,7 @@ def find_chunk_rows(
 
 def _check_rows(chunk_size, row_nbytes: int) -> int:
     """Return the rows that an int or a size such as "64MB" stands for."""
-    if isinstance(chunk_size, str) and _SIZE.fullmatch(chunk_size):
+    if isinstance(chunk_size, str) and re.fullmatch(_SIZE, chunk_size):
         return max(1, parse_size(chunk_size, "chunk_size") // row_nbytes)
     if isinstance(chunk_size, Integral) and not isinstance(chunk_size, bool):
         if chunk_size >= 1:

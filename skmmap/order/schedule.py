@@ -21,7 +21,7 @@ _MIN_SLICES = 32
 _SLICES_PER_CLASS = 4
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Buffer:
     """Rows that are in memory together: blocks as they are read, and chunks of them.
 
@@ -48,7 +48,7 @@ class Buffer:
         return rows[self.order[start:stop]]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class FileOrder:
     """Consecutive chunks of ``chunk_size`` rows; a short tail joins the last.
 
@@ -113,7 +113,7 @@ class FileOrder:
             yield Buffer([(begin, end)], [(a - begin, b - begin) for a, b in chunks])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class ChunkOrder(FileOrder):
     """The chunks of a `FileOrder`, in another order each epoch; rows stay together."""
 
@@ -131,7 +131,7 @@ class ChunkOrder(FileOrder):
             yield Buffer([(start, stop)], [(0, stop - start)])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class BlockOrder(FileOrder):
     """Rows shuffled in buffers of blocks from all over the file, at the cost of a scan.
 

@@ -1,12 +1,10 @@
 """The rows of one call to an estimator."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The rows of one call to the estimator.
 
     ``start`` and ``stop`` count rows in the order of reading. ``find_rows`` returns
@@ -26,4 +24,4 @@ class Chunk:
 
     def with_params(self, more: dict) -> "Chunk":
         """Return the chunk with further parameters."""
-        return replace(self, params=self.params | more)
+        return self._replace(params=self.params | more)

@@ -1,7 +1,6 @@
 """One bounded scan of y: its labels, their counts, and how sorted they are."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -11,8 +10,7 @@ from skmmap.read.tally import Tally
 from skmmap.read.values import is_missing, iter_finite, iter_values, name_first
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """What a scan found in y: the labels, how often each occurs, how sorted they are.
 
     ``classes`` and ``counts`` are lists, with an entry for each column, if y is 2-D.
@@ -27,7 +25,7 @@ class Labels:
         if isinstance(self.classes, list) or self.counts is None:
             return self
         kept = np.isin(self.classes, np.asarray(classes))
-        return replace(self, classes=self.classes[kept], counts=self.counts[kept])
+        return self._replace(classes=self.classes[kept], counts=self.counts[kept])
 
     def balance(self) -> dict:
         """Return the weight of each label that gives all labels the same total."""

@@ -23,7 +23,7 @@ _PIECE_NBYTES = 2**22
 _PIECE_SHARE = 128
 # Types of file systems on which a lost connection means a page that cannot be brought,
 # which crashes the process (SIGBUS).
-_NETWORK = re.compile(
+_NETWORK = (
     "9p|afs|beegfs|ceph|cephfs|cifs|coda|davfs|drvfs|fuse|gfs|glusterfs|gpfs|lustre|"
     "ncpfs|nfs|orangefs|panfs|prl_fs|pvfs|smb|smbfs|virtiofs"
 )
@@ -178,4 +178,4 @@ def find_network(path, mounts="/proc/self/mounts") -> str:
     around = [place for place in kinds if path.is_relative_to(place)]
     kind = kinds[max(around, key=len)] if around else ""
     family = kind.partition(".")[0].rstrip("0123456789")  # of nfs4, fuse.sshfs
-    return kind if _NETWORK.fullmatch(family) else ""
+    return kind if re.fullmatch(_NETWORK, family) else ""

@@ -23,7 +23,7 @@ AS_GIVEN = Reading()
 _MAPPED_PIECES = 4
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, repr=False)
 class Table:
     """X, the sources with a value for each row, and the parameters without one."""
 

@@ -1,13 +1,12 @@
 """Sizes of rows: on disk, read in an epoch, and in memory."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from skmmap._messages import say_size
 from skmmap.rows.source import Source
 
 
-@dataclass(frozen=True)
-class DiskSize:
+class DiskSize(NamedTuple):
     """Bytes of rows in files: None if that is not known, 0 if they are in memory.
 
     ``is_share`` says that ``nbytes`` are those of all rows of the store, of which

@@ -1,11 +1,12 @@
 """Methods, attributes and tags of the wrapped estimator on the wrapper."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import update_wrapper, wraps
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
@@ -135,8 +136,23 @@ def takes_rows(function) -> bool:
     return first is not None and first.kind in kinds and first.default is first.empty
 
 
+# Those of methods that were asked for. They are asked for many times in a fit, and
+# reading a signature takes as long as counting a thousand labels.
+_known: WeakKeyDictionary[FunctionType, Mapping] = WeakKeyDictionary()
+
+
 def _find_parameters(method):
     """Return the parameters of ``method``; compiled ones may have no signature."""
+    function = getattr(method, "__func__", None)
+    if not isinstance(method, MethodType) or type(function) is not FunctionType:
+        return _read_parameters(method)
+    found = _known.get(function)
+    if found is None:
+        found = _known[function] = _read_parameters(method)
+    return found
+
+
+def _read_parameters(method):
     try:
         return inspect.signature(method).parameters
     except (TypeError, ValueError):

@@ -29,15 +29,15 @@ def takes_keywords(method: _F) -> _F:
     Python's own message names the class that defines the method, which may be private.
     """
     method.__qualname__ = f"ChunkedFit.{method.__name__}"
-    _, *params = inspect.signature(method).parameters.values()
-    most = sum(param.kind is _BY_POSITION for param in params)
-    names = {param.name for param in params}
+    code = inspect.unwrap(method).__code__  # of those that callbacks are around, too
+    most = code.co_argcount - 1
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
     @wraps(method)
     def checked(self, *args, **kwargs):
         if len(args) > most:
-            raise TypeError(_say_keywords(method.__name__, params, len(args)))
-        if method.__name__ == "__init__" and (unknown := [*kwargs.keys() - names]):
+            raise TypeError(_say_keywords(method, len(args)))
+        if method.__name__ == "__init__" and (unknown := kwargs.keys() - {*names}):
             estimator = args[0] if args else kwargs.get("estimator")
             raise TypeError(_say_unknown(estimator, min(unknown), kwargs))
         return method(self, *args, **kwargs)
@@ -45,8 +45,10 @@ def takes_keywords(method: _F) -> _F:
     return cast(_F, checked)
 
 
-def _say_keywords(called: str, params: list, n_given: int) -> str:
+def _say_keywords(method: Callable, n_given: int) -> str:
+    called = method.__name__
     said = "ChunkedFit" if called == "__init__" else called
+    _, *params = inspect.signature(method).parameters.values()
     names = [param.name for param in params if param.kind is _BY_POSITION]
     others = [f"{param.name}=" for param in params if param.kind is _BY_NAME]
     count = f"{len(names)} argument{'s' * (len(names) > 1)}"

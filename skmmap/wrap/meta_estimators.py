@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 
-from skmmap.wrap.origin import is_one_of
+from skmmap.wrap.origin import has_sklearns, is_one_of
 
 META = (
     "MultiOutputClassifier",
@@ -67,7 +67,9 @@ def replace_parameters(estimator, params: dict) -> dict:
 
 def get_parameters(estimator, names: Iterable[str]) -> dict:
     """Return some parameters of an estimator, which may have none."""
-    given = estimator.get_params() if names else {}
+    if not names or _are_attributes(estimator, names):
+        return {name: getattr(estimator, name) for name in names}
+    given = estimator.get_params()
     return {
         # A subclass may have fewer parameters than its base.
         name: given[name] if name in given else _read(estimator, name)
@@ -75,13 +77,24 @@ def get_parameters(estimator, names: Iterable[str]) -> dict:
     }
 
 
+def _are_attributes(estimator, names: Iterable[str]) -> bool:
+    """Whether scikit-learn's own code has these as attributes, and does no more.
+
+    Its ``get_params`` and ``set_params`` read the signature of the class each time.
+    """
+    methods = "get_params", "set_params"
+    is_plain = all(has_sklearns(estimator, method) for method in methods)
+    return is_plain and not any("__" in name for name in names)
+
+
 def _read(estimator, name: str) -> Any:
     return attrgetter(name.replace("__", "."))(estimator)
 
 
 def _set_parameters(estimator, params: dict) -> None:
-    given = estimator.get_params()
-    estimator.set_params(**{k: v for k, v in params.items() if k in given})
+    given = {} if _are_attributes(estimator, params) else estimator.get_params()
+    if given:
+        estimator.set_params(**{k: v for k, v in params.items() if k in given})
     for name in params.keys() - given.keys():
         path, _, last = name.rpartition("__")
         setattr(_read(estimator, path) if path else estimator, last, params[name])

@@ -25,6 +25,7 @@ from skmmap.disk import (
     counting_files,
     explaining,
     find_memmap,
+    is_mapped_from,
     open_regular,
     read_open_state,
     read_state,
@@ -88,7 +89,7 @@ class MapStore(Store):
         path = getattr(memmap, "filename", None)
         if path is None or memmap.mode == "c" or not os.path.exists(path):
             return None
-        if not _is_mapped_from(memmap, path):
+        if memmap.size and not is_mapped_from(find_address(memmap), path):
             return None
         store = cls(path, array.dtype, array.shape, mode=mode)
         store._strides = array.strides
@@ -430,24 +431,6 @@ class MapStore(Store):
         for start, data in sent:
             rows = np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
             self.write(np.arange(start, start + len(rows)), rows)
-
-
-def _is_mapped_from(memmap: np.memmap, path) -> bool:
-    """Whether the file of a map still has that name, where the system tells."""
-    address, real = find_address(memmap), os.fsencode(os.path.realpath(path))
-    try:
-        # Line by line: it can be a megabyte.
-        with open("/proc/self/maps", "rb") as maps:
-            for line in maps:
-                start, stop = (
-                    int(end, 16) for end in line.split(maxsplit=1)[0].split(b"-")
-                )
-                if start <= address < stop:
-                    # Or it is another one's, or "(deleted)".
-                    return line.split(maxsplit=5)[-1].rstrip(b"\n") == real
-    except OSError:
-        return True
-    return memmap.size == 0
 
 
 def _nothing() -> None:
