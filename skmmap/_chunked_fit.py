@@ -1,6 +1,6 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
-from copy import deepcopy
+from copy import copy
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -38,6 +38,13 @@ _ROUTED = (
     "transform",
     "inverse_transform",
     "score",
+)
+_PARTS_OF_TAGS = (
+    "target_tags",
+    "transformer_tags",
+    "classifier_tags",
+    "regressor_tags",
+    "input_tags",
 )
 
 
@@ -598,7 +605,11 @@ class ChunkedFit(
         tags = find_tags(self.estimator)
         if tags is None:
             return super().__sklearn_tags__()
-        tags = deepcopy(tags)
+        # They may be the estimator's own object. A deep copy takes longer than all else
+        # that scikit-learn asks before a prediction.
+        tags = copy(tags)
+        for name in _PARTS_OF_TAGS:
+            setattr(tags, name, copy(getattr(tags, name)))
         tags.array_api_support = False
         return tags
 

@@ -861,7 +861,7 @@ def test_a_child_can_fit(files, method):
 
 
 def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
-    size = {str(files[0]): 10**6}
+    size, small = {str(files[0]): 10**7}, {str(files[0]): 10**6}
     free = 10**9
     monkeypatch.setattr("skmmap.read.read_path.find_free_memory", lambda: free)
     assert Reading("auto").choose(size)[0] == "map"
@@ -877,9 +877,11 @@ def test_the_path_follows_from_size_mixing_and_limit(files, monkeypatch):
     for read in READS:
         assert Reading(read, is_mixed=True).choose(size) == (read, f"read={read!r}")
         assert Reading(read).choose({})[0] == "map"
+    assert Reading("auto").choose(small)[0] == "buffer"
     free = None
     monkeypatch.setattr("skmmap.read.read_path.find_network", lambda path: "")
     assert Reading("auto").choose(size)[0] == "buffer"
+    assert Reading("auto").choose(small)[0] == "map"  # nobody asks what is free
     monkeypatch.setattr("skmmap.read.read_path.CAN_RELEASE_PAGES", False)
     assert Reading("auto").choose(size)[0] == "buffer"
 
@@ -890,7 +892,8 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
         "disk / ext4 rw 0 0\nhost:/x /data nfs4 rw 0 0\n/dev/b /data/fast xfs rw 0 0\n"
         "s3 /my\\040bucket fuse.s3fs rw 0 0\n/dev/c /usb fuseblk rw 0 0\n"
         "host:/d /däten nfs rw 0 0\nhost:/e /twice nfs rw 0 0\n"
-        "/dev/e /twice xfs rw 0 0\n/dev/f /not\xff ext4 rw 0 0\nC:\\ /c drvfs rw 0 0\n",
+        "host:/g /one/X.npy nfs rw 0 0\n/dev/e /twice xfs rw 0 0\n"
+        "/dev/f /not\xff ext4 rw 0 0\nC:\\ /c drvfs rw 0 0\n",
         encoding="latin-1",
     )
     found = [
@@ -906,6 +909,7 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     assert find_network("/my bucket/X.npy", mounts) == "fuse.s3fs"
     assert find_network(os.fsdecode(b"/d\xe4ten/X.npy"), mounts) == "nfs"
     assert find_network("/twice/X.npy", mounts) == ""
+    assert find_network("/one/X.npy", mounts) == "nfs"
     assert find_network("/c/X.npy", mounts) == "drvfs"
     assert find_network("/usb/X.npy", mounts) == ""
     assert find_network("/data/X.npy", tmp_path / "none") == ""

@@ -13,7 +13,15 @@ from scipy import sparse
 from skmmap._messages import add_rows_note
 from skmmap.order import FileOrder
 from skmmap.read import Chunk, Table
-from skmmap.run import Jobs, Report, cut, find_jobs, iter_done, one_core
+from skmmap.run import (
+    Jobs,
+    Report,
+    cut,
+    find_jobs,
+    is_one_by_default,
+    iter_done,
+    one_core,
+)
 from skmmap.wrap import (
     InputLayout,
     describe_error,
@@ -179,7 +187,8 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
     read stay on it. An estimator with a generator of random numbers as a parameter has
     one worker, since results depend on the order of calls.
     """
-    if n_jobs == 1 or not table.is_parallel or _has_generator(estimator):
+    is_one = is_one_by_default() if n_jobs is None else n_jobs == 1
+    if is_one or not table.is_parallel or _has_generator(estimator):
         return Jobs()
     prefer = "threads" if releases_gil(estimator) else "processes"
     jobs = find_jobs(n_jobs, prefer=prefer, needs_memory=not table.can_reopen)

@@ -107,9 +107,11 @@ class FittedMethods:
 
     def _find_fitted(self) -> Any:
         """Return what is trained, or a fresh clone where no training is needed."""
-        check_is_fitted(self)
         fitted = find_trained(self)
-        return make_estimator(self, None, {}) if fitted is None else fitted
+        if fitted is not None:
+            return fitted
+        check_is_fitted(self)
+        return make_estimator(self, None, {})
 
     def _find_reading(self, method: str, X: Source) -> Reading:
         """Return how X is read; ``dtype`` is for what `fit` has learned from."""

@@ -6,6 +6,7 @@ go, so that pieces can run in any order.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def iter_filling(
 ) -> Iterator[Callable]:
     """Yield the tasks that put the rows of a buffer in their places in ``out``."""
     done = 0
-    for first, last in buffer.blocks:
+    for first, last in _join_neighbours(buffer.blocks):
         here = slice(done, done + last - first)
         if buffer.places is None:
             put = partial(_put_in_order, source, out[here], first)
@@ -46,6 +47,13 @@ def iter_filling(
             put = partial(_put_in_places, source, out, buffer.places[here], first)
         yield from iter_pieces(source, [(first, last)], nbytes, put)
         done += last - first
+
+
+def _join_neighbours(blocks: list) -> list:
+    """Return blocks, of which no two are neighbours in the file: one for few rows."""
+    starts = [first for (_, end), (first, _) in pairwise(blocks) if first != end]
+    stops = [end for (_, end), (first, _) in pairwise(blocks) if first != end]
+    return list(zip([blocks[0][0], *starts], [*stops, blocks[-1][1]], strict=True))
 
 
 def _put_in_order(source, out, first: int, start: int, stop: int) -> None:

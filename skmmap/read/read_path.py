@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -87,10 +88,15 @@ class Reading(NamedTuple):
                     "buffer",
                     f"{Path(path).name} is on a network file system, {kind}",
                 )
-        free, nbytes = find_free_memory(), sum(files.values())
-        if free is None or nbytes > _SHARE * free:
+        nbytes = sum(files.values())
+        if nbytes > _PIECE_NBYTES and not _fits(nbytes):  # or it fits anywhere
             return "buffer", "the files may not fit in free memory"
         return "map", "the files fit in free memory"
+
+
+def _fits(nbytes: int) -> bool:
+    free = find_free_memory()
+    return free is not None and nbytes <= _SHARE * free
 
 
 def find_free_memory() -> int | None:
@@ -166,16 +172,21 @@ def _unescape(match: re.Match) -> bytes:
 def find_network(path, mounts="/proc/self/mounts") -> str:
     """Return the type of the network file system that holds a file, "" if none does."""
     try:
-        lines = Path(mounts).read_bytes().splitlines()
+        text = Path(mounts).read_bytes()
     except OSError:
         return ""
-    path = Path(os.path.realpath(path))
-    kinds = {}  # by mount point: the last mount hides earlier ones
-    for line in lines:
-        _, place, kind, *_ = line.split(b" ")
-        place = os.fsdecode(re.sub(rb"\\([0-7]{3})", _unescape, place))
-        kinds[place] = kind.decode()
-    around = [place for place in kinds if path.is_relative_to(place)]
-    kind = kinds[max(around, key=len)] if around else ""
+    real = os.path.realpath(path) + "/"  # a file can be a mount point itself
+    kind = next((kind for at, kind in _list_mounts(text) if real.startswith(at)), "")
     family = kind.partition(".")[0].rstrip("0123456789")  # of nfs4, fuse.sshfs
     return kind if re.fullmatch(_NETWORK, family) else ""
+
+
+@lru_cache(maxsize=1)
+def _list_mounts(text: bytes) -> list[tuple[str, str]]:
+    """Return mount points that end in "/", the longest first, and their types."""
+    kinds = {}  # by mount point: the last mount hides earlier ones
+    for line in text.splitlines():
+        _, place, kind, *_ = line.split(b" ")
+        place = os.fsdecode(re.sub(rb"\\([0-7]{3})", _unescape, place))
+        kinds[place.rstrip("/") + "/"] = kind.decode()
+    return sorted(kinds.items(), key=lambda item: -len(item[0]))

@@ -7,7 +7,7 @@ from skmmap.run.callbacks import (
     silenced,
     with_callbacks,
 )
-from skmmap.run.jobs import Jobs, cut, find_jobs
+from skmmap.run.jobs import Jobs, cut, find_jobs, is_one_by_default
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
@@ -22,6 +22,7 @@ __all__ = [
     "WithCode",
     "cut",
     "find_jobs",
+    "is_one_by_default",
     "iter_done",
     "one_core",
     "open_tasks",

@@ -20,6 +20,12 @@ class Jobs(NamedTuple):
     options: dict = {}  # noqa: RUF012
 
 
+def is_one_by_default() -> bool:
+    """Whether ``n_jobs=None`` is one worker, which is fast to find out."""
+    backend, default = get_active_backend()
+    return (backend.default_n_jobs if default is None else default) == 1
+
+
 def find_jobs(n_jobs: int | None, *, prefer: str, needs_memory: bool) -> Jobs:
     """Return the workers for ``n_jobs``, by ``joblib.parallel_config`` if it is used.
 
