@@ -48,6 +48,7 @@ HOUSE = {
         "frames",
         "part_stores",
         "source",
+        "loaded",
         "shards",
         "sizes",
         "reads",

@@ -264,7 +264,7 @@ def test_explain_says_what_an_epoch_reads(tmp_path, name):
     y = np.arange(half) % 2
     explained = ChunkedFit(SGDClassifier()).explain(rows[:half], y)
     line = explained.sections["reads"]
-    said = find_said(line, "in each epoch")
+    said = find_said(line, "in the first epoch")
     expected = find_said(repr(rows), "on disk") / 2 + y.nbytes
     assert said == pytest.approx(expected, 0.02)
     exact = name in ("npy", "raw", "shards", "csr", "hdf")

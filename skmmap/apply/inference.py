@@ -147,7 +147,9 @@ def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
     chunks = work.schedule if chunks is None else chunks
     # Without rows there is one empty chunk, which the estimator may refuse.
     chunks = chunks if len(chunks) else [(0, 0)]
-    jobs = choose_jobs(work.estimator, work.table, chunks, work.n_jobs)
+    jobs = Jobs()
+    if len(chunks) > 1 or work.n_jobs is not None:
+        jobs = choose_jobs(work.estimator, work.table, chunks, work.n_jobs)
     # BLAS keeps its cores only if no number of jobs is asked for.
     is_free = work.n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():

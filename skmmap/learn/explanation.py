@@ -98,11 +98,10 @@ def _say_epochs(wrapper, plan: Plan) -> str:
 
 def _say_reads(plan: Plan) -> str:
     nbytes, is_exact = find_read_nbytes(plan.table.sources)
-    seeks = plan.schedule.n_reads
-    return (
-        f"{'' if is_exact else 'about '}{say_size(nbytes)} in each epoch, with "
-        f"{say_count(seeks, 'seek')}"
-    )
+    size = f"{'' if is_exact else 'about '}{say_size(nbytes)}"
+    if plan.keeps_rows:
+        return f"{size} in the first epoch, after which rows are kept in memory (100 %)"
+    return f"{size} in each epoch, with {say_count(plan.schedule.n_reads, 'seek')}"
 
 
 def _say_path(plan: Plan) -> str:
@@ -125,7 +124,10 @@ def _say_memory(plan: Plan) -> str:
     chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
     wide = 8 * plan.table.X.row_values * chunk
     parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
-    if plan.is_shuffled:
+    if plan.keeps_rows:
+        nbytes = plan.schedule.n_rows * row_nbytes
+        parts.insert(0, f"{say_size(nbytes)} for rows that are kept")
+    elif plan.is_shuffled and not plan.table.is_held:
         rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
         buffers = min(2, plan.schedule.n_buffers)
         said = say_size(buffers * rows * (row_nbytes + 8))

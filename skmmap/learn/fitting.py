@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from skmmap.estimators import (
@@ -212,6 +212,7 @@ def _make_training(
         0 if wrapper.max_epochs == "auto" else rule.least_epochs,
         is_loop(wrapper) and takes_target_as_it_is(wrapper.estimator),
         plan.learning.say_limit(wrapper.max_epochs),
+        keeps_rows=plan.keeps_rows,
     )
 
 
@@ -222,17 +223,19 @@ def _make_score(
 
     ``is_given`` says that they were passed as ``X_val``.
     """
-    table = plan.validation
-    if table is None:
+    if plan.validation is None:
         return None
     from skmmap.apply import Output, Work, apply_method, compute_score
 
-    schedule = make_schedule(wrapper, table.X)
+    schedule = make_schedule(wrapper, plan.validation.X)
+
+    @cache
+    def find_table() -> Table:
+        return plan.validation.load() if plan.keeps_held_out else plan.validation
 
     def score(estimator) -> float:
-        work = Work(
-            estimator, "score", table, schedule, learner.input_layout, wrapper.n_jobs
-        )
+        table, layout = find_table(), learner.input_layout
+        work = Work(estimator, "score", table, schedule, layout, wrapper.n_jobs)
 
         def by_chunks(method, take):
             def call(X, **params):

@@ -17,6 +17,8 @@ from skmmap.estimators import (
 from skmmap.learn.checks import check_class_weight, find_reading
 from skmmap.learn.chunking import (
     find_shuffle,
+    keeps_held_out,
+    keeps_rows,
     make_schedule,
     shuffle_chunks,
     warn_if_sorted,
@@ -54,6 +56,8 @@ class Plan(NamedTuple):
     corrections: Corrections
     validation: Table | None = None
     start: Start = Start()
+    keeps_rows: bool = False  # in memory for all epochs
+    keeps_held_out: bool = False
 
     @property
     def is_shuffled(self) -> bool:
@@ -99,6 +103,8 @@ class Planner:
             self.corrections,
             validation,
             self.start,
+            keeps_rows(self.wrapper, table, self.schedule, self.n_epochs),
+            keeps_held_out(self.wrapper, validation, self.n_epochs),
         )
 
     @property

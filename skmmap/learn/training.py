@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
-from skmmap.order import FileOrder
+from skmmap.order import BlockOrder, FileOrder
 from skmmap.read import Chunk, Table
 from skmmap.run import FitReport, Tasks
 from skmmap.wrap import own_arrays
@@ -38,7 +38,8 @@ class Training:
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
     that have not converged are warned about. Chunks in which all weights are zero are
     skipped, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
-    ``limited_by`` is what messages call the parameter with the number of epochs.
+    ``limited_by`` is what messages call the parameter with the number of epochs. With
+    ``keeps_rows`` rows are read once and stay in memory.
     """
 
     learner: Learner
@@ -54,6 +55,7 @@ class Training:
     warns_after: int = 0
     takes_weightless: bool = False
     limited_by: str = "max_epochs"
+    keeps_rows: bool = False
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
@@ -61,6 +63,7 @@ class Training:
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     is_partial: bool = field(default=False, init=False)
     _heard: list = field(default_factory=list, init=False)
+    _rows: Table | None = field(default=None, init=False)  # in memory, if they are kept
 
     def __post_init__(self):
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
@@ -82,11 +85,17 @@ class Training:
             self.interrupt = error
             self._go_back()
         finally:
-            own_arrays(self.learner.estimator, self.table.holds)
+            own_arrays(self.learner.estimator, self._holds)
         return self.learned_attributes()
 
+    def _holds(self, array: np.ndarray) -> bool:
+        return self.table.holds(array) or bool(self._rows and self._rows.holds(array))
+
     def _train(self) -> None:
-        self._run_epochs()
+        # Rows of the next epoch are gathered while the last ones of this are learned.
+        every = self._iter_epochs(range(self.n_epochs)) if self._gathers else None
+        with closing(every) if every else nullcontext():
+            self._run_epochs(every)
         self.learner.estimator = self.rule.choose(self.learner.estimator)
 
     def _go_back(self) -> None:
@@ -115,10 +124,10 @@ class Training:
         learned = self.learned_attributes() | {"estimator_": None}
         return deepcopy(learned) | {"estimator_": self.learner.copy_finished()}
 
-    def _run_epochs(self) -> None:
+    def _run_epochs(self, every: Iterator[Chunk] | None) -> None:
         for self.epoch in range(self.n_epochs):  # noqa: B020
             with self.tasks.epoch(self.copy_learned):
-                is_over = self._run_epoch()
+                is_over = self._run_epoch(every)
             is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
             seconds = self.history["seconds"][-1]
             self._kept.end_epoch(self.learner.estimator, seconds, is_last=is_last)
@@ -132,13 +141,13 @@ class Training:
                 ConvergenceWarning,
             )
 
-    def _run_epoch(self) -> bool:
+    def _run_epoch(self, every: Iterator[Chunk] | None) -> bool:
         """Learn all rows once; return whether it was the last epoch."""
         began, waited, done = time.perf_counter(), 0.0, 0
         is_over = False
         self.watch.begin_epoch(self.table.X.n_rows)
         number, chunk = -1, None
-        with closing(self._iter_chunks(self.epoch)) as chunks:
+        with closing(self._iter_chunks(self.epoch, every)) as chunks:
             while not (is_over or self.tasks.stopped):
                 # The last chunk is let go of first, or its memory could not be used.
                 asked, chunk = time.perf_counter(), None
@@ -169,7 +178,7 @@ class Training:
 
         ``waited`` are the seconds of it that were spent waiting for rows.
         """
-        self.table.finish()
+        (self._rows or self.table).finish()
         self.learner.corrections.end_epoch(self.learner.estimator)
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self._score()
@@ -212,16 +221,37 @@ class Training:
             _note_one_class(error, self.first_call_params.get("classes"))
             raise
 
-    def _iter_chunks(self, epoch: int) -> Iterator[Chunk]:
-        """Yield the chunks of an epoch, with the parameters of the first in its own."""
+    def _iter_chunks(self, epoch: int, every=None) -> Iterator[Chunk]:
+        """Yield the chunks of an epoch, with the parameters of the first in its own.
+
+        They are the next ones of ``every`` epoch, if that is given.
+        """
         params = self.first_call_params if epoch == 0 else {}
-        buffers = self.schedule.iter_buffers(epoch, self.table.group_rows)
-        with closing(self.table.iter_buffers(buffers)) as chunks:
-            for chunk in chunks:
+        own = self._iter_epochs([epoch]) if every is None else None
+        with closing(own) if own else nullcontext():
+            for chunk in own or islice(every, len(self.schedule)):
                 if params and self._counts(chunk):
                     chunk, params = chunk.with_params(params), {}
                 yield chunk
                 del chunk
+
+    @property
+    def _gathers(self) -> bool:
+        """Whether shuffled chunks are gathered from rows that are in memory."""
+        is_shuffled = isinstance(self.schedule, BlockOrder)
+        return is_shuffled and (self.keeps_rows or self.table.is_held)
+
+    def _iter_epochs(self, epochs) -> Iterator[Chunk]:
+        """Yield the chunks of some epochs, one after the other."""
+        if self._rows is None:
+            self._rows = self.table.load() if self.keeps_rows else self.table
+        table, order = self._rows, self.schedule
+        buffers = chain.from_iterable(
+            order.iter_buffers(epoch, table.group_rows) for epoch in epochs
+        )
+        read = table.iter_gathered if self._gathers else table.iter_buffers
+        with closing(read(buffers)) as chunks:
+            yield from chunks
 
     def _counts(self, chunk: Chunk) -> bool:
         takes_all = self.takes_weightless or self.learner.weighs_least

@@ -1,6 +1,12 @@
 """Which rows when: integers in, integers out, as a pure function of a seed."""
 
-from skmmap.order.chunk_size import Cost, find_buffer_rows, find_chunk_rows, parse_size
+from skmmap.order.chunk_size import (
+    Cost,
+    can_keep,
+    find_buffer_rows,
+    find_chunk_rows,
+    parse_size,
+)
 from skmmap.order.chunk_table import COSTS
 from skmmap.order.file_order import find_order
 from skmmap.order.holdout import split_rows
@@ -16,6 +22,7 @@ __all__ = [
     "Cost",
     "FileOrder",
     "Runs",
+    "can_keep",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_order",

@@ -32,6 +32,13 @@ _CHUNKS_HELD = 3
 # make shuffling slow.
 _BUFFER_SHARE = 8
 _PLACE_NBYTES = 8
+# Rows that are kept in memory for all epochs need no buffer: the room of two of them, a
+# quarter of the limit, and as much again are theirs. Besides, there are two chunks, one
+# of which is gathered while the estimator works on the other, and what the estimator
+# makes of it: three eighths, as without kept rows.
+_KEPT_SHARE = 2
+_KEPT_AND_CHUNKS = 5 / 8
+_GATHERED_CHUNKS = 2
 _MAX_BUFFER_ROWS = 2**20
 
 
@@ -143,6 +150,17 @@ def _check_rows(chunk_size, row_nbytes: int) -> int:
         "chunk_size must be an integer of at least 1, a size such as '64MB', or "
         f"'auto'; got {chunk_size!r}."
     )
+
+
+def can_keep(memory_limit, nbytes: int, chunk_nbytes: int) -> bool:
+    """Return whether rows of so many bytes can stay in memory for all epochs.
+
+    >>> can_keep("80MB", 40_000_000, 5_000_000), can_keep("80MB", 40_000_001, 1)
+    (True, False)
+    """
+    limit = parse_size(memory_limit, "memory_limit")
+    together = nbytes + _GATHERED_CHUNKS * chunk_nbytes
+    return nbytes <= limit / _KEPT_SHARE and together <= limit * _KEPT_AND_CHUNKS
 
 
 def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:

@@ -40,12 +40,20 @@ class Buffer:
     @cached_property
     def order(self) -> np.ndarray:
         """Which row of those that are read is at each place."""
-        return np.argsort(self.places)
+        order = np.empty_like(self.places)
+        order[self.places] = np.arange(len(order))
+        return order
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """The position in the file of the row at each place of a shuffled buffer."""
+        rows = np.empty_like(self.places)
+        rows[self.places] = np.concatenate([np.arange(*block) for block in self.blocks])
+        return rows
 
     def find_rows(self, start: int, stop: int) -> np.ndarray:
         """Return the positions in the file of some rows of a shuffled buffer."""
-        rows = np.concatenate([np.arange(*block) for block in self.blocks])
-        return rows[self.order[start:stop]]
+        return self.rows[start:stop]
 
 
 @dataclass(eq=False, repr=False)

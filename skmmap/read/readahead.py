@@ -29,10 +29,14 @@ class Memory:
     """
 
     def __init__(self):
-        self._kept, self._known = [], {}
+        self._kept, self._known, self._lock = [], {}, threading.Lock()
 
     def take(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
         """Return an array with arbitrary values."""
+        with self._lock:
+            return self._take(shape, dtype)
+
+    def _take(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
         nbytes = prod(shape) * dtype.itemsize
         if dtype.hasobject or dtype.kind == "T":
             return np.empty(shape, dtype)
@@ -205,6 +209,30 @@ def _bring_in_turn(head: list, loads: Iterator[Load]) -> Iterator[tuple]:
         content, load = load.content, None
         yield content, _nothing
         del content
+
+
+def run_all(tasks: list[Callable], n_readers: int) -> None:
+    """Run tasks by so many threads, if there are several, and wait for them."""
+    with closing(Readers()) as readers:
+        if len(tasks) > 1:
+            readers.open(n_readers)
+        load = Load(None, tasks)
+        readers.start(load)
+        load.wait()
+
+
+def iter_ahead(items: Iterator) -> Iterator:
+    """Yield the items of an iterator; a thread makes the next one meanwhile."""
+
+    def make(made: list) -> None:
+        made.extend(islice(items, 1))
+
+    loads = (Load(made, [partial(make, made)]) for made in iter(list, None))
+    with closing(bring(loads, 1)) as ready:
+        for made, _ in ready:
+            if not made:
+                return
+            yield made.pop()
 
 
 def _nothing() -> None:

@@ -15,12 +15,14 @@ from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
 from skmmap.read.fill import collect, iter_filling, iter_pieces, lock_array
 from skmmap.read.read_path import Reading
-from skmmap.read.readahead import Load, Memory, bring
-from skmmap.rows import ArrayStore, Source, Store, to_native
+from skmmap.read.readahead import Load, Memory, bring, iter_ahead, run_all
+from skmmap.rows import ArrayStore, LoadedSource, Source, Store, to_native
 
 AS_GIVEN = Reading()
 # Pieces of a map that are brought together, which takes no memory: fewer threads wake.
 _MAPPED_PIECES = 4
+# Gathering fewer bytes than this takes less time than to start a thread for it.
+_AHEAD_NBYTES = 2**20
 
 
 @dataclass(eq=False, repr=False)
@@ -46,7 +48,7 @@ class Table:
     @property
     def group_rows(self) -> int:
         """Rows that are read together, regardless of chunks."""
-        if not all(source.store.is_array for source in self.sources):
+        if not self.is_array:
             return 1
         nbytes, n_rows = self.reading.piece_nbytes, self.X.n_rows
         # A selection with gaps has no views: its rows are gathered in memory.
@@ -179,7 +181,9 @@ class Table:
             for brought, check in ready:
                 for start, stop in brought.buffer.chunks:
                     check()
-                    chunk = self._make_chunk(brought, start, stop)
+                    cut = {k: _slice(r, start, stop) for k, r in brought.rows.items()}
+                    chunk = self._make_chunk(brought.buffer, start, stop, cut)
+                    del cut
                     for source in brought.mapped:
                         source.check(chunk.start, chunk.stop)
                     yield chunk
@@ -188,6 +192,75 @@ class Table:
                     source.store.verify()
                 # Or there would be two buffers while the next one is read.
                 del brought, check
+
+    @property
+    def is_held(self) -> bool:
+        """Whether all rows are in the memory of this process."""
+        return all(source.is_held for source in self.sources)
+
+    @property
+    def unheld_nbytes(self) -> int:
+        """Bytes of the rows that are not in the memory of this process."""
+        return self.X.n_rows * sum(s.row_nbytes for s in self.sources if not s.is_held)
+
+    @property
+    def is_viewed(self) -> bool:
+        """Whether neighbouring rows need no copy: they are in memory or in a map."""
+        n_rows = self.X.n_rows
+        return all(s.is_held or s.view(0, n_rows) is not None for s in self.sources)
+
+    @property
+    def is_array(self) -> bool:
+        """Whether all sources are arrays."""
+        return all(source.store.is_array for source in self.sources)
+
+    def load(self) -> "Table":
+        """Return the table with its rows in memory, where they are not there yet."""
+        stopped, whole = Event(), Buffer([(0, self.X.n_rows)], [(0, self.X.n_rows)])
+        brought, tasks = _Brought(whole, {}, []), []
+        for number, source in enumerate(self.sources):
+            if not source.is_held:
+                filling = self._fill(number, source, brought)
+                tasks += self._arrange(source, filling, stopped)
+        try:
+            run_all(tasks, self.reading.n_readers)
+        finally:
+            stopped.set()
+        rows = brought.rows
+        return self.map(
+            lambda source: (
+                source if source.is_held else LoadedSource(source, rows[id(source)])
+            )
+        )
+
+    def iter_gathered(self, buffers: Iterable[Buffer]) -> Iterator[Chunk]:
+        """Yield the chunks of shuffled buffers, gathered from rows in memory.
+
+        The next chunk is gathered by a thread meanwhile. No buffer is filled.
+        """
+        gathered = self._gather(buffers)
+        is_small = self.X.n_rows * self.row_nbytes < _AHEAD_NBYTES
+        with closing(gathered):
+            yield from gathered if is_small else iter_ahead(gathered)
+
+    def _gather(self, buffers: Iterable[Buffer]) -> Iterator[Chunk]:
+        for buffer in buffers:
+            for start, stop in buffer.chunks:
+                picked, rows = buffer.find_rows(start, stop), {}
+                for number, source in enumerate(self.sources):
+                    rows[id(source)] = self._pick(number, source, picked)
+                chunk = self._make_chunk(buffer, start, stop, rows)
+                del rows
+                yield chunk
+                del chunk
+
+    def _pick(self, number: int, source: Source, picked: np.ndarray):
+        """Return rows of a source that is in memory."""
+        if not source.store.is_array:
+            return source.gather(picked, None)
+        memory = self._memory.setdefault(number, Memory())
+        out = memory.take((len(picked), *source.shape[1:]), source.dtype)
+        return lock_array(source.gather(picked, out))
 
     def _prepare(self, buffer: Buffer, stopped: Event) -> Load:
         """Return the tasks that bring the rows of a buffer, and where these will be."""
@@ -239,14 +312,10 @@ class Table:
         run()
         return []
 
-    def _make_chunk(self, brought: "_Brought", start: int, stop: int) -> Chunk:
-        buffer, rows = brought.buffer, brought.rows
-
-        def cut(source):
-            return None if source is None else _slice(rows[id(source)], start, stop)
-
-        params = {name: cut(source) for name, source in self.by_row.items()}
-        X, y = cut(self.X), cut(self.y)
+    def _make_chunk(self, buffer: Buffer, start: int, stop: int, rows: dict) -> Chunk:
+        """Return a chunk of a buffer, given its rows by the id of their source."""
+        params = {name: rows[id(source)] for name, source in self.by_row.items()}
+        X, y = rows[id(self.X)], None if self.y is None else rows[id(self.y)]
         if self.class_weight is not None:
             params["sample_weight"] = self._weigh(y, params)
         params = self.whole | params

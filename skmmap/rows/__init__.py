@@ -3,6 +3,7 @@
 from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapped
 from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
 from skmmap.rows.frames import FrameStore, concat_frames, is_frame, is_series
+from skmmap.rows.loaded import LoadedSource
 from skmmap.rows.part_stores import DenseStore
 from skmmap.rows.rows import Rows, find_source, show_rows
 from skmmap.rows.shards import join_shards
@@ -16,6 +17,7 @@ __all__ = [
     "DenseStore",
     "FrameStore",
     "ListStore",
+    "LoadedSource",
     "Rows",
     "Source",
     "SparseStore",

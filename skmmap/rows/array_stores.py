@@ -41,6 +41,10 @@ class ArrayStore(Store):
 
     view = read
 
+    @property
+    def held(self) -> np.ndarray | None:
+        return None if self.on_disk else self.rows
+
     def write(self, rows, values) -> None:
         if self.mode == "r":
             super().write(rows, values)

@@ -103,6 +103,23 @@ class Source:
         rows = self.store.view(*run)
         return None if rows is None else _guard(rows)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the rows are in memory as they are handed to an estimator."""
+        return self.store.held is not None and self.cast is None and self.dtype.isnative
+
+    def gather(self, positions: np.ndarray, out: np.ndarray | None):
+        """Return rows that are held, in any order; arrays are put into ``out``."""
+        held, rows = self.store.held, rows_at(self.selection, positions)
+        if out is None:
+            return self.store.pick(held, rows)
+        # NumPy's take would copy all of an array that is not contiguous.
+        if held.flags.c_contiguous and held.dtype.kind not in "OTV":
+            np.take(held, rows, axis=0, out=out, mode="clip")
+        else:
+            out[...] = held[rows]
+        return out
+
     def touch(self, start: int, stop: int) -> None:
         """Have the pages of a view brought to memory."""
         self.store.touch(*self.find_run(start, stop))
