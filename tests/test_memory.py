@@ -301,3 +301,26 @@ def test_a_fit_as_by_default_stays_below_its_limit(folder):
     assert plain < 40e6
     assert held_out < 40e6
     assert clusters < 40e6
+
+
+@pytest.mark.parametrize("share", [0.45, 0.6])
+def test_rows_that_are_kept_stay_below_the_limit(tmp_path, share):
+    """Rows of half of memory_limit are kept; of more, there are two buffers."""
+    limit, n_columns = 128 * 10**6, 100
+    n_rows = int(share * limit) // (4 * n_columns)
+    np.save(tmp_path / "X.npy", np.ones((n_rows, n_columns), np.float32))
+    (peak,) = run(
+        """
+        X, y = f"{sys.argv[1]}/X.npy", np.arange(int(sys.argv[2])) % 2
+        sgd = SGDClassifier(random_state=0)
+        wrapper = ChunkedFit(sgd, max_epochs=3, memory_limit="128MB", shuffle=True)
+        small = np.zeros((50_000, 100), np.float32)
+        wrapper.fit(small, y[:50_000])
+        del small
+        print(grown(lambda: wrapper.fit(X, y)))
+        """,
+        tmp_path,
+        n_rows,
+    )
+    assert peak < limit
+    assert (peak > share * limit) == (share < 0.5)

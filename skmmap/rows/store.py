@@ -40,7 +40,7 @@ class Store:
     has_fixed_size_rows = True  # all rows take the same number of bytes in files
     names = None  # of columns, if chunks are arrays, which have none
     has_missing_strings = False  # missing strings are read as empty ones
-    held = None  # all rows as they lie in memory, if they do
+    held = None  # all rows, where they are in memory
     where = ""  # its name in messages and repr
 
     @property
