@@ -33,7 +33,9 @@ _WAITING = """\
 def main() -> None:
     options = parse_options()
     quick = " A quick run: the figures are noise." if options.quick else ""
-    print(f"{measure.describe_machine()}. {options.repeats} rounds.{quick}\n\n{_HEADER}")
+    print(
+        f"{measure.describe_machine()}. {options.repeats} rounds.{quick}\n\n{_HEADER}"
+    )
     share = 0.01 if options.quick else 1
     waiting = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, one_thread():

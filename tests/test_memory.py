@@ -306,6 +306,8 @@ def test_a_fit_as_by_default_stays_below_its_limit(folder):
 @pytest.mark.parametrize("share", [0.45, 0.6])
 def test_rows_that_are_kept_stay_below_the_limit(tmp_path, share):
     """Rows of half of memory_limit are kept; of more, there are two buffers."""
+    import numpy as np
+
     limit, n_columns = 128 * 10**6, 100
     n_rows = int(share * limit) // (4 * n_columns)
     np.save(tmp_path / "X.npy", np.ones((n_rows, n_columns), np.float32))
