@@ -80,7 +80,7 @@ def _as_items(rows: np.ndarray) -> np.ndarray:
 def collect(source: Source, buffer: Buffer, rows: dict) -> None:
     """Read the rows of a source that is not an array, and put them into ``rows``."""
     with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
-        read = [source.read(start, stop) for start, stop in buffer.blocks]
+        read = [source.read(*block) for block in _join_neighbours(buffer.blocks)]
         if buffer.places is None:
             (rows[id(source)],) = read
         else:
