@@ -273,6 +273,11 @@ def test_folder_keeps_the_files_and_a_failed_way_is_shown(
     tmp_path, scratch, monkeypatch, capsys
 ):
     monkeypatch.setattr(__main__, "WAYS", ["ChunkedFit", "no way"])
+
+    def run_apart(way, *args):
+        return fake() if way == "ChunkedFit" else _demo.run_apart(way, *args)
+
+    monkeypatch.setattr(__main__, "run_apart", run_apart)
     folder = tmp_path / "new" / "digits"
     assert __main__.main(["demo", "--rows", "1000", "--folder", str(folder)]) == 0
     said = capsys.readouterr().out

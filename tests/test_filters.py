@@ -1,8 +1,6 @@
 """Filters of HDF5 and codecs of zarr: who has sent rows has them, and a worker too."""
 
-import os
 import pickle
-import subprocess
 import sys
 from dataclasses import dataclass
 
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import zarr
 from helpers import raises
+from processes import run_fresh
 from zarr.abc.codec import BytesBytesCodec
 
 from skmmap import open_rows
@@ -59,15 +58,8 @@ with open("rows.pickle", "wb") as file:
 
 def run(code, folder, plugins=""):
     """Run a fresh process in ``folder``, which can import what is in ``plugins``."""
-    before = os.environ.get("PYTHONPATH", "")
-    paths = [str(plugins), *filter(None, [before])]
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-    )
+    places = "import os, sys; os.chdir(sys.argv[1]); sys.path.insert(0, sys.argv[2])\n"
+    process = run_fresh(places + code, folder, plugins)
     assert process.returncode == 0, process.stderr
     return process.stdout
 

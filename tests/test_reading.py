@@ -962,7 +962,7 @@ def count_cached(path) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="asks mincore")
 def test_uncached_leaves_the_cache_as_it_was(tmp_path):
     path = tmp_path / "X.npy"
-    np.save(path, np.ones((50_000, 50)))
+    np.save(path, np.ones((20_000, 50)))
 
     def drop():
         with open(path, "rb") as file:

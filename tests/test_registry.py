@@ -2,7 +2,6 @@
 
 import gc
 import pickle
-import subprocess
 import sys
 import threading
 from copy import copy, deepcopy
@@ -12,6 +11,7 @@ import joblib
 import numpy as np
 import pytest
 from helpers import in_file_order, name_of, partial_fit_estimators, raises
+from processes import run_fresh
 from sklearn.base import BaseEstimator, ClusterMixin, RegressorMixin, clone
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import ConvergenceWarning
@@ -660,7 +660,7 @@ def test_pickles_have_nothing_else():
 
 def test_skorch_is_not_imported():
     code = "import skmmap, sys; sys.exit('skorch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert run_fresh(code).returncode == 0
 
 
 # --- What is said of it --------------------------------------------------------------
