@@ -86,7 +86,8 @@ def check_epoch(order, epoch=0):
 
 def check_buffer(order, buffer):
     """Check the blocks, the places and the chunks of a buffer of a `BlockOrder`."""
-    edges = np.arange(order.n_slices + 1) * order.n_rows // order.n_slices
+    n_slices = order.n_slices if order.n_buffers > 1 else 1  # all of the file
+    edges = np.arange(n_slices + 1) * order.n_rows // n_slices
     begin, end = np.array(buffer.blocks).T
     n_rows = (end - begin).sum()
     assert np.all(begin < end)

@@ -192,6 +192,8 @@ class BlockOrder(FileOrder):
 
     def _draw_blocks(self, epoch: int):
         """Return the start and the size of each buffer's block of each slice."""
+        if self.n_buffers == 1:
+            return np.zeros((1, 1), np.int64), np.full((1, 1), self.n_rows)
         shape = self.n_buffers, self.n_slices
         edges = np.arange(self.n_slices + 1) * self.n_rows // self.n_slices
         left = np.diff(edges)  # rows of each slice that no buffer has
