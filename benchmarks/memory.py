@@ -61,3 +61,22 @@ def read_memory(pid: int) -> np.ndarray:
     status = dict(line.split(":", 1) for line in lines)
     sizes = [status.get(name, "0 kB").split()[0] for name in ("RssAnon", "RssFile")]
     return np.array(sizes, dtype=np.int64) * 1024
+
+
+def iter_processes(pid: int):
+    """Yield the number of a process, and of all that descend from it."""
+    yield pid
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from iter_processes(int(child))
+    except (OSError, ValueError):  # it has just ended
+        return
+
+
+def read_pages(pid: int) -> np.ndarray:
+    """Return anonymous bytes and those of mapped files; 0 when it has ended."""
+    try:
+        return read_memory(pid)
+    except (OSError, ValueError):
+        return np.zeros(2)

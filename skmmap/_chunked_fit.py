@@ -113,9 +113,11 @@ class ChunkedFit(
         are, as the hand-written loop does.
 
     memory_limit : int or str, default="512MB"
-        Maximum memory of three chunks: a number of bytes, or a size such as
-        ``"2GiB"``. An ``"auto"`` chunk takes at most a sixteenth of it, counted as
-        float64; a shuffled buffer takes an eighth.
+        Maximum memory that a run adds to the process, mapped pages included, with
+        ``"auto"`` chunks: a number of bytes, or a size such as ``"2GiB"``. An
+        ``"auto"`` chunk takes at most a sixteenth of it, counted as float64; a shuffled
+        buffer takes an eighth. It also limits the number of jobs. If less than a run
+        needs is free, a MemoryError says so before the first row is read.
 
     read : {"auto", "map", "buffer", "uncached"}, default="auto"
         How rows are read from files. ``"map"`` maps them into memory without a copy.

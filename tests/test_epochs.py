@@ -662,7 +662,7 @@ ChunkedFit(SGDClassifier) on 22,499,992 x 100 float32, 9.0 GB with y
   epochs                  at most 1,000 (max_iter of the estimator), until the score of held-out rows stops improving
   reads                   9.0 GB in each epoch, with 8,460 seeks
   reads by                buffered reads: blocks are shuffled in memory
-  memory                  97.9 MB for a shuffled buffer and the next one, 32.0 MB for a chunk as float64
+  memory                  99.8 MB for a shuffled buffer and the next one, 64.0 MB for two copies of a chunk as float64: 163.8 MB of 512.0 MB
   labels                  5 classes, sorted
   held out                2,500,008 rows, scored after each epoch
   from the estimator      max_iter=1000, shuffle=True, tol=0.001, n_iter_no_change=5, early_stopping=True

@@ -593,8 +593,8 @@ def test_an_order_that_matters_is_kept(path, generator):
 
 
 def test_memory_limits_the_number(path):
-    # Three chunks of 10 rows of 20 bytes are 600 bytes.
-    model = fitted(Tells(), path, n_jobs=4, memory_limit="1500B")
+    # A chunk of 10 rows of 20 bytes, and two copies of it as float64, are 1,000 bytes.
+    model = fitted(Tells(), path, n_jobs=4, memory_limit="2500B")
     assert len(np.unique(model.transform(X)[:, 1])) == 3  # two, and the first chunk's
     model.set_params(memory_limit="900B")
     assert len(np.unique(model.transform(X)[:, 1])) == 1

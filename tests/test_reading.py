@@ -26,7 +26,7 @@ from skmmap.formats.shared import page_cache as _page_cache
 from skmmap.formats.shared.map_store import MapStore
 from skmmap.read import readahead as _readahead
 from skmmap.read import table as _table
-from skmmap.read.read_path import Reading, find_free_memory, find_network
+from skmmap.read.read_path import Reading, find_network
 from skmmap.read.readahead import Load, Memory, bring
 
 READS = "map", "buffer", "uncached"
@@ -913,41 +913,6 @@ def test_network_file_systems_are_known_by_their_mount(tmp_path):
     assert find_network("/c/X.npy", mounts) == "drvfs"
     assert find_network("/usb/X.npy", mounts) == ""
     assert find_network("/data/X.npy", tmp_path / "none") == ""
-
-
-@pytest.mark.parametrize(
-    ("line", "folder", "names"),
-    [
-        ("0::/job", "job", ("memory.max", "memory.current", "file")),
-        (
-            "9:cpu:/\n5:memory:/job",
-            "memory/job",
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"),
-        ),
-    ],
-)
-def test_the_limit_of_a_control_group_counts(tmp_path, line, folder, names):
-    from skmmap.read.read_path import _iter_group_memory
-
-    group = tmp_path / folder / "task"
-    group.mkdir(parents=True)
-    limit, usage, cache = names
-    (group.parent / limit).write_text("1000\n")
-    (group.parent / usage).write_text("700\n")
-    (group.parent / "memory.stat").write_text(f"anon 500\n{cache} 200\n")
-    for child in (line, f"{line}/task"):
-        assert list(_iter_group_memory(child, tmp_path)) == [500]
-    (group / limit).write_text("max" if "max" in limit else str(2**63))
-    (group / usage).write_text("10")
-    (group / "memory.stat").write_text(f"{cache} 0\n")
-    assert min(_iter_group_memory(f"{line}/task", tmp_path)) == 500
-    assert list(_iter_group_memory("0::/elsewhere", tmp_path)) == []
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
-def test_free_memory_is_a_part_of_the_machine():
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    assert 0 < find_free_memory() <= total
 
 
 def count_cached(path) -> float:

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import add_rows_note
-from skmmap.order import FileOrder
-from skmmap.read import Chunk, Table
+from skmmap.order import RESULTS_SHARE, FileOrder, fit_jobs
+from skmmap.read import Chunk, Table, find_free_for, fit_memory
 from skmmap.run import (
     Jobs,
     Report,
@@ -43,9 +43,6 @@ _SPANS = 4  # for each worker, so that none waits long for the others
 # More if workers write to a file themselves: what is done is noted when a span returns,
 # so a run that is killed loses the spans in progress.
 _SHARED_SPANS = 64
-_CHUNKS = 3  # that a worker may have in memory
-# The results of a span are in memory until it is done: a small part of the limit.
-_RESULTS_SHARE = 16
 
 
 def keep_result(chunk: Chunk, result):
@@ -154,7 +151,9 @@ def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
     is_free = work.n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():
         if jobs.number == 1 or len(chunks) == 1:
-            yield from work.iter_taken(chunks)
+            rows = max(stop - start for start, stop in chunks[:1])
+            table = fit_memory(work.table, rows, work.method)
+            yield from replace(work, table=table).iter_taken(chunks)
         else:
             yield from _iter_on(jobs, work, chunks, share)
     work.table.finish()
@@ -167,12 +166,13 @@ def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
         yield start, stop, taken
         del taken
     # A report that draws on a terminal cannot be pickled.
-    work = replace(work, table=work.table.divide(jobs.number), report=Report())
+    table = work.table.divide(jobs.number).reads(ahead=jobs.reads_ahead)
+    work = replace(work, table=table, report=Report())
     if share:
         work.take = share()
         n_spans = _SHARED_SPANS * jobs.number
     else:
-        most = work.table.reading.memory_limit // _RESULTS_SHARE
+        most = work.table.reading.memory_limit // RESULTS_SHARE
         n_spans = max(_SPANS * jobs.number, nbytes * len(chunks) // most)
     spans = [(before + 1, some) for before, some in cut(chunks[1:], n_spans)]
     with closing(iter_done(work, spans, jobs)) as results:
@@ -197,9 +197,12 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
     if not jobs.is_local:
         return jobs
     start, stop = next(iter(schedule))
-    nbytes = max(1, _CHUNKS * (stop - start) * table.row_nbytes)
-    fitting = max(1, table.reading.memory_limit // nbytes)
-    return jobs._replace(number=min(jobs.number, fitting))
+    need, limit = table.find_need(stop - start), table.reading.memory_limit
+    free = find_free_for(jobs.number * need.find_nbytes())
+    number, reads_ahead = fit_jobs(
+        jobs.number, need, limit, free, has_memory=jobs.has_memory
+    )
+    return jobs._replace(number=number, reads_ahead=reads_ahead)
 
 
 def _has_generator(estimator) -> bool:

@@ -7,6 +7,8 @@ from sklearn.exceptions import EfficiencyWarning
 from skmmap._messages import say_count, warn
 from skmmap.estimators import Learning, find_cost, is_loop
 from skmmap.order import (
+    HELD_OUT_SHARE,
+    ORDER_NBYTES,
     BlockOrder,
     ChunkOrder,
     FileOrder,
@@ -21,9 +23,6 @@ from skmmap.read import Labels, Table
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
 # variance.
 _SORTED = 0.2
-# Of a buffer's row: its place, and its position in the file.
-_ORDER_NBYTES = 16
-_HELD_OUT_SHARE = 16  # of memory_limit
 # Of a limit below this an "auto" chunk has less than 64 kB: the fixed cost of a call is
 # then more than that of its rows, for most estimators (order/chunk_table).
 _SMALL_LIMIT = 10**6
@@ -161,7 +160,7 @@ def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> boo
     if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
         return False
     if is_shuffled:
-        nbytes += _ORDER_NBYTES * min(schedule.n_rows, schedule.buffer_rows)
+        nbytes += ORDER_NBYTES * min(schedule.n_rows, schedule.buffer_rows)
     if not table.is_array:  # which is read in one piece
         rows = find_buffer_rows(limit, table.row_nbytes, schedule.chunk_size)
         return schedule.n_rows <= rows
@@ -184,7 +183,7 @@ def keeps_held_out(wrapper, table: Table | None, n_epochs: int) -> bool:
     if table is None or n_epochs == 1 or wrapper.n_jobs not in (None, 1):
         return False
     limit = parse_size(wrapper.memory_limit, "memory_limit")
-    fits = table.unheld_nbytes <= limit / _HELD_OUT_SHARE
+    fits = table.unheld_nbytes <= limit / HELD_OUT_SHARE
     return fits and not table.is_viewed and table.is_parallel
 
 

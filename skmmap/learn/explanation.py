@@ -6,12 +6,14 @@ import numpy as np
 
 from skmmap._messages import say_count, say_size
 from skmmap.estimators import LossRule, find_unused
+from skmmap.learn.memory import find_fit_parts
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.rule_choice import find_rule_class
 from skmmap.learn.seeds import find_own_seed
 from skmmap.order import BlockOrder, ChunkOrder
+from skmmap.read import say_parts
 from skmmap.rows import find_read_nbytes
 from skmmap.wrap import get_parameters
 
@@ -120,22 +122,9 @@ _PATHS = {
 
 
 def _say_memory(plan: Plan) -> str:
-    row_nbytes = plan.table.row_nbytes
-    chunk = min(plan.schedule.chunk_size, plan.schedule.n_rows)
-    wide = 8 * plan.table.X.row_values * chunk
-    parts = [f"{say_size(max(chunk * row_nbytes, wide))} for a chunk as float64"]
-    if plan.keeps_rows:
-        nbytes = plan.schedule.n_rows * row_nbytes
-        parts.insert(0, f"{say_size(nbytes)} for rows that are kept")
-    elif plan.is_shuffled and not plan.table.is_held:
-        rows = -(-plan.schedule.n_rows // plan.schedule.n_buffers)
-        buffers = min(2, plan.schedule.n_buffers)
-        said = say_size(buffers * rows * (row_nbytes + 8))
-        parts.insert(0, f"{said} for {_BUFFERS[buffers]}")
-    return ", ".join(parts)
-
-
-_BUFFERS = {1: "a shuffled buffer", 2: "a shuffled buffer and the next one"}
+    parts = find_fit_parts(plan, keeps_rows=plan.keeps_rows, reads_ahead=True)
+    nbytes, limit = sum(parts.values()), plan.table.reading.memory_limit
+    return f"{say_parts(parts)}: {say_size(nbytes)} of {say_size(limit)}"
 
 
 def _say_labels(plan: Plan) -> str:

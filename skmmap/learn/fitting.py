@@ -22,6 +22,7 @@ from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner
+from skmmap.learn.memory import fit_plan
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.sampling import find_start, make_rule
@@ -67,7 +68,7 @@ def train_anew(
 ) -> None:
     """Train a fresh clone of the estimator, and keep it if training succeeds."""
     given |= {"classes": classes, "given_validation": given_validation}
-    plan = make_fit_plan(wrapper, X, y, params, **given)
+    plan = fit_plan(make_fit_plan(wrapper, X, y, params, **given))
     plan.overrides.update(find_start(wrapper, plan))
     learner = _make_fresh_learner(wrapper, plan, classes)
     is_given = given_validation[0] is not None
@@ -89,7 +90,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     check_parameters(wrapper)
     params = route(wrapper, "partial_fit", "partial_fit", params)
     given = {"classes": classes, "is_fit": False, "fitted": trained}
-    plan = Planner(wrapper, X, y, params, **given).make()
+    plan = fit_plan(Planner(wrapper, X, y, params, **given).make())
     if trained is None:
         learner = _make_fresh_learner(wrapper, plan, classes)
     else:

@@ -126,7 +126,7 @@ def _run_parts(training: Training, jobs: Jobs) -> dict:
     """Train on all parts, and return the learned attributes."""
     began, waited, done, merged = time.perf_counter(), 0.0, 0, None
     learner, schedule = training.learner, training.schedule
-    table = training.table.divide(jobs.number)
+    table = training.table.divide(jobs.number).reads(ahead=jobs.reads_ahead)
     part = Part(
         learner.estimator,
         learner.input_layout,

@@ -12,12 +12,11 @@ from skmmap.estimators import Rule, can_compute_losses, is_loop
 from skmmap.learn.plan import Plan
 from skmmap.learn.rule_choice import find_rule
 from skmmap.learn.watch import Watch
-from skmmap.order import Runs, parse_size
+from skmmap.order import SAMPLE_SHARE, Runs, parse_size
 from skmmap.wrap import InputLayout
 
 _SAMPLE_ROWS = 10_000
 _SAMPLE_PLACES = 100
-_SAMPLE_SHARE = 32  # of memory_limit
 
 
 class UnusableRowsError(Exception):
@@ -100,7 +99,7 @@ def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
 def make_sample(wrapper, plan: Plan, most: int) -> Callable:
     """Return a function that loads rows from the whole file, once."""
     n_rows = plan.table.X.n_rows
-    nbytes = parse_size(wrapper.memory_limit, "memory_limit") // _SAMPLE_SHARE
+    nbytes = parse_size(wrapper.memory_limit, "memory_limit") // SAMPLE_SHARE
     most = min(most, max(1, nbytes // max(1, plan.table.row_nbytes)))
 
     @cache

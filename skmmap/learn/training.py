@@ -16,12 +16,10 @@ from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
-from skmmap.order import BlockOrder, FileOrder
+from skmmap.order import COPY_SHARE, BlockOrder, FileOrder
 from skmmap.read import Chunk, Table
 from skmmap.run import FitReport, Tasks
 from skmmap.wrap import own_arrays
-
-_KEPT_SHARE = 16  # of memory_limit that a copy of the estimator takes at most
 
 
 def _make_history() -> dict:
@@ -67,7 +65,7 @@ class Training:
 
     def __post_init__(self):
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
-        self._kept = Kept(self.table.reading.memory_limit / _KEPT_SHARE)
+        self._kept = Kept(self.table.reading.memory_limit / COPY_SHARE)
 
     def run(self) -> dict:
         """Train, and return the learned attributes.

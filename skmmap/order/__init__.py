@@ -11,13 +11,30 @@ from skmmap.order.chunk_table import COSTS
 from skmmap.order.file_order import find_order
 from skmmap.order.holdout import split_rows
 from skmmap.order.indexing import resolve_key
+from skmmap.order.memory import (
+    COPY_SHARE,
+    HELD_OUT_SHARE,
+    ORDER_NBYTES,
+    PIECE_SHARE,
+    RESULTS_SHARE,
+    SAMPLE_SHARE,
+    ChunkNeed,
+    fit_jobs,
+)
 from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 
 __all__ = [
+    "COPY_SHARE",
     "COSTS",
+    "HELD_OUT_SHARE",
+    "ORDER_NBYTES",
+    "PIECE_SHARE",
+    "RESULTS_SHARE",
+    "SAMPLE_SHARE",
     "BlockOrder",
     "Buffer",
+    "ChunkNeed",
     "ChunkOrder",
     "Cost",
     "FileOrder",
@@ -27,6 +44,7 @@ __all__ = [
     "find_chunk_rows",
     "find_order",
     "find_slices",
+    "fit_jobs",
     "from_bytes",
     "parse_size",
     "resolve_key",

@@ -5,6 +5,15 @@ from math import ceil
 from numbers import Integral
 from typing import NamedTuple
 
+from skmmap.order.memory import (
+    AUTO_SHARE,
+    BUFFER_SHARE,
+    CHUNKS_HELD,
+    GATHERED_CHUNKS,
+    KEPT_AND_CHUNKS,
+    KEPT_SHARE,
+)
+
 _UNITS = {
     "B": 1,
     "KB": 10**3,
@@ -21,24 +30,9 @@ _SIZE = r"(?i)\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?B)\s*"
 # More rows than this only where the calls of fewer are known to cost time.
 _MAX_AUTO_ROWS = 65_536
 _FLAT = 0.02
-# Three chunks are in memory at most, and an estimator may convert one to float64 and
-# work on two or three copies of it: with a sixteenth of memory_limit for a chunk as
-# float64 all of that stays below the limit.
-_AUTO_SHARE = 16
-_CHUNKS_HELD = 3
 
-# A buffer is this share of the limit: besides it there are the one that is read next, a
-# chunk, and what the estimator makes of it. More rows than the number below would only
-# make shuffling slow.
-_BUFFER_SHARE = 8
 _PLACE_NBYTES = 8
-# Rows that are kept in memory for all epochs need no buffer: the room of two of them, a
-# quarter of the limit, and as much again are theirs. Besides, there are two chunks, one
-# of which is gathered while the estimator works on the other, and what the estimator
-# makes of it: three eighths, as without kept rows.
-_KEPT_SHARE = 2
-_KEPT_AND_CHUNKS = 5 / 8
-_GATHERED_CHUNKS = 2
+# More would only make shuffling slow.
 _MAX_BUFFER_ROWS = 2**20
 
 
@@ -111,27 +105,27 @@ def find_chunk_rows(
     """
     limit = parse_size(memory_limit, "memory_limit")
     row_nbytes = max(1, row_nbytes)
-    most = limit // (_CHUNKS_HELD * row_nbytes)
+    most = limit // (CHUNKS_HELD * row_nbytes)
     if most < min_rows:
         raise ValueError(
-            f"memory_limit={memory_limit!r} is too small: {_CHUNKS_HELD} chunks of at "
+            f"memory_limit={memory_limit!r} is too small: {CHUNKS_HELD} chunks of at "
             f"least {min_rows:,} x {row_nbytes:,} bytes need "
-            f"{_CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
+            f"{CHUNKS_HELD * min_rows * row_nbytes:,} bytes."
         )
     if isinstance(chunk_size, str) and chunk_size == "auto":
         row_working = max(8 * row_values, row_nbytes)
         flat = 0 if cost is None else cost.find_flat_rows(row_values)
         most = max(flat, _MAX_AUTO_ROWS)
-        rows = min(limit // (_AUTO_SHARE * row_working), most)
+        rows = min(limit // (AUTO_SHARE * row_working), most)
         fast = None if cost is None else cost.find_most_rows(row_values)
         return max(rows if fast is None else min(rows, fast), min_rows, 1)
     rows = _check_rows(chunk_size, row_nbytes)
     if min(rows, n_rows) > most:
         raise ValueError(
             f"chunk_size={chunk_size!r} is {rows:,} rows of {row_nbytes:,} bytes, and "
-            f"{_CHUNKS_HELD} such chunks are more than memory_limit={memory_limit!r}. "
+            f"{CHUNKS_HELD} such chunks are more than memory_limit={memory_limit!r}. "
             f"Use at most {most:,} rows, or raise memory_limit to "
-            f"{_CHUNKS_HELD * rows * row_nbytes:,} bytes."
+            f"{CHUNKS_HELD * rows * row_nbytes:,} bytes."
         )
     return rows
 
@@ -159,8 +153,8 @@ def can_keep(memory_limit, nbytes: int, chunk_nbytes: int) -> bool:
     (True, False)
     """
     limit = parse_size(memory_limit, "memory_limit")
-    together = nbytes + _GATHERED_CHUNKS * chunk_nbytes
-    return nbytes <= limit / _KEPT_SHARE and together <= limit * _KEPT_AND_CHUNKS
+    together = nbytes + GATHERED_CHUNKS * chunk_nbytes
+    return nbytes <= limit / KEPT_SHARE and together <= limit * KEPT_AND_CHUNKS
 
 
 def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
@@ -172,5 +166,5 @@ def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
     limit = parse_size(memory_limit, "memory_limit")
     # Of shorter rows their places, numbers of 8 bytes, would take more than they do.
     nbytes = max(_PLACE_NBYTES, row_nbytes)
-    rows = min(limit // (_BUFFER_SHARE * nbytes), _MAX_BUFFER_ROWS)
+    rows = min(limit // (BUFFER_SHARE * nbytes), _MAX_BUFFER_ROWS)
     return chunk_rows * max(1, rows // chunk_rows)

@@ -2,7 +2,9 @@
 
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
+from skmmap.read.free_memory import find_free_for
 from skmmap.read.labels import Labels, check_labels, scan_labels, warn_of_empty
+from skmmap.read.memory_check import choose_way, fit_memory, say_parts
 from skmmap.read.opening import open_given, open_table
 from skmmap.read.read_path import READS, Reading
 from skmmap.read.table import Table
@@ -18,11 +20,15 @@ __all__ = [
     "Table",
     "check_finite",
     "check_labels",
+    "choose_way",
+    "find_free_for",
+    "fit_memory",
     "is_tabular",
     "open_given",
     "open_table",
     "open_target",
     "open_target_as_it_is",
+    "say_parts",
     "scan_labels",
     "warn_of_empty",
 ]

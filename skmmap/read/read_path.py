@@ -1,11 +1,7 @@
 """Whether the rows of files are memory-mapped or read into buffers."""
 
-import mmap
 import os
 import re
-import sys
-from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from skmmap.formats.shared import CAN_RELEASE_PAGES, WINDOW_NBYTES
+from skmmap.order import PIECE_SHARE
+from skmmap.read.free_memory import find_free_memory
 
 READS = "auto", "map", "buffer", "uncached"
 
@@ -21,7 +19,6 @@ READS = "auto", "map", "buffer", "uncached"
 _SHARE = 0.8
 # Bytes of one read: large enough for any disk, and short when reading has to stop.
 _PIECE_NBYTES = 2**22
-_PIECE_SHARE = 128
 # Types of file systems on which a lost connection means a page that cannot be brought,
 # which crashes the process (SIGBUS).
 _NETWORK = (
@@ -40,11 +37,13 @@ class Reading(NamedTuple):
     # Threads: disks reach full speed with a few requests at a time. Results do not
     # depend on their number.
     n_readers: int = 4
+    # The next buffer is read while the estimator works on this one, if there is memory.
+    reads_ahead: bool = True
 
     @property
     def piece_nbytes(self) -> int:
         """Bytes of one read; all threads together use a small part of the limit."""
-        return min(_PIECE_NBYTES, max(1, self.memory_limit // _PIECE_SHARE))
+        return min(_PIECE_NBYTES, max(1, self.memory_limit // PIECE_SHARE))
 
     def cast(self, X):
         """Return X, cast to ``dtype`` as it is read."""
@@ -97,72 +96,6 @@ class Reading(NamedTuple):
 def _fits(nbytes: int) -> bool:
     free = find_free_memory()
     return free is not None and nbytes <= _SHARE * free
-
-
-def find_free_memory() -> int | None:
-    """Return the bytes of free memory for pages of files, None if unknown.
-
-    The page cache counts as free, on the machine and in every control group. The
-    address space that ``ulimit -v`` leaves is a limit too.
-    """
-    if sys.platform != "linux":
-        try:
-            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-        except (AttributeError, OSError, ValueError):
-            return None
-    try:
-        free = [_read_table("/proc/meminfo")["MemAvailable"] * 1024]
-        free += _iter_group_memory(Path("/proc/self/cgroup").read_text())
-    except (OSError, KeyError, ValueError):
-        return None
-    with suppress(OSError):  # not every system shows its limits
-        free += _iter_addresses()
-    return min(free)
-
-
-def _iter_addresses(folder="/proc/self") -> Iterator[int]:
-    """Yield the bytes of address space that are left, if it is limited."""
-    limits = Path(folder, "limits").read_text()
-    if limit := re.search(r"^Max address space +(\d+)", limits, re.MULTILINE):
-        n_pages = int(Path(folder, "statm").read_text().split()[0])
-        yield max(0, int(limit[1]) - n_pages * mmap.PAGESIZE)
-
-
-def _iter_group_memory(groups: str, root="/sys/fs/cgroup"):
-    """Yield the free bytes of the control groups that limit this process."""
-    for line in groups.splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers and "memory" not in controllers.split(","):
-            continue
-        folder = Path(root, "memory" if controllers else "", path.lstrip("/"))
-        names = _V1 if controllers else _V2
-        for group in [folder, *folder.parents]:
-            if (free := _find_group_memory(group, *names)) is not None:
-                yield free
-
-
-_V1 = "memory.limit_in_bytes", "memory.usage_in_bytes", "total_cache"
-_V2 = "memory.max", "memory.current", "file"
-
-
-def _find_group_memory(group: Path, limit: str, usage: str, cache: str) -> int | None:
-    """Return the free bytes of one control group, None without a limit."""
-    try:
-        most = (group / limit).read_text().strip()
-        if most == "max":
-            return None
-        used = int((group / usage).read_text())
-        cached = _read_table(group / "memory.stat").get(cache, 0)
-    except (OSError, ValueError):
-        return None
-    return max(0, int(most) - used + cached)
-
-
-def _read_table(path) -> dict:
-    """Return the numbers of a file of lines with a name and a number."""
-    lines = Path(path).read_text().replace(":", " ").splitlines()
-    lines = map(str.split, lines)
-    return {name: int(number) for name, number, *_ in lines}
 
 
 def _unescape(match: re.Match) -> bytes:

@@ -174,15 +174,17 @@ def _work(tasks: SimpleQueue, is_over: threading.Event) -> None:
     tasks.put(None)  # for the next thread
 
 
-def bring(loads: Iterable[Load], n_readers: int) -> Iterator[tuple]:
+def bring(
+    loads: Iterable[Load], n_readers: int, *, reads_ahead: bool = True
+) -> Iterator[tuple]:
     """Yield the content of each load once it is read, and a function to call at times.
 
     That function raises an error of the next load, so that the consumer need not
     finish this one first. The threads end with the iterator; there are none for a
-    single load, or without tasks.
+    single load, without tasks, or unless it ``reads_ahead``.
     """
     loads = iter(loads)
-    head = list(islice(loads, 2))
+    head = list(islice(loads, 2 if reads_ahead else 0))
     if len(head) < 2 or not any(load.tasks for load in head):
         yield from _bring_in_turn(head, loads)
         return

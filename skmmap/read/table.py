@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skmmap.order import Buffer, FileOrder
+from skmmap.order import Buffer, ChunkNeed, FileOrder
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
 from skmmap.read.fill import collect, iter_filling, iter_pieces, lock_array
@@ -84,6 +84,17 @@ class Table:
             table = self.map(lambda source: source.for_run(self.reading.read))
         yield table
         self._spare.append(table)
+
+    def find_need(self, chunk_rows: int) -> ChunkNeed:
+        """Return the bytes that chunks of so many rows need."""
+        wide = max(8 * self.X.row_values, self.X.row_nbytes)
+        return ChunkNeed(chunk_rows * self.row_nbytes, chunk_rows * wide)
+
+    def reads(self, *, ahead: bool) -> "Table":
+        """Return the table that reads the next buffer ``ahead`` or in its turn."""
+        if ahead == self.reading.reads_ahead:
+            return self
+        return replace(self, reading=self.reading._replace(reads_ahead=ahead))
 
     def divide(self, number: int) -> "Table":
         """Return the table for ``number`` workers, each of which is lent one.
@@ -170,10 +181,11 @@ class Table:
 
         The next buffer is read meanwhile, by threads that end with the iterator.
         """
-        stopped = Event()
+        stopped, reading = Event(), self.reading
+        n_readers, reads_ahead = reading.n_readers, reading.reads_ahead
         loads = (self._prepare(buffer, stopped) for buffer in buffers)
         with (
-            closing(bring(loads, self.reading.n_readers)) as ready,
+            closing(bring(loads, n_readers, reads_ahead=reads_ahead)) as ready,
             ExitStack() as at_end,
         ):
             # Before waiting for the threads, so that their reads end early.
@@ -190,6 +202,7 @@ class Table:
                     del chunk
                 for source in brought.mapped:
                     source.store.verify()
+                    source.release(*brought.buffer.blocks[0])
                 # Or there would be two buffers while the next one is read.
                 del brought, check
 

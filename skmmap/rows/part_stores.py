@@ -99,6 +99,9 @@ class PartStore(Store):
     def touch(self, start: int, stop: int) -> None:
         self._store.touch(start, stop)
 
+    def release(self, start: int, stop: int) -> None:
+        self._store.release(start, stop)
+
     def is_viewed_by(self, array: np.ndarray) -> bool:
         return self._store.is_viewed_by(array)
 

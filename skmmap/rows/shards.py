@@ -106,6 +106,10 @@ class ShardStore(Store):
         for shard, before in self._iter_shards(start, stop):
             shard.touch(max(start - before, 0), min(stop - before, shard.n_rows))
 
+    def release(self, start: int, stop: int) -> None:
+        for shard, before in self._iter_shards(start, stop):
+            shard.release(max(start - before, 0), min(stop - before, shard.n_rows))
+
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         for shard, before in self._iter_shards(start, stop):
             begin, end = max(start, before), min(stop, before + shard.n_rows)

@@ -124,6 +124,10 @@ class Source:
         """Have the pages of a view brought to memory."""
         self.store.touch(*self.find_run(start, stop))
 
+    def release(self, start: int, stop: int) -> None:
+        """Release the pages of a view that is no longer used."""
+        self.store.release(*self.find_run(start, stop))
+
     def check(self, start: int, stop: int) -> None:
         """Raise if the file of a view was truncated."""
         self.store.check(*self.find_run(start, stop))

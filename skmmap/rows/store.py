@@ -140,6 +140,9 @@ class Store:
     def touch(self, start: int, stop: int) -> None:
         """Have the pages of neighbouring rows brought to memory, for a view."""
 
+    def release(self, start: int, stop: int) -> None:
+        """Release the pages of neighbouring rows that were touched, and are used."""
+
     def take(self, rows: np.ndarray):
         """Return a copy of the rows with these ascending numbers."""
         blocks = self._iter_blocks(rows)

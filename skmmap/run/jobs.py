@@ -12,12 +12,16 @@ _LOCAL = "joblib._parallel_backends"
 
 
 class Jobs(NamedTuple):
-    """The number of workers, and whether they share this machine and its memory."""
+    """The number of workers, and whether they share this machine and its memory.
+
+    Without ``reads_ahead`` each reads a chunk in its turn.
+    """
 
     number: int = 1
     is_local: bool = True
     has_memory: bool = True
     options: dict = {}  # noqa: RUF012
+    reads_ahead: bool = True
 
 
 def is_one_by_default() -> bool:

@@ -40,9 +40,10 @@ from skmmap.formats.shared.page_cache import (
 from skmmap.formats.shared.strides import find_address, find_extent, find_strides
 from skmmap.rows import Store
 
-# Pages of a map count as memory of the process. They are released when so many bytes
-# have been read beyond them, half of that at a time.
-WINDOW_NBYTES = 2**25
+# Pages of a map count as memory of the process. Where it is not known when rows are no
+# longer used, they are released when so many bytes have been read beyond them, half of
+# that at a time.
+WINDOW_NBYTES = 2**23
 _COMPARED = 10  # rows of a given map are compared with its file
 # Which rows were written to private pages is noted in blocks of so many bytes.
 _NOTED_NBYTES = 2**14
@@ -64,6 +65,7 @@ class MapStore(Store):
     # Rows up to which pages were released the last times: pages that were brought by
     # readahead are accessed later, and released one window later.
     _lows = (0, 0, 0)
+    _used = (0, 0)  # the rows that were released last
 
     def __init__(
         self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b""
@@ -138,7 +140,7 @@ class MapStore(Store):
             memmap, self._file = self._open("c" if self.mode == "c" else "r")
             rows = self._view(memmap)
             rows.flags.writeable = False
-            self._lows = 0, 0, 0
+            self._lows, self._used = (0, 0, 0), (0, 0)
             # NumPy makes it the base of its views, so it lives as long as they do. The
             # map is read-only too: the flag of an array can be set back.
             self._ref = weakref.ref(rows)
@@ -281,8 +283,8 @@ class MapStore(Store):
         if self.read_mode != "map" or not (stop - start) * self.row_nbytes:
             return
         rows = self.rows
-        self._release_behind(start)
         if not self._is_plain:
+            self._release_behind(start)
             return
         error = populate_pages(*self._find_pages((start, stop)))
         if error:
@@ -295,6 +297,21 @@ class MapStore(Store):
             )
         if error:
             rows[start:stop].reshape(-1).view(np.uint8)[:: mmap.PAGESIZE].max()
+
+    def release(self, start: int, stop: int) -> None:
+        is_shared = self.mode != "c" and self._is_plain and self.read_mode == "map"
+        if not is_shared or self._ref() is None or not self.row_nbytes:
+            return
+        before, end = self._used
+        is_next = start == end
+        low, high = self._find_pages((before if is_next else start, stop))
+        # A fault in the last page, which has rows that are read next, would map pages
+        # of used rows around it (fault-around). Some are mapped again nevertheless, and
+        # are released now with the next rows.
+        if is_next and stop < self.n_rows:
+            high -= high % mmap.PAGESIZE
+        release_pages(low, high)
+        self._used = start, stop
 
     def take(self, rows: np.ndarray) -> np.ndarray:
         held = self.rows if self.read_mode == "map" else None
@@ -409,7 +426,7 @@ class MapStore(Store):
         state = {"_held": None, "_ref": _nothing, "_file": None, "_written": set()}
         # As before the first read: joblib.Memory compares pickles, so the same rows
         # must give the same one, and files that were written to another one.
-        state |= {"_lows": (0, 0, 0), "_opened": run, "_run": run}
+        state |= {"_lows": (0, 0, 0), "_used": (0, 0), "_opened": run, "_run": run}
         if self.mode == "c":
             state["_sent"] = [*self._iter_written()]
         return vars(self) | state
