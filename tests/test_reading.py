@@ -77,10 +77,11 @@ def test_paths_and_threads_change_no_bit(files, shuffle, monkeypatch):
     expected = fit(X, Y, W, shuffle=shuffle)
     for read in READS:
         assert fit(*files, shuffle=shuffle, read=read) == expected
-    for n_readers in (1, 2, 16):
+    for n_readers, ahead in ((1, True), (2, True), (16, True), (4, False)):
+        how = {"n_readers": n_readers, "reads_ahead": ahead}
         monkeypatch.setattr(
-            _table, "bring", lambda loads, _, n=n_readers: bring(loads, n)
-        )
+            _table, "bring", lambda loads, *_, **__: bring(loads, **how)
+        )  # noqa: B023
         assert fit(*files, shuffle=shuffle, read="buffer") == expected
 
 
