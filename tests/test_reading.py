@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -78,10 +79,10 @@ def test_paths_and_threads_change_no_bit(files, shuffle, monkeypatch):
     for read in READS:
         assert fit(*files, shuffle=shuffle, read=read) == expected
     for n_readers, ahead in ((1, True), (2, True), (16, True), (4, False)):
-        how = {"n_readers": n_readers, "reads_ahead": ahead}
+        brought = partial(bring, n_readers=n_readers, reads_ahead=ahead)
         monkeypatch.setattr(
-            _table, "bring", lambda loads, *_, **__: bring(loads, **how)
-        )  # noqa: B023
+            _table, "bring", lambda loads, *_, b=brought, **__: b(loads)
+        )
         assert fit(*files, shuffle=shuffle, read="buffer") == expected
 
 
