@@ -105,3 +105,32 @@ def test_memory_is_that_of_chunks(folder, backend):
         assert own < (2 if backend == "threading" else 1) * OF_ONE + result, name
         assert of_worker < OF_ONE + result, name
     assert 2 * OF_ONE + 2 * RESULT < X_NBYTES < figures[-1, 0]
+
+
+@pytest.mark.parametrize("read", ["map", "buffer"])
+def test_two_jobs_share_the_limit_with_mapped_pages(folder, read):
+    (grown,) = run(
+        """
+        X = f"{sys.argv[1]}/X.npy"
+        y = np.arange(1_000) % 2
+        options = {"memory_limit": "32MB", "read": sys.argv[2]}
+        model = ChunkedFit(GaussianNB(), n_jobs=2, **options)
+        model.fit(np.load(X, mmap_mode="r")[:1_000], y).predict(np.zeros((50_000, 100)))
+        def now():
+            return resident("RssAnon") + resident("RssFile")
+        gc.collect()
+        before, most, done = now(), [0], threading.Event()
+        def watch():
+            while not done.wait(0.001):
+                most[0] = max(most[0], now() - before)
+        thread = threading.Thread(target=watch)
+        thread.start()
+        model.predict(X)
+        done.set()
+        thread.join()
+        print(most[0])
+        """,
+        folder,
+        read,
+    )
+    assert 2_000_000 < grown < 32_000_000 + RESULT
