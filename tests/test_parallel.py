@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 import sklearn
 from helpers import (
-    EXHAUSTIVE,
     METHODS,
     NOT_BY_ROW,
     find_classes,
@@ -621,13 +620,25 @@ def test_the_configuration_reaches_workers(path, backend):
     np.testing.assert_array_equal(frame.to_numpy(), expected)
 
 
-def test_filters_of_warnings_are_left_as_they_are(path):
+class Filters(Tells):
+    """Leaves the filters of warnings changed, as two threads of check_array may."""
+
+    def transform(self, X):
+        if threading.current_thread() is not threading.main_thread():
+            warnings.filters = [*warnings.filters]
+            warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        return X
+
+
+@pytest.mark.parametrize("estimator", [StandardScaler(), Filters()], ids=name_of)
+def test_filters_of_warnings_are_left_as_they_are(path, estimator):
     """They are one list for all threads."""
-    model = fitted(StandardScaler(), path, chunk_size=1, n_jobs=4)
-    before = warnings.filters
-    for _ in range(10 if EXHAUSTIVE else 3):
+    model = fitted(estimator, path, chunk_size=20, n_jobs=4)
+    before, copy = warnings.filters, [*warnings.filters]
+    with joblib.parallel_config(backend="threading"):
         model.transform(path)
-        assert warnings.filters is before
+    assert warnings.filters is before
+    assert warnings.filters == copy
 
 
 class OnlyHere:

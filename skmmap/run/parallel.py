@@ -1,8 +1,9 @@
 """Runs spans of work on several cores or machines, and yields results in order."""
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 import joblib
 from sklearn import config_context, get_config
@@ -47,12 +48,25 @@ def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
 
     # scikit-learn's Parallel sets warning filters, which all threads share.
     results = start_jobs(joblib.Parallel, jobs, [joblib.delayed(run)(s) for s in spans])
-    try:
-        yield results
-    finally:
-        is_over.set()
-        for _ in results:
-            pass  # joblib would warn of tasks that it has to cancel
-        # Threads of third-party backends may stay for more work.
-        for thread in seen - {threading.current_thread()} if jobs.is_local else ():
-            thread.join()
+    with _keeping_filters():
+        try:
+            yield results
+        finally:
+            is_over.set()
+            for _ in results:
+                pass  # joblib would warn of tasks that it has to cancel
+            # Threads of third-party backends may stay for more work.
+            for thread in seen - {threading.current_thread()} if jobs.is_local else ():
+                thread.join()
+
+
+def _keeping_filters() -> AbstractContextManager:
+    """Return what sets the filters of warnings back, once the threads have ended.
+
+    ``check_array`` of scikit-learn changes them for a moment. Of two threads that do so
+    the first to begin may be the last to end, and leave those of the other
+    (https://docs.python.org/3/library/warnings.html: ``catch_warnings`` is not
+    thread-safe). In a thread of the user's, this would be one more of them.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    return warnings.catch_warnings() if is_main else nullcontext()
