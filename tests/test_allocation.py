@@ -17,7 +17,7 @@ from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
 from skmmap._messages import say_size
-from skmmap.read.read_path import _iter_addresses
+from skmmap.read.free_memory import _iter_addresses
 from skmmap.rows.rows import find_source
 
 X = np.random.default_rng(0).normal(size=(200_000, 10))

@@ -22,6 +22,7 @@ from skmmap import ChunkedFit
 from skmmap.estimators.learning import find_cost, find_learning
 from skmmap.order import chunk_size as _chunk_size
 from skmmap.order import chunk_table as _chunk_table
+from skmmap.order import memory as _memory
 from skmmap.order.chunk_size import Cost, find_chunk_rows
 from skmmap.order.chunk_table import COSTS, MADE
 from skmmap.wrap.meta_estimators import is_meta_estimator
@@ -109,8 +110,9 @@ def test_auto_is_what_it_was_where_nothing_speaks_against_it(name):
 
 
 def test_nothing_of_the_machine_is_asked():
-    allowed = {"re", "math", "numbers", "typing", "skmmap.order.chunk_size"}
-    for module in (_chunk_size, _chunk_table):
+    ours = {"skmmap.order.chunk_size", "skmmap.order.memory"}
+    allowed = {"re", "math", "numbers", "typing"} | ours
+    for module in (_chunk_size, _chunk_table, _memory):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             assert not isinstance(node, ast.Import) or node.names[0].name in allowed
             assert not isinstance(node, ast.ImportFrom) or node.module in allowed

@@ -162,7 +162,7 @@ def test_lists_that_hold_nothing(tmp_path):
 
 
 def test_only_list_columns_are_read_before(tmp_path, monkeypatch):
-    from skmmap.formats.arrow import files as _arrow_files
+    from skmmap.formats.arrow import arrow_files as _arrow_files
 
     table = pa.table({"n": pa.array(range(N_ROWS)), "e": COLUMNS["list"][0]})
     path = write_parquet(table, tmp_path / "e.parquet")

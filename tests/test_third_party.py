@@ -29,7 +29,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 
 from skmmap import ChunkedFit, open_rows
-from skmmap.learn import make_fit_plan
+from skmmap.learn.fitting import make_fit_plan
 from skmmap.wrap.delegation import takes_target_as_it_is, uses_target
 from skmmap.wrap.origin import is_sklearns
 
