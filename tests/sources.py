@@ -184,8 +184,11 @@ def write_again(kind, folder, value):
         write(kind, folder, value)
         return
     for path in write_beside(kind, folder, value):
-        # HDF5 does not do so itself while the process has the file open.
-        shutil.copyfile(path, folder / path.name)
+        # HDF5 does not do so itself while the process has the file open. Not truncated
+        # first: a thread that reads a map at that moment would end the process.
+        with open(folder / path.name, "r+b") as file:
+            file.write(path.read_bytes())
+            file.truncate()
 
 
 def replace(kind, folder, value):
