@@ -114,6 +114,7 @@ HOUSE = {
         "readahead",
         "chunk",
         "fill",
+        "buffers",
         "table",
         "memory_check",
         "opening",

@@ -36,6 +36,13 @@ class ClassWeight:
         weights[rows] = self._weights[np.searchsorted(self._labels, labels[rows])]
         return weights
 
+    def multiply(self, given, y: np.ndarray) -> np.ndarray:
+        """Return the weight of each row of y, multiplied by those that are given."""
+        weights = self.weigh(y)
+        if np.ndim(given) > 1:  # a column, which third-party estimators may take
+            weights = weights.reshape(-1, *(1,) * (np.ndim(given) - 1))
+        return weights * given
+
 
 def _list(labels: np.ndarray) -> str:
     shown = ", ".join(map(repr, labels[:_LISTED].tolist()))

@@ -4,19 +4,18 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from threading import Event
-from typing import NamedTuple
 
 import numpy as np
 
 from skmmap.order import Buffer, ChunkNeed, FileOrder
+from skmmap.read.buffers import BufferReader
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
-from skmmap.read.fill import collect, iter_filling, iter_pieces, lock_array
 from skmmap.read.read_path import Reading
-from skmmap.read.readahead import Load, Memory, bring, iter_ahead, run_all
-from skmmap.rows import ArrayStore, LoadedSource, Source, Store, to_native
+from skmmap.read.readahead import bring, iter_ahead
+from skmmap.rows import ArrayStore, LoadedSource, Source, Store
 
 AS_GIVEN = Reading()
 # Pieces of a map that are brought together, which takes no memory: fewer threads wake.
@@ -35,8 +34,6 @@ class Table:
     whole: dict = field(default_factory=dict)
     class_weight: ClassWeight | None = None
     reading: Reading = AS_GIVEN
-    # What rows are read into, by the number of their source.
-    _memory: dict = field(default_factory=dict, init=False, repr=False)
     # Tables that were lent and returned.
     _spare: deque = field(default_factory=deque, init=False, repr=False)
 
@@ -106,15 +103,20 @@ class Table:
         how, _ = divided.choose(self.files)
         return replace(self, reading=divided._replace(read=how))
 
+    @cached_property
+    def _reader(self) -> BufferReader:
+        return BufferReader(self.sources, self.reading)
+
     def __getstate__(self) -> dict:
         # In another process nothing would ever free them.
-        return vars(self) | {"_memory": {}, "_spare": deque(maxlen=0)}
+        state = vars(self) | {"_spare": deque(maxlen=0)}
+        state.pop("_reader", None)
+        return state
 
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
-        return any(source.store.is_viewed_by(array) for source in self.sources) or any(
-            memory.holds(array) for memory in self._memory.values()
-        )
+        is_view = any(source.store.is_viewed_by(array) for source in self.sources)
+        return is_view or self._reader.holds(array)
 
     def finish(self) -> None:
         """Raise if the rows have changed since the run began."""
@@ -183,7 +185,7 @@ class Table:
         """
         stopped, reading = Event(), self.reading
         n_readers, reads_ahead = reading.n_readers, reading.reads_ahead
-        loads = (self._prepare(buffer, stopped) for buffer in buffers)
+        loads = (self._reader.prepare(buffer, stopped) for buffer in buffers)
         with (
             closing(bring(loads, n_readers, reads_ahead=reads_ahead)) as ready,
             ExitStack() as at_end,
@@ -229,17 +231,7 @@ class Table:
 
     def load(self) -> "Table":
         """Return the table with its rows in memory, where they are not there yet."""
-        stopped, whole = Event(), Buffer([(0, self.X.n_rows)], [(0, self.X.n_rows)])
-        brought, tasks = _Brought(whole, {}, []), []
-        for number, source in enumerate(self.sources):
-            if not source.is_held:
-                filling = self._fill(number, source, brought)
-                tasks += self._arrange(source, filling, stopped)
-        try:
-            run_all(tasks, self.reading.n_readers)
-        finally:
-            stopped.set()
-        rows = brought.rows
+        rows = self._reader.load(self.X.n_rows)
         return self.map(
             lambda source: (
                 source if source.is_held else LoadedSource(source, rows[id(source)])
@@ -259,100 +251,25 @@ class Table:
     def _gather(self, buffers: Iterable[Buffer]) -> Iterator[Chunk]:
         for buffer in buffers:
             for start, stop in buffer.chunks:
-                picked, rows = buffer.find_rows(start, stop), {}
-                for number, source in enumerate(self.sources):
-                    rows[id(source)] = self._pick(number, source, picked)
+                rows = self._reader.pick(buffer.find_rows(start, stop))
                 chunk = self._make_chunk(buffer, start, stop, rows)
                 del rows
                 yield chunk
                 del chunk
-
-    def _pick(self, number: int, source: Source, picked: np.ndarray):
-        """Return rows of a source that is in memory."""
-        if not source.store.is_array:
-            return source.gather(picked, None)
-        memory = self._memory.setdefault(number, Memory())
-        out = memory.take((len(picked), *source.shape[1:]), source.dtype)
-        return lock_array(source.gather(picked, out))
-
-    def _prepare(self, buffer: Buffer, stopped: Event) -> Load:
-        """Return the tasks that bring the rows of a buffer, and where these will be."""
-        brought, tasks = _Brought(buffer, {}, []), []
-        for number, source in enumerate(self.sources):
-            view = None
-            if buffer.places is None and source.store.is_array:
-                view = source.view(*buffer.blocks[0])
-            if view is None:
-                filling = self._fill(number, source, brought)
-                tasks += self._arrange(source, filling, stopped)
-                continue
-            brought.rows[id(source)] = view
-            if source.store.on_disk:
-                # Waiting for the disk is then done by a reader, not inside of the
-                # estimator, and a truncated file raises instead of a crash (SIGBUS).
-                brought.mapped.append(source)
-                nbytes = self.reading.piece_nbytes
-                tasks += iter_pieces(source, buffer.blocks, nbytes, source.touch)
-        return Load(brought, tasks)
-
-    def _fill(self, number: int, source: Source, brought: "_Brought") -> Iterable:
-        """Return the tasks that copy the rows of a source into memory."""
-        buffer, rows = brought.buffer, brought.rows
-        if not source.store.is_array:
-            return [partial(collect, source, buffer, rows)]
-        memory = self._memory.setdefault(number, Memory())
-        shape = buffer.n_rows, *source.shape[1:]
-        out = memory.take(shape, to_native(source.dtype))
-        rows[id(source)] = lock_array(out)
-        return iter_filling(source, buffer, self.reading.piece_nbytes, out)
-
-    def _arrange(self, source: Source, tasks: Iterable, stopped: Event) -> list:
-        """Return the tasks for threads: one for libraries that need one at a time.
-
-        Objects of the user's own classes may be bound to the thread that made them, so
-        they are read here and now.
-        """
-        if source.store.is_parallel:
-            return list(tasks)
-
-        def run() -> None:
-            for task in tasks:
-                if not stopped.is_set():
-                    task()
-
-        if not source.store.is_thread_bound:
-            return [run]
-        run()
-        return []
 
     def _make_chunk(self, buffer: Buffer, start: int, stop: int, rows: dict) -> Chunk:
         """Return a chunk of a buffer, given its rows by the id of their source."""
         params = {name: rows[id(source)] for name, source in self.by_row.items()}
         X, y = rows[id(self.X)], None if self.y is None else rows[id(self.y)]
         if self.class_weight is not None:
-            params["sample_weight"] = self._weigh(y, params)
+            given = params.get("sample_weight", self.whole.get("sample_weight", 1))
+            params["sample_weight"] = self.class_weight.multiply(given, y)
         params = self.whole | params
         if buffer.places is not None:
             find_rows = partial(buffer.find_rows, start, stop)
             return Chunk(start, stop, X, y, params, find_rows)
         first = buffer.blocks[0][0]
         return Chunk(first + start, first + stop, X, y, params)
-
-    def _weigh(self, y, params: dict) -> np.ndarray:
-        """Return the weights of labels, multiplied by those that are given."""
-        given = params.get("sample_weight", self.whole.get("sample_weight", 1))
-        weights = self.class_weight.weigh(y)
-        if np.ndim(given) > 1:  # a column, which third-party estimators may take
-            weights = weights.reshape(-1, *(1,) * (np.ndim(given) - 1))
-        return weights * given
-
-
-class _Brought(NamedTuple):
-    """A buffer, its rows by the id of their source, and the sources that are mapped."""
-
-    buffer: Buffer
-    rows: dict
-    mapped: list
 
 
 def _slice(rows, start: int, stop: int):
