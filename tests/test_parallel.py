@@ -10,7 +10,6 @@ import threading
 import time
 import warnings
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -28,7 +27,8 @@ from helpers import (
     state_of,
 )
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sent import ROWS as X
+from sent import Fails, Meets, OfTwo, Reuses, Strided, Tells
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import (
     IncrementalPCA,
@@ -54,8 +54,6 @@ ESTIMATORS = [
     for estimator in partial_fit_estimators()
     if name_of(estimator) != "HashingVectorizer"  # of lists of words
 ]
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((1_000, 5)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
 # Jobs of a test: another number of processes would be a new pool of them.
 MOST = {"threading": 3, "loky": 2}
@@ -194,56 +192,6 @@ def test_every_way_of_reading(path, backend, read):
         np.testing.assert_array_equal(several.transform(path), expected)
 
 
-class Tells(TransformerMixin, BaseEstimator):
-    """Tells who transforms its rows, and may be slow, fail, or die once."""
-
-    def __init__(self, weights=None, fails_at=None, dies_at=None, marker=None):
-        self.weights = weights
-        self.fails_at = fails_at
-        self.dies_at = dies_at
-        self.marker = marker
-
-    def partial_fit(self, X, y=None):
-        self.n_features_in_ = X.shape[1]
-        return self
-
-    def transform(self, X):
-        """Return the process, the thread, and how many threads BLAS may use."""
-        time.sleep(0.002)
-        self._fail(X)
-        blas = [lib["num_threads"] for lib in threadpool_info()]
-        return np.tile([os.getpid(), threading.get_ident(), max(blas)], (len(X), 1))
-
-    def predict(self, X):
-        self._fail(X)
-        return 2 * X[:, 0]
-
-    def _fail(self, X):
-        if self.fails_at is not None and (X[:, 0] == self.fails_at).any():
-            raise RuntimeError("told to fail")
-        if self.dies_at is not None and (X[:, 0] == self.dies_at).any():
-            if self.marker is None:
-                os.kill(os.getpid(), signal.SIGKILL)
-            if not os.path.exists(self.marker):
-                Path(self.marker).touch()
-                os.kill(os.getpid(), signal.SIGKILL)
-
-
-class Meets(Tells):
-    """Waits, but for the first chunk, until so many others are at work as well."""
-
-    def __init__(self, n_met=None, folder=None):
-        self.n_met = n_met
-        self.folder = folder
-
-    def _fail(self, X):
-        Path(self.folder, f"{os.getpid()} {threading.get_ident()}").touch()
-        began, is_first = time.monotonic(), np.array_equal(X[0], globals()["X"][0])
-        while not is_first and len(os.listdir(self.folder)) < self.n_met:
-            assert time.monotonic() - began < 60, "nobody else comes"
-            time.sleep(0.001)
-
-
 @pytest.fixture
 def meets(tmp_path):
     """Return a function that makes one, in a folder of its own."""
@@ -341,7 +289,7 @@ def test_blas_is_left_alone_where_nobody_asks_for_jobs(path, n_jobs):
 def test_wide_rows(tmp_path, backend):
     """Where BLAS shares out the work, it rounds by the number of its threads."""
     path = tmp_path / "wide.npy"
-    np.save(path, RNG.standard_normal((1_500, 3_000)))
+    np.save(path, np.random.default_rng(0).standard_normal((1_500, 3_000)))
     y = np.arange(1_500) % 4
     for model in (SGDClassifier(random_state=0), IncrementalPCA(3)):
         one = in_file_order(model, chunk_size=300, n_jobs=1)
@@ -371,27 +319,6 @@ def test_the_estimator_is_sent_once_to_each_worker(path, monkeypatch):
     assert len(with_data) == 2 + len(sent) - 4 * 2
     assert all(len(data) > 8_000 for data in with_data)
     assert max(len(pickle.dumps(span)) for _, span in sent) < 1_000
-
-
-class Strided(Tells):
-    """Has learned an array that lies in memory in no usual way."""
-
-    def partial_fit(self, X, y=None):
-        self.n_features_in_ = X.shape[1]
-        self.weights_ = np.arange(400.0).reshape(20, 20)[::2, 3:9:2]
-        return self
-
-    def transform(self, X):
-        return np.tile(self.weights_.strides, (len(X), 1))
-
-
-class Reuses(Tells):
-    """Writes every result into the same memory."""
-
-    def transform(self, X):
-        if getattr(self, "memory", None) is None:
-            self.memory = np.empty(X.shape)
-        return np.multiply(X, 2, out=self.memory)
 
 
 def test_results_in_the_same_memory_are_kept(path):
@@ -464,17 +391,6 @@ def test_threads_end_with_the_first_error(path):
     assert set(threading.enumerate()) <= before
 
 
-class Fails(Tells):
-    """Fails at all rows after some, at the last ones first."""
-
-    def predict(self, X):
-        row = np.flatnonzero((globals()["X"] == X[0]).all(axis=1)).item()
-        if row >= 200:
-            time.sleep(0.0001 * (1_000 - row))
-            raise self.weights(f"at {row}")
-        return X[:, 0]
-
-
 @pytest.mark.parametrize(
     ("kind", "backend"),
     [
@@ -497,14 +413,6 @@ def test_of_several_errors_the_first_is_raised(path, backend, kind):
     ]
     if backend == "loky":
         assert "in predict\n" in str(caught.value.__cause__)
-
-
-class OfTwo(RuntimeError):
-    """Cannot be pickled, as most errors that take several arguments."""
-
-    def __init__(self, said, more="else"):
-        super().__init__(said)
-        self.more = lambda: more
 
 
 def test_an_error_that_cannot_be_sent_is_said(path):
