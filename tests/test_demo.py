@@ -1,6 +1,7 @@
 """``python -m skmmap demo``: its images, its measurements, its words, its manners."""
 
 import errno
+import io
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import textwrap
 import threading
 import tracemalloc
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +30,12 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 def quiet(part, done):
     """Tell nobody."""
+
+
+@cache
+def make_small():
+    """Return the rows of both parts of a demo with few rows, which only reads them."""
+    return [make_rows(part) for part in _digits.make_parts(1_000, seed=0)]
 
 
 def make_rows(part):
@@ -55,7 +64,23 @@ def scratch(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_training(monkeypatch):
+def small_batches(monkeypatch):
+    """Make few rows be several batches."""
+    monkeypatch.setattr(_digits, "_BATCH", 400)
+
+
+@pytest.fixture
+def plain_images(monkeypatch):
+    """Let the demo write images that take no time to make: enlarged originals."""
+
+    def enlarge(originals, rng):
+        return originals.repeat(4, axis=1).repeat(4, axis=2).astype(np.uint8)
+
+    monkeypatch.setattr(_digits, "make_images", enlarge)
+
+
+@pytest.fixture
+def no_training(plain_images, monkeypatch):
     """Let the demo write its files and train on none."""
     monkeypatch.setattr(__main__, "run_apart", lambda *args: fake())
 
@@ -63,10 +88,12 @@ def no_training(monkeypatch):
 # The images
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_held_out_rows_share_no_original_with_training_rows():
-    train, test = _digits.make_parts(9_000, seed=0)
+    train, test = _digits.make_parts(1_000, seed=0)
     from_train, from_test = make_rows(train)[2], make_rows(test)[2]
     assert set(train.originals) | set(test.originals) == set(range(1797))
+    assert not set(train.originals) & set(test.originals)
     assert not set(from_train) & set(from_test)
     assert set(from_train) <= set(train.originals)
     assert set(from_test) <= set(test.originals)
@@ -76,7 +103,7 @@ def test_held_out_rows_share_no_original_with_training_rows():
 def test_every_digit_is_in_both_parts_and_labels_are_those_of_the_originals(number):
     target = load_digits().target
     part = _digits.make_parts(1_000, seed=0)[number]
-    _, labels, originals = make_rows(part)
+    _, labels, originals = make_small()[number]
     share = len(part.originals) / len(target)
     of_digit = np.bincount(target[part.originals]) / np.bincount(target)
     np.testing.assert_allclose(of_digit, share, atol=0.01)
@@ -84,7 +111,7 @@ def test_every_digit_is_in_both_parts_and_labels_are_those_of_the_originals(numb
 
 
 def test_images_look_like_their_originals():
-    images, _, originals = make_rows(_digits.make_parts(1_000, seed=0)[0])
+    images, _, originals = make_small()[0]
     small = images.reshape(-1, 8, 4, 8, 4).mean(axis=(2, 4)).reshape(1_000, -1)
     true = load_digits().data[originals]
     alike = [np.corrcoef(*pair)[0, 1] for pair in zip(small, true, strict=True)]
@@ -93,22 +120,24 @@ def test_images_look_like_their_originals():
 
 
 def test_images_are_noisy_and_all_different_in_sixteen_grey_levels():
-    images = make_rows(_digits.make_parts(1_000, seed=0)[0])[0]
+    images = make_small()[0][0]
     assert images.max() == 16
     assert np.mean(images[:, :, 0] > 0) > 0.2  # where all originals are blank
     assert len(np.unique(images, axis=0)) == 1_000
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_same_seed_gives_the_same_rows_and_another_seed_gives_others():
-    first, again = (make_rows(_digits.make_parts(5_000, seed=0)[0]) for _ in "ab")
-    other = make_rows(_digits.make_parts(5_000, seed=1)[0])
+    first, again = (make_rows(_digits.make_parts(1_000, seed=0)[0]) for _ in "ab")
+    other = make_rows(_digits.make_parts(1_000, seed=1)[0])
     for array, same, different in zip(first, again, other, strict=True):
         np.testing.assert_array_equal(array, same)
         assert not np.array_equal(array, different)
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_rows_lie_digit_by_digit():
-    for part in _digits.make_parts(9_000, seed=0):
+    for part in _digits.make_parts(1_000, seed=0):
         labels = make_rows(part)[1]
         np.testing.assert_array_equal(labels, np.sort(labels))
 
@@ -126,8 +155,9 @@ def test_batches_parts_and_seeds_have_random_numbers_of_their_own(monkeypatch):
 # The files
 
 
+@pytest.mark.usefixtures("small_batches")
 def test_files_are_what_one_shot_generation_gives(tmp_path):
-    parts = _digits.make_parts(5_000, seed=3)
+    parts = _digits.make_parts(1_100, seed=3)
     _digits.write_parts(tmp_path, parts, quiet)
     assert list_files(tmp_path) == FILES
     for part in parts:
@@ -136,22 +166,23 @@ def test_files_are_what_one_shot_generation_gives(tmp_path):
             path = tmp_path / f"{name}_{part.name}.npy"
             np.save(tmp_path / "expected.npy", array)
             assert path.read_bytes() == (tmp_path / "expected.npy").read_bytes()
-    assert np.load(tmp_path / "X_train.npy").shape == (5_000, 32, 32)
+    assert np.load(tmp_path / "X_train.npy").shape == (1_100, 32, 32)
     assert np.load(tmp_path / "y_test.npy").shape == (1_000,)
 
 
 def test_rows_are_written_batch_by_batch(tmp_path, monkeypatch):
-    monkeypatch.setattr(_digits, "_BATCH", 256)
-    parts = _digits.make_parts(9_000, seed=0)
+    monkeypatch.setattr(_digits, "_BATCH", 32)
+    parts = _digits.make_parts(3_000, seed=0)
     told = []
     tracemalloc.start()
     _digits.write_parts(tmp_path, parts[:1], lambda part, done: told.append(done))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert told == [*range(256, 9_000, 256), 9_000]
+    assert told == [*range(32, 3_000, 32), 3_000]
     assert peak < 0.6 * os.path.getsize(tmp_path / "X_train.npy")
 
 
+@pytest.mark.usefixtures("plain_images")
 def test_full_disk_leaves_nothing(tmp_path):
     def fail(part, done):
         if part.name == "test":
@@ -166,6 +197,7 @@ def test_full_disk_leaves_nothing(tmp_path):
     assert list_files(tmp_path) == set()
 
 
+@pytest.mark.usefixtures("plain_images")
 def test_disk_that_fails_at_the_end_is_one_sentence(tmp_path, monkeypatch):
     def fail(file):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -217,18 +249,34 @@ def test_folder_that_is_a_file_is_refused(tmp_path, capsys):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A run as from a shell, with the folder for its temporary files."""
+    """What the command prints, with the folder for its temporary files.
+
+    Each way is trained once, in a new process: what is measured on the way back is
+    compared in a test of its own.
+    """
     scratch = tmp_path_factory.mktemp("scratch")
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(scratch))
-    done = subprocess.run(
-        [sys.executable, "-m", "skmmap", "demo", "--rows", "10000"],
-        env={**os.environ, **places, "PYTHONWARNINGS": "error"},
-        cwd=scratch,
-        capture_output=True,
-        text=True,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout, scratch
+    said, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(scratch))
+        patch.setenv("PYTHONWARNINGS", "error")
+        patch.chdir(scratch)
+        patch.setattr(__main__, "run_apart", measure_once())
+        with redirect_stdout(said), redirect_stderr(errors):
+            code = __main__.main(["demo", "--rows", "10000"])
+    assert (code, errors.getvalue()) == (0, "")
+    return said.getvalue(), scratch
+
+
+def measure_once():
+    """Return a ``run_apart`` that gives what it measured when it is asked again."""
+    measured = {}
+
+    def run_apart(way, *args):
+        if way not in measured:
+            measured[way] = _demo.run_apart(way, *args)
+        return measured[way]
+
+    return run_apart
 
 
 def test_report_compares_the_three_ways(run):
@@ -270,7 +318,7 @@ def test_nothing_is_left_behind(run):
 
 
 def test_folder_keeps_the_files_and_a_failed_way_is_shown(
-    tmp_path, scratch, monkeypatch, capsys
+    tmp_path, scratch, plain_images, monkeypatch, capsys
 ):
     monkeypatch.setattr(__main__, "WAYS", ["ChunkedFit", "no way"])
 
@@ -308,7 +356,9 @@ def test_keep_keeps_the_files_in_a_temporary_folder(scratch, no_training, capsys
 
 
 @pytest.mark.parametrize("step", ["write_parts", "run_apart"])
-def test_interrupted_run_removes_its_files(step, scratch, monkeypatch, capsys):
+def test_interrupted_run_removes_its_files(
+    step, scratch, plain_images, monkeypatch, capsys
+):
     def interrupt(*args):
         raise KeyboardInterrupt
 
@@ -328,6 +378,7 @@ def report(results, scratch, monkeypatch, capsys):
     return __main__.main(["demo", "--rows", "1000"]), capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("plain_images")
 def test_chunked_fit_failing_is_a_failure_after_the_others_ran(
     scratch, monkeypatch, capsys
 ):
@@ -341,6 +392,7 @@ def test_chunked_fit_failing_is_a_failure_after_the_others_ran(
     )
 
 
+@pytest.mark.usefixtures("plain_images")
 @pytest.mark.parametrize(
     ("missing", "cells"),
     [
