@@ -8,8 +8,8 @@ import pytest
 
 EXAMPLE = Path(__file__).parent / "typed_example.py"
 # scikit-learn has no types, so what comes from it is Any. Strict is the example alone:
-# skmmap is checked by what it gives to users. No type of theirs is of matplotlib, and to
-# read its types and those of IPython, which it imports, takes as long as all the rest.
+# skmmap is checked by what it gives to users. No type of theirs is of matplotlib, which
+# imports IPython: to read both takes as long as all the rest.
 CONFIG = """
 [mypy]
 strict = true
