@@ -3,6 +3,7 @@
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 import joblib
@@ -23,7 +24,10 @@ def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
     for a worker that died.
     """
     given = work, spans, jobs
-    running = _threads(*given) if jobs.has_memory else closing(iter_sent(*given))
+    if not jobs.has_memory:
+        running = closing(iter_sent(*given))
+    else:
+        running = _own_threads(*given) if jobs.is_local else _other_threads(*given)
     with running as results:
         for result in results:
             if isinstance(result, Failed):
@@ -32,22 +36,25 @@ def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
 
 
 @contextmanager
-def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
-    """Yield the results of threads of this process, which end with the context."""
-    is_over, seen, config = threading.Event(), set(), get_config()
-
-    def run(span):
-        seen.add(threading.current_thread())
-        if is_over.is_set():
-            return None
+def _own_threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
+    """Yield the results of threads that end with the context."""
+    # joblib looks every 10 ms whether a thread is done, which is as long as a chunk.
+    is_over = threading.Event()
+    run = _make_run(work, is_over)
+    with _keeping_filters(), ThreadPoolExecutor(jobs.number) as threads:
         try:
-            with one_core(), config_context(**config):
-                return work(span, is_over)
-        except Exception as error:
-            return Failed(error, error.__cause__)
+            yield threads.map(run, spans)
+        finally:
+            is_over.set()
 
+
+@contextmanager
+def _other_threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
+    """Yield the results of a third-party backend, whose threads may stay."""
+    is_over = threading.Event()
+    tasks = [joblib.delayed(_make_run(work, is_over))(span) for span in spans]
     # scikit-learn's Parallel sets warning filters, which all threads share.
-    results = start_jobs(joblib.Parallel, jobs, [joblib.delayed(run)(s) for s in spans])
+    results = start_jobs(joblib.Parallel, jobs, tasks)
     with _keeping_filters():
         try:
             yield results
@@ -55,9 +62,24 @@ def _threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
             is_over.set()
             for _ in results:
                 pass  # joblib would warn of tasks that it has to cancel
-            # Threads of third-party backends may stay for more work.
-            for thread in seen - {threading.current_thread()} if jobs.is_local else ():
-                thread.join()
+
+
+def _make_run(work: Callable, is_over: threading.Event) -> Callable:
+    """Return a function of a span with the settings of this thread."""
+    config = get_config()
+
+    def run(span):
+        if is_over.is_set():
+            return None
+        try:
+            # An estimator that has jobs of its own has threads too, not processes.
+            nested = joblib.parallel_config("threading")
+            with one_core(), config_context(**config), nested:
+                return work(span, is_over)
+        except Exception as error:
+            return Failed(error, error.__cause__)
+
+    return run
 
 
 def _keeping_filters() -> AbstractContextManager:
