@@ -14,6 +14,7 @@ from sources import N_ROWS, WRITTEN, make_rows, open_kind, write
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.shared import MapStore
 from skmmap.learn import plan as _plan
+from skmmap.read import NO_CACHE
 from skmmap.read import table as _table
 
 Y = np.arange(N_ROWS) % 3 % 2
@@ -38,6 +39,8 @@ def forget(monkeypatch):
     def stop():
         monkeypatch.setattr(_plan, "keeps_rows", lambda *args: False)
         monkeypatch.setattr(_plan, "keeps_held_out", lambda *args: False)
+        monkeypatch.setattr(_plan, "find_row_cache", lambda *args: NO_CACHE)
+        monkeypatch.setattr(_plan, "find_held_out_cache", lambda *args: NO_CACHE)
         monkeypatch.setattr(_table.Table, "is_held", False)
 
     return stop

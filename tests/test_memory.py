@@ -327,3 +327,39 @@ def test_rows_that_are_kept_stay_below_the_limit(tmp_path, share):
     )
     assert peak < limit
     assert (peak > share * limit) == (share < 0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_rows_of_which_a_part_is_kept_stay_below_the_limit(tmp_path):
+    """Rows of nine tenths of memory_limit: there are two buffers besides."""
+    import h5py
+    import numpy as np
+
+    limit, n_columns = 128 * 10**6, 100
+    n_rows = int(0.9 * limit) // (4 * n_columns)
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        rows = np.ones((n_rows, n_columns), np.float32)
+        chunks = 1_000, n_columns
+        file.create_dataset("X", data=rows, chunks=chunks, compression="lzf")
+    peak, share = run(
+        """
+        X, y = f"{sys.argv[1]}/X.h5", np.arange(int(sys.argv[2])) % 2
+        sgd = SGDClassifier(random_state=0)
+        wrapper = ChunkedFit(sgd, max_epochs=2, memory_limit="128MB", shuffle=True)
+        small = np.zeros((50_000, 100), np.float32)
+        wrapper.fit(small, y[:50_000])
+        del small
+        said = wrapper.explain(X, y).sections["reads"]
+        def resident(kind):  # of memory and of mapped files
+            with open("/proc/self/status") as status:
+                sizes = dict(line.split(":", 1) for line in status)
+            kinds = "RssAnon", "RssFile"
+            return sum(1024 * int(sizes[kind].split()[0]) for kind in kinds)
+        print(grown(lambda: wrapper.fit(X, y)), said.partition("keeps ")[2].split()[0])
+        """,
+        tmp_path,
+        n_rows,
+    )
+    kept = share / 100 * 0.9 * limit
+    assert 0.3 * limit < kept < 0.5 * limit
+    assert kept + limit / 8 < peak < limit

@@ -7,12 +7,9 @@ from sklearn.exceptions import EfficiencyWarning
 from skmmap._messages import say_count, warn
 from skmmap.estimators import Learning, find_cost, is_loop
 from skmmap.order import (
-    HELD_OUT_SHARE,
-    ORDER_NBYTES,
     BlockOrder,
     ChunkOrder,
     FileOrder,
-    can_keep,
     find_buffer_rows,
     find_chunk_rows,
     find_slices,
@@ -151,40 +148,6 @@ def shuffle_chunks(
     n_classes = _count_classes(labels)
     slices = find_slices(buffer_rows, nbytes, chunks.n_rows, n_classes)
     return BlockOrder(*order, buffer_rows, slices)
-
-
-def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> bool:
-    """Return whether rows are read once, and stay in memory for all epochs."""
-    nbytes, limit = table.unheld_nbytes, wrapper.memory_limit
-    is_shuffled = isinstance(schedule, BlockOrder)
-    if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
-        return False
-    if is_shuffled:
-        nbytes += ORDER_NBYTES * min(schedule.n_rows, schedule.buffer_rows)
-    if not table.is_array:  # which is read in one piece
-        rows = find_buffer_rows(limit, table.row_nbytes, schedule.chunk_size)
-        return schedule.n_rows <= rows
-    chunk_rows = min(schedule.chunk_size, schedule.n_rows)
-    return can_keep(limit, nbytes, chunk_rows * table.row_nbytes)
-
-
-def _is_worth_loading(table: Table, is_shuffled: bool) -> bool:
-    """Whether reading rows again would cost more than to have them in memory.
-
-    Objects of the user's own classes may return other rows each time, such as
-    augmented images, and are always read.
-    """
-    is_on_disk = any(source.store.on_disk for source in table.sources)
-    return table.is_parallel and (is_shuffled or (is_on_disk and not table.is_viewed))
-
-
-def keeps_held_out(wrapper, table: Table | None, n_epochs: int) -> bool:
-    """Return whether the rows to score each epoch on stay in memory."""
-    if table is None or n_epochs == 1 or wrapper.n_jobs not in (None, 1):
-        return False
-    limit = parse_size(wrapper.memory_limit, "memory_limit")
-    fits = table.unheld_nbytes <= limit / HELD_OUT_SHARE
-    return fits and not table.is_viewed and table.is_parallel
 
 
 def _count_classes(labels: Labels | None) -> int:

@@ -103,6 +103,13 @@ def _say_reads(plan: Plan) -> str:
     size = f"{'' if is_exact else 'about '}{say_size(nbytes)}"
     if plan.keeps_rows:
         return f"{size} in the first epoch, after which rows are kept in memory (100 %)"
+    if plan.row_cache.units:
+        share = plan.row_cache.share
+        later = say_size(round((1 - share) * nbytes))
+        return (
+            f"{size} in the first epoch; keeps {round(100 * share)} % of the rows in "
+            f"memory: about {later} in each later epoch"
+        )
     return f"{size} in each epoch, with {say_count(plan.schedule.n_reads, 'seek')}"
 
 
@@ -122,7 +129,12 @@ _PATHS = {
 
 
 def _say_memory(plan: Plan) -> str:
-    parts = find_fit_parts(plan, keeps_rows=plan.keeps_rows, reads_ahead=True)
+    parts = find_fit_parts(
+        plan,
+        keeps_rows=plan.keeps_rows,
+        reads_ahead=True,
+        row_cache=plan.row_cache,
+    )
     nbytes, limit = sum(parts.values()), plan.table.reading.memory_limit
     return f"{say_parts(parts)}: {say_size(nbytes)} of {say_size(limit)}"
 

@@ -22,7 +22,7 @@ from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner
-from skmmap.learn.memory import fit_plan
+from skmmap.learn.memory import find_limit_beside, fit_plan
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.sampling import find_start, make_rule
@@ -214,6 +214,7 @@ def _make_training(
         is_loop(wrapper) and takes_target_as_it_is(wrapper.estimator),
         plan.learning.say_limit(wrapper.max_epochs),
         keeps_rows=plan.keeps_rows,
+        row_cache=plan.row_cache,
     )
 
 
@@ -232,7 +233,11 @@ def _make_score(
 
     @cache
     def find_table() -> Table:
-        return plan.validation.load() if plan.keeps_held_out else plan.validation
+        if plan.keeps_held_out:
+            return plan.validation.load()
+        table = plan.held_out_cache.use_for(plan.validation)
+        is_one = wrapper.n_jobs in (None, 1)
+        return table if is_one else table.limit(find_limit_beside(plan))
 
     def score(estimator) -> float:
         table, layout = find_table(), learner.input_layout

@@ -1,37 +1,47 @@
 """What a fit needs of memory, and what it does without where less is free."""
 
+from skmmap.learn.keeping import find_buffer_nbytes
 from skmmap.learn.plan import Plan
-from skmmap.order import ORDER_NBYTES
-from skmmap.read import choose_way
+from skmmap.read import NO_CACHE, RowCache, choose_way, find_cache
 
 
-def find_fit_parts(plan: Plan, *, keeps_rows: bool, reads_ahead: bool) -> dict:
+def find_fit_parts(
+    plan: Plan, *, keeps_rows: bool, reads_ahead: bool, row_cache=NO_CACHE
+) -> dict:
     """Return the bytes that a fit adds to the process, by what they are for."""
-    table, schedule = plan.table, plan.schedule
-    rows, n_chunks = min(schedule.chunk_size, schedule.n_rows), len(schedule)
-    need = table.find_need(rows)
-    chunks = need.find_parts(reads_ahead=reads_ahead and n_chunks > 1)
-    if keeps_rows:
-        parts = {"rows that are kept": schedule.n_rows * table.row_nbytes} | chunks
-    elif plan.is_shuffled and not table.is_held:
-        number = min(1 + reads_ahead, schedule.n_buffers)
-        parts = {_BUFFERS[number]: number * _find_buffer_nbytes(plan)}
-        parts |= need.find_working()
-    else:
-        parts = chunks
+    need = plan.table.find_need(min(plan.schedule.chunk_size, plan.schedule.n_rows))
+    held = _find_held(plan, need, keeps_rows, reads_ahead, row_cache)
+    parts = held | need.find_working()
+    held_out, cached = plan.validation, plan.held_out_cache.nbytes
     if plan.keeps_held_out:
-        table = plan.validation
-        parts["held-out rows"] = table.X.n_rows * table.row_nbytes
+        parts["held-out rows"] = held_out.X.n_rows * held_out.row_nbytes
+    elif cached:
+        parts["held-out rows that are kept"] = cached
     return parts
 
 
-def _find_buffer_nbytes(plan: Plan) -> int:
-    schedule = plan.schedule
-    rows = -(-schedule.n_rows // schedule.n_buffers)
-    return rows * (plan.table.row_nbytes + ORDER_NBYTES)
+def _find_held(
+    plan: Plan, need, keeps_rows: bool, reads_ahead: bool, row_cache: RowCache
+) -> dict:
+    """Return the bytes of rows, by what they are for."""
+    table, schedule = plan.table, plan.schedule
+    kept = schedule.n_rows * table.row_nbytes if keeps_rows else row_cache.nbytes
+    parts = {"rows that are kept": kept} if kept else {}
+    if keeps_rows or not plan.is_shuffled or table.is_held:
+        is_ahead = reads_ahead and len(schedule) > 1
+        return parts | need.find_stored(reads_ahead=is_ahead)
+    number = min(1 + reads_ahead, schedule.n_buffers)
+    return parts | {_BUFFERS[number]: number * find_buffer_nbytes(table, schedule)}
 
 
 _BUFFERS = {1: "a shuffled buffer", 2: "a shuffled buffer and the next one"}
+
+
+def find_limit_beside(plan: Plan) -> int:
+    """Return the memory limit for what runs while a fit holds its rows."""
+    need = plan.table.find_need(min(plan.schedule.chunk_size, plan.schedule.n_rows))
+    held = _find_held(plan, need, plan.keeps_rows, True, plan.row_cache)
+    return max(1, plan.table.reading.memory_limit - sum(held.values()))
 
 
 def fit_plan(plan: Plan) -> Plan:
@@ -39,11 +49,28 @@ def fit_plan(plan: Plan) -> Plan:
 
     Raise a MemoryError if it is not enough nevertheless. Results do not depend on it.
     """
-    ways = []
-    for keeps_rows in (True, False)[not plan.keeps_rows :]:
-        for reads_ahead in (True, False):
-            how = {"keeps_rows": keeps_rows, "reads_ahead": reads_ahead}
-            ways.append((how, find_fit_parts(plan, **how)))
+    hows = list(_iter_hows(plan))
+    ways = [(how, find_fit_parts(plan, **how)) for how in hows]
     how = choose_way(ways, "fit", plan.table.reading.memory_limit)
-    table = plan.table.reads(ahead=how["reads_ahead"])
-    return plan._replace(table=table, keeps_rows=how["keeps_rows"])
+    table = plan.table.reads(ahead=how.pop("reads_ahead"))
+    return plan._replace(table=table, **how)
+
+
+def _iter_hows(plan: Plan):
+    """Yield the ways to run a fit, in the order in which they are tried."""
+    if plan.keeps_rows:
+        for reads_ahead in (True, False):
+            yield _make_how(reads_ahead=reads_ahead, keeps_rows=True)
+    room = plan.row_cache.room
+    for share in _SHARES if plan.row_cache.units else ():
+        yield _make_how(row_cache=find_cache(plan.table, room // share))
+    for reads_ahead in (True, False):
+        yield _make_how(reads_ahead=reads_ahead)
+
+
+_SHARES = 1, 2, 4  # of the room for a part of the rows
+
+
+def _make_how(*, keeps_rows=False, reads_ahead=True, row_cache=NO_CACHE) -> dict:
+    how = {"keeps_rows": keeps_rows, "reads_ahead": reads_ahead}
+    return how | {"row_cache": row_cache}

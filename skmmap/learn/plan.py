@@ -17,17 +17,21 @@ from skmmap.estimators import (
 from skmmap.learn.checks import check_class_weight, find_reading
 from skmmap.learn.chunking import (
     find_shuffle,
-    keeps_held_out,
-    keeps_rows,
     make_schedule,
     shuffle_chunks,
     warn_if_sorted,
 )
 from skmmap.learn.first_call import find_first_call_params, find_known_classes
 from skmmap.learn.given_rows import open_training, open_validation
+from skmmap.learn.keeping import (
+    find_held_out_cache,
+    find_row_cache,
+    keeps_held_out,
+    keeps_rows,
+)
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
 from skmmap.order import BlockOrder, FileOrder, split_rows
-from skmmap.read import ClassWeight, Labels, Table
+from skmmap.read import NO_CACHE, ClassWeight, Labels, RowCache, Table
 from skmmap.wrap import (
     InputLayout,
     check_same_names,
@@ -58,6 +62,9 @@ class Plan(NamedTuple):
     start: Start = Start()
     keeps_rows: bool = False  # in memory for all epochs
     keeps_held_out: bool = False
+    # Which rows are kept where not all of them are.
+    row_cache: RowCache = NO_CACHE
+    held_out_cache: RowCache = NO_CACHE
 
     @property
     def is_shuffled(self) -> bool:
@@ -90,6 +97,8 @@ class Planner:
         """Return the plan; raise for what cannot be done."""
         check_class_weight(self.estimator, self.class_weight)
         table, validation = self.tables
+        rows = self.wrapper, table, self.schedule, self.n_epochs
+        held_out = self.wrapper, validation, self.n_epochs
         return Plan(
             table,
             self.schedule,
@@ -103,8 +112,10 @@ class Planner:
             self.corrections,
             validation,
             self.start,
-            keeps_rows(self.wrapper, table, self.schedule, self.n_epochs),
-            keeps_held_out(self.wrapper, validation, self.n_epochs),
+            keeps_rows(*rows),
+            keeps_held_out(*held_out),
+            find_row_cache(*rows),
+            find_held_out_cache(*held_out),
         )
 
     @property

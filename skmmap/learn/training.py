@@ -17,7 +17,7 @@ from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
 from skmmap.order import COPY_SHARE, BlockOrder, FileOrder
-from skmmap.read import Chunk, Table
+from skmmap.read import NO_CACHE, Chunk, RowCache, Table
 from skmmap.run import FitReport, Tasks
 from skmmap.wrap import own_arrays
 
@@ -37,7 +37,8 @@ class Training:
     that have not converged are warned about. Chunks in which all weights are zero are
     skipped, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
     ``limited_by`` is what messages call the parameter with the number of epochs. With
-    ``keeps_rows`` rows are read once and stay in memory.
+    ``keeps_rows`` rows are read once and stay in memory; if not all of them do, those
+    of ``row_cache``.
     """
 
     learner: Learner
@@ -54,6 +55,7 @@ class Training:
     takes_weightless: bool = False
     limited_by: str = "max_epochs"
     keeps_rows: bool = False
+    row_cache: RowCache = NO_CACHE
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
@@ -61,7 +63,8 @@ class Training:
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
     is_partial: bool = field(default=False, init=False)
     _heard: list = field(default_factory=list, init=False)
-    _rows: Table | None = field(default=None, init=False)  # in memory, if they are kept
+    # In memory, as far as they are kept.
+    _rows: Table | None = field(default=None, init=False)
 
     def __post_init__(self):
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
@@ -242,7 +245,8 @@ class Training:
     def _iter_epochs(self, epochs) -> Iterator[Chunk]:
         """Yield the chunks of some epochs, one after the other."""
         if self._rows is None:
-            self._rows = self.table.load() if self.keeps_rows else self.table
+            keep = Table.load if self.keeps_rows else self.row_cache.use_for
+            self._rows = keep(self.table)
         table, order = self._rows, self.schedule
         buffers = chain.from_iterable(
             order.iter_buffers(epoch, table.group_rows) for epoch in epochs

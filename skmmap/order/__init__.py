@@ -5,6 +5,7 @@ from skmmap.order.chunk_size import (
     can_keep,
     find_buffer_rows,
     find_chunk_rows,
+    find_room,
     parse_size,
 )
 from skmmap.order.chunk_table import COSTS
@@ -23,6 +24,7 @@ from skmmap.order.memory import (
 )
 from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
+from skmmap.order.units import choose_units, join_units, make_units, select_units
 
 __all__ = [
     "COPY_SHARE",
@@ -40,16 +42,21 @@ __all__ = [
     "FileOrder",
     "Runs",
     "can_keep",
+    "choose_units",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_order",
+    "find_room",
     "find_slices",
     "fit_jobs",
     "from_bytes",
+    "join_units",
+    "make_units",
     "parse_size",
     "resolve_key",
     "rows_at",
     "select",
+    "select_units",
     "split_rows",
     "to_bytes",
 ]

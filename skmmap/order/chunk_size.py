@@ -157,6 +157,19 @@ def can_keep(memory_limit, nbytes: int, chunk_nbytes: int) -> bool:
     return nbytes <= limit / KEPT_SHARE and together <= limit * KEPT_AND_CHUNKS
 
 
+def find_room(memory_limit, used_nbytes: int) -> int:
+    """Return the bytes for rows that are kept where not all of them can be.
+
+    ``used_nbytes`` are those of two buffers, or two chunks, that others are read into.
+
+    >>> find_room("80MB", 20_000_000), find_room("80MB", 1), find_room("80MB", 10**9)
+    (30000000, 40000000, 0)
+    """
+    limit = parse_size(memory_limit, "memory_limit")
+    together = int(limit * KEPT_AND_CHUNKS) - used_nbytes
+    return max(0, min(limit // KEPT_SHARE, together))
+
+
 def find_buffer_rows(memory_limit, row_nbytes: int, chunk_rows: int) -> int:
     """Return the rows of a shuffled buffer: whole chunks, at least one.
 

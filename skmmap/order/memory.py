@@ -6,8 +6,10 @@ kept or read ahead, and how many jobs run.
 
 In sixteenths of the limit a shuffled fit has 4 for two buffers, or 8 for rows that are
 kept instead, at most 4 for two chunks and what the estimator makes of one, 1 for held
-out rows, 1 for a copy of the estimator and half of one for its sample. Jobs have 14
-together, and 1 for results on their way, 1 for pieces that are read.
+out rows, 1 for a copy of the estimator and half of one for its sample. Where a part of
+the rows is kept, it has 6 beside two buffers, whose chunks are views: the estimator
+makes 2 of one. Jobs have 14 together, and 1 for results on their way, 1 for pieces that
+are read.
 """
 
 from typing import NamedTuple
@@ -51,8 +53,12 @@ class ChunkNeed(NamedTuple):
 
     def find_parts(self, *, reads_ahead: bool = True) -> dict[str, int]:
         """Return the bytes, and what they are for."""
+        return self.find_stored(reads_ahead=reads_ahead) | self.find_working()
+
+    def find_stored(self, *, reads_ahead: bool) -> dict[str, int]:
+        """Return the bytes of the chunks as they are read."""
         read = "two chunks" if reads_ahead else "a chunk"
-        return {read: (1 + reads_ahead) * self.stored} | self.find_working()
+        return {read: (1 + reads_ahead) * self.stored}
 
     def find_working(self) -> dict[str, int]:
         """Return the bytes that the estimator allocates on a chunk."""

@@ -7,20 +7,24 @@ from skmmap.read.labels import Labels, check_labels, scan_labels, warn_of_empty
 from skmmap.read.memory_check import choose_way, fit_memory, say_parts
 from skmmap.read.opening import open_given, open_table
 from skmmap.read.read_path import READS, Reading
+from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
 from skmmap.read.table import Table
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
 from skmmap.read.values import check_finite
 
 __all__ = [
+    "NO_CACHE",
     "READS",
     "Chunk",
     "ClassWeight",
     "Labels",
     "Reading",
+    "RowCache",
     "Table",
     "check_finite",
     "check_labels",
     "choose_way",
+    "find_cache",
     "find_free_for",
     "fit_memory",
     "is_tabular",

@@ -92,6 +92,10 @@ class Reading(NamedTuple):
             return "buffer", "the files may not fit in free memory"
         return "map", "the files fit in free memory"
 
+    def is_read_from_disk(self, nbytes: int) -> bool:
+        """Whether files of so many bytes are read from the disk in each epoch."""
+        return self.read == "uncached" or (nbytes > _PIECE_NBYTES and not _fits(nbytes))
+
 
 def _fits(nbytes: int) -> bool:
     free = find_free_memory()

@@ -15,7 +15,7 @@ from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
 from skmmap.read.read_path import Reading
 from skmmap.read.readahead import bring, iter_ahead
-from skmmap.rows import ArrayStore, LoadedSource, Source, Store
+from skmmap.rows import ArrayStore, LoadedStore, Source, StandIn, Store
 
 AS_GIVEN = Reading()
 # Pieces of a map that are brought together, which takes no memory: fewer threads wake.
@@ -86,6 +86,10 @@ class Table:
         """Return the bytes that chunks of so many rows need."""
         wide = max(8 * self.X.row_values, self.X.row_nbytes)
         return ChunkNeed(chunk_rows * self.row_nbytes, chunk_rows * wide)
+
+    def limit(self, memory_limit: int) -> "Table":
+        """Return the table that is read within so many bytes."""
+        return replace(self, reading=self.reading._replace(memory_limit=memory_limit))
 
     def reads(self, *, ahead: bool) -> "Table":
         """Return the table that reads the next buffer ``ahead`` or in its turn."""
@@ -234,7 +238,9 @@ class Table:
         rows = self._reader.load(self.X.n_rows)
         return self.map(
             lambda source: (
-                source if source.is_held else LoadedSource(source, rows[id(source)])
+                source
+                if source.is_held
+                else StandIn(LoadedStore(source, rows[id(source)]))
             )
         )
 

@@ -3,8 +3,9 @@
 from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapped
 from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
 from skmmap.rows.frames import FrameStore, concat_frames, is_frame, is_series
-from skmmap.rows.loaded import LoadedSource
+from skmmap.rows.loaded import LoadedStore, StandIn
 from skmmap.rows.part_stores import DenseStore
+from skmmap.rows.partly_loaded import PartlyLoadedStore
 from skmmap.rows.rows import Rows, find_source, show_rows
 from skmmap.rows.shards import join_shards
 from skmmap.rows.sizes import find_read_nbytes
@@ -17,10 +18,12 @@ __all__ = [
     "DenseStore",
     "FrameStore",
     "ListStore",
-    "LoadedSource",
+    "LoadedStore",
+    "PartlyLoadedStore",
     "Rows",
     "Source",
     "SparseStore",
+    "StandIn",
     "Store",
     "check_ends",
     "check_indices",

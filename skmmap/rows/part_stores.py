@@ -9,27 +9,9 @@ from skmmap.disk import Identity
 from skmmap.rows.store import Store
 
 _SAME = (
-    "dtype",
-    "kind",
-    "mode",
-    "on_disk",
-    "where",
-    "is_slow_layout",
-    "is_parallel",
-    "is_thread_bound",
-    "can_reopen",
-    "has_index",
-    "has_missing_strings",
-    "has_fixed_size_rows",
-    "pick",
-    "join",
-)
-
-
-_SAME = (
     *("dtype", "kind", "mode", "where", "on_disk", "has_index", "pick", "join"),
     *("is_slow_layout", "is_parallel", "is_thread_bound", "can_reopen"),
-    *("has_missing_strings", "has_fixed_size_rows"),
+    *("has_missing_strings", "has_fixed_size_rows", "is_decoded"),
 )
 
 
@@ -65,6 +47,9 @@ class PartStore(Store):
     def find_disk_nbytes(self) -> int | None:
         nbytes = self._store.find_disk_nbytes()
         return None if nbytes is None else round(self._share * nbytes)
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        return self._store.find_units(least_rows)
 
     @property
     def files(self) -> dict:

@@ -27,6 +27,7 @@ class ShardStore(Store):
         self.has_missing_strings = any(shard.has_missing_strings for shard in shards)
         self.has_fixed_size_rows = all(shard.has_fixed_size_rows for shard in shards)
         self.can_reopen = all(shard.can_reopen for shard in shards)
+        self.is_decoded = any(shard.is_decoded for shard in shards)
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join
@@ -71,6 +72,11 @@ class ShardStore(Store):
             return None
         ((shard, before),) = shards
         return shard.view(start - before, stop - before)
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        before = self._stops - [shard.n_rows for shard in self._shards]
+        units = [shard.find_units(least_rows) for shard in self._shards]
+        return np.concatenate([n + u for n, u in zip(before, units, strict=True)])
 
     @property
     def files(self) -> dict:
@@ -176,6 +182,9 @@ class SelectedStore(PartStore):
 
     def take(self, rows):
         return self._source.select(rows).read(0, len(rows))
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        return self._source.find_units(least_rows)
 
     def write(self, rows, values) -> None:
         self._store.write(rows_at(self._source.selection, rows), values)

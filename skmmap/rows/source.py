@@ -4,7 +4,16 @@ import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap.disk import LOADED, allocate, explaining
-from skmmap.order import Runs, find_order, from_bytes, rows_at, select, to_bytes
+from skmmap.order import (
+    Runs,
+    find_order,
+    from_bytes,
+    make_units,
+    rows_at,
+    select,
+    select_units,
+    to_bytes,
+)
 from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.part_stores import ColumnStore, DenseStore
 from skmmap.rows.store import Store
@@ -163,6 +172,12 @@ class Source:
         order = np.argsort(rows, kind="stable")
         ascending = self.store.take(rows[order])
         return self.store.pick(ascending, np.argsort(order))
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        """Return the positions at which units of the store end."""
+        if self.find_file_order() is not None:  # they are read here and there
+            return make_units(self.n_rows, least_rows)
+        return select_units(self.selection, self.store.find_units(least_rows))
 
     def load(self):
         """Return all rows in memory."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap.disk import BUFFER, Identity, allocate, find_memmap
+from skmmap.order import make_units
 
 # Reading up to so many bytes that are not needed costs less than a seek, and a block is
 # large enough for any disk while it still fits in a processor's cache.
@@ -38,6 +39,7 @@ class Store:
     is_thread_bound = False  # only the thread that opened it can read
     can_reopen = False  # another process can open it by its path
     has_fixed_size_rows = True  # all rows take the same number of bytes in files
+    is_decoded = False  # to read rows again costs more than to copy them
     names = None  # of columns, if chunks are arrays, which have none
     has_missing_strings = False  # missing strings are read as empty ones
     held = None  # all rows, where they are in memory
@@ -86,6 +88,13 @@ class Store:
     def block_rows(self) -> int:
         """Rows that are read together when some of them are picked."""
         return max(1, _BLOCK_NBYTES // max(1, self.row_extent))
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        """Return the rows at which units end: what is decoded together is in one.
+
+        Units have so many rows at least.
+        """
+        return make_units(self.n_rows, least_rows)
 
     def view(self, start: int, stop: int) -> np.ndarray | None:
         """Return a view of neighbouring rows, None if they have to be read.

@@ -28,6 +28,7 @@ from skmmap.formats.arrow import (
     read_schema,
 )
 from skmmap.formats.shared import ArrayInfo, Format
+from skmmap.order import join_units
 
 FORMAT = Format(suffixes=SUFFIXES, options=("columns",), joins=True)
 
@@ -100,6 +101,8 @@ def _is_part(entry: os.DirEntry) -> bool:
 class ParquetStore(ArrowStore):
     """Rows of Parquet or Arrow IPC files, one row group in memory at a time."""
 
+    is_decoded = True
+
     def __init__(self, paths, columns=None):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
@@ -155,11 +158,19 @@ class ParquetStore(ArrowStore):
     def find_disk_nbytes(self) -> int:
         return self._disk_nbytes
 
-    def _iter_slices(self, start, stop):
+    def find_units(self, least_rows: int) -> np.ndarray:
+        self._find_groups()
+        return join_units(self._stops[1:], least_rows)
+
+    def _find_groups(self) -> None:
+        """Find the row groups again, if they were forgotten."""
         if self._groups is None:
             self._used.update(self.paths)
             self._check_files()
             self._find_rows()
+
+    def _iter_slices(self, start, stop):
+        self._find_groups()
         first = max(0, int(np.searchsorted(self._stops, start, side="right")) - 1)
         for number, (low, high) in enumerate(pairwise(self._stops[first:].tolist())):
             begin, end = max(start, low), min(stop, high)

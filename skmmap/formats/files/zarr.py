@@ -87,6 +87,8 @@ def _open_named(array, name: str) -> "ZarrStore":
 class ZarrStore(ChunkStore):
     """Rows of a zarr array."""
 
+    is_decoded = True
+
     def __init__(self, array):
         self._array, self._root, self._key = array, find_root(array.store), array.path
         self.on_disk = self._root is not None

@@ -4,6 +4,7 @@ import numpy as np
 
 from skmmap.formats.groups.conventions import find_fills, hide_fills
 from skmmap.formats.shared import ContainerStore, cut_blocks, fill_missing, to_plain
+from skmmap.order import make_units
 
 _BLOCK_NBYTES = 2**22
 # A block of whole chunks takes so many bytes at most; wider chunks are read in pieces.
@@ -23,6 +24,10 @@ class ChunkStore(ContainerStore):
             return max(1, _WIDEST_NBYTES // row_nbytes)
         chunks = _BLOCK_NBYTES // row_nbytes // self._chunk_rows
         return self._chunk_rows * max(1, chunks)
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        n_chunks = -(-least_rows // self._chunk_rows)
+        return make_units(self.n_rows, n_chunks * self._chunk_rows)
 
     def _iter_blocks(self, rows: np.ndarray):
         if self._chunk_rows == 1:

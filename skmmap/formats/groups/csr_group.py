@@ -19,6 +19,7 @@ class CsrGroupStore(CsrStore):
         self._data, self._indices, self._indptr = parts
         self.shape, self.dtype, self.where = shape, self._data.dtype, where
         self.on_disk, self.can_reopen = self._data.on_disk, self._data.can_reopen
+        self.is_decoded = any(part.is_decoded for part in parts)
 
     @property
     def memory_nbytes(self) -> int:

@@ -1,0 +1,83 @@
+"""Which rows a fit of several epochs reads once, and keeps in memory."""
+
+from skmmap.order import (
+    HELD_OUT_SHARE,
+    ORDER_NBYTES,
+    BlockOrder,
+    FileOrder,
+    can_keep,
+    find_buffer_rows,
+    find_room,
+    parse_size,
+)
+from skmmap.read import NO_CACHE, RowCache, Table, find_cache
+
+
+def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> bool:
+    """Return whether rows are read once, and stay in memory for all epochs."""
+    nbytes, limit = table.unheld_nbytes, wrapper.memory_limit
+    is_shuffled = isinstance(schedule, BlockOrder)
+    if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
+        return False
+    if is_shuffled:
+        nbytes += ORDER_NBYTES * min(schedule.n_rows, schedule.buffer_rows)
+    if not table.is_array:  # which is read in one piece
+        rows = find_buffer_rows(limit, table.row_nbytes, schedule.chunk_size)
+        return schedule.n_rows <= rows
+    return can_keep(limit, nbytes, _find_chunk_nbytes(table, schedule))
+
+
+def _is_worth_loading(table: Table, is_shuffled: bool) -> bool:
+    """Whether reading rows again would cost more than to have them in memory.
+
+    Objects of the user's own classes may return other rows each time, such as
+    augmented images, and are always read.
+    """
+    is_on_disk = any(source.store.on_disk for source in table.sources)
+    return table.is_parallel and (is_shuffled or (is_on_disk and not table.is_viewed))
+
+
+def find_row_cache(
+    wrapper, table: Table, schedule: FileOrder, n_epochs: int
+) -> RowCache:
+    """Return which rows stay in memory beside the buffers, if all of them cannot."""
+    if n_epochs == 1 or not schedule.n_rows:
+        return NO_CACHE
+    if isinstance(schedule, BlockOrder):
+        used = 2 * find_buffer_nbytes(table, schedule)
+    else:
+        used = 2 * _find_chunk_nbytes(table, schedule)
+    return find_cache(table, find_room(wrapper.memory_limit, used))
+
+
+def find_buffer_nbytes(table: Table, schedule: BlockOrder) -> int:
+    """Return the bytes of the rows of a shuffled buffer, and of their order."""
+    rows = -(-schedule.n_rows // schedule.n_buffers)
+    return rows * (table.row_nbytes + ORDER_NBYTES)
+
+
+def _find_chunk_nbytes(table: Table, schedule: FileOrder) -> int:
+    return min(schedule.chunk_size, schedule.n_rows) * table.row_nbytes
+
+
+def keeps_held_out(wrapper, table: Table | None, n_epochs: int) -> bool:
+    """Return whether the rows to score each epoch on stay in memory."""
+    if table is None or not _may_keep_held_out(wrapper, n_epochs):
+        return False
+    fits = table.unheld_nbytes <= _find_held_out_room(wrapper)
+    return fits and not table.is_viewed and table.is_parallel
+
+
+def find_held_out_cache(wrapper, table: Table | None, n_epochs: int) -> RowCache:
+    """Return which rows to score each epoch on stay in memory, if all cannot."""
+    if table is None or not _may_keep_held_out(wrapper, n_epochs):
+        return NO_CACHE
+    return find_cache(table, _find_held_out_room(wrapper))
+
+
+def _may_keep_held_out(wrapper, n_epochs: int) -> bool:
+    return n_epochs > 1 and wrapper.n_jobs in (None, 1)
+
+
+def _find_held_out_room(wrapper) -> int:
+    return parse_size(wrapper.memory_limit, "memory_limit") // HELD_OUT_SHARE

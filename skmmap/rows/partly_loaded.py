@@ -1,0 +1,99 @@
+"""Rows of which a part is read once and stays in memory: a cache of units."""
+
+from collections.abc import Iterator
+from threading import Lock
+
+import numpy as np
+
+from skmmap.disk import BUFFER, allocate
+from skmmap.rows.loaded import StandInStore
+from skmmap.rows.source import Source, to_native
+
+
+class PartlyLoadedStore(StandInStore):
+    """Rows of a source, of which ``units`` are kept once they are read.
+
+    A unit is read as a whole when the first of its rows is, so that it is decoded once.
+    Of ``room`` bytes all kept rows together take no more.
+    """
+
+    def __init__(self, source: Source, units: list[tuple[int, int]], room: int):
+        super().__init__(source)
+        self.dtype, self.is_parallel = to_native(source.dtype), source.store.is_parallel
+        self._starts, self._stops = np.array(units, dtype=np.int64).reshape(-1, 2).T
+        self._rows, self._room = [None] * len(units), room
+        # One for each unit: threads read different ones at the same time.
+        self._locks = [Lock() for _ in units]
+
+    @property
+    def files(self) -> dict:
+        return self._origin.files
+
+    @property
+    def row_nbytes(self) -> int:
+        return self._source.row_nbytes
+
+    @property
+    def row_values(self) -> int:
+        return self._source.row_values
+
+    def read(self, start: int, stop: int):
+        parts = list(self._cut(start, stop)) or [(start, stop, None)]
+        if self.is_array and len(parts) > 1:
+            out = allocate((stop - start, *self.shape[1:]), self.dtype, BUFFER)
+            self.read_into(start, stop, out)
+            return out
+        return self.join([self._read(*part) for part in parts])
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        for begin, end, unit in self._cut(start, stop):
+            here = out[begin - start : end - start]
+            if unit is None:
+                self._source.read_into(begin, end, here)
+            else:
+                here[...] = self._read(begin, end, unit)
+
+    def _read(self, start: int, stop: int, unit: int | None):
+        """Return rows of one unit, or rows that are not kept."""
+        if unit is None:
+            return self._source.read(start, stop)
+        first = int(self._starts[unit])
+        return self._hold(unit)[start - first : stop - first]
+
+    def _cut(self, start: int, stop: int) -> Iterator[tuple]:
+        """Yield parts of these rows, with the number of the unit, None without one."""
+        unit = int(np.searchsorted(self._stops, start, side="right"))
+        while start < stop:
+            first, last = stop, stop
+            if unit < len(self._starts):
+                first = min(stop, int(self._starts[unit]))
+                last = min(stop, int(self._stops[unit]))
+            if start < first:
+                yield start, first, None
+            start = max(start, first)
+            if start < last:
+                yield start, last, unit
+            start, unit = last, unit + 1
+
+    def _hold(self, unit: int):
+        """Return the rows of a unit, which are read the first time."""
+        with self._locks[unit]:
+            rows = self._rows[unit]
+            if rows is None:
+                rows = self._source.read(
+                    int(self._starts[unit]), int(self._stops[unit])
+                )
+                self._keep(unit, rows)
+        return rows
+
+    def _keep(self, unit: int, rows) -> None:
+        # Sparse rows may take more bytes than the average, by which units were chosen.
+        nbytes = _find_nbytes(rows)
+        if nbytes <= self._room:
+            self._rows[unit], self._room = rows, self._room - nbytes
+
+
+def _find_nbytes(rows) -> int:
+    if isinstance(rows, np.ndarray):
+        return rows.nbytes
+    return sum(part.nbytes for part in (rows.data, rows.indices, rows.indptr))
