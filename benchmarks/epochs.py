@@ -1,5 +1,7 @@
 """Measure fits of several epochs on rows that fit in memory against ``fit`` in memory.
 
+Where a part of the rows fits, they are measured against the same fit that keeps none.
+
     python benchmarks/epochs.py
     python benchmarks/epochs.py --quick
 
@@ -9,10 +11,14 @@ See docs/measured/epochs.md for what the columns mean.
 import argparse
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import measure
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from clock import measure_time
 from memory import one_thread
 from sklearn.exceptions import ConvergenceWarning
@@ -20,6 +26,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
 
 from skmmap import ChunkedFit
+from skmmap.learn import plan
+from skmmap.read import NO_CACHE
 
 _ALPHAS = np.logspace(-6, -2, 8)
 _HEADER = """\
@@ -28,23 +36,34 @@ _HEADER = """\
 _WAITING = """\
 | fit | goal | waiting for rows: all epochs | after the first |
 |---|--:|--:|--:|"""
+_PARTS = """
+| rows | share kept | ratio to none kept | minimum | median | maximum | seconds |
+|---|--:|---|--:|--:|--:|--:|"""
+_N_ROWS, _N_COLUMNS = 80_000, 100
 
 
 def main() -> None:
     options = parse_options()
     quick = " A quick run: the figures are noise." if options.quick else ""
-    print(
-        f"{measure.describe_machine()}. {options.repeats} rounds.{quick}\n\n{_HEADER}"
-    )
+    print(f"{measure.describe_machine()}. {options.repeats} rounds.{quick}\n")
     share = 0.01 if options.quick else 1
-    waiting = []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder, one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        X, y, path = write_rows(folder, int(400_000 * share), 100)
-        for name, sgd in make_fits().items():
-            waiting += compare_fits(name, sgd, X, y, path, options.repeats)
-        X, y, path = write_rows(folder, int(40_000 * share), 50)
-        compare_searches(X, y, path, options.repeats)
+        if not options.parts:
+            compare_whole(folder, share, options.repeats)
+        print(_PARTS)
+        compare_parts(folder, int(_N_ROWS * max(share, 0.1)), options.repeats)
+
+
+def compare_whole(folder, share: float, repeats: int) -> None:
+    """Print the ratios of fits that keep all rows."""
+    print(_HEADER)
+    X, y, path = write_rows(folder, int(400_000 * share), 100)
+    waiting = []
+    for name, sgd in make_fits().items():
+        waiting += compare_fits(name, sgd, X, y, path, repeats)
+    X, y, path = write_rows(folder, int(40_000 * share), 50)
+    compare_searches(X, y, path, repeats)
     print(f"\n{_WAITING}", *waiting, sep="\n")
 
 
@@ -53,6 +72,7 @@ def parse_options():
     add = parser.add_argument
     add("--repeats", type=int, default=7, help="rounds")
     add("--folder", help="where the files are written")
+    add("--parts", action="store_true", help="only where a part of the rows is kept")
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
@@ -112,19 +132,80 @@ def compare_searches(X, y, path, repeats: int) -> None:
 
 def print_ratios(name: str, fit, fit_bare, goals: dict, repeats: int) -> None:
     """Print how long a fit takes, as a multiple of another one in the same round."""
-    fit_bare(), fit()  # not measured: the first ones import
+    rounds = measure_rounds(fit, fit_bare, repeats)
+    for clock in ("wall", "cpu"):
+        goal = f"{goals[clock]:.2f}" if clock in goals else ""
+        print_row(name, clock, goal, *find_cells(rounds, clock))
+
+
+def measure_rounds(fit, other, repeats: int) -> list[dict]:
+    """Return the times of a fit and of another one, which take turns."""
+    other(), fit()  # not measured: the first ones import
     rounds = []
     for number in range(repeats):
-        ways = {"bare": fit_bare, "ours": fit}
-        order = ("bare", "ours") if number % 2 else ("ours", "bare")
+        ways = {"other": other, "ours": fit}
+        order = ("other", "ours") if number % 2 else ("ours", "other")
         rounds.append({way: measure_time(ways[way]) for way in order})
-    for clock in ("wall", "cpu"):
-        ratios = [getattr(t["ours"], clock) / getattr(t["bare"], clock) for t in rounds]
-        seconds = min(getattr(times["bare"], clock) for times in rounds)
-        found = (f"{find(ratios):.2f}" for find in (np.min, np.median, np.max))
-        goal = f"{goals[clock]:.2f}" if clock in goals else ""
-        cells = [name, clock, goal, *found, f"{seconds:.2f}"]
-        print(f"| {' | '.join(cells)} |", flush=True)
+    return rounds
+
+
+def find_cells(rounds: list, clock: str) -> list[str]:
+    """Return the least, median and largest ratio, and seconds of the other fit."""
+    ratios = [getattr(t["ours"], clock) / getattr(t["other"], clock) for t in rounds]
+    seconds = min(getattr(times["other"], clock) for times in rounds)
+    found = [f"{find(ratios):.2f}" for find in (np.min, np.median, np.max)]
+    return [*found, f"{seconds:.2f}"]
+
+
+def print_row(*cells: str) -> None:
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def compare_parts(folder, n_rows: int, repeats: int) -> None:
+    """Print the ratios of fits that keep a part of the rows to such that keep none."""
+    X, y, path = write_rows(folder, n_rows, _N_COLUMNS)
+    paths = write_compressed(X, path.parent)
+    sgd = SGDClassifier(max_iter=4, tol=None, random_state=0)
+    # All rows take twice the half of it that could keep them.
+    model = ChunkedFit(sgd, memory_limit=X.nbytes)
+    for kind, path in paths.items():
+        for shuffle in (True, False):
+            model.set_params(shuffle=shuffle)
+            said = model.explain(path, y).sections["reads"]
+            share = said.partition("keeps ")[2].partition(" of ")[0]
+
+            def fit(path=path):
+                model.fit(path, y)
+
+            def fit_without(fit=fit):
+                with keeping_none():
+                    fit()
+
+            name = f"{kind}, {'shuffled' if shuffle else 'in file order'}"
+            rounds = measure_rounds(fit, fit_without, repeats)
+            for clock in ("wall", "cpu"):
+                print_row(name, share, clock, *find_cells(rounds, clock))
+
+
+def write_compressed(X, folder: Path) -> dict:
+    """Return the rows in compressed files, by their names."""
+    columns = {f"c{number}": column for number, column in enumerate(X.T)}
+    pq.write_table(pa.table(columns), folder / "X.parquet", row_group_size=len(X) // 20)
+    with h5py.File(folder / "X.h5", "w") as file:
+        chunks = 1_000, X.shape[1]
+        file.create_dataset("X", data=X, chunks=chunks, compression="gzip")
+    return {"Parquet": folder / "X.parquet", "HDF5, gzip": folder / "X.h5"}
+
+
+@contextmanager
+def keeping_none():
+    """Let fits keep no part of the rows."""
+    find_cache = plan.find_row_cache
+    plan.find_row_cache = lambda *args: NO_CACHE
+    try:
+        yield
+    finally:
+        plan.find_row_cache = find_cache
 
 
 if __name__ == "__main__":
