@@ -1,0 +1,108 @@
+"""Benchmarks still run: what they import and call is there. No figure is checked."""
+
+from pathlib import Path
+
+import pytest
+from processes import run_fresh
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+SCRIPTS = sorted(FOLDER.glob("*.py"))
+# Packages that some scripts measure, and that the tests do not install.
+NOT_INSTALLED = "dask_ml", "skorch", "torch"
+
+pytestmark = pytest.mark.slow
+
+# With ``--help`` a script that has options ends there; the others are only imported,
+# since a name that is not "__main__" runs nothing.
+HELP = """
+import contextlib, io, runpy, sys
+folder, not_installed, *scripts = sys.argv[1:]
+sys.path.insert(0, folder)
+for script in scripts:
+    has_options, _, script = script.partition(" ")
+    sys.argv = [script, "--help"]
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            runpy.run_path(script, run_name="__main__" if has_options else "imported")
+        assert not has_options, f"{script} does not stop at --help"
+    except SystemExit as end:
+        assert end.code == 0 and "usage:" in said.getvalue(), (script, end)
+    except ModuleNotFoundError as error:
+        assert error.name.partition(".")[0] in not_installed.split(), (script, error)
+"""
+
+QUICK = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+for line in sys.argv[2:]:
+    sys.argv = line.split("|")
+    runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+# The calls that scale.py makes in processes of their own.
+SCALE = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import scale, scale_ways
+scale.write_rows(pathlib.Path(), 20_000)
+ways = scale_ways.prepare(".")
+assert list(ways) == list(scale._WAYS)
+for way in ways.values():
+    way()
+"""
+
+SIZES = """
+import shutil, sys, types
+sys.path.insert(0, sys.argv[1])
+import scale
+for free in (41_200_000_000, 41_000_000_000):
+    shutil.disk_usage = lambda folder: types.SimpleNamespace(free=free)
+    print(scale.find_refusal(100_000_000, sys.argv[2]))
+"""
+
+
+def check(code: str, *args) -> str:
+    """Return what the code printed in a process of its own, where it must not fail."""
+    done = run_fresh(code, FOLDER, *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_script_can_be_imported_and_says_its_options():
+    texts = {path: path.read_text(encoding="utf-8") for path in SCRIPTS}
+    marked = [f"{'x' * ('ArgumentParser' in texts[path])} {path}" for path in SCRIPTS]
+    check(HELP, " ".join(NOT_INSTALLED), *marked)
+
+
+def test_benchmarks_of_sources_and_estimators_run(tmp_path):
+    picture, tables = tmp_path / "picture.png", tmp_path / "tables.md"
+    arrival = f"{FOLDER / 'arrival.py'}|--quick|--folder|{tmp_path}"
+    arrival += f"|--picture|{picture}|--markdown|{tables}"
+    said = check(QUICK, arrival, f"{FOLDER / 'crossover.py'}|--quick")
+    assert "Left out" not in said
+    assert picture.stat().st_size > 10_000
+    assert said.startswith(tables.read_text(encoding="utf-8"))
+    assert "| page cache (mapped) |" in said
+    assert "\n- `GaussianNB`: " in said
+    assert sorted(tmp_path.iterdir()) == [picture, tables]
+
+
+def test_the_benchmark_of_large_files_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check(SCALE)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "X.npy",
+        "labels.npy",
+        "y.npy",
+    ]
+
+
+def test_files_that_do_not_fit_on_the_disk_are_refused(tmp_path):
+    text = check(SIZES, tmp_path)
+    assert text.splitlines() == [
+        "None",
+        "40.0 GB of rows + 0.2 GB of labels + 1.0 GB to spare = 41.2 GB, and "
+        f"{tmp_path} has 41.0 GB free. Choose a --folder on another disk, or smaller "
+        "--sizes.",
+    ]
