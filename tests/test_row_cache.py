@@ -2,12 +2,13 @@
 
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from helpers import Recorder
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
-from sources import N_ROWS, make_rows, open_kind, replace, write
+from sources import N_ROWS, make_rows, open_kind, replace, to_table, write
 from test_kept_rows import Y, same_calls
 
 from skmmap import ChunkedFit, open_rows
@@ -186,27 +187,20 @@ def test_rows_of_two_files_are_never_mixed(kind, shuffle, tmp_path):
 
 def test_a_file_whose_rows_are_all_kept_is_compared(tmp_path):
     """No row of it is read after the first epoch, which would be noticed."""
-    path, values = tmp_path / "X_0.parquet", []
-    for number, size in enumerate((20, 40)):
-        rows = make_rows(1, size)
-        write("parquet", tmp_path / "one", 1)
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        table = pa.table({"a": rows[:, 0], "b": rows[:, 1]})
-        pq.write_table(table, tmp_path / f"X_{number}.parquet", row_group_size=20)
+    values, paths = [], [tmp_path / f"X_{number}.parquet" for number in range(2)]
+    for path, size in zip(paths, (40, 20), strict=True):
+        pq.write_table(to_table(make_rows(1, size)), path, row_group_size=20)
 
     class Writer(Recorder):
         def partial_fit(self, X, y=None, sample_weight=None):
             values.extend(X[:, 0])
             if len(values) > N_ROWS:
-                pq.write_table(pa.table({"a": 2.0 * rows[:, 0]}), path)
+                pq.write_table(to_table(make_rows(2, 20)), paths[1])
             return super().partial_fit(X, y, sample_weight)
 
-    X = open_rows([path, tmp_path / "X_1.parquet"])
-    wrapper = make_wrapper(Writer(), max_epochs=9, memory_limit="1500B", shuffle=False)
-    (units,) = find_cache(wrapper, X).units.values()
-    assert count_rows(units) == 20
+    X = open_rows(paths)
+    wrapper = make_wrapper(Writer(), max_epochs=9, memory_limit="1100B", shuffle=False)
+    assert list(find_cache(wrapper, X).units.values()) == [[(40, 60)]]
     with pytest.raises(ValueError, match="Open it again"):
         wrapper.fit(X, Y)
     assert set(values) == {1}
@@ -389,8 +383,18 @@ def test_less_is_kept_where_less_memory_is_free(tmp_path, monkeypatch):
         assert fit_plan(plan).row_cache.nbytes == expected
 
 
-def test_jobs_that_score_have_what_the_fit_leaves(tmp_path):
-    X = open_kind("zarr 3", write("zarr 3", tmp_path, 1))
+def test_jobs_that_score_have_what_the_fit_leaves(tmp_path, monkeypatch):
+    X, limits = open_kind("zarr 3", write("zarr 3", tmp_path, 1)), set()
+
+    def fit_jobs(number, need, limit, free, **how):
+        limits.add(limit)
+        return number, True
+
+    monkeypatch.setattr("skmmap.apply.inference.fit_jobs", fit_jobs)
+    sgd = SGDClassifier(early_stopping=True, random_state=0, validation_fraction=0.5)
+    wrapper = make_wrapper(sgd, max_epochs=2, n_jobs=2)
+    wrapper.fit(X, Y)
+    assert limits == {find_limit_beside(Planner(wrapper, X, Y, {}).make())}
     for limit, kept in [(LIMIT, 25 * 16), ("64MB", N_ROWS * 24)]:
         plan = Planner(make_wrapper(memory_limit=limit), X, Y, {}).make()
         assert plan.keeps_rows == (limit != LIMIT)
