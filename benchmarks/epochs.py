@@ -39,7 +39,7 @@ _WAITING = """\
 _PARTS = """
 | rows | share kept | ratio to none kept | minimum | median | maximum | seconds |
 |---|--:|---|--:|--:|--:|--:|"""
-_N_ROWS, _N_COLUMNS = 80_000, 100
+_N_ROWS, _N_COLUMNS = 30_000, 100
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def main() -> None:
         if not options.parts:
             compare_whole(folder, share, options.repeats)
         print(_PARTS)
-        compare_parts(folder, int(_N_ROWS * max(share, 0.1)), options.repeats)
+        compare_parts(folder, int(_N_ROWS * max(share, 0.2)), options.repeats)
 
 
 def compare_whole(folder, share: float, repeats: int) -> None:
