@@ -17,6 +17,7 @@ import numpy as np
 from clock import measure_time
 from memory import one_thread
 from sklearn.base import clone
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
@@ -122,15 +123,19 @@ def make_crossovers(rows: list, ratios: dict) -> str:
 
 
 def find(rows: list, ratios: list) -> str:
-    """Say from which number of rows on no ratio is much above one."""
-    slower = [place for place, ratio in enumerate(ratios) if ratio > _ALIKE]
-    if not slower:
+    """Say from which number of rows on the ratio is not much above one.
+
+    It falls as rows become more; what rises in between is noise.
+    """
+    fall = IsotonicRegression(increasing=False)
+    over = fall.fit_transform(np.log(rows), np.log(ratios)) - np.log(_ALIKE)
+    slower = np.flatnonzero(over > 0)
+    if not len(slower):
         return f"as fast from {rows[0]:,} rows on"
     if slower[-1] == len(rows) - 1:
         return f"the bare estimator was faster up to {rows[-1]:,} rows"
     near = slice(slower[-1], slower[-1] + 2)
-    over = np.log(_ALIKE) - np.log(ratios[near])
-    crossed = float(np.exp(np.interp(0, over, np.log(rows[near]))))
+    crossed = float(np.exp(np.interp(0, -over[near], np.log(rows[near]))))
     return (
         f"the bare estimator was faster below about {float(f'{crossed:.1e}'):,.0f} rows"
     )

@@ -55,15 +55,9 @@ def main() -> None:
     quick = " A quick run: the figures are noise." if options.quick else ""
     print(f"{measure.describe_machine()}, {describe_memory()}.{quick}\n\n{_HEAD}")
     for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-        signal.signal(number, lambda *_: sys.exit("Stopped."))
+        signal.signal(number, lambda *_: sys.exit("Stopped."))  # which cleans up
     for n_rows in sizes:
-        with tempfile.TemporaryDirectory(
-            prefix="skmmap-scale-", dir=options.folder
-        ) as folder:
-            write_rows(Path(folder), n_rows)
-            for way, name in _WAYS.items():
-                runs = [run(way, folder) for _ in range(options.repeats)]
-                print(make_row(name, n_rows, runs), flush=True)
+        measure_size(n_rows, options)
 
 
 def parse_options():
@@ -97,6 +91,17 @@ def describe_memory() -> str:
     """Return the memory of the machine, which the largest file should exceed."""
     pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return f"{pages / GB:.0f} GB of memory"
+
+
+def measure_size(n_rows: int, options) -> None:
+    """Print a row for each call on a file, which is there only meanwhile."""
+    with tempfile.TemporaryDirectory(
+        prefix="skmmap-scale-", dir=options.folder
+    ) as folder:
+        write_rows(Path(folder), n_rows)
+        for way, name in _WAYS.items():
+            runs = [run(way, folder) for _ in range(options.repeats)]
+            print(make_row(name, n_rows, runs), flush=True)
 
 
 def write_rows(folder: Path, n_rows: int) -> None:

@@ -62,6 +62,16 @@ for free in (41_200_000_000, 41_000_000_000):
     print(scale.find_refusal(100_000_000, sys.argv[2]))
 """
 
+# 1.21 and 1 are equally far from 1.1, so the crossover is in the middle.
+CROSSOVER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import crossover
+rows = [100, 10_000, 1_000_000]
+for ratios in ([1.21, 1, 1], [1, 1.05, 0.9], [3, 2, 1.2], [1.21, 0.5, 2]):
+    print(crossover.find(rows, ratios))
+"""
+
 
 def check(code: str, *args) -> str:
     """Return what the code printed in a process of its own, where it must not fail."""
@@ -109,4 +119,13 @@ def test_files_that_do_not_fit_on_the_disk_are_refused(tmp_path):
         "40.0 GB of rows + 0.2 GB of labels + 1.0 GB to spare = 41.2 GB, and "
         f"{tmp_path} has 41.0 GB free. Choose a --folder on another disk, or smaller "
         "--sizes.",
+    ]
+
+
+def test_the_crossover_is_where_the_ratio_has_fallen_to_one_and_a_tenth():
+    assert check(CROSSOVER).splitlines() == [
+        "the bare estimator was faster below about 1,000 rows",
+        "as fast from 100 rows on",
+        "the bare estimator was faster up to 1,000,000 rows",
+        "the bare estimator was faster below about 1,000 rows",
     ]
