@@ -14,17 +14,19 @@ WRONG = {
 }
 
 
-def write(folder, body):
-    path = folder / "page.html"
+def write(folder, body, name="page.html"):
+    path = folder / name
     path.write_text(f"<!doctype html><title>t</title>{body}", encoding="utf-8")
     return path
 
 
-@pytest.mark.parametrize("text", WRONG)
-def test_what_is_wrong_is_found_narrow_and_wide(text, tmp_path):
-    found = check([write(tmp_path, WRONG[text])])
-    for width in 400, 1280:
-        assert any(f"at {width} pixels: {text}" in line for line in found)
+def test_what_is_wrong_is_found_narrow_and_wide(tmp_path):
+    pages = [write(tmp_path, WRONG[text], f"{i}.html") for i, text in enumerate(WRONG)]
+    found = check(pages)
+    for page, text in zip(pages, WRONG, strict=True):
+        for width in 400, 1280:
+            start = f"{page} at {width} pixels: {text}"
+            assert any(line.startswith(start) for line in found), start
 
 
 def test_what_is_too_wide_for_a_narrow_window_is_found(tmp_path):
