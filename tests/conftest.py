@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import threading
 import time
 from pathlib import Path
@@ -59,8 +60,8 @@ def _open_things():
     """Return the data files that this process has open or mapped, and its threads."""
     things = {thread.name for thread in threading.enumerate()}
     if Path("/proc/self/maps").exists():
-        maps = Path("/proc/self/maps").read_text().splitlines()
-        things |= {line.split()[-1] for line in maps if line.endswith(".npy")}
+        maps = Path("/proc/self/maps").read_text()
+        things |= set(re.findall(r"\S+\.npy$", maps, re.MULTILINE))
         for fd in os.listdir("/proc/self/fd"):
             try:
                 target = os.readlink(f"/proc/self/fd/{fd}")
@@ -96,8 +97,9 @@ def nothing_left_open():
     """Fail if the test leaves a data file open, a map or a thread behind."""
     before = _open_things()
     yield
-    gc.collect()
     left, ends = _open_things() - before, time.monotonic() + 60
+    if left:
+        gc.collect()  # cycles may hold it
     while left and time.monotonic() < ends:
         time.sleep(0.01)  # joblib does not wait for its threads to end
         left = _open_things() - before

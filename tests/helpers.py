@@ -4,9 +4,11 @@ import inspect
 import os
 import re
 import warnings
+from collections import Counter
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
+from itertools import combinations, product
 
 import numpy as np
 import pytest
@@ -24,6 +26,44 @@ needs_sklearn_1_9 = pytest.mark.skipif(
 # With SKMMAP_TESTS=full, loops and sizes are larger than is needed to find a mistake.
 EXHAUSTIVE = os.environ.get("SKMMAP_TESTS") == "full"
 N_ROWS, N_FEATURES = 90, 6
+
+
+def combine(*values, together: int = 2) -> list:
+    """Return few combinations, with each pair of values (or as many as ``together``).
+
+    With SKMMAP_TESTS=full return all.
+    """
+    values = [list(given) for given in values]
+    every = list(product(*(range(len(given)) for given in values)))
+    return [
+        tuple(given[i] for given, i in zip(values, one, strict=True))
+        for one in (every if EXHAUSTIVE else _cover(every, together))
+    ]
+
+
+def _cover(every: list, together: int) -> list:
+    """Choose one by one what adds most; of several, whose values are rare so far."""
+    bits, used, chosen = {}, Counter(), []
+    masks = {
+        one: sum(
+            1 << bits.setdefault(group, len(bits))
+            for group in combinations(enumerate(one), together)
+        )
+        for one in every
+    }
+    missing = (1 << len(bits)) - 1
+    while missing:
+        gains = {one: (mask & missing).bit_count() for one, mask in masks.items()}
+        most = max(gains.values())
+        best = min(
+            (one for one in every if gains[one] == most),
+            key=lambda one: sum(used[value] for value in enumerate(one)),
+        )
+        chosen.append(best)
+        missing &= ~masks[best]
+        used.update(enumerate(best))
+    return sorted(chosen)
+
 
 _WRAPPING = {
     "MultiOutputClassifier": SGDClassifier,

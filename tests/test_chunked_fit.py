@@ -17,6 +17,7 @@ from helpers import (
     NOT_BY_ROW,
     Duck,
     Recorder,
+    combine,
     hand_loop,
     in_file_order,
     make_rows,
@@ -225,21 +226,19 @@ def test_fit_forgets_and_never_touches_the_prototype():
 # --- Forms of X ----------------------------------------------------------------------
 
 
-def arrays_of_X():
-    X = np.random.default_rng(0).integers(0, 9, (90, 6)).astype(np.float64)
-    for dtype in ("f8", ">f8", "f4", ">f4", "f2", "i8", ">i4", "u1", "i2"):
-        yield pytest.param(X.astype(dtype), id=dtype)
-    yield pytest.param(X > 4, id="bool")
-
-
 @pytest.mark.parametrize(
-    ("mode", "order"), [("r", "C"), ("r", "F"), ("r+", "C"), ("c", "F")]
+    ("estimator", "dtype", "mode", "order"),
+    combine(
+        [SGDClassifier(random_state=0), GaussianNB()],
+        ["f8", ">f8", "f4", ">f4", "f2", "i8", ">i4", "u1", "i2", "?"],
+        ["r", "r+", "c"],
+        "CF",
+    ),
 )
-@pytest.mark.parametrize("X", list(arrays_of_X()))
-@pytest.mark.parametrize("estimator", [SGDClassifier(random_state=0), GaussianNB()])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.EfficiencyWarning")
-def test_maps_of_any_mode_order_and_type(estimator, X, order, mode, on_disk):
-    y = np.arange(90) % 3
+def test_maps_of_any_mode_order_and_type(estimator, dtype, mode, order, on_disk):
+    X = np.random.default_rng(0).integers(0, 9, (90, 6)).astype(np.float64)
+    X, y = (X > 4 if dtype == "?" else X.astype(dtype)), np.arange(90) % 3
     X_mm = on_disk(np.asarray(X, order=order), mode)
     wrapper = in_file_order(estimator, chunk_size=40).fit(X_mm, on_disk(y, mode))
     native = np.asarray(X.astype(X.dtype.newbyteorder("=")), order=order)
@@ -607,10 +606,12 @@ def test_auto_chunks_depend_on_the_row_and_the_limit_alone():
 # --- score ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("chunk_size", [7, 40, 1000])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("estimator", ESTIMATORS)
-def test_score_equals_the_score_of_the_estimator(estimator, weighted, chunk_size):
+@pytest.mark.parametrize(
+    ("number", "weighted", "chunk_size"),
+    combine(range(len(ESTIMATORS)), [False, True], [7, 40, 1000]),
+)
+def test_score_equals_the_score_of_the_estimator(number, weighted, chunk_size):
+    (estimator,) = ESTIMATORS[number].values
     if not hasattr(estimator, "score"):
         assert not hasattr(ChunkedFit(estimator), "score")
         return

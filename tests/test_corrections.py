@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import (
+    EXHAUSTIVE,
     find_classes,
     hand_loop,
     in_file_order,
@@ -154,9 +155,20 @@ def test_all_that_is_learned_is_as_by_fit(estimator, kind):
     X, y = make_rows(estimator, missing="missing" in kind)
     params = {"sample_weight": WEIGHTS} if "weighted" in kind else {}
     expected = fit_whole(estimator, X, y, params)
-    for chunk_size, n_jobs in ("auto", None), (1, None), (23, None), (23, 2), (75, 2):
+    for chunk_size, n_jobs in ("auto", None), (23, None), (23, 2), (75, 2):
         model = ChunkedFit(estimator, chunk_size=chunk_size, n_jobs=n_jobs)
         assert_same_learned(model.fit(X, y, **params).estimator_, expected)
+
+
+@in_spite_of_nan
+@pytest.mark.parametrize(("estimator", "kind"), find_cases())
+def test_chunks_of_one_row(estimator, kind):
+    X, y = make_rows(estimator, missing="missing" in kind)
+    some = slice(None, None, 1 if EXHAUSTIVE else 5)
+    X, y = X[some], None if y is None else y[some]
+    params = {"sample_weight": WEIGHTS[some]} if "weighted" in kind else {}
+    model = ChunkedFit(estimator, chunk_size=1).fit(X, y, **params)
+    assert_same_learned(model.estimator_, fit_whole(estimator, X, y, params))
 
 
 @in_spite_of_nan

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 import zarr
-from helpers import raises
+from helpers import EXHAUSTIVE, raises
 from scipy import sparse
 from sklearn.linear_model import SGDClassifier
 
@@ -75,7 +75,7 @@ def test_groups_of_three_arrays_are_csr_rows(way, writer, tmp_path):
     rows = OPENED[way](tmp_path, WRITERS[writer])
     assert (rows.shape, rows.dtype) == (X.shape, X.dtype)
     for start in range(0, 61, 3):
-        for stop in range(start, 61, 4):
+        for stop in range(start, 61, 4 if EXHAUSTIVE else 13):
             read = rows.read(start, stop)
             assert read.format == "csr"
             assert (read != X[start:stop]).nnz == 0

@@ -2,12 +2,20 @@
 
 import re
 from copy import deepcopy
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from helpers import in_file_order, make_rows, partial_fit_estimators, raises, state_of
+from helpers import (
+    EXHAUSTIVE,
+    in_file_order,
+    make_rows,
+    partial_fit_estimators,
+    raises,
+    state_of,
+)
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.cluster import MiniBatchKMeans
@@ -766,6 +774,17 @@ def test_rules_of_steps_end_a_fit_with_rows_to_score_too():
     assert len(scored.history_["score"]) == scored.n_epochs_
 
 
+@cache
+def fit_array(model):
+    """Return an array, its target and what is fitted on them; once for all kinds."""
+    rows = np.abs(X[:300])
+    y = np.digitize(X[:300, 0], [-0.5, 0.5])
+    if isinstance(model, MultiOutputClassifier):
+        y = np.column_stack([y, y[::-1]])
+    wrapper = ChunkedFit(model, chunk_size=100, max_epochs=3 if EXHAUSTIVE else 2)
+    return rows, y, wrapper.fit(rows, y)
+
+
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, np.ndarray.tolist])
 @pytest.mark.parametrize(
     "model",
@@ -779,11 +798,7 @@ def test_rules_of_steps_end_a_fit_with_rows_to_score_too():
     ids=repr,
 )
 def test_losses_of_frames_and_lists_are_those_of_arrays(model, make):
-    rows = np.abs(X[:300])
-    y = np.digitize(X[:300, 0], [-0.5, 0.5])
-    if isinstance(model, MultiOutputClassifier):
-        y = np.column_stack([y, y[::-1]])
-    expected = ChunkedFit(model, chunk_size=100, max_epochs=3).fit(rows, y)
+    rows, y, expected = fit_array(model)
     if make is pd.DataFrame or make is pl.DataFrame:
         given = make(
             rows, **{"columns" if make is pd.DataFrame else "schema": [*"abcdef"]}

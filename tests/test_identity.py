@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import shutil
+from itertools import product
 
 import dask
 import dask.array as da
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import zarr
-from helpers import in_file_order, raises
+from helpers import combine, in_file_order, raises
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import sparse
 from sklearn.base import BaseEstimator
@@ -140,12 +141,13 @@ CHANGES = ["again", "replaced"]
 READS = ["map", "buffer", "uncached"]
 
 
-@pytest.mark.parametrize("read", READS)
-@pytest.mark.parametrize("how", CHANGES)
-@pytest.mark.parametrize("method", ["fit", "predict"])
-@pytest.mark.parametrize("kind", WRITTEN)
-def test_old_and_new_rows_are_never_mixed(kind, method, how, read, folder):
+@pytest.mark.parametrize(
+    ("change_of", "read", "method"),
+    combine(product(WRITTEN, CHANGES), READS, ["fit", "predict"]),
+)
+def test_old_and_new_rows_are_never_mixed(change_of, read, method, folder):
     """Whatever is written while a run reads: an error, or all of one file."""
+    kind, how = change_of
     if (kind, how) == ("ipc", "again"):
         # Arrow shows its batches by a map: to look at it while it is written again can
         # crash the process (README, Limits).

@@ -1,6 +1,7 @@
 """The house: a folder is a role, and imports only from the folders before it."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -203,9 +204,19 @@ def find_path(folder, module):
     return PACKAGE / folder / f"{module}.py"
 
 
+@cache
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def list_imports(path):
+    return list(iter_imports(path))
+
+
 def iter_imports(path):
     """Yield the modules of skmmap that a file imports, and the names from each."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             if node.module.partition(".")[0] == "skmmap":
@@ -218,7 +229,7 @@ def iter_imports(path):
 
 def read_given(folder):
     """Return the docstring and the names of a folder's ``__init__``, by module."""
-    tree = ast.parse(find_path(folder, "__init__").read_text(encoding="utf-8"))
+    tree = parse(find_path(folder, "__init__"))
     given = {
         alias.name: node.module
         for node in tree.body
@@ -279,7 +290,7 @@ def test_a_folder_says_what_it_is_for_and_what_it_gives(folder):
         name
         for place in MODULES
         if place[0] != folder
-        for module, names in iter_imports(find_path(*place))
+        for module, names in list_imports(find_path(*place))
         if module == f"skmmap.{folder}"
         for name in names
     }

@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from helpers import Listener, in_file_order, needs_sklearn_1_9, raises
+from helpers import EXHAUSTIVE, Listener, in_file_order, needs_sklearn_1_9, raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -127,7 +127,9 @@ def test_two_parts_are_as_one_after_the_other(model, X, weighted):
 
 @pytest.mark.parametrize(("model", "X"), CASES)
 @pytest.mark.parametrize(
-    ("chunk_size", "weighted"), [(40, False), (40, True), (200, True)]
+    # 40: there are chunks without any weight, or without a class.
+    ("chunk_size", "weighted"),
+    [(40, True), (200, False)] + EXHAUSTIVE * [(40, False), (200, True)],
 )
 def test_fit_is_that_of_one_core(model, X, chunk_size, weighted, tmp_path):
     y = Y[: X.shape[0]] if hasattr(model, "predict") else None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import state_of
+from helpers import combine, state_of
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import Perceptron, SGDClassifier, SGDRegressor
@@ -37,10 +37,14 @@ def loop(learner, column, chunk_size=40):
     return learner
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize(
-    "learner", [SGDClassifier(random_state=0), Perceptron(random_state=0), GaussianNB()]
-)
+LEARNERS = [
+    SGDClassifier(random_state=0),
+    Perceptron(random_state=0),
+    GaussianNB(),
+]
+
+
+@pytest.mark.parametrize(("learner", "form"), combine(LEARNERS, FORMS, together=1))
 def test_one_against_the_rest_learns_each_label_by_itself(learner, form):
     y, bare = FORMS[form](Y), OneVsRestClassifier(learner)
     model = ChunkedFit(bare, chunk_size=40, shuffle=False, max_epochs=1).fit(X, y)
@@ -80,17 +84,18 @@ def test_labels_are_sorted_in_no_order_that_matters():
     assert model.fit(X[order], Y[order]).score(X, Y) > 0.5
 
 
-@pytest.mark.parametrize("form", ["csr_array", "csr_matrix", "coo_array"])
+OF_SPARSE_TARGETS = [
+    MLPClassifier((4,), random_state=0, max_iter=3),
+    MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=3),
+    MultiOutputClassifier(SGDClassifier(random_state=0, max_iter=3)),
+    MultiOutputRegressor(SGDRegressor(random_state=0, max_iter=3)),
+    OneVsRestClassifier(SGDClassifier(random_state=0, max_iter=3)),
+]
+
+
 @pytest.mark.parametrize(
-    "estimator",
-    [
-        MLPClassifier((4,), random_state=0, max_iter=3),
-        MLPRegressor(hidden_layer_sizes=(4,), random_state=0, max_iter=3),
-        MultiOutputClassifier(SGDClassifier(random_state=0, max_iter=3)),
-        MultiOutputRegressor(SGDRegressor(random_state=0, max_iter=3)),
-        OneVsRestClassifier(SGDClassifier(random_state=0, max_iter=3)),
-    ],
-    ids=lambda estimator: type(estimator).__name__,
+    ("estimator", "form"),
+    combine(OF_SPARSE_TARGETS, ["csr_array", "csr_matrix", "coo_array"], together=1),
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_sparse_target_is_learned_as_a_dense_one(estimator, form):

@@ -1,6 +1,7 @@
 """scikit-learn's scorers on held-out rows: exact, and no pass more than is needed."""
 
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -59,11 +60,18 @@ def open_saved(tmp_path):
     return open_saved
 
 
+@cache
+def learn(name, n_jobs):
+    """Return what a model has learned; once for all metrics."""
+    model, y = next(case[:2] for case in CASES if repr(case[0]) == name)
+    return in_file_order(model, chunk_size=70, n_jobs=n_jobs).fit(X, y)
+
+
 @pytest.mark.parametrize("n_jobs", [None, 2])
 @pytest.mark.parametrize(("model", "y", "scoring"), CASES)
 def test_a_score_of_rows_is_that_of_arrays(model, y, scoring, n_jobs, open_saved):
     rows, targets = open_saved("X", X), open_saved("y", y)
-    wrapper = in_file_order(model, chunk_size=70, n_jobs=n_jobs).fit(rows, targets)
+    wrapper = learn(repr(model), n_jobs)
     scorer = get_scorer(scoring)
     held_out = np.sort(np.random.default_rng(1).permutation(1_200)[:700])
     expected = scorer(wrapper.estimator_, X[held_out], y[held_out])

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import hand_loop, in_file_order, state_of
+from helpers import EXHAUSTIVE, combine, hand_loop, in_file_order, state_of
 from scipy import sparse
 from sklearn import linear_model
 from sklearn.base import clone
@@ -61,15 +61,17 @@ def assert_close(model, expected, rtol=1e-9):
         assert found.t_ == other.t_
 
 
-@pytest.mark.parametrize(("estimator", "y"), AVERAGED)
-@pytest.mark.parametrize("since", [True, 7, 300, 10_000])
-def test_averages_are_those_of_fit(estimator, y, since):
+@pytest.mark.parametrize(
+    ("case", "since", "chunk_size"),
+    combine(range(len(AVERAGED)), [True, 7, 300, 10_000], [30, 130, 400]),
+)
+def test_averages_are_those_of_fit(case, since, chunk_size):
+    estimator, y = AVERAGED[case]
     estimator = average(estimator, since)
     expected = fit_whole(estimator, X, y)
-    for chunk_size in 30, 130, 400:
-        model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(X, y)
-        assert_close(model.estimator_, expected)
-        assert str(model.estimator_.get_params()) == str(estimator.get_params())
+    model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(X, y)
+    assert_close(model.estimator_, expected)
+    assert str(model.estimator_.get_params()) == str(estimator.get_params())
 
 
 @pytest.mark.parametrize(("estimator", "y"), AVERAGED)
@@ -129,24 +131,29 @@ PENALIZED = [
 ]
 
 
+N_PENALIZED = len(WIDE) if EXHAUSTIVE else 1_200
+
+
 def count_kept(estimator) -> int:
     return sum(np.count_nonzero(learner.coef_) for learner in iter_fitted(estimator))
 
 
-@pytest.mark.parametrize("is_sparse", [False, True])
-@pytest.mark.parametrize(("estimator", "y"), PENALIZED)
-def test_as_many_coefficients_are_0_as_by_fit(estimator, y, is_sparse):
-    rows = WIDE
+@pytest.mark.parametrize(
+    ("case", "is_sparse", "chunk_size"),
+    combine(range(len(PENALIZED)), [False, True], [50, 300]),
+)
+def test_as_many_coefficients_are_0_as_by_fit(case, is_sparse, chunk_size):
+    estimator, y = PENALIZED[case]
+    rows, y = WIDE[:N_PENALIZED], y[:N_PENALIZED]
     if is_sparse:
-        dense = np.where(np.random.default_rng(1).random(WIDE.shape) < 0.3, WIDE, 0)
+        dense = np.where(np.random.default_rng(1).random(rows.shape) < 0.3, rows, 0)
         rows = sparse.csr_array(dense)
     whole = clone(estimator).fit(rows, y)
     expected = count_kept(whole)
-    for chunk_size in 50, 300:
-        model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(rows, y)
-        assert count_kept(model.estimator_) <= 1.3 * expected + 4
-        assert count_kept(model.estimator_) >= 0.6 * expected - 4
-        assert model.score(rows, y) > whole.score(rows, y) - 0.03
+    model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(rows, y)
+    assert count_kept(model.estimator_) <= 1.3 * expected + 4
+    assert count_kept(model.estimator_) >= 0.6 * expected - 4
+    assert model.score(rows, y) > whole.score(rows, y) - 0.03
 
 
 def test_chunks_of_a_row_are_fit():
