@@ -144,6 +144,7 @@ READS = ["map", "buffer", "uncached"]
 @pytest.mark.parametrize(
     ("change_of", "read", "method"),
     combine(product(WRITTEN, CHANGES), READS, ["fit", "predict"]),
+    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
 )
 def test_old_and_new_rows_are_never_mixed(change_of, read, method, folder):
     """Whatever is written while a run reads: an error, or all of one file."""

@@ -200,8 +200,9 @@ def test_a_rate_shrinks_after_each_epoch():
 
 
 @unconverged
-@pytest.mark.parametrize("batch_size", ["auto", 200, 50])
-@pytest.mark.parametrize("extra", [1, 7])
+@pytest.mark.parametrize(
+    ("batch_size", "extra"), combine(["auto", 200, 50], [1, 7], together=1)
+)
 def test_a_short_tail_of_a_chunk_ruins_no_network(batch_size, extra):
     network = clone(NETWORK).set_params(batch_size=batch_size)
     expected = clone(network).fit(WIDE, CLASSES[2]).score(WIDE, CLASSES[2])
@@ -223,9 +224,10 @@ def test_the_tails_of_the_loop_that_is_written_out_are_left_as_they_are():
 def test_a_short_tail_of_the_file_makes_all_chunks_shorter(n_rows, expected):
     for model in NETWORK, MiniBatchDictionaryLearning(3, max_iter=1, random_state=0):
         y = CLASSES[2][:n_rows] if model is NETWORK else None
+        rows = WIDE[:n_rows, :4]
         wrapper = ChunkedFit(model, chunk_size=500, max_epochs=1)
-        assert wrapper.fit(WIDE[:n_rows], y).chunk_size_ == expected
-        in_turn = in_file_order(model, chunk_size=500).fit(WIDE[:n_rows], y)
+        assert wrapper.fit(rows, y).chunk_size_ == expected
+        in_turn = in_file_order(model, chunk_size=500).fit(rows, y)
         assert in_turn.chunk_size_ == 500
 
 
