@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
+
+from show_forms import write_forms  # noqa: E402
 
 import skmmap  # noqa: E402
 
@@ -66,6 +68,13 @@ def copy_notebooks(app):
         shutil.copy(path, target)
 
 
+def show_forms(app, error):
+    """Write what notebooks show, which is checked beside the pages."""
+    if error is None:
+        write_forms(Path(app.outdir, "forms"))
+
+
 def setup(app):
-    """Connect what is done before the pages are read."""
+    """Connect what is done before the pages are read, and after they are written."""
     app.connect("builder-inited", copy_notebooks)
+    app.connect("build-finished", show_forms)

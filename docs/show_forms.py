@@ -1,6 +1,5 @@
-"""Write what notebooks show of skmmap's objects: ``show_forms.py FOLDER``."""
+"""Write what notebooks show of skmmap's objects, beside the pages of the site."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,3 @@ def write_forms(folder: Path) -> None:
     for name, form in make_forms().items():
         head = f'<!doctype html><meta charset="utf-8"><title>{name}</title>'
         Path(folder, f"{name}.html").write_text(head + form, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    write_forms(Path(sys.argv[1]))
