@@ -82,8 +82,9 @@ def _is_costly(source: Source, table: Table) -> bool:
 def _is_read_from_disk(source: Source, table: Table) -> bool:
     """Whether the page cache does not have the rows when they are read again."""
     nbytes = sum(s.store.nbytes for s in table.sources if s.store.on_disk)
-    is_read = source.view(0, source.n_rows) is None
-    return is_read and table.reading.is_read_from_disk(nbytes)
+    if not table.reading.is_read_from_disk(nbytes):
+        return False
+    return source.view(0, source.n_rows) is None
 
 
 def _count_rows(units: list) -> int:
