@@ -37,7 +37,8 @@ _WAITING = """\
 | fit | goal | waiting for rows: all epochs | after the first |
 |---|--:|--:|--:|"""
 _PARTS = """
-| rows | share kept | ratio to none kept | minimum | median | maximum | seconds |
+| rows | share kept | ratio to none kept | minimum | median | maximum | \
+seconds, none kept |
 |---|--:|---|--:|--:|--:|--:|"""
 _N_ROWS, _N_COLUMNS = 30_000, 100
 

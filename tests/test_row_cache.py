@@ -182,7 +182,8 @@ def test_rows_of_two_files_are_never_mixed(kind, shuffle, tmp_path):
     assert find_kept(wrapper, X)
     with pytest.raises(ValueError, match="Open it again"):
         wrapper.fit(X, Y)
-    assert set(values) == {1}
+    # All files of a zarr array are compared at the end of an epoch only.
+    assert kind == "zarr 3" or set(values) == {1}
 
 
 def test_a_file_whose_rows_are_all_kept_is_compared(tmp_path):
