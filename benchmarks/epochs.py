@@ -53,7 +53,7 @@ def main() -> None:
         if not options.parts:
             compare_whole(folder, share, options.repeats)
         print(_PARTS)
-        compare_parts(folder, int(_N_ROWS * max(share, 0.2)), options.repeats)
+        compare_parts(folder, int(_N_ROWS * max(share, 0.5)), options.repeats)
 
 
 def compare_whole(folder, share: float, repeats: int) -> None:

@@ -1,5 +1,7 @@
 """A part of the rows is kept in memory where not all of them fit."""
 
+import pickle
+
 import h5py
 import numpy as np
 import pyarrow.parquet as pq
@@ -288,6 +290,16 @@ def test_what_is_decoded_together_is_one_unit(tmp_path):
         assert not source.store.is_decoded
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_in_another_process_have_the_same_units(kind, tmp_path):
+    rows = open_rows(open_kind(kind, write(kind, tmp_path, 1)))
+    units = [
+        list(find_cache(make_wrapper(), some).units.values())
+        for some in (rows, pickle.loads(pickle.dumps(rows)))
+    ]
+    assert units[0] == units[1] != []
+
+
 def test_any_slice_of_partly_loaded_rows():
     rng = np.random.default_rng(0)
     matrix = sparse.random_array((40, 9), density=0.3, format="csr", rng=rng)
@@ -319,6 +331,13 @@ def test_sparse_rows_take_no_more_than_their_room():
         StandIn(store).read(0, 40)
     kept = [rows for rows in store._rows if rows is not None]
     assert [len(r.indptr) - 1 for r in kept] == [10, 10]
+    # The last unit is no longer read as a whole.
+    assert list(store._cut(5, 35)) == [
+        (5, 10, None),
+        (10, 20, 0),
+        (20, 30, 1),
+        (30, 35, None),
+    ]
     sizes = [r.data.nbytes + r.indices.nbytes + r.indptr.nbytes for r in kept]
     assert sum(sizes) + store._room == room
 

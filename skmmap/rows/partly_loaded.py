@@ -21,7 +21,7 @@ class PartlyLoadedStore(StandInStore):
         super().__init__(source)
         self.dtype, self.is_parallel = to_native(source.dtype), source.store.is_parallel
         self._starts, self._stops = np.array(units, dtype=np.int64).reshape(-1, 2).T
-        self._rows, self._room = [None] * len(units), room
+        self._rows, self._room, self._refused = [None] * len(units), room, set()
         # One for each unit: threads read different ones at the same time.
         self._locks = [Lock() for _ in units]
 
@@ -72,7 +72,7 @@ class PartlyLoadedStore(StandInStore):
                 yield start, first, None
             start = max(start, first)
             if start < last:
-                yield start, last, unit
+                yield start, last, None if unit in self._refused else unit
             start, unit = last, unit + 1
 
     def _hold(self, unit: int):
@@ -89,8 +89,10 @@ class PartlyLoadedStore(StandInStore):
     def _keep(self, unit: int, rows) -> None:
         # Sparse rows may take more bytes than the average, by which units were chosen.
         nbytes = _find_nbytes(rows)
-        if nbytes <= self._room:
-            self._rows[unit], self._room = rows, self._room - nbytes
+        if nbytes > self._room:
+            self._refused.add(unit)
+            return
+        self._rows[unit], self._room = rows, self._room - nbytes
 
 
 def _find_nbytes(rows) -> int:
