@@ -607,11 +607,11 @@ def test_auto_chunks_depend_on_the_row_and_the_limit_alone():
 
 
 @pytest.mark.parametrize(
-    ("number", "weighted", "chunk_size"),
-    combine(range(len(ESTIMATORS)), [False, True], [7, 40, 1000]),
+    ("estimator", "weighted", "chunk_size"),
+    combine([e.values[0] for e in ESTIMATORS], [False, True], [7, 40, 1000]),
+    ids=lambda value: name_of(value) if isinstance(value, BaseEstimator) else None,
 )
-def test_score_equals_the_score_of_the_estimator(number, weighted, chunk_size):
-    (estimator,) = ESTIMATORS[number].values
+def test_score_equals_the_score_of_the_estimator(estimator, weighted, chunk_size):
     if not hasattr(estimator, "score"):
         assert not hasattr(ChunkedFit(estimator), "score")
         return

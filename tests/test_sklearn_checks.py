@@ -58,7 +58,7 @@ SMALLER = {
     "MiniBatchNMF": {"n_components": 1},
 }
 # Of those that make up to 1,000 epochs: the checks ask for no more.
-EPOCHS = None if EXHAUSTIVE else 5
+EPOCHS = None if EXHAUSTIVE else 3
 
 
 def wrapped():
