@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pytest
 from distributed import Client, LocalCluster
-from helpers import in_file_order
+from helpers import EXHAUSTIVE, in_file_order
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
@@ -131,7 +131,7 @@ def test_candidates_of_a_search_train_on_workers(workers, path, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX only")
-@pytest.mark.parametrize("where", ["memory", "file"])
+@pytest.mark.parametrize("where", ["file"] + EXHAUSTIVE * ["memory"])
 def test_a_worker_that_dies_costs_a_retry(workers, path, tmp_path, where):
     marker = tmp_path / "died"
     model = in_file_order(Where(X[777, 0], str(marker)), chunk_size=10).fit(path)

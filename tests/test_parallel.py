@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import sklearn
 from helpers import (
+    EXHAUSTIVE,
     METHODS,
     NOT_BY_ROW,
     find_classes,
@@ -438,7 +439,7 @@ def test_an_estimator_that_cannot_be_sent_is_said(path):
 
 
 @on_posix
-@pytest.mark.parametrize("where", ["memory", "file"])
+@pytest.mark.parametrize("where", ["memory"] + EXHAUSTIVE * ["file"])
 def test_a_worker_that_dies_costs_a_retry(path, tmp_path, where):
     marker = tmp_path / "died"
     model = fitted(Tells(dies_at=X[777, 0], marker=str(marker)), path)
