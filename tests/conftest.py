@@ -25,7 +25,7 @@ from skmmap.estimators import registry
 # unless all are asked for.
 hypothesis.settings.register_profile("full", deadline=None)
 hypothesis.settings.register_profile(
-    "few", deadline=None, max_examples=25, derandomize=True
+    "few", deadline=None, max_examples=12, derandomize=True
 )
 hypothesis.settings.load_profile("full" if EXHAUSTIVE else "few")
 
