@@ -550,6 +550,20 @@ def test_filters_of_warnings_are_left_as_they_are(path, estimator):
     assert warnings.filters == copy
 
 
+class Nests(Tells):
+    """Tells whether jobs of its own would be threads."""
+
+    def predict(self, X):
+        backend, _ = joblib.parallel.get_active_backend()
+        return np.full(len(X), backend.supports_sharedmem)
+
+
+def test_jobs_of_the_estimator_are_threads_inside_of_threads(path):
+    model = fitted(Nests(), path)
+    with joblib.parallel_config("threading"):
+        assert model.predict(path).all()
+
+
 class OnlyHere:
     """Rows that only the thread that made them can slice."""
 
