@@ -73,6 +73,15 @@ def backend(request):
         yield request.param
 
 
+def in_threads_and_processes(cases) -> list:
+    """Return each case by threads, and a third of them by processes too, or all."""
+    by_processes = cases if EXHAUSTIVE else cases[2::3]
+    return [
+        *(("threading", case) for case in cases),
+        *(("loky", case) for case in by_processes),
+    ]
+
+
 @pytest.fixture
 def path(tmp_path):
     """Return the path of X."""
@@ -94,7 +103,12 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning")
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+@pytest.mark.parametrize(
+    ("backend", "estimator"),
+    in_threads_and_processes(ESTIMATORS),
+    indirect=["backend"],
+    ids=lambda value: value if isinstance(value, str) else name_of(value),
+)
 def test_every_method_of_every_estimator(estimator, backend, tmp_path):
     rows, y = make_rows(estimator)
     np.save(tmp_path / "X.npy", rows)
@@ -129,12 +143,15 @@ SCORED = [
     (SGDRegressor(random_state=0), X[:, 0]),
     (SGDRegressor(random_state=0), np.ones(1_000)),
     (MiniBatchKMeans(3, random_state=0), None),
-    (LatentDirichletAllocation(3, random_state=0), None),
+    (LatentDirichletAllocation(3, max_iter=2, random_state=0), None),
 ]
 
 
-@pytest.mark.parametrize(("model", "y"), SCORED)
-def test_scores(model, y, path, backend):
+@pytest.mark.parametrize(
+    ("backend", "scored"), in_threads_and_processes(SCORED), indirect=["backend"]
+)
+def test_scores(scored, path, backend):
+    model, y = scored
     np.save(path, np.abs(X))
     model = in_file_order(model, chunk_size=64).fit(path, y)
     weights = np.random.default_rng(1).random(1_000)
