@@ -4,7 +4,6 @@ import os
 import pickle
 import re
 import shutil
-from itertools import product
 
 import dask
 import dask.array as da
@@ -142,13 +141,11 @@ READS = ["map", "buffer", "uncached"]
 
 
 @pytest.mark.parametrize(
-    ("change_of", "read", "method"),
-    combine(product(WRITTEN, CHANGES), READS, ["fit", "predict"]),
-    ids=lambda value: "-".join(value) if isinstance(value, tuple) else value,
+    ("kind", "how", "read", "method"),
+    combine(WRITTEN, CHANGES, READS, ["fit", "predict"]),
 )
-def test_old_and_new_rows_are_never_mixed(change_of, read, method, folder):
+def test_old_and_new_rows_are_never_mixed(kind, how, read, method, folder):
     """Whatever is written while a run reads: an error, or all of one file."""
-    kind, how = change_of
     if (kind, how) == ("ipc", "again"):
         # Arrow shows its batches by a map: to look at it while it is written again can
         # crash the process (README, Limits).

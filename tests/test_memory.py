@@ -285,12 +285,13 @@ def test_a_fit_as_by_default_stays_below_its_limit(folder):
     """Mixed rows, several epochs, a loss, held-out rows: two buffers and a chunk."""
     plain, held_out, clusters = run(
         """
-        X, y = (f"{sys.argv[1]}/{name}.npy" for name in "Xy")
+        X = f"{sys.argv[1]}/X.npy"
+        y = np.load(f"{sys.argv[1]}/y.npy") == 0
         params = {"memory_limit": "40MB", "random_state": 0}
         sgd = SGDClassifier(max_iter=2, tol=None)
         early = SGDClassifier(max_iter=2, early_stopping=True, class_weight="balanced")
         kmeans = MiniBatchKMeans(4, batch_size=10_000, max_iter=2, tol=0)
-        small = np.load(X, mmap_mode="r")[:20_000], np.load(y, mmap_mode="r")[:20_000]
+        small = np.load(X, mmap_mode="r")[:20_000], y[:20_000]
         import warnings
         warnings.simplefilter("ignore")  # two epochs are not enough
         for model in (sgd, early, kmeans):

@@ -13,7 +13,7 @@ pytestmark = [
 ]
 
 MB, LIMIT = 10**6, 256 * 10**6
-SIZES = [100 * MB, 500 * MB] + EXHAUSTIVE * [10_000 * MB]
+SIZES = [100 * MB, 300 * MB] + EXHAUSTIVE * [10_000 * MB]
 
 _CODE = """
 import os
