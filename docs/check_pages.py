@@ -123,21 +123,13 @@ def open_browser():
             process.wait()
 
 
-def resize(browser: Browser, width: int) -> None:
-    """Give the window a width, whose page is laid out anew."""
+def check_page(browser: Browser, path: Path, width: int, picture: Path | None) -> list:
+    """Return what is wrong with a page at a width."""
+    browser.events.clear()
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.send("Emulation.setDeviceMetricsOverride", **size)
-
-
-def open_page(browser: Browser, path: Path) -> None:
-    """Open a page, and return when it is loaded."""
-    browser.events.clear()
     browser.send("Page.navigate", url=path.resolve().as_uri())
     browser.wait_for("Page.loadEventFired")
-
-
-def find_faults(browser: Browser, picture: Path | None) -> list[str]:
-    """Return what is wrong with the page that is open, since the last call."""
     probe = {"expression": PROBE, "awaitPromise": True, "returnByValue": True}
     seen = json.loads(browser.send("Runtime.evaluate", **probe)["result"]["value"])
     if picture is not None:
@@ -146,9 +138,7 @@ def find_faults(browser: Browser, picture: Path | None) -> list[str]:
     wrong = [f"missing picture {source}" for source in seen["missing"]]
     if seen["tooWide"] is not None:
         wrong.append(f"wider than the window: {' '.join(seen['tooWide'][-3:])}")
-    wrong += find_complaints(browser.events)
-    browser.events.clear()
-    return wrong
+    return [*wrong, *find_complaints(browser.events)]
 
 
 def find_complaints(events: list) -> list[str]:
@@ -192,14 +182,10 @@ def check(pages: list[Path], screenshots: Path | None = None) -> list[str]:
     wrong = []
     with open_browser() as browser:
         for page in pages:
-            # Loaded once, since this takes far longer than the layout of a width.
             for width in WIDTHS:
-                resize(browser, width)
-                if width == WIDTHS[0]:
-                    open_page(browser, page)
                 name = f"{page.parent.name}-{page.stem}-{width}.png"
                 picture = None if screenshots is None else screenshots / name
-                found = find_faults(browser, picture)
+                found = check_page(browser, page, width, picture)
                 wrong += [f"{page} at {width} pixels: {text}" for text in found]
     return wrong
 

@@ -24,9 +24,7 @@ def test_what_is_wrong_is_found_narrow_and_wide(tmp_path):
     pages = [write(tmp_path, WRONG[text], f"{i}.html") for i, text in enumerate(WRONG)]
     found = check(pages)
     for page, text in zip(pages, WRONG, strict=True):
-        # What is said while a page is loaded is said once.
-        once = text.startswith(("console", "asks"))
-        for width in (400,) if once else (400, 1280):
+        for width in 400, 1280:
             start = f"{page} at {width} pixels: {text}"
             assert any(line.startswith(start) for line in found), start
 
