@@ -25,7 +25,7 @@ IN_MEMORY = {
     "Fortran array": lambda: np.asfortranarray(make_rows(1)),
     "columns of an array": lambda: np.repeat(make_rows(1), 2, axis=1)[:, ::2],
     "other byte order": lambda: make_rows(1).astype(">f8"),
-    "CSR": lambda: sparse.csr_array(make_rows(1)),
+    "matrix": lambda: sparse.csr_array(make_rows(1)),
     "frame": lambda: pd.DataFrame(make_rows(1), columns=["a", "b"]),
     "list": lambda: make_rows(1).tolist(),
     "rows of an array": lambda: open_rows(np.repeat(make_rows(1), 2, axis=0))[1::2],
@@ -79,7 +79,8 @@ SHUFFLES = ["blocks", "chunks", False]
 
 @pytest.mark.filterwarnings("ignore:X is stored column by column")
 @pytest.mark.parametrize(
-    ("kind", "limit", "shuffle"), combine([*WRITTEN, *IN_MEMORY], LIMITS, SHUFFLES)
+    ("kind", "limit", "shuffle"),
+    combine([*WRITTEN, *IN_MEMORY], LIMITS, SHUFFLES, together=1),
 )
 def test_an_estimator_gets_the_same_rows(kind, limit, shuffle, tmp_path, forget):
     X = open_rows_of(kind, tmp_path)

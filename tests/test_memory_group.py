@@ -37,7 +37,7 @@ except MemoryError as error:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     path = tmp_path_factory.mktemp("group") / "X.npy"
-    np.lib.format.open_memmap(path, "w+", np.float32, (1_000_000, 100))[::99] = 1
+    np.lib.format.open_memmap(path, "w+", np.float32, (500_000, 100))[::99] = 1
     return path
 
 
@@ -55,7 +55,7 @@ def limit_memory():
 
 
 @pytest.mark.parametrize(
-    ("limit", "said"), [("48MB", "1000000"), ("512MB", "predict needs 80.0 MB")]
+    ("limit", "said"), [("48MB", "500000"), ("512MB", "predict needs 80.0 MB")]
 )
 def test_two_jobs_in_little_memory_end_well_or_are_refused(
     limit_memory, path, limit, said

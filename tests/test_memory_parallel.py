@@ -14,9 +14,9 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only"),
 ]
 
-N_ROWS, N_FEATURES = 400_000, 100
-X_NBYTES = N_ROWS * N_FEATURES * 4  # 160 MB
-CHUNK = 10_000 * N_FEATURES * 4  # 4 MB
+N_ROWS, N_FEATURES = 250_000, 100
+X_NBYTES = N_ROWS * N_FEATURES * 4  # 100 MB
+CHUNK = 5_000 * N_FEATURES * 4  # 2 MB
 # Two or three chunks for each thread, of the estimator's own and of what is read, and
 # what the allocator keeps and is imported while it runs.
 OF_ONE = 3 * 2 * CHUNK + 10_000_000
@@ -59,7 +59,7 @@ def find_peaks(call):
 
 folder, backend, *calls = sys.argv[1:]
 X, y = open_rows(f"{folder}/X.npy"), open_rows(f"{folder}/y.npy")
-options = {"chunk_size": 10_000, "n_jobs": 2, "memory_limit": "256MB"}
+options = {"chunk_size": 5_000, "n_jobs": 2, "memory_limit": "256MB"}
 sgd = ChunkedFit(SGDClassifier(random_state=0), max_epochs=1, **options)
 sgd.fit(X[:20_000], y[:20_000])
 scaler = ChunkedFit(StandardScaler(), **options).fit(X[:20_000])
