@@ -461,14 +461,31 @@ def test_columns_and_column_exclude_each_other(capsys):
     assert "not allowed with argument --columns" in capsys.readouterr().err
 
 
+# What ``python -m skmmap`` does, twice for one import.
+CALLS = """
+import runpy, sys
+for line in sys.argv[1:]:
+    sys.argv = ["skmmap", *line.split()]
+    try:
+        runpy.run_module("skmmap", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        print("exit code", end.code)
+"""
+
+
 def test_as_from_a_shell():
     Path("X.csv").write_text("a,b\n1,2.5\n")
-    command = [sys.executable, "-W", "error", "-m", "skmmap"]
-    options = {"capture_output": True, "text": True, "check": False}
-    done = subprocess.run([*command, "convert", "X.csv", "X.npy"], **options)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[-1] == "X.npy: 1 x 2 float64, 0.1 kB"
-    done = subprocess.run([*command, "info", "X.npy", "no.npy"], **options)
-    assert done.returncode == 1
-    assert done.stdout.splitlines()[:2] == ["X.npy", "    shape    1 x 2"]
+    calls = "convert X.csv X.npy", "info X.npy no.npy"
+    command = [sys.executable, "-W", "error", "-c", CALLS, *calls]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == "skmmap: no.npy: No such file or directory.\n"
+    assert done.stdout.splitlines()[1:] == [
+        "X.npy: 1 x 2 float64, 0.1 kB",
+        "exit code 0",
+        "X.npy",
+        "    shape    1 x 2",
+        "    type     float64",
+        "    size     144 bytes",
+        "    order    C: row by row",
+        "exit code 1",
+    ]

@@ -50,10 +50,10 @@ sklearn.multioutput sklearn.neural_network sklearn.pipeline sklearn.semi_supervi
 """
 
 
-@pytest.mark.parametrize("before", ["sklearn.linear_model", "sklearn.naive_bayes"])
-def test_an_import_brings_no_module_that_a_fit_of_a_map_does_not_need(before):
-    code = f"""
-import sys, {before}
+def test_an_import_brings_no_module_that_a_fit_of_a_map_does_not_need():
+    # All that this one imports the linear models import as well.
+    code = """
+import sys, sklearn.naive_bayes
 before = set(sys.modules)
 import skmmap
 print(*set(sys.modules) - before)
