@@ -1,10 +1,7 @@
 """The engines of clusters, through joblib: real workers of dask, and Ray's backend."""
 
 import os
-import signal
 import sys
-from collections import Counter
-from pathlib import Path
 
 import dask.array as da
 import joblib
@@ -12,7 +9,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from helpers import EXHAUSTIVE, in_file_order
-from sklearn.base import BaseEstimator
+from sent import Where
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
@@ -25,30 +22,6 @@ pytestmark = pytest.mark.slow
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((1_000, 5)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
-
-
-class Where(BaseEstimator):
-    """Tells in which processes it was trained and asked, and can die once."""
-
-    def __init__(self, dies_at=None, marker=None):
-        self.dies_at = dies_at
-        self.marker = marker
-
-    def partial_fit(self, X, y=None):
-        self.n_features_in_ = X.shape[1]
-        self.processes_ = getattr(self, "processes_", Counter())
-        self.processes_[os.getpid()] += len(X)
-        return self
-
-    def predict(self, X):
-        return np.full(len(X), os.getpid())
-
-    def transform(self, X):
-        dies = self.dies_at is not None and (X[:, 0] == self.dies_at).any()
-        if dies and not os.path.exists(self.marker):
-            Path(self.marker).touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        return 2 * X
 
 
 @merge.register

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import raises
+from helpers import combine, raises
 from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import SGDClassifier
@@ -164,15 +164,15 @@ def find_expected(door, *, of_y: bool = False):
 
 
 @pytest.mark.filterwarnings("ignore:X has feature names:UserWarning")
-@pytest.mark.parametrize("way", WAYS | OF_TABLES)
-@pytest.mark.parametrize("door", DOORS_OF_X)
+@pytest.mark.parametrize(
+    ("door", "way"), combine(DOORS_OF_X, WAYS | OF_TABLES, together=1)
+)
 def test_x_means_the_same_in_every_door(door, way):
     found = DOORS_OF_X[door]((WAYS | OF_TABLES)[way](X))
     np.testing.assert_array_equal(found, find_expected(door))
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("door", DOORS_OF_Y)
+@pytest.mark.parametrize(("door", "way"), combine(DOORS_OF_Y, WAYS, together=1))
 def test_y_means_the_same_in_every_door(door, way):
     found = DOORS_OF_Y[door](WAYS[way](Y))
     np.testing.assert_array_equal(found, find_expected(door, of_y=True))

@@ -3,7 +3,14 @@
 import joblib
 import numpy as np
 import pytest
-from helpers import EXHAUSTIVE, Listener, in_file_order, needs_sklearn_1_9, raises
+from helpers import (
+    EXHAUSTIVE,
+    Listener,
+    combine,
+    in_file_order,
+    needs_sklearn_1_9,
+    raises,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -59,10 +66,7 @@ SCALERS = [
     (MaxAbsScaler(), sparse.csr_array(COUNTS)),
     (MaxAbsScaler(), MISSING),
 ]
-CASES = [
-    pytest.param(model, X, id=f"{model}-{i}")
-    for i, (model, X) in enumerate(BAYES + SCALERS)
-]
+CASES = BAYES + SCALERS
 
 
 @pytest.fixture(autouse=True)
@@ -114,9 +118,11 @@ def fit_in_two(model, X, split, y=None, weights=None):
     return merge(*fits), together
 
 
-@pytest.mark.parametrize(("model", "X"), CASES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_two_parts_are_as_one_after_the_other(model, X, weighted):
+@pytest.mark.parametrize(
+    ("case", "weighted"), combine(range(len(CASES)), [False, True], together=1)
+)
+def test_two_parts_are_as_one_after_the_other(case, weighted):
+    model, X = CASES[case]
     y = Y[: X.shape[0]] if hasattr(model, "predict") else None
     takes_weights = not isinstance(model, MinMaxScaler | MaxAbsScaler)
     weights = WEIGHTS[: X.shape[0]] if weighted and takes_weights else None
@@ -125,13 +131,17 @@ def test_two_parts_are_as_one_after_the_other(model, X, weighted):
         assert_same_learned(merged, expected)
 
 
-@pytest.mark.parametrize(("model", "X"), CASES)
 @pytest.mark.parametrize(
+    ("case", "way"),
     # 40: there are chunks without any weight, or without a class.
-    ("chunk_size", "weighted"),
-    [(40, True), (200, False)] + EXHAUSTIVE * [(40, False), (200, True)],
+    combine(
+        range(len(CASES)),
+        [(40, True), (200, False)] + EXHAUSTIVE * [(40, False), (200, True)],
+        together=1,
+    ),
 )
-def test_fit_is_that_of_one_core(model, X, chunk_size, weighted, tmp_path):
+def test_fit_is_that_of_one_core(case, way, tmp_path):
+    (model, X), (chunk_size, weighted) = CASES[case], way
     y = Y[: X.shape[0]] if hasattr(model, "predict") else None
     takes_weights = not isinstance(model, MinMaxScaler | MaxAbsScaler)
     params = {"sample_weight": WEIGHTS[: X.shape[0]]}
@@ -154,10 +164,16 @@ in_spite_of_nan = pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarnin
 
 @in_spite_of_nan
 @pytest.mark.parametrize(
-    "missing",
-    [(0, 20), (0, 25), (0, 100), (20, 40), (40, 80), (200, 205), (400, 900), (0, 900)],
+    ("missing", "weighted"),
+    combine(
+        [
+            *((0, 20), (0, 25), (0, 100), (20, 40)),
+            *((40, 80), (200, 205), (400, 900), (0, 900)),
+        ],
+        [True, False],
+        together=1,
+    ),
 )
-@pytest.mark.parametrize("weighted", [False, True])
 def test_columns_of_which_whole_chunks_are_missing(missing, weighted, tmp_path):
     """What partial_fit makes of these depends on what came before."""
     X, path = REAL.copy(), tmp_path / "X.npy"
@@ -261,6 +277,13 @@ def registered(own_entries):
         return estimator
 
 
+@pytest.fixture
+def by_threads():
+    """Run the test without worker processes, which an error would end."""
+    with joblib.parallel_config(backend="threading"):
+        yield
+
+
 def test_others_can_register(registered, path):
     np.save(path, np.arange(900.0)[:, None])
     wrapper = in_file_order(Total(), chunk_size=10, n_jobs=2).fit(path)
@@ -337,6 +360,7 @@ def test_a_subclass_is_no_estimator_of_the_registry():
         merge(Own().fit(REAL), Own().fit(REAL))
 
 
+@pytest.mark.usefixtures("by_threads")
 def test_a_registered_function_has_to_return_something(registered, path, monkeypatch):
     monkeypatch.setattr(Total, "returns", None)
     said = (
@@ -349,6 +373,7 @@ def test_a_registered_function_has_to_return_something(registered, path, monkeyp
         merge(Total().partial_fit(REAL), Total().partial_fit(REAL))
 
 
+@pytest.mark.usefixtures("by_threads")
 def test_what_others_cannot_add_up_is_learned_in_turn(registered, path, monkeypatch):
     monkeypatch.setattr(Total, "returns", NotImplemented)
     np.save(path, np.arange(900.0)[:, None])

@@ -382,13 +382,14 @@ WATCHERS = []
 sys.addaudithook(lambda *event: [watch(*event) for watch in WATCHERS])
 
 
-def test_an_error_names_its_rows_and_ends_all(path, backend, tmp_path):
+def test_an_error_names_its_rows_and_ends_all(path, tmp_path):
+    """Of threads; those of processes, which it ends, are tested below."""
     model = fitted(Tells(fails_at=X[517, 0]), path)
-    out = tmp_path / "out.npy"
-    cases = [{"out": out}, {}]
-    # An error ends worker processes; without out, several errors are tested below.
-    for given in cases[:1] if backend == "loky" else cases:
-        with pytest.raises(RuntimeError, match="told to fail") as caught:
+    for given in {"out": tmp_path / "out.npy"}, {}:
+        with (
+            joblib.parallel_config(backend="threading"),
+            pytest.raises(RuntimeError, match="told to fail") as caught,
+        ):
             model.predict(path, **given)
         (note,) = caught.value.__notes__
         assert note == "while predicting rows 510 to 519 (chunk 52 of 100)"
@@ -418,19 +419,21 @@ def test_threads_end_with_the_first_error(path):
         (BrokenProcessPool, "loky"),  # which has new workers afterwards
     ],
 )
-def test_of_several_errors_the_first_is_raised(path, backend, kind):
+def test_of_several_errors_the_first_is_raised(path, tmp_path, backend, kind):
     """Whoever was faster; nor is it taken for the death of a worker."""
     model = fitted(Fails(kind), path, n_jobs=MOST[backend])
+    given = {"out": tmp_path / "out.npy"} if backend == "loky" else {}
     with (
         joblib.parallel_config(backend=backend),
         pytest.raises(kind, match="at 200") as caught,
     ):
-        model.predict(path)
+        model.predict(path, **given)
     assert caught.value.__notes__ == [
         "while predicting rows 200 to 209 (chunk 21 of 100)"
     ]
     if backend == "loky":
         assert "in predict\n" in str(caught.value.__cause__)
+    assert sorted(os.listdir(tmp_path)) == ["X.npy"]
 
 
 def test_an_error_that_cannot_be_sent_is_said(path):
@@ -466,14 +469,17 @@ def test_a_worker_that_dies_costs_a_retry(path, tmp_path, where):
 
 
 @on_posix
-def test_workers_that_always_die_are_an_error(path, tmp_path):
+def test_workers_that_always_die_are_an_error(path, tmp_path, monkeypatch):
+    assert _processes._DEATHS == 3
+    deaths = _processes._DEATHS if EXHAUSTIVE else 2  # each is followed by new workers
+    monkeypatch.setattr(_processes, "_DEATHS", deaths)
     model = fitted(Tells(dies_at=X[777, 0]), path)
     with pytest.raises(joblib.externals.loky.process_executor.BrokenProcessPool) as e:
         model.predict(path, out=tmp_path / "out.npy")
     note = e.value.__notes__[-1]
     assert note == (
-        "3 times a worker process died. If out of memory, use fewer n_jobs or a "
-        "smaller chunk_size."
+        f"{deaths} times a worker process died. If out of memory, use fewer n_jobs or "
+        "a smaller chunk_size."
     )
     assert sorted(os.listdir(tmp_path)) == ["X.npy"]
 
@@ -481,8 +487,10 @@ def test_workers_that_always_die_are_an_error(path, tmp_path):
 def test_what_is_done_is_not_done_again(path, tmp_path, backend, monkeypatch):
     out = tmp_path / "out.npy"
     model = fitted(Tells(fails_at=X[917, 0]), path)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError, match="told to fail") as caught:
         model.predict(path, out=out, resume=True)
+    (note,) = caught.value.__notes__
+    assert note == "while predicting rows 910 to 919 (chunk 92 of 100)"
     assert not out.exists()
     done = []
     apply = _inference.Work._call

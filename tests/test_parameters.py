@@ -8,7 +8,14 @@ import warnings
 
 import numpy as np
 import pytest
-from helpers import make_rows, name_of, partial_fit_estimators, raises, state_of
+from helpers import (
+    EXHAUSTIVE,
+    make_rows,
+    name_of,
+    partial_fit_estimators,
+    raises,
+    state_of,
+)
 from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDRegressor
@@ -276,7 +283,14 @@ def other_of(name: str, parameter: str):
     return OTHER_OF.get((name, parameter), OTHER.get(parameter))
 
 
-SHOWN = [pair for pair in all_pairs() if other_of(*pair) is not None]
+def find_shown() -> list:
+    """Return all pairs that show, by default some with each class and parameter."""
+    pairs = [pair for pair in all_pairs() if other_of(*pair) is not None]
+    if EXHAUSTIVE:
+        return pairs
+    of_parameters = {parameter: (name, parameter) for name, parameter in pairs}
+    of_classes = {name: (name, parameter) for name, parameter in pairs}
+    return sorted({*of_parameters.values(), *of_classes.values()})
 
 
 ESTIMATORS = partial_fit_estimators(max_iter=3)
@@ -318,7 +332,7 @@ def learn_both(estimator):
     return LEARNED[repr(estimator)]
 
 
-@pytest.mark.parametrize(("name", "parameter"), SHOWN)
+@pytest.mark.parametrize(("name", "parameter"), find_shown())
 def test_what_changes_the_own_fit_changes_this_one(name, parameter):
     estimator = make(name).set_params(**BESIDE.get((name, parameter), {}))
     changed = clone(estimator).set_params(**{parameter: other_of(name, parameter)})
