@@ -4,6 +4,7 @@ import os
 import pickle
 import re
 import shutil
+from itertools import product
 
 import dask
 import dask.array as da
@@ -81,8 +82,7 @@ def stop():
     raise RuntimeError("stopped here")
 
 
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize(("kind", "how"), combine(WRITTEN, WAYS, together=1))
 def test_a_run_is_not_resumed_with_other_rows(kind, how, folder, tmp_path):
     write(kind, folder, 1)
     model, out = fitted(), tmp_path / "y.npy"
@@ -142,7 +142,12 @@ READS = ["map", "buffer", "uncached"]
 
 @pytest.mark.parametrize(
     ("kind", "how", "read", "method"),
-    combine(WRITTEN, CHANGES, READS, ["fit", "predict"]),
+    [
+        (kind, how, read, method)
+        for kind, (read, method, how) in combine(
+            WRITTEN, product(READS, ["fit", "predict"], CHANGES), together=1
+        )
+    ],
 )
 def test_old_and_new_rows_are_never_mixed(kind, how, read, method, folder):
     """Whatever is written while a run reads: an error, or all of one file."""
@@ -176,8 +181,7 @@ def test_rows_that_were_pickled_are_of_what_the_files_were(kind, how, folder):
         load(pickle.loads(content))
 
 
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize(("kind", "how"), combine(WRITTEN, WAYS, together=1))
 def test_what_was_computed_of_other_rows_is_not_remembered(kind, how, folder, tmp_path):
     """joblib.Memory asks for the hash of a pickle."""
     write(kind, folder, 1)
@@ -404,8 +408,7 @@ def test_rows_of_a_map_are_sent_as_an_address(view, order, tmp_path):
 # What readers hand out
 
 
-@pytest.mark.parametrize("kind", WRITTEN)
-@pytest.mark.parametrize("how", READS)
+@pytest.mark.parametrize(("kind", "how"), combine(WRITTEN, READS, together=1))
 def test_no_memory_is_handed_out_that_was_not_filled(kind, how, folder, monkeypatch):
     write(kind, folder, 1)
     X, empty = make_rows(1), np.empty
@@ -434,8 +437,7 @@ def to_dense(rows):
     return rows.toarray()
 
 
-@pytest.mark.parametrize("how", READS)
-@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize(("kind", "how"), combine(WRITTEN, READS, together=1))
 def test_fewer_rows_than_there_were_are_an_error(kind, how, folder):
     """Of other files under the names, which end earlier."""
     write(kind, folder, 1)

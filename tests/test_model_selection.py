@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import hand_loop, in_file_order, state_of
+from helpers import combine, hand_loop, in_file_order, state_of
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import Birch
@@ -137,9 +137,12 @@ SPLITTERS = {
 }
 
 
-@pytest.mark.parametrize("cv", SPLITTERS.values(), ids=SPLITTERS)
-@pytest.mark.parametrize("scoring", [None, "accuracy", ["f1_macro", "accuracy"]])
-def test_cross_validate(cv, scoring, rows):
+@pytest.mark.parametrize(
+    ("splitter", "scoring"),
+    combine(SPLITTERS, [None, "accuracy", ["f1_macro", "accuracy"]], together=1),
+)
+def test_cross_validate(splitter, scoring, rows):
+    cv = SPLITTERS[splitter]
     X_rows, y_rows, groups_rows, _ = rows
     is_grouped = isinstance(cv, GroupKFold)
     lazy_groups, loaded_groups = (groups_rows, groups) if is_grouped else (None, None)
@@ -184,8 +187,7 @@ SEARCHES = {
 }
 
 
-@pytest.mark.parametrize("kind", SEARCHES)
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(("kind", "n_jobs"), combine(SEARCHES, [None, 2], together=1))
 def test_searches(kind, n_jobs, rows):
     X_rows, y_rows, _, _ = rows
     make = SEARCHES[kind]
@@ -360,16 +362,17 @@ def test_a_file_open_for_writing_is_not_written_to(tmp_path):
 @pytest.mark.slow
 def test_two_jobs_write_nothing(tmp_path):
     """Neither the rows nor the labels of a search pass through a file or /dev/shm."""
-    shape = 40_000, 200
+    n_rows = 6_000
+    shape = n_rows, 100  # parts are more than the megabyte from which joblib writes
     big = np.lib.format.open_memmap(tmp_path / "X.npy", "w+", np.float32, shape)
-    big[:, 0] = np.arange(40_000) % 2
+    big[:, 0] = np.arange(n_rows) % 2
     del big
-    np.save(tmp_path / "y.npy", np.arange(40_000) % 2)
+    np.save(tmp_path / "y.npy", np.arange(n_rows) % 2)
     X_rows, y_rows = (open_rows(tmp_path / f"{name}.npy") for name in "Xy")
     X_rows, _, y_rows, _ = train_test_split(X_rows, y_rows, random_state=0)
     temporary = tmp_path / "joblib"
     with joblib.parallel_config("loky", temp_folder=temporary):
-        search = GridSearchCV(model().set_params(chunk_size=5_000), GRID, cv=2)
+        search = GridSearchCV(model().set_params(chunk_size=1_000), GRID, cv=2)
         search.set_params(n_jobs=2, refit=False).fit(X_rows, y_rows)
     assert search.cv_results_["mean_test_score"].min() > 0.9
     assert not [name for _, _, names in os.walk(temporary) for name in names]

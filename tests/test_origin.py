@@ -44,7 +44,7 @@ def test_a_class_of_that_name_from_elsewhere_is_none():
 
 NOT_NEEDED = """
 asyncio dask email h5py joblib.externals.cloudpickle matplotlib pandas polars pyarrow
-pytest rich urllib zarr
+pytest rich skorch urllib zarr
 sklearn.cluster sklearn.decomposition sklearn.feature_selection sklearn.multiclass
 sklearn.multioutput sklearn.neural_network sklearn.pipeline sklearn.semi_supervised
 """

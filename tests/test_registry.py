@@ -11,7 +11,6 @@ import joblib
 import numpy as np
 import pytest
 from helpers import in_file_order, name_of, partial_fit_estimators, raises
-from processes import run_fresh
 from sklearn.base import BaseEstimator, ClusterMixin, RegressorMixin, clone
 from sklearn.decomposition import LatentDirichletAllocation
 from sklearn.exceptions import ConvergenceWarning
@@ -656,11 +655,6 @@ def test_pickles_have_the_entry(monkeypatch):
 def test_pickles_have_nothing_else():
     model = ChunkedFit(Line())
     assert model.__getstate__() == BaseEstimator.__getstate__(model)
-
-
-def test_skorch_is_not_imported():
-    code = "import skmmap, sys; sys.exit('skorch' in sys.modules)"
-    assert run_fresh(code).returncode == 0
 
 
 # --- What is said of it --------------------------------------------------------------

@@ -6,6 +6,7 @@ order: neither of them shuffles.
 
 import pickle
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -62,11 +63,15 @@ def assert_close(model, expected, rtol=1e-9):
 
 
 @pytest.mark.parametrize(
-    ("case", "since", "chunk_size"),
-    combine(range(len(AVERAGED)), [True, 7, 300, 10_000], [30, 130, 400]),
+    ("case", "begin"),
+    combine(
+        range(len(AVERAGED)),
+        product([True, 7, 300, 10_000], [30, 130, 400]),
+        together=1,
+    ),
 )
-def test_averages_are_those_of_fit(case, since, chunk_size):
-    estimator, y = AVERAGED[case]
+def test_averages_are_those_of_fit(case, begin):
+    (estimator, y), (since, chunk_size) = AVERAGED[case], begin
     estimator = average(estimator, since)
     expected = fit_whole(estimator, X, y)
     model = ChunkedFit(estimator, chunk_size=chunk_size, shuffle=False).fit(X, y)
@@ -140,7 +145,7 @@ def count_kept(estimator) -> int:
 
 @pytest.mark.parametrize(
     ("case", "is_sparse", "chunk_size"),
-    combine(range(len(PENALIZED)), [False, True], [50, 300]),
+    combine(range(len(PENALIZED)), [False, True], [50, 300], together=1),
 )
 def test_as_many_coefficients_are_0_as_by_fit(case, is_sparse, chunk_size):
     estimator, y = PENALIZED[case]
@@ -188,12 +193,13 @@ unconverged = pytest.mark.filterwarnings("ignore:.*converged:UserWarning")
 @unconverged
 def test_a_rate_shrinks_after_each_epoch():
     network = clone(NETWORK).set_params(learning_rate="invscaling", shuffle=False)
-    whole = clone(network).fit(WIDE, CLASSES[2])
+    rows, two, three = WIDE[:1_200], CLASSES[2][:1_200], CLASSES[3][:1_200]
+    whole = clone(network).fit(rows, two)
     for make in (lambda: network, lambda: MultiOutputClassifier(network)):
-        for chunk_size in 400, 1_000:
-            y = CLASSES[2] if make() is network else np.c_[CLASSES[2], CLASSES[3]]
+        for chunk_size in 400, 600:
+            y = two if make() is network else np.c_[two, three]
             model = ChunkedFit(make(), chunk_size=chunk_size, shuffle=False)
-            first = next(iter_fitted(model.fit(WIDE, y).estimator_))
+            first = next(iter_fitted(model.fit(rows, y).estimator_))
             assert first._optimizer.learning_rate == whole._optimizer.learning_rate
             for coefs, expected in zip(first.coefs_, whole.coefs_, strict=True):
                 np.testing.assert_allclose(coefs, expected, 1e-9, 1e-9)
@@ -222,13 +228,15 @@ def test_the_tails_of_the_loop_that_is_written_out_are_left_as_they_are():
     ("n_rows", "expected"), [(999, 500), (1_000, 500), (1_001, 334), (1_300, 500)]
 )
 def test_a_short_tail_of_the_file_makes_all_chunks_shorter(n_rows, expected):
-    for model in NETWORK, MiniBatchDictionaryLearning(3, max_iter=1, random_state=0):
-        y = CLASSES[2][:n_rows] if model is NETWORK else None
-        rows = WIDE[:n_rows, :4]
-        wrapper = ChunkedFit(model, chunk_size=500, max_epochs=1)
-        assert wrapper.fit(rows, y).chunk_size_ == expected
-        in_turn = in_file_order(model, chunk_size=500).fit(rows, y)
-        assert in_turn.chunk_size_ == 500
+    words = MiniBatchDictionaryLearning(3, max_iter=1, batch_size=25, random_state=0)
+    # Dictionaries are slow: of a tenth of the rows, with a tenth of their batch.
+    for model, share in (NETWORK, 1), (words, 10):
+        rows = WIDE[: -(-n_rows // share), :4]
+        y = CLASSES[2][: len(rows)] if model is NETWORK else None
+        wrapper = ChunkedFit(model, chunk_size=500 // share, max_epochs=1)
+        assert wrapper.fit(rows, y).chunk_size_ == -(-expected // share)
+        in_turn = in_file_order(model, chunk_size=500 // share).fit(rows, y)
+        assert in_turn.chunk_size_ == 500 // share
 
 
 @pytest.mark.parametrize("params", [{"average": -1}, {"penalty": "l3"}, {"alpha": "x"}])
