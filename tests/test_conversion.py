@@ -806,7 +806,8 @@ def test_memory_is_a_few_blocks():
         order = np.random.default_rng(0).permutation(len(rows))
         picked = rows[order]
         measure(lambda: convert(picked, "shuffled.npy"))
-        measure(lambda: convert((row.copy() for row in rows), "samples.npy"))
+        some = rows[:100_000]
+        measure(lambda: convert((row.copy() for row in some), "samples.npy"))
         """
     )
     assert os.path.getsize("X.npy") > 79e6
@@ -814,4 +815,4 @@ def test_memory_is_a_few_blocks():
     assert text < 100e6
     assert copy < 5e6
     assert shuffled < 75e6
-    assert samples < 40e6
+    assert samples < 35e6  # of 40

@@ -118,6 +118,14 @@ CASES = {
     "learning_curve": "learning_curve(sgd(), X, y, cv=3, train_sizes=[0.1, 1.0])",
     "a pickled selection": "pickled()",
 }
+# The same rows as of another case, in the same pieces.
+ALIKE = (
+    "train_test_split",  # a pickled selection
+    "StratifiedKFold",  # cross_validate
+    "cross_val_predict decision_function",  # predict_proba
+    "GridSearchCV with weights",  # which workers get
+    "RandomizedSearchCV",  # GridSearchCV
+)
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +169,9 @@ def measure(folder, how: str, cases) -> list[float]:
 
 @on_linux
 def test_rows_are_never_loaded(folder):
-    # The others come with workers, below.
-    cases = {k: v for k, v in CASES.items() if EXHAUSTIVE or k not in BY_WORKERS}
+    # The others come with workers, below, or read as another case does.
+    without = () if EXHAUSTIVE else {*BY_WORKERS, *ALIKE}
+    cases = {name: case for name, case in CASES.items() if name not in without}
     peaks = measure(folder, "rows", cases.values())
     for name, peak in zip(cases, peaks, strict=True):
         assert peak < BOUND < SMALLEST_FOLD, name

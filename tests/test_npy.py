@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import EXHAUSTIVE, raises
+from helpers import EXHAUSTIVE, combine, raises
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
@@ -108,7 +108,7 @@ def batched(draw):
     return rows, runs
 
 
-@settings(max_examples=150 if EXHAUSTIVE else 50)
+@settings(max_examples=150 if EXHAUSTIVE else 25)
 @given(batched())
 def test_batches_are_what_np_save_writes_at_once(made):
     rows, runs = made
@@ -321,13 +321,15 @@ def run(code, *args):
 
 @posix
 @pytest.mark.parametrize(
-    ("before", "resume"), [(False, True), (True, False), (True, True)]
+    ("state", "death"),
+    combine(
+        [(False, True), (True, False), (True, True)],
+        [("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("sys.exit(4)", 4)],
+        together=1,
+    ),
 )
-@pytest.mark.parametrize(
-    ("death", "code"),
-    [("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9), ("sys.exit(4)", 4)],
-)
-def test_a_crash_leaves_what_was_there(death, code, before, resume, path, old):
+def test_a_crash_leaves_what_was_there(death, state, path, old):
+    (death, code), (before, resume) = death, state
     if not before:
         path.unlink()
     ended = run(

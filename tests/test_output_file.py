@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from helpers import in_file_order, raises
+from helpers import combine, in_file_order, raises
 from processes import run_fresh
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -89,9 +89,11 @@ MODELS = [
 METHODS = [(model, method) for model, methods in MODELS for method in methods]
 
 
-@pytest.mark.parametrize("read", ["map", "buffer"])
-@pytest.mark.parametrize(("model", "method"), METHODS)
-def test_a_file_holds_what_is_returned(path, out, model, method, read):
+@pytest.mark.parametrize(
+    ("made", "read"), combine(METHODS, ["map", "buffer"], together=1)
+)
+def test_a_file_holds_what_is_returned(path, out, made, read):
+    model, method = made
     wrapper = fitted(model).set_params(read=read)
     rows = open_rows(path)
     mixed = rows[np.random.default_rng(1).permutation(1_000)[:700]]
