@@ -248,14 +248,12 @@ def test_folder_that_is_a_file_is_refused(tmp_path, capsys):
 # The whole run
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """What the command prints, with the folder for its temporary files.
+def run(scratch):
+    """Return what the command prints, with the folder for its temporary files.
 
     Each way is trained once, in a process of its own: what is measured on the way back
     is compared in a test of its own.
     """
-    scratch = tmp_path_factory.mktemp("scratch")
     said, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(scratch))
@@ -290,7 +288,19 @@ def run_forked(command, environment, tick):
     return run_fresh(code, *args)
 
 
-def test_report_compares_the_three_ways(run):
+@pytest.mark.slow
+def test_the_three_ways_and_their_report(scratch):
+    """In one test, or several processes would run them."""
+    done = run(scratch)
+    check_report_compares_the_three_ways(done)
+    if sys.platform == "linux":  # reads /proc
+        check_model_fit_is_seen_to_hold_a_copy_as_float64(done)
+    check_report_says_what_was_written_and_how_large(done)
+    check_report_fits_a_terminal(done)
+    check_nothing_is_left_behind(done)
+
+
+def check_report_compares_the_three_ways(run):
     rows = re.findall(
         r"^(ChunkedFit|partial_fit loop|model\.fit) +(0\.\d{3}) +([\d.]+) ",
         run[0],
@@ -303,26 +313,25 @@ def test_report_compares_the_three_ways(run):
     assert loop < 0.8  # of rows that lie digit by digit
 
 
-@linux
-def test_model_fit_is_seen_to_hold_a_copy_as_float64(run):
+def check_model_fit_is_seen_to_hold_a_copy_as_float64(run):
     line = r"^(?:ChunkedFit|model\.fit) .* ([\d.]+) MB +[\d.]+ MB$"
     chunked, whole = map(float, re.findall(line, run[0], re.MULTILINE))
     assert chunked < 60
     assert whole > 8 * 10_000 * 1024 / 1e6
 
 
-def test_report_says_what_was_written_and_how_large(run):
+def check_report_says_what_was_written_and_how_large(run):
     assert "X_train.npy       10,000 x 32 x 32 uint8      10.2 MB\n" in run[0]
     assert "y_test.npy                   1,000 uint8       1.1 kB\n" in run[0]
 
 
-def test_report_fits_a_terminal(run):
+def check_report_fits_a_terminal(run):
     lines = run[0].splitlines()
     assert max(map(len, lines)) <= 80 or str(run[1]) in max(lines, key=len)
     assert run[0].isascii()
 
 
-def test_nothing_is_left_behind(run):
+def check_nothing_is_left_behind(run):
     assert list_files(run[1]) == set()
     assert "The files were removed." in run[0]
     assert "python -m skmmap demo --folder digits" in run[0]
