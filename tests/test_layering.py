@@ -51,6 +51,7 @@ HOUSE = {
         "frames",
         "part_stores",
         "source",
+        "mapped",
         "loaded",
         "partly_loaded",
         "shards",

@@ -27,8 +27,28 @@ from skmmap.rows.array_stores import ArrayStore
 from skmmap.rows.rows import find_source
 
 ARRAY = np.arange(60, dtype=np.int32).reshape(20, 3)
-DENSE = ["npy", "fortran", "raw", "memmap", "view", "shards", "array", "lazy", "rows"]
-KINDS = [*DENSE, "csr", "csr folder", "pandas", "polars", "list", "csr shards"]
+DENSE = [
+    "npy",
+    "fortran",
+    "raw",
+    "memmap",
+    "view",
+    "shards",
+    "array",
+    "lazy",
+    "rows",
+    "mapped",
+]
+KINDS = [
+    *DENSE,
+    "csr",
+    "csr folder",
+    "pandas",
+    "polars",
+    "list",
+    "csr shards",
+    "mapped csr",
+]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -48,6 +68,10 @@ def make_rows(kind, folder):
         wide[1::2, 2:] = ARRAY[::-1]
         np.save(path, wide)
         return open_rows(np.load(path, mmap_mode="r")[39::-2, 2:])
+    if kind == "mapped":
+        return open_rows(path).map(np.negative).map(np.negative)
+    if kind == "mapped csr":
+        return open_rows(path).map(sparse.csr_array)
     if kind == "shards":
         for i, (start, stop) in enumerate([(0, 7), (7, 7), (7, 8), (8, 20)]):
             np.save(folder / f"s{i}.npy", ARRAY[start:stop])

@@ -1,6 +1,6 @@
 """``Rows``: a lazy selection of rows that scikit-learn can index."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any, Literal, Self, overload
 
@@ -11,6 +11,7 @@ from scipy import sparse
 from skmmap._messages import say_size
 from skmmap.disk import LOADED, explaining
 from skmmap.order import resolve_key
+from skmmap.rows.mapped import map_rows
 from skmmap.rows.reads import can_read, find_extreme, read_columns
 from skmmap.rows.sizes import find_memory_nbytes, say_disk_size
 from skmmap.rows.source import Source
@@ -238,6 +239,56 @@ class Rows:
         picked = range(len(self._source.selection))[start:stop]
         with explaining(len(picked) * self._source.row_nbytes, LOADED):
             return self._source.read(picked.start, max(picked.start, picked.stop))
+
+    def map(self, function: Callable[[Any], Any]) -> "Rows":
+        """Return the rows that a function computes from these when they are read.
+
+        For what needs no learning: ``rows.map(lambda Z: Z / 255)``. `convert` writes
+        the result to a file, for what is read often.
+
+        Parameters
+        ----------
+        function : callable
+            Gets some of the rows as `read` returns them: a read-only array, a
+            csr_array, a data frame or a list. Returns an array, sparse matrix or data
+            frame with a row for each, which depends on that row alone, always of the
+            same type and shape of a row. Threads that read may call it at the same
+            time. Worker processes get it by cloudpickle.
+
+        Returns
+        -------
+        rows : Rows
+            As many rows, of the shape and type that the function returns.
+
+        Raises
+        ------
+        ValueError
+            If the number of rows that are returned is not that of the rows given, or
+            later rows are of another type than the first; and what the function raises,
+            with a note that names the rows.
+
+        See Also
+        --------
+        convert : Write rows to a ``.npy`` file.
+
+        Notes
+        -----
+        Reads: the first 100 rows, which tell the type, and no others.
+        Allocates: nothing until rows are read; then what the function allocates for the
+        rows of one read.
+        Equals: ``function(np.asarray(rows))``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skmmap import open_rows
+        >>> X = open_rows(np.arange(6, dtype=np.uint8).reshape(3, 2))
+        >>> halves = X.map(lambda Z: Z / 2)
+        >>> halves.dtype, np.asarray(halves[1:])
+        (dtype('float64'), array([[1. , 1.5],
+               [2. , 2.5]]))
+        """
+        return Rows(map_rows(self._source, function))
 
     def copy(self) -> Any:
         """Return these rows as an array in memory, which can be written to.

@@ -77,7 +77,7 @@ class Source:
             read = self.store.read(rows.start + start, rows.start + stop)
         else:
             read = self._read(range(start, stop))
-        return _guard(read, self.cast)
+        return guard(read, self.cast)
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put neighbouring rows into an array, which may be of another type."""
@@ -110,7 +110,7 @@ class Source:
         if run is None or self.cast is not None or not self.dtype.isnative:
             return None
         rows = self.store.view(*run)
-        return None if rows is None else _guard(rows)
+        return None if rows is None else guard(rows)
 
     @property
     def is_held(self) -> bool:
@@ -183,7 +183,7 @@ class Source:
         """Return all rows in memory."""
         if not self.store.is_array:
             with explaining(self.nbytes, LOADED):
-                return _guard(self._read(range(self.n_rows)), self.cast)
+                return guard(self._read(range(self.n_rows)), self.cast)
         out = allocate(self.shape, self.dtype, LOADED)
         step = max(1, _LOAD_NBYTES // max(1, self.row_nbytes))
         if self.n_rows > step:  # all pieces are of what the file is now
@@ -280,7 +280,7 @@ def to_native(dtype: np.dtype) -> np.dtype:
     return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
-def _guard(rows, cast=None):
+def guard(rows, cast=None):
     """Return a read-only array in native byte order: no estimator writes to a file."""
     if cast is not None and hasattr(rows, "astype"):
         rows = rows.astype(cast)

@@ -1,0 +1,138 @@
+"""Rows that a function computes from other rows when they are read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn import config_context, get_config
+
+from skmmap._messages import describe_rows
+from skmmap.rows.array_stores import ArrayStore, SparseStore
+from skmmap.rows.csr_check import to_csr
+from skmmap.rows.frames import FrameStore, is_series
+from skmmap.rows.part_stores import PartStore
+from skmmap.rows.source import Source, guard
+from skmmap.rows.store import Store
+
+# Their results say which kind, type and shape all have, and how dense they are.
+_FIRST_ROWS = 100
+
+
+class MappedStore(PartStore):
+    """Rows of another store, each block of which goes through a function.
+
+    ``first`` is what the function returns for some rows. All other results have the
+    same kind, type and shape of a row, or it is an error.
+    """
+
+    mode = "r"
+    is_slow_layout = False
+    has_fixed_size_rows = False
+    is_decoded = True
+
+    def __init__(self, store: Store, function: Callable[[Any], Any], first, cast=None):
+        super().__init__(store, (store.n_rows, *first.shape[1:]))
+        like = _open_result(first)
+        self._function, self._like, self._cast = function, like, cast
+        self._config = get_config()  # which the threads that read do not have
+        self.dtype, self.kind = like.dtype, like.kind
+        self.names, self.has_index = like.names, like.has_index
+        self.pick, self.join = like.pick, like.join
+        self.has_missing_strings = False
+        self.where = f"{name_function(function)} of {store.where}"
+
+    @property
+    def row_nbytes(self) -> int:
+        return self._like.row_nbytes
+
+    @property
+    def row_values(self) -> int:
+        return self._like.row_values
+
+    @property
+    def nbytes(self) -> int:
+        return self.n_rows * self.row_nbytes
+
+    @property
+    def row_extent(self) -> int:
+        return max(self.row_nbytes, self._store.row_extent)
+
+    def read(self, start: int, stop: int):
+        return self._compute(self._store.read(start, stop), start, stop)
+
+    def take(self, rows: np.ndarray):
+        if not len(rows):
+            return self.read(0, 0)
+        return self._compute(self._store.take(rows), int(rows[0]), int(rows[-1]) + 1)
+
+    def write(self, rows: np.ndarray, values) -> None:
+        Store.write(self, rows, values)
+
+    def _compute(self, rows, start: int, stop: int):
+        n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+        if not n_rows:  # which most functions refuse
+            return self.pick(self._like.rows, np.arange(0))
+        rows = guard(rows, self._cast)
+        try:
+            with config_context(**self._config):
+                result = take_result(self._function(rows), n_rows)
+        except Exception as error:
+            error.add_note(f"Called for {describe_rows(start, stop)} of {self.where}.")
+            raise
+        self._check(_open_result(result), start, stop)
+        return result
+
+    def _check(self, store: Store, start: int, stop: int) -> None:
+        """Raise unless a result is like the first one."""
+        found, expected = (
+            f"{_say_kind(each)} of {each.dtype} with rows of shape {each.shape[1:]}"
+            for each in (store, self._like)
+        )
+        if found != expected:
+            raise ValueError(
+                f"{self.where} is {expected} for its first rows, and {found} for "
+                f"{describe_rows(start, stop)}. The function must return the same for "
+                "all."
+            )
+
+
+def map_rows(source: Source, function: Callable[[Any], Any]) -> Source:
+    """Return the rows that ``function`` computes from those of ``source``."""
+    if not callable(function):
+        raise TypeError(f"function must be callable; got {function!r}.")
+    n_rows = min(source.n_rows, _FIRST_ROWS)
+    first = guard(source.select(range(n_rows)).load())
+    store = MappedStore(
+        source.store, function, take_result(function(first), n_rows), source.cast
+    )
+    return Source(store, source.selection, source.order)
+
+
+def take_result(result, n_rows: int):
+    """Return what a function has returned for some rows, as rows of a store."""
+    if sparse.issparse(result):
+        result = to_csr(result, "what the function returns")
+    elif not is_series(result):
+        result = np.asarray(result)
+    if not result.shape or result.shape[0] != n_rows:
+        raise ValueError(
+            f"The function must return a row for each row: it was given {n_rows:,}, "
+            f"and returned an object of shape {result.shape}."
+        )
+    return result
+
+
+def _open_result(result) -> Store:
+    if sparse.issparse(result):
+        return SparseStore(result)
+    return FrameStore(result) if is_series(result) else ArrayStore(result)
+
+
+def _say_kind(store: Store) -> str:
+    return f"an {store.kind}" if store.is_array else f"a {store.kind}"
+
+
+def name_function(function) -> str:
+    """Return what messages call a function."""
+    return getattr(function, "__name__", type(function).__name__)
