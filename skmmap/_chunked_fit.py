@@ -16,7 +16,7 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import Explanation, explain_fit, train_anew, train_further
+from skmmap.learn import Explanation, explain, train, train_more
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
@@ -379,7 +379,7 @@ class ChunkedFit(
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit.
         """
-        train_anew(
+        train(
             self,
             X,
             y,
@@ -453,7 +453,7 @@ class ChunkedFit(
         ahead, an error of reading may come some chunks early.
         """
         params = {"sample_weight": sample_weight, **params}
-        train_further(self, X, y, params, classes=classes)
+        train_more(self, X, y, params, classes=classes)
         return self
 
     @takes_keywords
@@ -516,7 +516,7 @@ class ChunkedFit(
         Equals: what `fit` does: chunks, shuffled buffers, epochs, bytes and seeks,
         memory, and the parameters of the estimator that it follows.
         """
-        return explain_fit(
+        return explain(
             self,
             X,
             y,

@@ -176,6 +176,7 @@ HOUSE = {
         "rendering",
         "explanation",
         "fitting",
+        "stages",
     ],
     "methods": [
         "base",

@@ -64,6 +64,7 @@ class LearningEntry(NamedTuple):
     counts: Callable[[Any], dict] | None = None
     hidden: Mapping[str, str] = {}
     merge: Callable[[Any, Any], Any] | None = None
+    stateless: bool | Callable[[Any], bool] = False
 
 
 # Fields that name a parameter of the estimator.
@@ -82,6 +83,7 @@ _PUBLIC = (
     "initialize",
     "finish",
     "merge",
+    "stateless",
 )
 
 
@@ -98,6 +100,8 @@ def check_fields(entry: dict) -> None:
             raise TypeError(f"{name} must be the name of a parameter; got {value!r}.")
         if name in _FUNCTIONS and not callable(value):
             raise TypeError(f"{name} must be a function; got {value!r}.")
+        if name == "stateless" and not (isinstance(value, bool) or callable(value)):
+            raise TypeError(f"stateless must be a bool or a function; got {value!r}.")
         if name == "stopping" and value != "loss" and not callable(value):
             raise TypeError(f"stopping must be 'loss' or None; got {value!r}.")
 

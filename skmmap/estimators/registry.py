@@ -96,6 +96,10 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
             ``partial_fit`` of `ChunkedFit`, and before a held-out score.
         merge : function of ``(estimator, other)``
             What `merge` calls for two estimators of this very class.
+        stateless : bool or function of ``(estimator)``
+            Whether ``fit`` learns the shape and type of rows alone, or draws numbers by
+            its ``random_state``, so that any rows will do. In a pipeline it is fitted
+            on the first rows.
 
     Returns
     -------

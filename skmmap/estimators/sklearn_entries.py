@@ -90,6 +90,8 @@ _MLP = {
     "attributes": set_mlp,
     "counts": count_mlp,
 }
+_STATELESS = {"stateless": True}
+_PROJECTION = {"stateless": lambda projection: projection.n_components != "auto"}
 SKLEARN = {
     "sklearn.linear_model.SGDClassifier": _SGD,
     "sklearn.linear_model.SGDRegressor": _SGD,
@@ -201,4 +203,22 @@ SKLEARN = {
     "sklearn.naive_bayes.ComplementNB": {"merge": merge_counts},
     "sklearn.naive_bayes.BernoulliNB": {"merge": merge_counts},
     "sklearn.multiclass.OneVsRestClassifier": {"fit_only": ("verbose",)},
+    # Their fit learns how many columns there are, and draws by that number.
+    "sklearn.preprocessing.Binarizer": _STATELESS,
+    "sklearn.preprocessing.FunctionTransformer": _STATELESS,
+    "sklearn.preprocessing.Normalizer": _STATELESS,
+    "sklearn.preprocessing.PolynomialFeatures": _STATELESS,
+    "sklearn.feature_extraction.FeatureHasher": _STATELESS,
+    "sklearn.feature_extraction.text.HashingVectorizer": _STATELESS,
+    "sklearn.kernel_approximation.AdditiveChi2Sampler": _STATELESS,
+    "sklearn.kernel_approximation.PolynomialCountSketch": _STATELESS,
+    "sklearn.kernel_approximation.SkewedChi2Sampler": _STATELESS,
+    "sklearn.kernel_approximation.RBFSampler": {
+        "stateless": lambda sampler: not isinstance(sampler.gamma, str),
+    },
+    "sklearn.preprocessing.SplineTransformer": {
+        "stateless": lambda spline: not isinstance(spline.knots, str),
+    },
+    "sklearn.random_projection.GaussianRandomProjection": _PROJECTION,
+    "sklearn.random_projection.SparseRandomProjection": _PROJECTION,
 }

@@ -3,17 +3,17 @@
 from skmmap.learn.checks import check_n_jobs, find_reading, route
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
-from skmmap.learn.fitting import explain_fit, train_anew, train_further
 from skmmap.learn.rendering import Explanation
+from skmmap.learn.stages import explain, train, train_more
 
 __all__ = [
     "Explanation",
     "check_n_jobs",
-    "explain_fit",
+    "explain",
     "find_reading",
     "make_estimator",
     "make_schedule",
     "route",
-    "train_anew",
-    "train_further",
+    "train",
+    "train_more",
 ]

@@ -10,7 +10,14 @@ from sklearn.utils.metadata_routing import process_routing
 from skmmap.estimators import find_entry
 from skmmap.order import parse_size
 from skmmap.read import READS, Reading
-from skmmap.wrap import find_learner, is_one_of, say_parameter, takes, takes_any
+from skmmap.wrap import (
+    find_learner,
+    is_one_of,
+    is_pipeline,
+    say_parameter,
+    takes,
+    takes_any,
+)
 
 _SHUFFLES = "auto", "blocks", "chunks"
 
@@ -36,6 +43,9 @@ def check_estimator(estimator) -> None:
             "a clone, which does not have what its estimator has learned. Call its own "
             "fit with some rows, and then ChunkedFit(selector).transform(X)."
         )
+    if is_pipeline(estimator):
+        _check_pipeline(estimator)
+        return
     _, learner = find_learner(estimator)
     check = find_entry(type(learner)).entry.check
     if check is not None:
@@ -44,6 +54,40 @@ def check_estimator(estimator) -> None:
         from skmmap.learn.advice import say_alternative
 
         raise TypeError(say_alternative(estimator))
+
+
+def _check_pipeline(pipeline) -> None:
+    """Raise unless each step of a pipeline can be trained chunk by chunk."""
+    if pipeline.memory is not None:
+        raise ValueError(
+            f"memory={pipeline.memory!r} of the Pipeline would store whole arrays of "
+            "transformed rows. Set memory=None; a step is trained once in each fit."
+        )
+    pipeline._validate_names([name for name, _ in pipeline.steps])
+    for name, step in pipeline.steps:
+        try:
+            _check_step(step, is_last=step is pipeline.steps[-1][1])
+        except Exception as error:
+            error.add_note(f"This is about the step {name!r} of the Pipeline.")
+            raise
+
+
+def _check_step(step, *, is_last: bool) -> None:
+    if step is None or isinstance(step, str):  # "passthrough"
+        return
+    if not is_last and not hasattr(step, "transform"):
+        raise TypeError(
+            f"All steps but the last must have a transform method, and "
+            f"{type(step).__name__} has none."
+        )
+    if not is_stateless(step):
+        check_estimator(step)
+
+
+def is_stateless(estimator) -> bool:
+    """Whether ``fit`` gives the same for any rows of this shape and type."""
+    found = find_entry(type(estimator)).entry.stateless
+    return bool(found(estimator) if callable(found) else found)
 
 
 def check_parameters(wrapper) -> None:

@@ -29,6 +29,11 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
     """Return the rows to train on, after validation of their shapes."""
     X = open_source(X, "X")
     _check_rows(X, estimator)
+    return check_target(estimator, X, y, params, reading)
+
+
+def check_target(estimator, X, y, params: dict, reading: Reading) -> Table:
+    """Return the rows to train on, after validation of y and weights."""
     if y is None and requires_target(estimator):
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but "

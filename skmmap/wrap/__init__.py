@@ -28,9 +28,11 @@ from skmmap.wrap.feature_names import (
 from skmmap.wrap.input_layout import InputLayout, describe_error, note_refusal
 from skmmap.wrap.keywords import note_prefix, say_parameter, takes_keywords
 from skmmap.wrap.meta_estimators import (
+    find_last_step,
     find_learner,
     get_parameters,
     is_meta_estimator,
+    is_pipeline,
     iter_fitted,
     replace_parameters,
 )
@@ -45,6 +47,7 @@ __all__ = [
     "copy_trained",
     "delegate",
     "describe_error",
+    "find_last_step",
     "find_learner",
     "find_tags",
     "find_target_passing",
@@ -56,6 +59,7 @@ __all__ = [
     "is_learned",
     "is_meta_estimator",
     "is_one_of",
+    "is_pipeline",
     "is_sklearn_class",
     "is_sklearns",
     "iter_fitted",

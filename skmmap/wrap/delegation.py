@@ -14,7 +14,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skmmap.wrap.keywords import takes_keywords
-from skmmap.wrap.meta_estimators import find_learner
+from skmmap.wrap.meta_estimators import find_last_step, find_learner
 from skmmap.wrap.origin import is_one_of, is_sklearns
 
 # These learn from X alone, and accept y by convention.
@@ -81,7 +81,10 @@ def available_with(name: str) -> Callable[[_F], _F]:
     """Make the method available only if the wrapped estimator has ``name``."""
 
     def check(wrapper):
-        getattr(delegate(wrapper), name)  # its AttributeError names the reason
+        estimator = delegate(wrapper)
+        if name == "partial_fit":
+            estimator = find_last_step(estimator)
+        getattr(estimator, name)  # its AttributeError names the reason
         return True
 
     return lambda method: available_if(check)(takes_keywords(method))

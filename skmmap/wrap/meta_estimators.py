@@ -24,6 +24,28 @@ def is_meta_estimator(estimator) -> bool:
     return is_one_of(estimator, *META)
 
 
+def is_pipeline(estimator) -> bool:
+    """Whether it is scikit-learn's pipeline, which is trained step by step.
+
+    A subclass with a ``partial_fit`` of its own is an estimator like any other.
+    """
+    return is_one_of(estimator, "Pipeline") and not hasattr(estimator, "partial_fit")
+
+
+def find_last_step(estimator):
+    """Return the last step of a pipeline, of nested ones the innermost.
+
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> find_last_step(make_pipeline(StandardScaler(), SGDClassifier()))
+    SGDClassifier()
+    """
+    while is_pipeline(estimator):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
 def find_learner(estimator) -> tuple[str, Any]:
     """Return the prefix of a learner's parameters in a meta-estimator, and the learner.
 
