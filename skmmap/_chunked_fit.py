@@ -16,7 +16,7 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import Explanation, explain, train, train_more
+from skmmap.learn import Explanation, add_steps, explain, train, train_more
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
@@ -24,6 +24,7 @@ from skmmap.wrap import (
     find_tags,
     find_trained,
     is_learned,
+    is_pipeline,
     note_prefix,
     note_where,
     shows_sample_weight,
@@ -569,8 +570,9 @@ class ChunkedFit(
         Returns
         -------
         routing : MetadataRouter
-            The router. Parameters of `fit` go to the estimator's ``partial_fit``,
-            those of other methods to the method of the same name.
+            The router. Parameters of `fit` go to the estimator's ``partial_fit``, of a
+            pipeline to that of each step; those of other methods to the method of the
+            same name.
 
         Notes
         -----
@@ -578,14 +580,15 @@ class ChunkedFit(
         Allocates: the router.
         Equals: what scikit-learn's own meta-estimators return.
         """
-        mapping = MethodMapping()
-        mapping.add(caller="fit", callee="partial_fit")
-        mapping.add(caller="partial_fit", callee="partial_fit")
+        mapping, router = MethodMapping(), MetadataRouter(owner=self)
+        if is_pipeline(self.estimator):
+            add_steps(self, router)
+        else:
+            mapping.add(caller="fit", callee="partial_fit")
+            mapping.add(caller="partial_fit", callee="partial_fit")
         for method in _ROUTED:
             mapping.add(caller=method, callee=method)
-        return MetadataRouter(owner=self).add(
-            estimator=self.estimator, method_mapping=mapping
-        )
+        return router.add(estimator=self.estimator, method_mapping=mapping)
 
     def __sklearn_is_fitted__(self) -> bool:
         return find_trained(self) is not None

@@ -33,8 +33,9 @@ def _is_worth_loading(table: Table, is_shuffled: bool) -> bool:
     Objects of the user's own classes may return other rows each time, such as
     augmented images, and are always read.
     """
-    is_on_disk = any(source.store.on_disk for source in table.sources)
-    return table.is_parallel and (is_shuffled or (is_on_disk and not table.is_viewed))
+    stores = [source.store for source in table.sources]
+    takes_time = any(store.on_disk or store.is_decoded for store in stores)
+    return table.is_parallel and (is_shuffled or (takes_time and not table.is_viewed))
 
 
 def find_row_cache(

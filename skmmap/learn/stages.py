@@ -6,7 +6,11 @@ from copy import copy
 from typing import Any, NamedTuple
 
 from sklearn import get_config
-from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.metadata_routing import (
+    MetadataRouter,
+    MethodMapping,
+    process_routing,
+)
 
 from skmmap.formats import open_source
 from skmmap.learn.checks import check_parameters, find_reading, is_stateless
@@ -213,6 +217,16 @@ def _train_step(wrapper, rows: Rows, y, params: dict, **given) -> None:
         train(wrapper, rows, y, params, **given)
 
 
+def add_steps(wrapper, router: MetadataRouter) -> None:
+    """Add the steps of a pipeline to the router of its wrapper."""
+    mapping = MethodMapping().add(caller="fit", callee="fit")
+    mapping.add(caller="partial_fit", callee="fit")
+    for name, step in wrapper.estimator.steps:
+        if hasattr(step, "partial_fit") or is_pipeline(step):
+            derived = _derive(wrapper, step)
+            router.add(**{f"step_{name}": derived}, method_mapping=mapping)
+
+
 def _is_passed(step) -> bool:
     return step is None or isinstance(step, str)  # "passthrough"
 
@@ -272,7 +286,9 @@ def _split_params(wrapper, params: dict, method: str) -> dict[str, dict]:
     given = {name: value for name, value in params.items() if value is not None}
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(wrapper, method, **given)
-        return {name: dict(routed[f"step_{name}"]["fit"]) for name in names}
+        return {
+            name: dict(routed.get(f"step_{name}", {}).get("fit", {})) for name in names
+        }
     split: dict[str, dict] = {name: {} for name in names}
     for name, value in given.items():
         step, _, rest = name.partition("__")

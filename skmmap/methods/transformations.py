@@ -1,14 +1,17 @@
 """Transformed rows, and what describes their columns."""
 
+from copy import deepcopy
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skmmap._types import RowsLike
+from skmmap.learn import Transform
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
-from skmmap.wrap import available_with, copy_trained
+from skmmap.rows import Rows, find_source
+from skmmap.wrap import InputLayout, available_with, check_names, copy_trained
 
 
 class Transformations(FittedMethods):
@@ -32,7 +35,8 @@ class Transformations(FittedMethods):
             Where the result goes: the path of a ``.npy`` file, which appears once it is
             complete; the path of a folder (a name without a suffix) for a sparse
             result; or an array or writable memory map of the shape of the result, which
-            is filled. None returns an array in memory.
+            is filled. None returns an array in memory, and of `Rows` again `Rows`,
+            which are transformed when they are read.
 
         resume : bool, default=False
             Whether to continue the file that an earlier run left when it was killed or
@@ -45,7 +49,8 @@ class Transformations(FittedMethods):
 
         Returns
         -------
-        X_out : ndarray, sparse matrix or data frame of shape (n_rows, n_features_out)
+        X_out : ndarray, sparse matrix, data frame or Rows of shape (n_rows, \
+                n_features_out)
             Transformed rows, in the type that the estimator returns. With a path as
             `out`, a read-only memory map of the file, or `Rows` of the folder.
 
@@ -63,13 +68,24 @@ class Transformations(FittedMethods):
 
         Notes
         -----
-        Reads: X once, in file order.
+        Reads: X once, in file order; of `Rows` without `out`, the first rows.
         Allocates: at most three chunks, what the estimator needs for a chunk, and the
         result unless it goes to `out`. Data frames, and sparse results other than CSR,
-        are joined at the end, which needs the result twice.
+        are joined at the end, which needs the result twice. For `Rows` without `out`, a
+        copy of the estimator, which is not trained further.
         Equals: the estimator's ``transform`` on all rows.
         """
+        if isinstance(X, Rows) and out is None and not (resume or params):
+            return self._map(X)
         return self._apply("transform", X, params, out, resume)
+
+    def _map(self, X: Rows) -> Rows:
+        """Return rows that are transformed when they are read."""
+        source = find_source(X)
+        estimator = deepcopy(check_names(self._find_fitted(), source))
+        layout = vars(self).get("_input_layout", InputLayout())
+        rows = Rows(self._find_reading("transform", source).cast(source))
+        return rows.map(Transform(estimator, layout))
 
     @transforms("inverse_transform")
     def inverse_transform(
@@ -162,9 +178,9 @@ class Transformations(FittedMethods):
 
         Returns
         -------
-        X_out : ndarray, sparse matrix or data frame of shape (n_rows, n_features_out)
-            Transformed rows. With a path as `out`, a read-only memory map of the file,
-            or `Rows` of the folder.
+        X_out : ndarray, sparse matrix, data frame or Rows of shape (n_rows, \
+                n_features_out)
+            Transformed rows, as `transform` returns them.
 
         Raises
         ------

@@ -59,11 +59,28 @@ class MappedStore(PartStore):
         return max(self.row_nbytes, self._store.row_extent)
 
     def read(self, start: int, stop: int):
-        return self._compute(self._store.read(start, stop), start, stop)
+        # In pieces: the rows to compute from may take far more memory than the result.
+        step = self.block_rows
+        if stop - start <= step:
+            return self._compute(self._store.read(start, stop), start, stop)
+        starts = range(start, stop, step)
+        return self.join([self.read(i, min(i + step, stop)) for i in starts])
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        step = self.block_rows
+        for i in range(start, stop, step):
+            end = min(i + step, stop)
+            out[i - start : end - start] = self.read(i, end)
+        self.verify()
 
     def take(self, rows: np.ndarray):
         if not len(rows):
             return self.read(0, 0)
+        step = self.block_rows
+        starts = range(0, len(rows), step)
+        return self.join([self._take(rows[i : i + step]) for i in starts])
+
+    def _take(self, rows: np.ndarray):
         return self._compute(self._store.take(rows), int(rows[0]), int(rows[-1]) + 1)
 
     def write(self, rows: np.ndarray, values) -> None:
@@ -135,4 +152,4 @@ def _say_kind(store: Store) -> str:
 
 def name_function(function) -> str:
     """Return what messages call a function."""
-    return getattr(function, "__name__", type(function).__name__)
+    return getattr(function, "__name__", None) or str(function)

@@ -324,6 +324,10 @@ class _ShowsSampleWeight:
     def __get__(self, wrapper, owner=None):
         if wrapper is None:
             return self._method
-        partial_fit = getattr(wrapper.estimator, "partial_fit", None)
-        shown = partial_fit is None or takes(partial_fit, "sample_weight")
+        learner = find_last_step(wrapper.estimator)
+        partial_fit = getattr(learner, "partial_fit", None)
+        if partial_fit is None:
+            shown = learner is wrapper.estimator
+        else:
+            shown = takes(partial_fit, "sample_weight")
         return MethodType(self._method if shown else self._without, wrapper)
