@@ -5,13 +5,20 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import get_config
 
 from skmmap._types import RowsLike
 from skmmap.learn import Transform
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
 from skmmap.rows import Rows, find_source
-from skmmap.wrap import InputLayout, available_with, check_names, copy_trained
+from skmmap.wrap import (
+    InputLayout,
+    available_with,
+    check_names,
+    copy_trained,
+    find_last_step,
+)
 
 
 class Transformations(FittedMethods):
@@ -35,8 +42,9 @@ class Transformations(FittedMethods):
             Where the result goes: the path of a ``.npy`` file, which appears once it is
             complete; the path of a folder (a name without a suffix) for a sparse
             result; or an array or writable memory map of the shape of the result, which
-            is filled. None returns an array in memory, and of `Rows` again `Rows`,
-            which are transformed when they are read.
+            is filled. None returns an array in memory, or a data frame if
+            `set_output` says so; and of `Rows` again `Rows`, which are transformed when
+            they are read.
 
         resume : bool, default=False
             Whether to continue the file that an earlier run left when it was killed or
@@ -75,9 +83,15 @@ class Transformations(FittedMethods):
         copy of the estimator, which is not trained further.
         Equals: the estimator's ``transform`` on all rows.
         """
-        if isinstance(X, Rows) and out is None and not (resume or params):
+        is_eager = out is not None or resume or params or self._returns_frames()
+        if isinstance(X, Rows) and not is_eager:
             return self._map(X)
         return self._apply("transform", X, params, out, resume)
+
+    def _returns_frames(self) -> bool:
+        last = find_last_step(self._find_fitted())
+        own = getattr(last, "_sklearn_output_config", {}).get("transform")
+        return (own or get_config()["transform_output"]) != "default"
 
     def _map(self, X: Rows) -> Rows:
         """Return rows that are transformed when they are read."""
