@@ -43,7 +43,6 @@ from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, RobustScaler, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils import all_estimators
@@ -159,20 +158,6 @@ def test_what_is_named_instead_has_partial_fit():
     ("estimator", "todo"),
     [
         (
-            make_pipeline(StandardScaler(), "passthrough", SGDClassifier(alpha=0.1)),
-            "Wrap its steps one by one:\n"
-            '    Z = ChunkedFit(StandardScaler()).fit_transform(X, out="Z.npy")\n'
-            "    model = ChunkedFit(SGDClassifier(alpha=0.1)).fit(Z, y)",
-        ),
-        (
-            make_pipeline(StandardScaler(), IncrementalPCA(2), MiniBatchKMeans(3)),
-            "Wrap its steps one by one:\n"
-            '    Z = ChunkedFit(StandardScaler()).fit_transform(X, out="Z.npy")\n'
-            "    Z1 = ChunkedFit(IncrementalPCA(n_components=2)).fit_transform(Z, "
-            'out="Z1.npy")\n'
-            "    model = ChunkedFit(MiniBatchKMeans(n_clusters=3)).fit(Z1)",
-        ),
-        (
             ColumnTransformer([("scaled", StandardScaler(), [0])]),
             "Train it on rows that fit in memory; ChunkedFit(trained).transform(X, "
             'out="Z.npy") then goes through all rows chunk by chunk.',
@@ -206,16 +191,7 @@ def test_what_to_do_with_compositions(estimator, todo):
         ChunkedFit(estimator).fit(X, y)
 
 
-def test_the_advice_for_a_pipeline_is_good(empty_folder):
-    pipeline = make_pipeline(StandardScaler(), SGDClassifier(random_state=0))
-    with pytest.raises(TypeError, match="one by one") as caught:
-        ChunkedFit(pipeline).fit(X, y)
-    names = {"ChunkedFit": ChunkedFit, "X": X, "y": y}
-    names |= {"StandardScaler": StandardScaler, "SGDClassifier": SGDClassifier}
-    _, *lines = str(caught.value).splitlines()
-    exec("\n".join(line.strip() for line in lines), names)
-    assert np.array_equal(names["Z"], StandardScaler().fit_transform(X))
-    assert names["model"].predict(names["Z"]).shape == (10,)
+def test_what_needs_no_training_transforms():
     assert ChunkedFit(Normalizer()).transform(X).shape == X.shape
 
 

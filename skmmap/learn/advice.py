@@ -1,8 +1,6 @@
 """What to use instead of an estimator without ``partial_fit``."""
 
-from collections.abc import Iterator
-
-from skmmap.wrap import find_tags, requires_target
+from skmmap.wrap import find_tags
 
 _KERNEL = "on rows that Nystroem has transformed"
 _FOREST = "No tree or forest in scikit-learn has one; {} is nonlinear as well"
@@ -109,25 +107,6 @@ def _say_fitted(estimator, train: str) -> str:
     )
 
 
-def _say_pipeline(pipeline) -> str:
-    """Say the steps of a pipeline one by one, each with its chunks."""
-    steps = [step for _, step in pipeline.steps if step not in (None, "passthrough")]
-    lines = list(_iter_lines(steps))
-    return "\n    ".join(["Wrap its steps one by one:", *lines])
-
-
-def _iter_lines(steps: list) -> Iterator[str]:
-    rows = "X"
-    for number, step in enumerate(steps[:-1]):
-        made = f"Z{number or ''}"
-        call = f'fit_transform({rows}, out="{made}.npy")'
-        yield f"{made} = ChunkedFit({_say(step)}).{call}"
-        rows = made
-    for step in steps[-1:]:
-        target = ", y" if requires_target(step) else ""
-        yield f"model = ChunkedFit({_say(step)}).fit({rows}{target})"
-
-
 def _say(estimator) -> str:
     """Say how an estimator is made, without the parameters if these are many."""
     said = " ".join(repr(estimator).split())
@@ -160,7 +139,6 @@ def _say_search(search) -> str:
 
 
 _COMPOSED = {
-    "Pipeline": _say_pipeline,
     "ColumnTransformer": _say_union,
     "FeatureUnion": _say_union,
     "TransformedTargetRegressor": _say_target,
