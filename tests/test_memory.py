@@ -363,3 +363,31 @@ def test_rows_of_which_a_part_is_kept_stay_below_the_limit(tmp_path):
     kept = share / 100 * 0.9 * limit
     assert 0.3 * limit < kept < 0.5 * limit
     assert kept + limit / 8 < peak < limit
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
+def test_pipelines_stay_below_the_limit(tmp_path):
+    """Of 40 MB, and of rows that are fifty times as wide between two steps."""
+    grown = run(
+        """
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import PolynomialFeatures
+        from skmmap import open_rows
+
+        path = sys.argv[1]
+        np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 100))
+        X, y = open_rows(path), np.arange(100_000) % 2
+        sgd = SGDClassifier(max_iter=2, tol=None)
+        components = make_pipeline(StandardScaler(), IncrementalPCA(2), sgd)
+        squares = make_pipeline(PolynomialFeatures(2), StandardScaler())
+        for pipeline, n_rows in [(components, 100_000), (squares, 4_000)]:
+            model = ChunkedFit(pipeline, memory_limit="24MB", random_state=0)
+            model.fit(X[:1000], y[:1000])  # for what libraries keep
+            print(grown(lambda: model.fit(X[:n_rows], y[:n_rows])))
+            name = "predict" if pipeline is components else "transform"
+            results = getattr(model, name)
+            print(grown(lambda: results(X[:n_rows], out=f"{path}.{name}.npy")))
+        """,
+        tmp_path / "X.npy",
+    )
+    assert max(grown) < 24e6

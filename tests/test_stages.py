@@ -1,11 +1,12 @@
 """Pipelines, against the same steps trained one by one."""
 
+import itertools
 import pickle
 
 import numpy as np
 import pytest
 import sklearn
-from helpers import hand_loop, raises
+from helpers import EXHAUSTIVE, Listener, hand_loop, needs_sklearn_1_9, raises
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import IncrementalPCA
 from sklearn.feature_extraction.text import HashingVectorizer
@@ -27,6 +28,7 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection
 
 from skmmap import ChunkedFit, Rows, open_rows, register
+from skmmap.estimators import find_own_entries
 
 rng = np.random.default_rng(0)
 X = rng.normal(3, 2, (400, 6)).astype(np.float32)
@@ -70,6 +72,14 @@ PIPELINES = {
 }
 
 
+PARAMS = [
+    {},
+    {"shuffle": False, "max_epochs": 2},
+    {"memory_limit": "40kB"},
+    {"n_jobs": 2},
+]
+
+
 def wrap(estimator, **params):
     return ChunkedFit(estimator, **{"chunk_size": 50, "random_state": 0} | params)
 
@@ -98,7 +108,13 @@ def list_steps(pipeline):
 
 
 def get_learned(estimator):
-    return {k: v for k, v in vars(estimator).items() if isinstance(v, np.ndarray)}
+    """Return arrays and numbers, which are those of the estimator's own ``fit``."""
+    kinds = np.ndarray, np.number, int, float
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and isinstance(value, kinds)
+    }
 
 
 def assert_same(one, other):
@@ -109,10 +125,11 @@ def assert_same(one, other):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize(
-    "params",
-    [{}, {"shuffle": False, "max_epochs": 2}, {"memory_limit": "40kB"}, {"n_jobs": 2}],
+    ("name", "params"),
+    [*itertools.product(PIPELINES, PARAMS)]
+    if EXHAUSTIVE
+    else [*zip(PIPELINES, itertools.cycle(PARAMS), strict=False)],
     ids=str,
 )
 def test_each_step_is_as_if_it_were_trained_alone(path, name, params):
@@ -313,7 +330,7 @@ def test_a_transformer_of_the_users_own(path):
     np.testing.assert_array_equal(
         model.estimator_[1].coef_, wrap(sgd()).fit(2 * X, y).coef_
     )
-    assert "Doubler" in str(vars(pickle.loads(pickle.dumps(model))))
+    assert find_own_entries(pipeline).keys() == {f"{__name__}.Doubler"}
 
 
 @pytest.mark.parametrize(
@@ -342,15 +359,22 @@ def test_a_memory_is_refused():
         wrap(make_pipeline(StandardScaler(), sgd(), memory="cache")).fit(X, y)
 
 
-def test_a_target_of_another_length_is_refused_before_a_step_is_trained(path):
-    class Untouched(StandardScaler):
-        def partial_fit(self, X, y=None, sample_weight=None):
-            raise AssertionError("it was trained")
+class Untouched(StandardScaler):
+    def partial_fit(self, X, y=None, sample_weight=None):
+        raise AssertionError("it was trained")
 
-    with raises(
-        ValueError, "X has 400 rows and y has 399; they must have the same number."
-    ):
-        wrap(make_pipeline(Untouched(), sgd())).fit(path, y[:-1])
+
+@pytest.mark.parametrize(
+    ("target", "text"),
+    [
+        (y[:-1], "X has 400 rows and y has 399; they must have the same number."),
+        (np.where(X[:, 0] < 3, np.nan, 1), "y"),
+        (None, "requires y to be passed"),
+    ],
+)
+def test_a_wrong_target_is_refused_before_a_step_is_trained(path, target, text):
+    with pytest.raises(ValueError, match=text):
+        wrap(make_pipeline(Untouched(), sgd())).fit(path, target)
 
 
 def test_an_error_names_the_step_and_the_rows(path):
@@ -395,6 +419,22 @@ def test_a_file_that_is_replaced_between_two_steps_is_noticed(path):
         wrap(make_pipeline(Replacing(), sgd())).fit(path, y)
 
 
+def test_a_file_that_is_written_to_between_two_steps_is_noticed(path):
+    class Writing(StandardScaler):
+        calls = 0
+
+        def transform(self, X):
+            self.calls += 1
+            if self.calls == 1:
+                rows = np.load(path, mmap_mode="r+")
+                rows[0] += 1
+                rows.flush()
+            return super().transform(X)
+
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        wrap(make_pipeline(Writing(), sgd())).fit(path, y)
+
+
 def test_explain_says_the_steps_and_the_plan_of_the_last(path):
     model = wrap(PIPELINES["squares"])
     explanation = model.explain(path, y)
@@ -408,6 +448,24 @@ def test_explain_says_the_steps_and_the_plan_of_the_last(path):
     }
     assert explanation.sections["epochs"] == "3 (max_iter of the estimator)"
     assert not hasattr(model, "estimator_")
+
+
+def test_explain_draws_no_random_numbers(path):
+    model = ChunkedFit(PIPELINES["kernel"]).set_params(
+        estimator__rbfsampler__random_state=None
+    )
+    np.random.seed(0)
+    model.explain(path, y)
+    assert np.random.randint(2**31 - 1) == np.random.RandomState(0).randint(2**31 - 1)
+
+
+@needs_sklearn_1_9
+def test_callbacks_are_told_of_the_last_step(path):
+    alone, within = Listener(), Listener()
+    pipeline = PIPELINES["scaled"]
+    model = wrap(pipeline).set_callbacks(within).fit(path, y)
+    wrap(sgd()).set_callbacks(alone).fit(model.estimator_[0].transform(X), y)
+    assert within.events == alone.events
 
 
 def test_regression(path):

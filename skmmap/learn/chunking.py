@@ -91,7 +91,7 @@ def _find_chunk_rows(
     is_sparse = X.store.is_sparse and not dense
     find_rows = partial(
         find_chunk_rows,
-        row_values=X.shape[1] if dense else X.row_values,
+        row_values=X.shape[1] if dense else _find_row_values(wrapper, X, learning),
         row_nbytes=8 * X.shape[1] if dense else X.row_nbytes,
         memory_limit=wrapper.memory_limit if memory_limit is None else memory_limit,
         min_rows=min_rows,
@@ -110,6 +110,12 @@ def _find_chunk_rows(
     if has_equal_steps and not is_loop(wrapper):
         return _share_out_tail(rows, X.n_rows)
     return rows
+
+
+def _find_row_values(wrapper, X, learning: Learning | None) -> int:
+    """Return the values of a row, between the steps of a fitted pipeline if more."""
+    widest = 0 if learning else vars(wrapper).get("_widest_row", 0)
+    return max(X.row_values, widest)
 
 
 def _share_out_tail(chunk_rows: int, n_rows: int) -> int:

@@ -15,11 +15,12 @@ from sklearn.utils.metadata_routing import (
 from skmmap.formats import open_source
 from skmmap.learn.checks import check_parameters, find_reading, is_stateless
 from skmmap.learn.clones import make_estimator
+from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import explain_fit, train_anew, train_further
 from skmmap.learn.given_rows import check_target
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
-from skmmap.rows import Rows, Source
+from skmmap.rows import Rows, Source, find_source
 from skmmap.wrap import (
     InputLayout,
     copy_trained,
@@ -30,7 +31,9 @@ from skmmap.wrap import (
 
 # Stateless steps are fitted on so many rows, and `explain` fits all steps on as many.
 _FIRST_ROWS = 10_000
-_STATE = "_corrections", "_input_layout", "_classes", "_last_step"
+_INIT = "_init_callback_context"
+_CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
+_STATE = "_corrections", "_input_layout", "_classes", "_last_step", "_widest_row"
 
 
 class Transform(NamedTuple):
@@ -51,7 +54,7 @@ def train(wrapper, X, y, params: dict, **given) -> None:
     if not is_pipeline(wrapper.estimator):
         train_anew(wrapper, X, y, params, **given)
         return
-    stages = _Stages(wrapper, X, y, params, "fit")
+    stages = _Stages(wrapper, X, y, params, "fit", given["classes"])
     given |= {"given_validation": stages.open_validation(*given["given_validation"])}
     stages.train_transformers()
     X_val, *validation = given["given_validation"]
@@ -69,7 +72,7 @@ def train_more(wrapper, X, y, params: dict, *, classes) -> None:
         train_further(wrapper, X, y, params, classes=classes)
         return
     trained = copy_trained(wrapper)
-    stages = _Stages(wrapper, X, y, params, "partial_fit")
+    stages = _Stages(wrapper, X, y, params, "partial_fit", classes)
     if trained is None:
         stages.train_transformers()
     else:
@@ -95,27 +98,39 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     plan = explain(stages.last, stages.rows, y, last_params, **given)
     return Explanation(
         plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1),
-        said | {f"{name}": text for name, text in plan.sections.items()},
+        said | plan.sections,
     )
 
 
 class _Stages:
     """The steps of a pipeline, and the rows as the fitted ones of them return them."""
 
-    def __init__(self, wrapper, X, y, params: dict, method: str):
+    def __init__(self, wrapper, X, y, params: dict, method: str, classes=None):
         check_parameters(wrapper)
-        self._wrapper, self._y = wrapper, y
+        self._wrapper, self._y, self._classes = wrapper, y, classes
         *self._steps, (self.last_name, last) = wrapper.estimator.steps
         self.params = _split_params(wrapper, params, method)
         source = _open(wrapper, X)
-        _check_target(wrapper, last, source, y, self.params[self.last_name])
+        self._check_target(last, source)
         self._identity, self.rows = source.store.identity, Rows(source)
         self._fitted: list[tuple[str, Any]] = []
         self._transforms: list[Transform] = []
+        self._widest = 0  # values in a row between two steps
         self.last = _derive(wrapper, last)
+        if hasattr(wrapper, _INIT):  # callbacks are told of the last step alone
+            vars(self.last)[_INIT] = getattr(wrapper, _INIT)
         before = vars(wrapper).get("_last_step")
         if before is not None:  # where a warm start begins
             vars(self.last).update(_find_state(before))
+
+    def _check_target(self, last, X: Source) -> None:
+        """Raise for a wrong y or weights of the last step before a step is trained."""
+        last, reading = find_last_step(last), find_reading(self._wrapper)
+        if not hasattr(last, "partial_fit"):
+            return
+        params, reading = self.params[self.last_name], reading._replace(dtype=None)
+        table = check_target(last, X, self._y, params, reading)
+        find_first_call_params(last, None, table.y, self._classes)
 
     def train_transformers(self, n_rows: int | None = None) -> None:
         """Fit all steps but the last, on the first rows or on all."""
@@ -124,7 +139,11 @@ class _Stages:
                 self._fitted.append((name, step))
                 continue
             with self._naming(name):
-                wrapper = _derive(self._wrapper, step, max_epochs="auto")
+                # No generator of random numbers moves on for a part of the rows.
+                seeded = {} if n_rows is None else {"random_state": 0}
+                wrapper = _derive(self._wrapper, step, max_epochs="auto", **seeded)
+                for own in _CALLBACKS:
+                    vars(wrapper).pop(own, None)
                 _train_transformer(
                     wrapper, self.rows, self._y, self.params[name], n_rows
                 )
@@ -148,6 +167,7 @@ class _Stages:
         self._transforms.append(Transform(transformer, layout))
         with self._naming(name):
             self.rows = self.rows.map(self._transforms[-1])
+        self._widest = max(self._widest, find_source(self.rows).row_values)
 
     def transform(self, rows: Rows) -> Rows:
         """Return other rows as the fitted steps return them."""
@@ -169,6 +189,8 @@ class _Stages:
             if vars(self.last).get("estimator_") is not before:
                 self._keep()
             raise
+        finally:
+            vars(self.last).pop(_INIT, None)
         self._keep()
 
     def _keep(self) -> None:
@@ -178,7 +200,12 @@ class _Stages:
         state = _find_state(self.last)
         layout = state.get("_input_layout", InputLayout()) if first is None else first
         learned = {name: value for name, value in state.items() if is_learned(name)}
-        own = {"_last_step": self.last, "_input_layout": layout}
+        widest = max(self._widest, state.get("_widest_row", 0))
+        own = {
+            "_last_step": self.last,
+            "_input_layout": layout,
+            "_widest_row": widest,
+        }
         vars(self._wrapper).update(learned | {"estimator_": pipeline} | own)
 
     @contextmanager
@@ -243,13 +270,6 @@ def _fit_stateless(wrapper, rows: Rows) -> None:
 def _open(wrapper, X) -> Source:
     """Return the rows of X, cast as `dtype` of ChunkedFit says."""
     return find_reading(wrapper).cast(open_source(X, "X"))
-
-
-def _check_target(wrapper, last, X: Source, y, params: dict) -> None:
-    """Raise for a target or weights of the last step before any step is trained."""
-    last = find_last_step(last)
-    if hasattr(last, "partial_fit"):
-        check_target(last, X, y, params, find_reading(wrapper)._replace(dtype=None))
 
 
 def _derive(wrapper, estimator, **changes):

@@ -15,6 +15,9 @@ from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source, guard
 from skmmap.rows.store import Store
 
+# Rows that a function is called for: what it allocates, in each thread that reads, is a
+# multiple of that, and a call of a transformer takes some 0.1 ms.
+_CALL_NBYTES = 2**20
 # Their results say which kind, type and shape all have, and how dense they are.
 _FIRST_ROWS = 100
 
@@ -58,16 +61,20 @@ class MappedStore(PartStore):
     def row_extent(self) -> int:
         return max(self.row_nbytes, self._store.row_extent)
 
+    @property
+    def _call_rows(self) -> int:
+        return max(1, _CALL_NBYTES // max(1, self.row_extent))
+
     def read(self, start: int, stop: int):
         # In pieces: the rows to compute from may take far more memory than the result.
-        step = self.block_rows
+        step = self._call_rows
         if stop - start <= step:
             return self._compute(self._store.read(start, stop), start, stop)
         starts = range(start, stop, step)
         return self.join([self.read(i, min(i + step, stop)) for i in starts])
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
-        step = self.block_rows
+        step = self._call_rows
         for i in range(start, stop, step):
             end = min(i + step, stop)
             out[i - start : end - start] = self.read(i, end)
@@ -76,7 +83,7 @@ class MappedStore(PartStore):
     def take(self, rows: np.ndarray):
         if not len(rows):
             return self.read(0, 0)
-        step = self.block_rows
+        step = self._call_rows
         starts = range(0, len(rows), step)
         return self.join([self._take(rows[i : i + step]) for i in starts])
 
