@@ -53,6 +53,19 @@ for way in ways.values():
     way()
 """
 
+# All ways learn the same classes.
+PIPELINES = """
+import pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import pipelines
+pipelines.write_rows(pathlib.Path(), 2_000)
+times = pipelines.measure_times(".", repeats=1)
+maps = pipelines.open_maps(".")
+for name, way in pipelines.WAYS.items():
+    assert len(times[name]) == 1
+    assert way(*maps).classes_.tolist() == list(range(pipelines.N_CLASSES))
+"""
+
 SIZES = """
 import shutil, sys, types
 sys.path.insert(0, sys.argv[1])
@@ -110,6 +123,12 @@ def test_the_benchmark_of_large_files_runs(tmp_path, monkeypatch):
         "labels.npy",
         "y.npy",
     ]
+
+
+def test_the_benchmark_of_pipelines_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check(PIPELINES)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["X.npy", "y.npy"]
 
 
 def test_files_that_do_not_fit_on_the_disk_are_refused(tmp_path):

@@ -96,7 +96,8 @@ CALLS = {
 @pytest.mark.parametrize("backend", ["threading", "loky"])
 def test_memory_is_that_of_chunks(folder, backend):
     """But for a result of the size of X, which the same probe sees."""
-    calls = [*(call for call, _ in CALLS.values()), "scaler.transform(X)"]
+    calls = [call for call, _ in CALLS.values()]
+    calls.append("scaler.transform(f'{folder}/X.npy')")
     figures = np.reshape(run(_WATCH, folder, backend, *calls), (-1, 3))
     for (name, (_, result)), (own, of_worker, n_workers) in zip(
         CALLS.items(), figures[:-1], strict=True

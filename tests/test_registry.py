@@ -433,7 +433,7 @@ def test_a_class_that_is_defined_again_has_a_new_entry(is_kept):
 
 FIELDS = (
     "epochs, shuffle, batch_size, min_rows, stopping, loss, early_stopping, overrides, "
-    "initialize, finish, merge"
+    "initialize, finish, merge, stateless"
 )
 PARAMETERS = "passes, rows, mixes, least, start, tol, n_iter_no_change"
 
@@ -467,6 +467,11 @@ PARAMETERS = "passes, rows, mixes, least, start, tol, n_iter_no_change"
             f"register has no field 'dense'. Its fields are {FIELDS}.",
         ),
         ({"merge": "add"}, TypeError, "merge must be a function; got 'add'."),
+        (
+            {"stateless": "yes"},
+            TypeError,
+            "stateless must be a bool or a function; got 'yes'.",
+        ),
         (
             {"stopping": "score"},
             TypeError,

@@ -279,8 +279,7 @@ def _derive(wrapper, estimator, **changes):
         for name, value in vars(wrapper).items()
         if not is_learned(name) and name not in _STATE
     }
-    derived = copy(wrapper)
-    vars(derived).clear()
+    derived = type(wrapper).__new__(type(wrapper))
     vars(derived).update(state | {"estimator": estimator, "dtype": None} | changes)
     if not hasattr(estimator, "set_output"):
         vars(derived).pop("_sklearn_output_config", None)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from skmmap._types import RowsLike
+from skmmap.formats import open_source
 from skmmap.learn import Transform
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
-from skmmap.rows import Rows, find_source
+from skmmap.rows import Rows
 from skmmap.wrap import (
     InputLayout,
     available_with,
@@ -95,7 +96,7 @@ class Transformations(FittedMethods):
 
     def _map(self, X: Rows) -> Rows:
         """Return rows that are transformed when they are read."""
-        source = find_source(X)
+        source = open_source(X, "X")
         estimator = deepcopy(check_names(self._find_fitted(), source))
         layout = vars(self).get("_input_layout", InputLayout())
         rows = Rows(self._find_reading("transform", source).cast(source))
