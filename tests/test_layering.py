@@ -151,6 +151,7 @@ HOUSE = {
         "overrides",
         "first_centers",
         "first_state",
+        "chunk_learners",
         "sklearn_entries",
         "skorch_entries",
         "learning",
@@ -176,6 +177,8 @@ HOUSE = {
         "rendering",
         "explanation",
         "fitting",
+        "steps",
+        "compositions",
         "stages",
     ],
     "methods": [

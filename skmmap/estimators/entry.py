@@ -65,11 +65,12 @@ class LearningEntry(NamedTuple):
     hidden: Mapping[str, str] = {}
     merge: Callable[[Any, Any], Any] | None = None
     stateless: bool | Callable[[Any], bool] = False
+    chunk_learner: Callable[[Any], Any] | None = None
 
 
 # Fields that name a parameter of the estimator.
 _PARAMETERS = "epochs", "shuffle", "batch_size", "min_rows", "early_stopping"
-_FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge"
+_FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge", "chunk_learner"
 _LOSS = "tol", "n_iter_no_change"
 _PUBLIC = (
     "epochs",
@@ -84,6 +85,7 @@ _PUBLIC = (
     "finish",
     "merge",
     "stateless",
+    "chunk_learner",
 )
 
 

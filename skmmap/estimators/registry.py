@@ -100,6 +100,10 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
             Whether ``fit`` learns the shape and type of rows alone, or draws numbers by
             its ``random_state``, so that any rows will do. In a pipeline it is fitted
             on the first rows.
+        chunk_learner : function of ``(estimator)``
+            For transformers without ``partial_fit``, in a pipeline: returns an object
+            with ``partial_fit(X)``, which is called for each chunk, and ``finish()``,
+            which returns the fitted estimator.
 
     Returns
     -------

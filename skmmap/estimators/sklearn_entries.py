@@ -14,6 +14,12 @@ from skmmap.estimators.attributes import (
     set_mlp,
     set_sgd,
 )
+from skmmap.estimators.chunk_learners import (
+    learn_encoder,
+    learn_imputer,
+    learn_indicator,
+    learn_splines,
+)
 from skmmap.estimators.first_centers import initialize_dictionary, initialize_kmeans
 from skmmap.estimators.first_state import begin_mlp, begin_sgd
 from skmmap.estimators.losses import (
@@ -218,7 +224,12 @@ SKLEARN = {
     },
     "sklearn.preprocessing.SplineTransformer": {
         "stateless": lambda spline: not isinstance(spline.knots, str),
+        "chunk_learner": learn_splines,
     },
+    "sklearn.preprocessing.OneHotEncoder": {"chunk_learner": learn_encoder},
+    "sklearn.preprocessing.OrdinalEncoder": {"chunk_learner": learn_encoder},
+    "sklearn.impute.SimpleImputer": {"chunk_learner": learn_imputer},
+    "sklearn.impute.MissingIndicator": {"chunk_learner": learn_indicator},
     "sklearn.random_projection.GaussianRandomProjection": _PROJECTION,
     "sklearn.random_projection.SparseRandomProjection": _PROJECTION,
 }

@@ -1,6 +1,9 @@
 """Validation before any row is read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -64,24 +67,64 @@ def _check_pipeline(pipeline) -> None:
             "transformed rows. Set memory=None; a step is trained once in each fit."
         )
     pipeline._validate_names([name for name, _ in pipeline.steps])
-    for name, step in pipeline.steps:
-        try:
-            _check_step(step, is_last=step is pipeline.steps[-1][1])
-        except Exception as error:
-            error.add_note(f"This is about the step {name!r} of the Pipeline.")
-            raise
+    *steps, (last_name, last) = pipeline.steps
+    for name, step in steps:
+        with noting_step(name, pipeline):
+            _check_transforms(step)
+            check_step(step)
+    with noting_step(last_name, pipeline):
+        check_step(last)
 
 
-def _check_step(step, *, is_last: bool) -> None:
-    if step is None or isinstance(step, str):  # "passthrough"
+def check_step(step) -> None:
+    """Raise unless a step of a pipeline can be trained chunk by chunk."""
+    if is_passed(step) or is_stateless(step):
         return
-    if not is_last and not hasattr(step, "transform"):
+    members = find_members(step)
+    if members is None:
+        learn = find_entry(type(step)).entry.chunk_learner
+        _ = check_estimator(step) if learn is None else learn(step)
+        return
+    for name, member in members:
+        with noting_step(name, step):
+            _check_transforms(member)
+            check_step(member)
+
+
+def _check_transforms(step) -> None:
+    if not is_passed(step) and not hasattr(step, "transform"):
         raise TypeError(
             f"All steps but the last must have a transform method, and "
             f"{type(step).__name__} has none."
         )
-    if not is_stateless(step):
-        check_estimator(step)
+
+
+@contextmanager
+def noting_step(name: str, composed) -> Iterator[None]:
+    """Add to an error which member of a composed estimator it is about."""
+    try:
+        yield
+    except Exception as error:
+        kind = type(composed).__name__
+        error.add_note(f"This is about the step {name!r} of the {kind}.")
+        raise
+
+
+def is_passed(step) -> bool:
+    """Whether a step does not learn: "passthrough", "drop" or None."""
+    return step is None or isinstance(step, str)
+
+
+def find_members(step) -> list[tuple[str, Any]] | None:
+    """Return what a union of transformers consists of, None if it is no union."""
+    if hasattr(step, "partial_fit"):
+        return None
+    if is_one_of(step, "FeatureUnion"):
+        return list(step.transformer_list)
+    if is_one_of(step, "ColumnTransformer"):
+        members = [(name, member) for name, member, _ in step.transformers]
+        return [*members, ("remainder", step.remainder)]
+    return None
 
 
 def is_stateless(estimator) -> bool:

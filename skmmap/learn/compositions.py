@@ -1,0 +1,168 @@
+"""Trains the members of a union of transformers, each on the rows that it gets."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+
+from skmmap.learn.checks import find_members, is_passed, noting_step
+from skmmap.learn.clones import make_estimator
+from skmmap.learn.steps import FIRST_ROWS, derive, split_by_name
+from skmmap.rows import Rows, find_source
+from skmmap.wrap import InputLayout, is_one_of
+
+
+class Columns(NamedTuple):
+    """Selects columns, as a function for `Rows.map`."""
+
+    columns: Any
+
+    def __str__(self) -> str:
+        return "columns"
+
+    def __call__(self, rows):
+        return select_columns(rows, self.columns)
+
+
+def select_columns(rows, columns):
+    """Return columns by numbers, names, a slice or a mask; of a scalar one dimension.
+
+    >>> select_columns(np.arange(6).reshape(2, 3), slice(1, None)).tolist()
+    [[1, 2], [4, 5]]
+    """
+    if hasattr(rows, "iloc"):
+        return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
+    return rows[:, columns]
+
+
+def _are_names(columns) -> bool:
+    if isinstance(columns, slice):
+        return isinstance(columns.start, str) or isinstance(columns.stop, str)
+    if isinstance(columns, str):
+        return True
+    return not np.isscalar(columns) and any(isinstance(each, str) for each in columns)
+
+
+def train_members(wrapper, rows: Rows, y, params: dict, train_step: Callable) -> None:
+    """Train a `FeatureUnion` or a `ColumnTransformer`, with ``train_step`` for each."""
+    params = _split_by_member(wrapper.estimator, params)
+    layouts = []
+
+    def train(name: str, member, given: Rows):
+        if is_passed(member):
+            return member
+        step = derive(wrapper, member)
+        with noting_step(name, wrapper.estimator):
+            train_step(step, given, y, params[name])
+        layouts.append(vars(step).get("_input_layout", InputLayout()))
+        return step.estimator_
+
+    is_union = is_one_of(wrapper.estimator, "FeatureUnion")
+    wrapper.estimator_ = (_train_union if is_union else _train_columns)(
+        wrapper, rows, train
+    )
+    wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
+
+
+def _split_by_member(union, params: dict) -> dict[str, dict]:
+    names = [name for name, _ in find_members(union)]
+    split = split_by_name(params, [*names, ""])
+    for name in split.pop(""):
+        kind = type(union).__name__
+        raise TypeError(
+            f"fit got {name} for the {kind}, and members of it are meant by their "
+            f"names: {', '.join(f'{each}__{name}' for each in names)}."
+        )
+    return split
+
+
+def _train_union(wrapper, rows: Rows, train: Callable):
+    union = make_estimator(wrapper, None, {})
+    union.transformer_list = [
+        (name, train(name, member, rows)) for name, member in union.transformer_list
+    ]
+    return union
+
+
+def _train_columns(wrapper, rows: Rows, train: Callable):
+    """Train a ColumnTransformer's members, and let it put them together.
+
+    It is fitted on the first rows with members that are trained already: so the order
+    of columns and their names are its own.
+    """
+    from sklearn.frozen import FrozenEstimator
+
+    union, first = make_estimator(wrapper, None, {}), rows[:FIRST_ROWS].read()
+    members = dict(find_members(union))
+    trained = []
+    for name, columns in _find_columns(union, first):
+        member = members[name]
+        if not _is_empty(columns):
+            member = train(name, member, rows.map(Columns(columns)))
+        trained.append((name, member, columns))
+    frozen = clone(union)
+    frozen.transformers = [
+        (name, member if is_passed(member) else FrozenEstimator(member), columns)
+        for name, member, columns in trained
+        if name != "remainder"
+    ]
+    rest = [member for name, member, _ in trained if name == "remainder"]
+    if rest and not is_passed(rest[0]):
+        frozen.remainder = FrozenEstimator(rest[0])
+    frozen.fit(first)
+    frozen.transformers, frozen.remainder = union.transformers, union.remainder
+    frozen.transformers_ = [
+        (name, getattr(member, "estimator", member), columns)
+        if is_one_of(member, "FrozenEstimator")
+        else (name, member, columns)
+        for name, member, columns in frozen.transformers_
+    ]
+    frozen.sparse_output_ = _is_sparse(frozen, rows)
+    return frozen
+
+
+def _find_columns(union, first) -> list[tuple[str, Any]]:
+    """Return the columns of each member: callables have been called."""
+    whole = clone(union)
+    whole.transformers = [
+        (name, "passthrough", columns) for name, _, columns in union.transformers
+    ]
+    if union.remainder != "drop":
+        whole.remainder = "passthrough"
+    whole.set_params(sparse_threshold=0).fit(first)
+    return [(name, columns) for name, _, columns in whole.transformers_]
+
+
+def _is_empty(columns) -> bool:
+    return (
+        hasattr(columns, "__len__")
+        and not isinstance(columns, str)
+        and (
+            len(columns) == 0
+            or (np.asarray(columns).dtype == bool and not np.any(columns))
+        )
+    )
+
+
+def _is_sparse(union, rows: Rows) -> bool:
+    """Return whether results are sparse: by the share of stored values in all rows."""
+    members = [
+        (member, columns)
+        for _, member, columns in union.transformers_
+        if member != "drop" and not _is_empty(columns)
+    ]
+    step = find_source(rows).store.block_rows
+    n_stored = n_values = 0
+    for start in range(0, len(rows), step):
+        part = rows.read(start, min(start + step, len(rows)))
+        results = [
+            member.transform(select_columns(part, columns))
+            for member, columns in members
+        ]
+        if not any(map(sparse.issparse, results)):
+            return False
+        n_stored += sum(r.nnz if sparse.issparse(r) else r.size for r in results)
+        n_values += sum(np.prod(r.shape, dtype=np.int64) for r in results)
+    return bool(n_stored / max(1, n_values) < union.sparse_threshold)

@@ -1,0 +1,399 @@
+"""Unions and transformers without ``partial_fit``, against scikit-learn's own fit."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers import raises
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import (
+    ColumnTransformer,
+    make_column_selector,
+    make_column_transformer,
+)
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import SGDClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+    StandardScaler,
+)
+
+from skmmap import ChunkedFit, open_rows, register
+from skmmap.estimators.chunk_learners import learn_imputer
+
+rng = np.random.default_rng(0)
+N = 350
+NUMBERS = rng.normal(5, 3, (N, 4))
+NUMBERS[rng.random(NUMBERS.shape) < 0.1] = np.nan
+NUMBERS[:60, 1] = np.nan  # a whole chunk
+CODES = rng.integers(0, 9, (N, 3))
+CODES[-1, 2] = 77  # in the last chunk alone
+TEXTS = np.array(["ash", "birch", "elm", "oak"], dtype=object)[
+    rng.integers(0, 4, (N, 2))
+]
+TEXTS[-1, 0] = "yew"
+FRAME = pd.DataFrame(
+    {
+        "age": NUMBERS[:, 0],
+        "height": NUMBERS[:, 1],
+        "rings": CODES[:, 0],
+        "tree": TEXTS[:, 0],
+        "next": TEXTS[:, 1],
+    }
+)
+y = (np.nan_to_num(NUMBERS[:, 0]) > 5).astype(int)
+
+
+def wrap(*steps, **params):
+    return ChunkedFit(make_pipeline(*steps), chunk_size=50, random_state=0, **params)
+
+
+def get_learned(estimator):
+    """Return what fit has learned, as far as it can be compared."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name.endswith("_") and not hasattr(value, "fit")
+    }
+
+
+def assert_same(one, other, rtol=0.0):
+    one, other = get_learned(one), get_learned(other)
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        parts = value if isinstance(value, list) else [value]
+        others = other[name] if isinstance(value, list) else [other[name]]
+        for part, expected in zip(parts, others, strict=True):
+            part, expected = np.asarray(part), np.asarray(expected)
+            assert part.dtype == expected.dtype, name
+            if part.dtype.kind == "f":
+                np.testing.assert_allclose(part, expected, rtol=rtol, err_msg=name)
+            else:
+                np.testing.assert_array_equal(part, expected, err_msg=name)
+
+
+def dense(result):
+    return result.toarray() if sparse.issparse(result) else np.asarray(result)
+
+
+EXACT = {
+    "one hot": (OneHotEncoder(), CODES),
+    "one hot, without the first": (OneHotEncoder(drop="first"), CODES),
+    "one hot of texts": (OneHotEncoder(sparse_output=False), TEXTS),
+    "one hot with NaN": (OneHotEncoder(), NUMBERS[:, :2].round()),
+    "one hot with None": (
+        OneHotEncoder(),
+        np.where(rng.random(TEXTS.shape) < 0.1, None, TEXTS),
+    ),
+    "one hot of a frame": (OneHotEncoder(), FRAME[["rings", "tree", "next"]]),
+    "one hot of polars": (
+        OneHotEncoder(),
+        pl.DataFrame(FRAME[["rings", "tree"]].to_dict("list")),
+    ),
+    "one hot of given categories": (
+        OneHotEncoder(categories=[[*range(9)]] * 2, handle_unknown="ignore"),
+        CODES[:, :2],
+    ),
+    "one hot of lists": (OneHotEncoder(), TEXTS.tolist()),
+    "ordinal": (OrdinalEncoder(), CODES),
+    "ordinal of texts": (
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1),
+        TEXTS,
+    ),
+    "splines": (SplineTransformer(n_knots=4), np.nan_to_num(NUMBERS)),
+    "missing": (MissingIndicator(), NUMBERS),
+    "missing numbers": (MissingIndicator(missing_values=3), CODES),
+    "constant": (SimpleImputer(strategy="constant", fill_value=-1.0), NUMBERS),
+    "constant, with an indicator": (
+        SimpleImputer(strategy="constant", add_indicator=True),
+        np.c_[NUMBERS, np.full(N, np.nan)],
+    ),
+}
+MEANS = {
+    "mean": (SimpleImputer(), NUMBERS),
+    "mean of float32": (SimpleImputer(), NUMBERS.astype(np.float32)),
+    "mean of a number": (SimpleImputer(missing_values=3), CODES),
+    "mean of a frame": (SimpleImputer(add_indicator=True), FRAME[["age", "height"]]),
+    "mean of sparse rows": (
+        SimpleImputer(),
+        sparse.csr_array(np.where(NUMBERS > 7, 0, NUMBERS)),
+    ),
+    "mean, all missing": (
+        SimpleImputer(keep_empty_features=True),
+        np.c_[NUMBERS, np.full(N, np.nan)],
+    ),
+    "mean, all missing, left out": (
+        SimpleImputer(),
+        np.c_[NUMBERS, np.full(N, np.nan)],
+    ),
+}
+
+
+@pytest.mark.parametrize(("transformer", "X"), EXACT.values(), ids=EXACT)
+def test_what_is_learned_is_that_of_fit(transformer, X):
+    model = wrap(transformer).fit(X)
+    expected = clone(transformer).fit(X)
+    assert_same(model.estimator_[0], expected)
+    np.testing.assert_array_equal(
+        dense(model.transform(X)), dense(expected.transform(X))
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without")
+@pytest.mark.parametrize(("transformer", "X"), MEANS.values(), ids=MEANS)
+def test_means_are_those_of_fit(transformer, X):
+    is_small = getattr(X, "dtype", None) == np.float32
+    model = wrap(transformer).fit(X)
+    expected = clone(transformer).fit(X)
+    rtol = 1e-6 if is_small else 1e-12
+    assert_same(model.estimator_[0], expected, rtol=rtol)
+    np.testing.assert_allclose(
+        dense(model.transform(X)), dense(expected.transform(X)), rtol=rtol
+    )
+
+
+def test_means_of_float32_are_summed_in_float64():
+    """Where fit adds row after row, in float32."""
+    learner = learn_imputer(SimpleImputer())
+    for _ in range(17):  # in float32 no sum of ones exceeds 2**24
+        learner.partial_fit(np.ones((2**20, 2), np.float32))
+    np.testing.assert_array_equal(learner.finish().statistics_, [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("transformer", "text"),
+    [
+        (
+            OneHotEncoder(min_frequency=3),
+            "OneHotEncoder with min_frequency=3 needs the counts of all categories, "
+            "which are not computed by chunks. Set min_frequency=None, or fit it on a "
+            "sample.",
+        ),
+        (
+            SimpleImputer(strategy="median"),
+            "SimpleImputer with strategy='median' is not computed by chunks. Use "
+            "strategy='mean' or 'constant', or fit it on a sample.",
+        ),
+        (
+            SimpleImputer(missing_values=None, strategy="constant"),
+            "SimpleImputer with missing_values=None is not computed by chunks, which "
+            "look for NaN or a number.",
+        ),
+        (
+            SplineTransformer(knots="quantile"),
+            "SplineTransformer with knots='quantile' needs all values of a column at "
+            "once. Use knots='uniform', or give the knots as an array.",
+        ),
+    ],
+)
+def test_what_needs_more_is_refused_before_anything_is_read(transformer, text):
+    with raises(ValueError, text):
+        wrap(transformer).fit("nowhere.npy")
+    inside = FeatureUnion([("a", MinMaxScaler()), ("b", transformer)])
+    with raises(ValueError, text) as caught:
+        wrap(inside).fit("nowhere.npy")
+    assert caught.value.__notes__ == [
+        "This is about the step 'b' of the FeatureUnion.",
+        "This is about the step 'featureunion' of the Pipeline.",
+    ]
+
+
+IMPUTED = make_pipeline(SimpleImputer(), StandardScaler())
+UNIONS = {
+    "union": (make_union(MinMaxScaler(), PolynomialFeatures(2)), CODES),
+    "union with nothing": (
+        FeatureUnion([("a", "drop"), ("b", "passthrough"), ("c", MinMaxScaler())]),
+        CODES,
+    ),
+    "union, sparse": (make_union(OneHotEncoder(), Normalizer()), CODES),
+    "numbers": (
+        ColumnTransformer(
+            [("a", MinMaxScaler(), [0, 2]), ("b", StandardScaler(), slice(1, 2))]
+        ),
+        CODES,
+    ),
+    "a mask": (
+        ColumnTransformer(
+            [("a", MinMaxScaler(), np.array([True, False, True]))],
+            remainder="passthrough",
+        ),
+        CODES,
+    ),
+    "none": (
+        ColumnTransformer([("a", MinMaxScaler(), []), ("b", Normalizer(), [0])]),
+        CODES,
+    ),
+    "dropped": (
+        ColumnTransformer([("a", "drop", [0]), ("b", MinMaxScaler(), [1])]),
+        CODES,
+    ),
+    "names": (
+        ColumnTransformer(
+            [
+                (
+                    "n",
+                    make_pipeline(SimpleImputer(), StandardScaler()),
+                    ["age", "height"],
+                ),
+                ("c", OneHotEncoder(handle_unknown="ignore"), ["tree", "next"]),
+            ],
+            remainder=MinMaxScaler(),
+        ),
+        FRAME,
+    ),
+    "one column of texts": (
+        make_column_transformer(
+            (HashingVectorizer(n_features=8), "tree"), (MinMaxScaler(), ["rings"])
+        ),
+        FRAME,
+    ),
+    "a slice of names": (
+        make_column_transformer((SimpleImputer(), slice("age", "height"))),
+        FRAME,
+    ),
+    "a selector": (
+        make_column_transformer(
+            (OrdinalEncoder(), make_column_selector(dtype_include=object)),
+            (SimpleImputer(), make_column_selector(dtype_include=float)),
+            sparse_threshold=0,
+        ),
+        FRAME,
+    ),
+    "polars": (
+        make_column_transformer(
+            (OneHotEncoder(), ["tree"]), (MinMaxScaler(), ["rings"])
+        ),
+        pl.DataFrame(FRAME[["rings", "tree"]].to_dict("list")),
+    ),
+    "sparse rows": (
+        make_column_transformer((StandardScaler(with_mean=False), [0, 1])),
+        sparse.csr_array(CODES),
+    ),
+}
+
+
+@pytest.mark.parametrize(("union", "X"), UNIONS.values(), ids=UNIONS)
+def test_unions_are_those_of_fit(union, X):
+    model = wrap(union).fit(X)
+    expected = clone(union).fit(X)
+    found = model.estimator_[0]
+    result, wanted = found.transform(X), expected.transform(X)
+    assert type(result) is type(wanted)
+    np.testing.assert_allclose(dense(result), dense(wanted), rtol=1e-12)
+    np.testing.assert_allclose(dense(model.transform(X)), dense(wanted), rtol=1e-12)
+    for name in ("sparse_output_", "output_indices_", "n_features_in_"):
+        assert getattr(found, name, None) == getattr(expected, name, None), name
+    if "union" not in str(type(union)).lower():
+        assert str(found) == str(expected)
+        names = [(name, columns) for name, _, columns in found.transformers_]
+        assert str(names) == str([(n, c) for n, _, c in expected.transformers_])
+
+
+def test_names_of_columns():
+    union, X = UNIONS["names"]
+    model = wrap(union).set_output(transform="pandas")
+    model.set_params(estimator__columntransformer__sparse_threshold=0)
+    model.estimator.steps[0][1].transformers[1][1].set_params(sparse_output=False)
+    found = model.fit(X).transform(X)
+    expected = clone(model.estimator).set_output(transform="pandas").fit(X).transform(X)
+    pd.testing.assert_frame_equal(found, expected)
+
+
+def test_from_numbers_and_texts_to_predictions():
+    union, _ = UNIONS["names"]
+    pipeline = make_pipeline(union, SGDClassifier(max_iter=3, tol=None, random_state=0))
+    model = ChunkedFit(pipeline, chunk_size=50, random_state=0).fit(FRAME, y)
+    transformed = clone(union).fit_transform(FRAME)
+    last = ChunkedFit(pipeline[-1], chunk_size=50, random_state=0).fit(transformed, y)
+    np.testing.assert_allclose(model.estimator_[-1].coef_, last.coef_, rtol=1e-9)
+    np.testing.assert_array_equal(model.predict(FRAME), last.predict(transformed))
+    np.testing.assert_array_equal(
+        model.predict(open_rows(FRAME)[::-1]), last.predict(transformed)[::-1]
+    )
+    assert "columntransformer" in str(model.explain(FRAME, y))
+
+
+def test_whether_results_are_sparse_is_decided_by_all_rows():
+    """The first rows, which a sample would be, say something else."""
+    X = np.zeros((30_000, 4))
+    X[:12_000] = 1
+    union = make_column_transformer((Sparse(), [0, 1, 2, 3]), sparse_threshold=0.5)
+    model = ChunkedFit(make_pipeline(union), chunk_size=5_000).fit(X)
+    expected = clone(union).fit(X)
+    assert expected.sparse_output_
+    assert model.estimator_[0].sparse_output_
+    dense_first = clone(union).fit(X[:10_000])
+    assert not dense_first.sparse_output_
+
+
+class Sparse(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        return sparse.csr_array(X)
+
+
+register(Sparse, stateless=True)
+
+
+def test_weights_of_members():
+    weights = rng.uniform(0.5, 2, N)
+    union = make_union(StandardScaler(), MinMaxScaler())
+    model = wrap(union, GaussianNB())
+    model.fit(CODES, y, featureunion__standardscaler__sample_weight=weights)
+    scaler = model.estimator_[0].transformer_list[0][1]
+    expected = StandardScaler().fit(CODES, sample_weight=weights)
+    np.testing.assert_allclose(scaler.mean_, expected.mean_, rtol=1e-12)
+    text = (
+        "fit got sample_weight for the FeatureUnion, and members of it are meant by "
+        "their names: standardscaler__sample_weight, minmaxscaler__sample_weight."
+    )
+    with raises(TypeError, text):
+        model.fit(CODES, y, featureunion__sample_weight=weights)
+
+
+class Largest(TransformerMixin, BaseEstimator):
+    def fit(self, X, y=None):
+        self.largest_ = X.max(axis=0)
+        return self
+
+    def transform(self, X):
+        return X / self.largest_
+
+
+class LargestByChunks:
+    def __init__(self, transformer):
+        self.transformer, self.rows = transformer, []
+
+    def partial_fit(self, X):
+        self.rows.append(X.max(axis=0))
+
+    def finish(self):
+        return self.transformer.fit(np.array(self.rows))
+
+
+def test_a_transformer_of_the_users_own():
+    register(Largest, chunk_learner=LargestByChunks)
+    model = wrap(Largest(), GaussianNB()).fit(CODES, y)
+    np.testing.assert_array_equal(model.estimator_[0].largest_, CODES.max(axis=0))
+
+
+def test_what_is_learned_does_not_depend_on_chunks():
+    union, X = UNIONS["names"]
+    results = [
+        ChunkedFit(make_pipeline(union), chunk_size=size).fit(X).transform(X)
+        for size in (1, 7, 1_000)
+    ]
+    for result in results[1:]:
+        np.testing.assert_allclose(dense(result), dense(results[0]), rtol=1e-12)
