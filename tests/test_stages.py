@@ -22,7 +22,6 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     PolynomialFeatures,
     PowerTransformer,
-    SplineTransformer,
     StandardScaler,
 )
 from sklearn.random_projection import GaussianRandomProjection
@@ -339,7 +338,6 @@ def test_a_transformer_of_the_users_own(path):
         (PowerTransformer(), "ChunkedFit needs an estimator with a partial_fit method"),
         (RBFSampler(gamma="scale"), "RBFSampler has none"),
         (GaussianRandomProjection(), "GaussianRandomProjection has none"),
-        (SplineTransformer(), "SplineTransformer has none"),
         (sgd(), "SGDClassifier has none"),
     ],
 )

@@ -4,7 +4,8 @@ from skmmap.learn.checks import check_n_jobs, find_reading, route
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.rendering import Explanation
-from skmmap.learn.stages import Transform, add_steps, explain, train, train_more
+from skmmap.learn.stages import explain, train, train_more
+from skmmap.learn.steps import Transform, add_steps
 
 __all__ = [
     "Explanation",

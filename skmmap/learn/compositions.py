@@ -1,5 +1,6 @@
 """Trains the members of a union of transformers, each on the rows that it gets."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,6 +13,28 @@ from skmmap.learn.clones import make_estimator
 from skmmap.learn.steps import FIRST_ROWS, derive, split_by_name
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, is_one_of
+
+
+class _Trained:
+    """A trained member, which fits nothing and is cloned to itself.
+
+    FrozenEstimator of scikit-learn 1.6 refuses what has no learned attribute.
+    """
+
+    def __init__(self, member):
+        self.member = member
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __getattr__(self, name: str):
+        return getattr(self.member, name)
+
+    def fit(self, X, y=None):
+        return self
+
+    def fit_transform(self, X, y=None):
+        return self.member.transform(X)
 
 
 class Columns(NamedTuple):
@@ -40,9 +63,9 @@ def select_columns(rows, columns):
 def _are_names(columns) -> bool:
     if isinstance(columns, slice):
         return isinstance(columns.start, str) or isinstance(columns.stop, str)
-    if isinstance(columns, str):
-        return True
-    return not np.isscalar(columns) and any(isinstance(each, str) for each in columns)
+    if _is_scalar(columns):
+        return isinstance(columns, str)
+    return any(isinstance(each, str) for each in columns)
 
 
 def train_members(wrapper, rows: Rows, y, params: dict, train_step: Callable) -> None:
@@ -92,8 +115,6 @@ def _train_columns(wrapper, rows: Rows, train: Callable):
     It is fitted on the first rows with members that are trained already: so the order
     of columns and their names are its own.
     """
-    from sklearn.frozen import FrozenEstimator
-
     union, first = make_estimator(wrapper, None, {}), rows[:FIRST_ROWS].read()
     members = dict(find_members(union))
     trained = []
@@ -102,21 +123,19 @@ def _train_columns(wrapper, rows: Rows, train: Callable):
         if not _is_empty(columns):
             member = train(name, member, rows.map(Columns(columns)))
         trained.append((name, member, columns))
-    frozen = clone(union)
+    frozen, given = clone(union), {name: each for name, _, each in union.transformers}
     frozen.transformers = [
-        (name, member if is_passed(member) else FrozenEstimator(member), columns)
-        for name, member, columns in trained
-        if name != "remainder"
+        (name, member if is_passed(member) else _Trained(member), given[name])
+        for name, member, _ in trained
+        if name in given
     ]
-    rest = [member for name, member, _ in trained if name == "remainder"]
+    rest = [member for name, member, _ in trained if name not in given]
     if rest and not is_passed(rest[0]):
-        frozen.remainder = FrozenEstimator(rest[0])
+        frozen.remainder = _Trained(rest[0])
     frozen.fit(first)
     frozen.transformers, frozen.remainder = union.transformers, union.remainder
     frozen.transformers_ = [
-        (name, getattr(member, "estimator", member), columns)
-        if is_one_of(member, "FrozenEstimator")
-        else (name, member, columns)
+        (name, member.member if isinstance(member, _Trained) else member, columns)
         for name, member, columns in frozen.transformers_
     ]
     frozen.sparse_output_ = _is_sparse(frozen, rows)
@@ -125,32 +144,54 @@ def _train_columns(wrapper, rows: Rows, train: Callable):
 
 def _find_columns(union, first) -> list[tuple[str, Any]]:
     """Return the columns of each member: callables have been called."""
-    whole = clone(union)
-    whole.transformers = [
-        (name, "passthrough", columns) for name, _, columns in union.transformers
+    found = [
+        (name, columns(first) if callable(columns) else columns)
+        for name, _, columns in union.transformers
     ]
-    if union.remainder != "drop":
-        whole.remainder = "passthrough"
-    whole.set_params(sparse_threshold=0).fit(first)
-    return [(name, columns) for name, _, columns in whole.transformers_]
+    if is_passed(union.remainder):
+        return found
+    whole = clone(union).set_params(remainder="passthrough", sparse_threshold=0)
+    whole.transformers = [
+        (name, "passthrough", [each] if _is_scalar(each) else each)
+        for name, each in found
+    ]
+    names = {name for name, _ in found}
+    rest = _list_members(whole.fit(first))
+    return [*found, *((n, columns) for n, _, columns in rest if n not in names)]
+
+
+def _list_members(union) -> list[tuple[str, Any, Any]]:
+    """Return the fitted members and their columns."""
+    with warnings.catch_warnings():
+        # scikit-learn 1.6 warns where the columns of the remainder are looked at.
+        warnings.simplefilter("ignore", FutureWarning)
+        return [
+            (name, member, columns if name in _names(union) else list(columns))
+            for name, member, columns in union.transformers_
+        ]
+
+
+def _names(union) -> list[str]:
+    return [name for name, _, _ in union.transformers]
+
+
+def _is_scalar(columns) -> bool:
+    return isinstance(columns, str | int | np.integer)
 
 
 def _is_empty(columns) -> bool:
-    return (
-        hasattr(columns, "__len__")
-        and not isinstance(columns, str)
-        and (
-            len(columns) == 0
-            or (np.asarray(columns).dtype == bool and not np.any(columns))
-        )
-    )
+    """Whether no column is selected: scikit-learn does not fit a member then."""
+    if _is_scalar(columns) or isinstance(columns, slice):
+        return False
+    is_mask = np.asarray(columns).dtype == bool
+    return len(columns) == 0 or (is_mask and not np.any(columns))
 
 
 def _is_sparse(union, rows: Rows) -> bool:
     """Return whether results are sparse: by the share of stored values in all rows."""
     members = [
         (member, columns)
-        for _, member, columns in union.transformers_
+        for _, member, columns in _list_members(union)
         if member != "drop" and not _is_empty(columns)
     ]
     step = find_source(rows).store.block_rows
