@@ -28,7 +28,11 @@ from sklearn.preprocessing import (
 )
 
 from skmmap import ChunkedFit, open_rows, register
-from skmmap.estimators.chunk_learners import learn_imputer
+from skmmap.estimators.chunk_learners import (
+    CategoryRows,
+    ExtremeRows,
+    learn_imputer,
+)
 
 rng = np.random.default_rng(0)
 N = 350
@@ -173,6 +177,18 @@ def test_means_of_float32_are_summed_in_float64():
     for _ in range(17):  # in float32 no sum of ones exceeds 2**24
         learner.partial_fit(np.ones((2**20, 2), np.float32))
     np.testing.assert_array_equal(learner.finish().statistics_, [1, 1])
+
+
+def test_few_rows_are_kept():
+    categories, extremes = (
+        CategoryRows(OneHotEncoder()),
+        ExtremeRows(SplineTransformer()),
+    )
+    for i in range(100):
+        categories.partial_fit(np.array([[np.nan, i % 3], [i % 5, np.nan]] * 50))
+        extremes.partial_fit(i + rng.random((100, 100)))  # the largest are always new
+    assert len(categories._rows) <= 10
+    assert len(extremes._rows) <= 600
 
 
 @pytest.mark.parametrize(
@@ -333,14 +349,14 @@ def test_from_numbers_and_texts_to_predictions():
 
 def test_whether_results_are_sparse_is_decided_by_all_rows():
     """The first rows, which a sample would be, say something else."""
-    X = np.zeros((30_000, 4))
-    X[:12_000] = 1
+    X = np.zeros((300_000, 4))  # more than are read at a time
+    X[:132_000] = 1
     union = make_column_transformer((Sparse(), [0, 1, 2, 3]), sparse_threshold=0.5)
-    model = ChunkedFit(make_pipeline(union), chunk_size=5_000).fit(X)
+    model = ChunkedFit(make_pipeline(union)).fit(X)
     expected = clone(union).fit(X)
     assert expected.sparse_output_
     assert model.estimator_[0].sparse_output_
-    dense_first = clone(union).fit(X[:10_000])
+    dense_first = clone(union).fit(X[:200_000])
     assert not dense_first.sparse_output_
 
 
