@@ -3,12 +3,10 @@
     python docs/check_pages.py build/docs
     python docs/check_pages.py --screenshots shots build/docs/index.html
 
-With --few-wide only the first page of each folder is opened wide: the pages of a folder
-have the same scripts and columns. A page is wrong if anything is written to the console
-as an error, if a picture is missing, if it is wider than the window, or if it asks the
-network for anything. The browser is the system's: ``chromium``, or what CHROMIUM names.
-It is driven by the DevTools protocol through a pipe
-(https://chromedevtools.github.io/devtools-protocol/).
+A page is wrong if anything is written to the console as an error, if a picture is
+missing, if it is wider than the window, or if it asks the network for anything. The
+browser is the system's: ``chromium``, or what CHROMIUM names. It is driven by the
+DevTools protocol through a pipe (https://chromedevtools.github.io/devtools-protocol/).
 """
 
 import argparse
@@ -177,31 +175,18 @@ def find_pages(given: list[Path]) -> list[Path]:
     return pages
 
 
-def choose_widths(pages: list[Path], few_wide: bool) -> list[tuple[Path, int]]:
-    """Return the pages with the widths to open each with."""
-    first = {page.parent: page for page in reversed(pages)}
-    narrow, wide = WIDTHS
-    return [
-        (page, width)
-        for page in pages
-        for width in (narrow, wide)
-        if width == narrow or not few_wide or first[page.parent] == page
-    ]
-
-
-def check(
-    pages: list[Path], screenshots: Path | None = None, few_wide: bool = False
-) -> list[str]:
+def check(pages: list[Path], screenshots: Path | None = None) -> list[str]:
     """Return a line for each thing that is wrong."""
     if screenshots is not None:
         screenshots.mkdir(parents=True, exist_ok=True)
     wrong = []
     with open_browser() as browser:
-        for page, width in choose_widths(pages, few_wide):
-            name = f"{page.parent.name}-{page.stem}-{width}.png"
-            picture = None if screenshots is None else screenshots / name
-            found = check_page(browser, page, width, picture)
-            wrong += [f"{page} at {width} pixels: {text}" for text in found]
+        for page in pages:
+            for width in WIDTHS:
+                name = f"{page.parent.name}-{page.stem}-{width}.png"
+                picture = None if screenshots is None else screenshots / name
+                found = check_page(browser, page, width, picture)
+                wrong += [f"{page} at {width} pixels: {text}" for text in found]
     return wrong
 
 
@@ -210,11 +195,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("paths", nargs="+", type=Path, help="pages, or folders of them")
     parser.add_argument("--screenshots", type=Path, help="a folder for pictures")
-    parser.add_argument("--few-wide", action="store_true", help="one of each folder")
     options = parser.parse_args()
     pages = find_pages(options.paths)
-    wrong = check(pages, options.screenshots, options.few_wide)
-    print("\n".join(wrong) or f"{len(pages)} pages are in order.")
+    wrong = check(pages, options.screenshots)
+    print("\n".join(wrong) or f"{len(pages)} pages are in order, narrow and wide.")
     return bool(wrong)
 
 

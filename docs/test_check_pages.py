@@ -41,20 +41,6 @@ def test_a_page_in_order_is_not_complained_of(tmp_path):
     assert len(list(pictures.glob("*.png"))) == 2
 
 
-def test_of_each_folder_one_page_is_opened_wide_where_few_are_asked_for(tmp_path):
-    for name in "ab":
-        (tmp_path / name).mkdir()
-    body = '<p style="width: 1300px">wide</p>'
-    pages = [write(tmp_path, body, f"{name}.html") for name in ("a/1", "a/2", "b/3")]
-    found = [line.partition(": ")[0] for line in check(pages, few_wide=True)]
-    first, second, other = pages
-    assert found == [
-        *(f"{first} at {width} pixels" for width in (400, 1280)),
-        f"{second} at 400 pixels",
-        *(f"{other} at {width} pixels" for width in (400, 1280)),
-    ]
-
-
 @pytest.mark.parametrize(
     "link",
     ["gone.html", "#gone", "page.html#gone", "gone.png", "file:///tmp/page.html"],
