@@ -16,7 +16,14 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import Explanation, add_steps, explain, train, train_more
+from skmmap.learn import (
+    Explanation,
+    add_steps,
+    explain,
+    list_parts,
+    train,
+    train_more,
+)
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
@@ -24,7 +31,6 @@ from skmmap.wrap import (
     find_tags,
     find_trained,
     is_learned,
-    is_pipeline,
     note_prefix,
     note_where,
     shows_sample_weight,
@@ -581,7 +587,7 @@ class ChunkedFit(
         Equals: what scikit-learn's own meta-estimators return.
         """
         mapping, router = MethodMapping(), MetadataRouter(owner=self)
-        if is_pipeline(self.estimator):
+        if list_parts(self.estimator):
             add_steps(self, router)
         else:
             mapping.add(caller="fit", callee="partial_fit")

@@ -1,9 +1,13 @@
 """Unions and transformers without ``partial_fit``, against scikit-learn's own fit."""
 
+import copy
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import sklearn
 from helpers import raises
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -14,6 +18,7 @@ from sklearn.compose import (
 )
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
@@ -52,6 +57,12 @@ FRAME = pd.DataFrame(
         "rings": CODES[:, 0],
         "tree": TEXTS[:, 0],
         "next": TEXTS[:, 1],
+    }
+)
+FRAME_WITH_NA = pd.DataFrame(
+    {
+        "height": NUMBERS[:, 0],
+        "codes": pd.array(np.where(CODES[:, 0] == 3, None, CODES[:, 0]), dtype="Int64"),
     }
 )
 y = (np.nan_to_num(NUMBERS[:, 0]) > 5).astype(int)
@@ -118,7 +129,13 @@ EXACT = {
         TEXTS,
     ),
     "splines": (SplineTransformer(n_knots=4), np.nan_to_num(NUMBERS)),
+    "splines of a constant": (SplineTransformer(), np.ones((N, 1))),
     "missing": (MissingIndicator(), NUMBERS),
+    "one hot of pandas.NA": (OneHotEncoder(), FRAME_WITH_NA[["codes"]]),
+    "constant, sparse": (
+        SimpleImputer(strategy="constant", fill_value=2),
+        sparse.csr_array([[0, 1.0]] * 200 + [[5, np.nan]] * 3),
+    ),
     "missing numbers": (MissingIndicator(missing_values=3), CODES),
     "constant": (SimpleImputer(strategy="constant", fill_value=-1.0), NUMBERS),
     "constant, with an indicator": (
@@ -126,11 +143,15 @@ EXACT = {
         np.c_[NUMBERS, np.full(N, np.nan)],
     ),
 }
+if "handle_missing" in SplineTransformer().get_params():  # scikit-learn 1.9
+    splines = SplineTransformer(handle_missing="zeros")
+    EXACT["splines with NaN"] = splines, NUMBERS
 MEANS = {
     "mean": (SimpleImputer(), NUMBERS),
     "mean of float32": (SimpleImputer(), NUMBERS.astype(np.float32)),
     "mean of a number": (SimpleImputer(missing_values=3), CODES),
     "mean of a frame": (SimpleImputer(add_indicator=True), FRAME[["age", "height"]]),
+    "mean of a frame with pandas.NA": (SimpleImputer(), FRAME_WITH_NA),
     "mean of sparse rows": (
         SimpleImputer(),
         sparse.csr_array(np.where(NUMBERS > 7, 0, NUMBERS)),
@@ -250,6 +271,20 @@ UNIONS = {
         ),
         CODES,
     ),
+    "a mask with an index": (
+        make_column_transformer(
+            (MinMaxScaler(), pd.Series(FRAME.dtypes == np.int64, index=FRAME.columns))
+        ),
+        FRAME,
+    ),
+    "jobs": (make_column_transformer((MinMaxScaler(), [0, 2]), n_jobs=2), CODES),
+    "what all rows tell": (
+        make_column_transformer(
+            (MinMaxScaler(), lambda rows: np.flatnonzero(rows.max(axis=0) > 50))
+        ),
+        np.r_[np.zeros((11_000, 3)), CODES],
+    ),
+    "union of jobs": (make_union(MinMaxScaler(), Normalizer(), n_jobs=2), CODES),
     "none": (
         ColumnTransformer([("a", MinMaxScaler(), []), ("b", Normalizer(), [0])]),
         CODES,
@@ -321,6 +356,70 @@ def test_unions_are_those_of_fit(union, X):
             for each in (found.transformers_, expected.transformers_)
         )
         assert found == expected
+
+
+@pytest.mark.parametrize("remainder", [MinMaxScaler(), "passthrough"])
+def test_what_is_fitted_is_scikit_learns_alone(remainder):
+    union = ColumnTransformer([("a", StandardScaler(), [0])], remainder=remainder)
+    pipeline = make_pipeline(union, FeatureUnion([("b", "passthrough")]), GaussianNB())
+    model = ChunkedFit(pipeline).fit(CODES, y)
+    pickled = pickle.dumps(model.estimator_)
+    assert b"skmmap" not in pickled
+    for each in pickle.loads(pickled), copy.deepcopy(model.estimator_):
+        np.testing.assert_array_equal(each.predict(CODES), model.predict(CODES))
+    model.partial_fit(CODES, y)
+
+
+def test_names_and_frames_of_what_a_union_passes_on():
+    union = FeatureUnion([("s", StandardScaler()), ("p", "passthrough")])
+    frame = FRAME[["rings"]]
+    model = wrap(union).set_output(transform="pandas").fit(frame)
+    expected = clone(union).set_output(transform="pandas").fit(frame)
+    pd.testing.assert_frame_equal(model.transform(frame), expected.transform(frame))
+    names = expected.get_feature_names_out().tolist()
+    assert model.get_feature_names_out().tolist() == names
+
+
+@pytest.mark.parametrize(
+    ("union", "error", "text"),
+    [
+        (
+            FeatureUnion([("a", MinMaxScaler()), ("a", Normalizer())]),
+            ValueError,
+            "unique",
+        ),
+        (FeatureUnion([("a", None)]), TypeError, "None is no transformer"),
+        (OneHotEncoder(), TypeError, "Sparse data was passed"),
+        (SplineTransformer(), TypeError, "Sparse data was passed"),
+    ],
+)
+def test_wrong_members_and_rows_are_refused_as_by_fit(union, error, text):
+    with pytest.raises(error, match=text):
+        wrap(union).fit(sparse.csr_array(CODES))
+
+
+def test_random_members_differ():
+    kernel = RBFSampler(gamma=1.0, n_components=5)
+    model = wrap(FeatureUnion([("a", kernel), ("b", kernel)])).fit(CODES)
+    result = model.transform(CODES)
+    assert not np.array_equal(result[:, :5], result[:, 5:])
+
+
+def test_weights_of_members_by_routing():
+    weights = rng.uniform(0.5, 2, N)
+    with sklearn.config_context(enable_metadata_routing=True):
+        scaler = StandardScaler().set_partial_fit_request(sample_weight=True)
+        for union in (
+            make_union(scaler, MinMaxScaler()),
+            make_column_transformer((scaler, [0, 1])),
+        ):
+            last = GaussianNB().set_partial_fit_request(sample_weight=False)
+            model = wrap(union, last).fit(CODES, y, sample_weight=weights)
+            members = getattr(model.estimator_[0], "transformers_", None)
+            members = members or model.estimator_[0].transformer_list
+            mean = np.average(CODES, axis=0, weights=weights)
+            n = len(members[0][1].mean_)
+            np.testing.assert_allclose(members[0][1].mean_, mean[:n])
 
 
 def test_names_of_columns():

@@ -76,6 +76,8 @@ def test_results_may_be_sparse_or_frames(path):
     matrix = rows.map(sparse.coo_matrix)
     assert (matrix[10:30].copy() != sparse.csr_array(X[10:30])).nnz == 0
     frame = rows.map(name_columns)
+    np.testing.assert_array_equal(np.asarray(frame), X)
+    assert frame.dtype == np.uint8
     assert frame.columns.tolist() == list("abcde")
     pd.testing.assert_frame_equal(
         frame[10:30].copy().reset_index(drop=True), name_columns(X[10:30])
@@ -151,13 +153,23 @@ def test_a_row_for_each_row():
             open_rows(X).map(function)
 
 
+def test_masks_are_refused():
+    text = (
+        "The function returned a masked array, whose mask would be lost; return its "
+        "filled() values, of floats filled(np.nan)."
+    )
+    with raises(TypeError, text):
+        open_rows(X).map(lambda rows: np.ma.masked_greater(rows, 9))
+
+
 def test_later_rows_are_like_the_first(path):
     rows = open_rows(path).map(lambda rows: rows if rows[0, 0] == X[0, 0] else rows / 2)
     assert rows.dtype == np.uint8
     text = (
         "<lambda> of X.npy is an array of uint8 with rows of shape (5,) for its first "
         "rows, and an array of float64 with rows of shape (5,) for rows 200 to 299. "
-        "The function must return the same for all."
+        "The function must return the same for all: astype with a type that holds "
+        "every value, for texts astype(object)."
     )
     with raises(ValueError, text):
         rows.read(200, 300)

@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
+    OneHotEncoder,
     PolynomialFeatures,
     PowerTransformer,
     StandardScaler,
@@ -54,7 +55,10 @@ PIPELINES = {
         StandardScaler(), RBFSampler(n_components=9, random_state=0), sgd()
     ),
     "components": make_pipeline(
-        StandardScaler(), IncrementalPCA(3), GaussianRandomProjection(2), GaussianNB()
+        StandardScaler(),
+        IncrementalPCA(3),
+        GaussianRandomProjection(2, random_state=0),
+        GaussianNB(),
     ),
     "network": make_pipeline(
         MaxAbsScaler(), MLPClassifier((4,), max_iter=2, random_state=0)
@@ -431,6 +435,54 @@ def test_a_file_that_is_written_to_between_two_steps_is_noticed(path):
 
     with pytest.raises(ValueError, match="was written again since it was opened"):
         wrap(make_pipeline(Writing(), sgd())).fit(path, y)
+
+
+def test_each_step_has_a_seed_of_its_own(path):
+    kernel = RBFSampler(n_components=4)
+    model = wrap(make_pipeline(kernel, kernel, sgd())).fit(path, y)
+    seeds = [step.random_state for step in model.estimator_]
+    assert len(set(seeds)) == 3
+    again = wrap(make_pipeline(kernel, kernel, sgd())).fit(path, y)
+    assert [step.random_state for step in again.estimator_] == seeds
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (make_pipeline(StandardScaler(), sgd()), sgd()),
+        (sgd(), make_pipeline(StandardScaler(), sgd())),
+        (make_pipeline(StandardScaler(), sgd()), make_pipeline(MinMaxScaler(), sgd())),
+    ],
+)
+def test_other_steps_are_not_trained_further(before, after):
+    model = wrap(before).fit(X, y).set_params(estimator=after)
+    text = (
+        "The estimator of ChunkedFit has other steps than what was trained, which "
+        "partial_fit would train further. Call fit."
+    )
+    with raises(ValueError, text):
+        model.partial_fit(X, y)
+    model.fit(X, y).partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        ("passthrough", "'passthrough'"),
+        (PolynomialFeatures(), "PolynomialFeatures"),
+        (OneHotEncoder(), "OneHotEncoder"),
+    ],
+)
+def test_parameters_that_a_step_does_not_take(step, kind):
+    model = wrap(Pipeline([("first", step), ("last", sgd())]))
+    text = f"fit got sample_weight for {kind}, which takes no such parameter."
+    with raises(TypeError, text):
+        model.fit(X.round(), y, first__sample_weight=weights)
+
+
+def test_an_empty_pipeline():
+    with raises(ValueError, "The pipeline is empty. Please add steps."):
+        wrap(Pipeline([])).fit(X, y)
 
 
 def test_explain_says_the_steps_and_the_plan_of_the_last(path):

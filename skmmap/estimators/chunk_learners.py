@@ -53,14 +53,16 @@ class Witnesses:
 
     def partial_fit(self, X) -> None:
         numbers = np.unique(self.find(X))
-        if self._rows is None:  # one at least, for names and types
-            self._rows = _take(X, numbers if len(numbers) else np.arange(1))
+        if self._rows is None:  # two at least, for names, types and checks
+            first = np.arange(min(2, _count(X)))
+            self._rows = _take(X, np.union1d(numbers, first).astype(np.intp))
         elif len(numbers):
             self._rows = _join([self._rows, _take(X, numbers)])
         if _count(self._rows) > self._most:
             again = type(self)(self.transformer)
-            self._rows = _take(self._rows, np.unique(again.find(self._rows)))
-            self._most = 2 * _count(self._rows) + _FEW_ROWS
+            few = np.union1d(again.find(self._rows), np.arange(2)).astype(np.intp)
+            self._rows = _take(self._rows, few)
+            self._most = 2 * len(few) + _FEW_ROWS
 
     def finish(self):
         return self.transformer.fit(self._rows)
@@ -86,17 +88,29 @@ def _find_new(values: list, known: set) -> list[int]:
     """Return where values occur first that are not known, and add them."""
     new, numbers = set(values) - known, []
     for value in new:
-        # NaN is no other NaN's equal, and None stays None.
-        key = value if value == value else _NAN
+        # NaN is no other NaN's equal, and pandas.NA nobody's.
+        key = f"{_NAN}{type(value).__name__}" if _is_nan(value) else value
         if key not in known:
             known.add(key)
-            numbers.append(
-                next(i for i, v in enumerate(values) if v is value or v == value)
-            )
+            numbers.append(next(i for i, v in enumerate(values) if _is_same(v, value)))
     return numbers
 
 
-_NAN = "\udfffNaN"  # as a key, which no text is
+def _is_nan(value) -> bool:
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas.NA
+        return True
+
+
+def _is_same(one, other) -> bool:
+    try:
+        return one is other or bool(one == other)
+    except TypeError:
+        return False
+
+
+_NAN = "\udfff"  # begins a key, and no text
 
 
 class ExtremeRows(Witnesses):
@@ -104,16 +118,23 @@ class ExtremeRows(Witnesses):
 
     def __init__(self, transformer):
         super().__init__(transformer)
-        self._least, self._largest = np.inf, -np.inf
+        self._least, self._largest, self._has_nan = np.inf, -np.inf, False
 
     def find(self, X) -> np.ndarray:
-        values = np.asarray(X)
-        least, largest = values.min(axis=0), values.max(axis=0)  # NaN if there is any
-        is_new = [~(least >= self._least), ~(largest <= self._largest)]
+        if sparse.issparse(X):
+            return np.arange(0)  # which its fit refuses
+        values = np.asarray(X, dtype=np.float64)
+        is_nan = np.isnan(values)
+        low, high = np.where(is_nan, np.inf, values), np.where(is_nan, -np.inf, values)
+        least, largest = low.min(axis=0), high.max(axis=0)
+        is_new = [least < self._least, largest > self._largest]
         self._least = np.minimum(self._least, least)
         self._largest = np.maximum(self._largest, largest)
-        ends = values.argmin(axis=0), values.argmax(axis=0)
-        return np.concatenate([end[new] for end, new in zip(ends, is_new, strict=True)])
+        ends = low.argmin(axis=0), high.argmax(axis=0)
+        found = [end[new] for end, new in zip(ends, is_new, strict=True)]
+        some_nan = np.flatnonzero(is_nan.any(axis=1))[: not self._has_nan]
+        self._has_nan |= len(some_nan) > 0
+        return np.concatenate([*found, some_nan])
 
 
 class MissingRows(Witnesses):
@@ -125,8 +146,14 @@ class MissingRows(Witnesses):
 
     def find(self, X) -> np.ndarray:
         is_missing = _find_missing(X, self.transformer.missing_values)
+        is_there = ~is_missing
+        if sparse.issparse(X):  # only what is stored tells that a column has values
+            stored = X.tocoo()
+            is_there = np.zeros(X.shape, bool)
+            is_there[stored.row, stored.col] = True
+            is_there &= ~is_missing
         numbers, seen = [], []
-        for mask, before in zip((is_missing, ~is_missing), self._seen, strict=True):
+        for mask, before in zip((is_missing, is_there), self._seen, strict=True):
             here = mask.any(axis=0)
             numbers.append(mask.argmax(axis=0)[here & ~np.asarray(before)])
             seen.append(here | before)
@@ -220,7 +247,7 @@ def _find_missing(X, missing) -> np.ndarray:
     if missing == missing:
         return values == missing
     if values.dtype.kind == "O":
-        return np.not_equal(values, values).astype(bool)
+        return np.frompyfunc(_is_nan, 1, 1)(values).astype(bool)
     return (
         np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, bool)
     )
@@ -228,6 +255,8 @@ def _find_missing(X, missing) -> np.ndarray:
 
 def _iter_columns(X) -> Iterator[list]:
     """Yield the values of each column, as they are in lists."""
+    if sparse.issparse(X):
+        return  # which its fit refuses
     if isinstance(X, list):
         yield from map(list, zip(*X, strict=True))
     elif hasattr(X, "iloc"):

@@ -66,6 +66,8 @@ def _check_pipeline(pipeline) -> None:
             f"memory={pipeline.memory!r} of the Pipeline would store whole arrays of "
             "transformed rows. Set memory=None; a step is trained once in each fit."
         )
+    if not pipeline.steps:
+        raise ValueError("The pipeline is empty. Please add steps.")
     pipeline._validate_names([name for name, _ in pipeline.steps])
     *steps, (last_name, last) = pipeline.steps
     for name, step in steps:
@@ -85,8 +87,12 @@ def check_step(step) -> None:
         learn = find_entry(type(step)).entry.chunk_learner
         _ = check_estimator(step) if learn is None else learn(step)
         return
+    is_union = is_one_of(step, "FeatureUnion")
+    step._validate_names([n for n, _ in (members if is_union else members[:-1])])
     for name, member in members:
         with noting_step(name, step):
+            if member is None:
+                raise TypeError("None is no transformer; write 'drop'.")
             _check_transforms(member)
             check_step(member)
 

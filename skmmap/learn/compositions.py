@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skmmap.learn.checks import find_members, is_passed, noting_step
 from skmmap.learn.clones import make_estimator
-from skmmap.learn.steps import FIRST_ROWS, derive, split_by_name
+from skmmap.learn.steps import FIRST_ROWS, derive_step, refuse_params, split_params
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, is_one_of
 
@@ -28,6 +28,8 @@ class _Trained:
         return self
 
     def __getattr__(self, name: str):
+        if name == "member":  # which a copy does not have yet
+            raise AttributeError(name)
         return getattr(self.member, name)
 
     def fit(self, X, y=None):
@@ -55,6 +57,8 @@ def select_columns(rows, columns):
     >>> select_columns(np.arange(6).reshape(2, 3), slice(1, None)).tolist()
     [[1, 2], [4, 5]]
     """
+    if hasattr(columns, "iloc"):  # a mask with an index
+        columns = np.asarray(columns)
     if hasattr(rows, "iloc"):
         return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
     return rows[:, columns]
@@ -70,94 +74,105 @@ def _are_names(columns) -> bool:
 
 def train_members(wrapper, rows: Rows, y, params: dict, train_step: Callable) -> None:
     """Train a `FeatureUnion` or a `ColumnTransformer`, with ``train_step`` for each."""
-    params = _split_by_member(wrapper.estimator, params)
-    layouts = []
+    members = find_members(wrapper.estimator)
+    params, layouts = split_params(wrapper, params, "fit"), []
+    order = {name: number for number, (name, _) in enumerate(members)}
 
     def train(name: str, member, given: Rows):
-        if is_passed(member):
-            return member
-        step = derive(wrapper, member)
         with noting_step(name, wrapper.estimator):
+            if is_passed(member):
+                refuse_params(member, params[name])
+                return member
+            step = derive_step(wrapper, member, order[name])
             train_step(step, given, y, params[name])
         layouts.append(vars(step).get("_input_layout", InputLayout()))
-        return step.estimator_
+        return _Trained(step.estimator_)
 
     is_union = is_one_of(wrapper.estimator, "FeatureUnion")
-    wrapper.estimator_ = (_train_union if is_union else _train_columns)(
-        wrapper, rows, train
-    )
+    union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
+    fitted = (_train_union if is_union else _train_columns)(union, rows, train)
+    wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
 
 
-def _split_by_member(union, params: dict) -> dict[str, dict]:
-    names = [name for name, _ in find_members(union)]
-    split = split_by_name(params, [*names, ""])
-    for name in split.pop(""):
-        kind = type(union).__name__
-        raise TypeError(
-            f"fit got {name} for the {kind}, and members of it are meant by their "
-            f"names: {', '.join(f'{each}__{name}' for each in names)}."
-        )
-    return split
-
-
-def _train_union(wrapper, rows: Rows, train: Callable):
-    union = make_estimator(wrapper, None, {})
+def _train_union(union, rows: Rows, train: Callable):
+    """Train a FeatureUnion's members, and let it check them on the first rows."""
     union.transformer_list = [
         (name, train(name, member, rows)) for name, member in union.transformer_list
+    ]
+    union.fit(rows[:FIRST_ROWS].read())
+    union.transformer_list = [
+        (name, _unwrap(member)) for name, member in union.transformer_list
     ]
     return union
 
 
-def _train_columns(wrapper, rows: Rows, train: Callable):
+def _unwrap(member):
+    return member.member if isinstance(member, _Trained) else member
+
+
+def _train_columns(union, rows: Rows, train: Callable):
     """Train a ColumnTransformer's members, and let it put them together.
 
     It is fitted on the first rows with members that are trained already: so the order
     of columns and their names are its own.
     """
-    union, first = make_estimator(wrapper, None, {}), rows[:FIRST_ROWS].read()
-    members = dict(find_members(union))
-    trained = []
-    for name, columns in _find_columns(union, first):
+    members, trained = dict(find_members(union)), {}
+    columns = _find_columns(union, rows)
+    for name, selected in columns.items():
         member = members[name]
-        if not _is_empty(columns):
-            member = train(name, member, rows.map(Columns(columns)))
-        trained.append((name, member, columns))
-    frozen, given = clone(union), {name: each for name, _, each in union.transformers}
-    frozen.transformers = [
-        (name, member if is_passed(member) else _Trained(member), given[name])
-        for name, member, _ in trained
-        if name in given
+        if not _is_empty(selected):
+            member = train(name, member, rows.map(Columns(selected)))
+        trained[name] = member
+    fitted = clone(union)
+    fitted.transformers = [
+        (name, trained[name], _Given(columns[name]) if callable(given) else given)
+        for name, _, given in union.transformers
     ]
-    rest = [member for name, member, _ in trained if name not in given]
-    if rest and not is_passed(rest[0]):
-        frozen.remainder = _Trained(rest[0])
-    frozen.fit(first)
-    frozen.transformers, frozen.remainder = union.transformers, union.remainder
-    frozen.transformers_ = [
-        (name, member.member if isinstance(member, _Trained) else member, columns)
-        for name, member, columns in frozen.transformers_
+    fitted.remainder = trained.get("remainder", union.remainder)
+    fitted.fit(rows[:FIRST_ROWS].read())
+    fitted.transformers, fitted.remainder = union.transformers, union.remainder
+    fitted.transformers_ = [
+        (name, _unwrap(member), selected)
+        for name, member, selected in fitted.transformers_
     ]
-    frozen.sparse_output_ = _is_sparse(frozen, rows)
-    return frozen
+    name, _, *others = fitted._remainder
+    fitted._remainder = (name, union.remainder, *others)
+    fitted.sparse_output_ = _is_sparse(fitted, rows)
+    return fitted
 
 
-def _find_columns(union, first) -> list[tuple[str, Any]]:
-    """Return the columns of each member: callables have been called."""
-    found = [
-        (name, columns(first) if callable(columns) else columns)
+class _Given:
+    """Returns the columns that a function has selected."""
+
+    def __init__(self, columns):
+        self.columns = columns
+
+    def __call__(self, rows):
+        return self.columns
+
+
+def _find_columns(union, rows: Rows) -> dict[str, Any]:
+    """Return the columns of each member: callables have been called.
+
+    They are given all rows that are in memory, or the first ones of a file.
+    """
+    is_called = any(callable(columns) for _, _, columns in union.transformers)
+    reads_all = is_called and not find_source(rows).store.on_disk
+    some = rows.read() if reads_all else rows[:FIRST_ROWS].read()
+    found = {
+        name: columns(some) if callable(columns) else columns
         for name, _, columns in union.transformers
-    ]
+    }
     if is_passed(union.remainder):
         return found
     whole = clone(union).set_params(remainder="passthrough", sparse_threshold=0)
     whole.transformers = [
         (name, "passthrough", [each] if _is_scalar(each) else each)
-        for name, each in found
+        for name, each in found.items()
     ]
-    names = {name for name, _ in found}
-    rest = _list_members(whole.fit(first))
-    return [*found, *((n, columns) for n, _, columns in rest if n not in names)]
+    rest = _list_members(whole.fit(some))
+    return found | {n: each for n, _, each in rest if n == "remainder"}
 
 
 def _list_members(union) -> list[tuple[str, Any, Any]]:

@@ -24,8 +24,10 @@ from skmmap.learn.steps import (
     FIRST_ROWS,
     Transform,
     derive,
+    derive_step,
     find_state,
     fit_stateless,
+    refuse_params,
     say_step,
     split_params,
 )
@@ -34,13 +36,13 @@ from skmmap.wrap import (
     InputLayout,
     copy_trained,
     find_last_step,
+    find_trained,
     is_learned,
     is_pipeline,
     keep_names,
 )
 
 _INIT = "_init_callback_context"
-_CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
 _NONE = {"classes": None, "class_weight": None, "given_validation": (None, None, None)}
 
 
@@ -63,6 +65,7 @@ def train(wrapper, X, y, params: dict, **given) -> None:
 
 def train_more(wrapper, X, y, params: dict, *, classes) -> None:
     """Train on further rows; of a pipeline the last step, the others once at all."""
+    _check_same_steps(wrapper)
     if not is_pipeline(wrapper.estimator):
         train_further(wrapper, X, y, params, classes=classes)
         return
@@ -75,6 +78,22 @@ def train_more(wrapper, X, y, params: dict, *, classes) -> None:
     with stages.finishing():
         last_params = stages.params[stages.last_name]
         train_more(stages.last, stages.rows, y, last_params, classes=classes)
+
+
+def _check_same_steps(wrapper) -> None:
+    """Raise if what is trained has other steps than the estimator."""
+    now, trained = wrapper.estimator, find_trained(wrapper)
+    if trained is not None and _list_kinds(now) != _list_kinds(trained):
+        raise ValueError(
+            "The estimator of ChunkedFit has other steps than what was trained, which "
+            "partial_fit would train further. Call fit."
+        )
+
+
+def _list_kinds(estimator) -> list | None:
+    if not is_pipeline(estimator):
+        return None
+    return [(name, type(step)) for name, step in estimator.steps]
 
 
 def explain(wrapper, X, y, params: dict, **given) -> Explanation:
@@ -129,16 +148,15 @@ class _Stages:
 
     def train_transformers(self, n_rows: int | None = None) -> None:
         """Fit all steps but the last, on the first rows or on all."""
-        for name, step in self._steps:
-            if is_passed(step):
-                self._fitted.append((name, step))
-                continue
+        for number, (name, step) in enumerate(self._steps):
+            # No generator of random numbers moves on for a part of the rows.
+            seeded = {} if n_rows is None else {"random_state": 0}
+            wrapper = derive_step(self._wrapper, step, number, **seeded)
             with self._naming(name):
-                # No generator of random numbers moves on for a part of the rows.
-                seeded = {} if n_rows is None else {"random_state": 0}
-                wrapper = derive(self._wrapper, step, max_epochs="auto", **seeded)
-                for own in _CALLBACKS:
-                    vars(wrapper).pop(own, None)
+                if is_passed(step):
+                    refuse_params(step, self.params[name])
+                    self._fitted.append((name, step))
+                    continue
                 rows, y = self._find_rows(n_rows)
                 train_step(wrapper, rows, y, self.params[name])
                 self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
@@ -231,14 +249,17 @@ def train_step(wrapper, rows: Rows, y, params: dict, **given) -> None:
     """Train what is a step of a pipeline, or inside of one."""
     estimator = wrapper.estimator
     if is_passed(estimator):
+        refuse_params(estimator, params)
         wrapper.estimator_ = estimator
     elif is_stateless(estimator):
+        refuse_params(estimator, params)
         fit_stateless(wrapper, rows)
     elif find_members(estimator) is not None:
         train_members(wrapper, rows, y, params, train_step)
     elif is_pipeline(estimator) or hasattr(estimator, "partial_fit"):
         train(wrapper, rows, y, params, **(_NONE | given))
     else:
+        refuse_params(estimator, params)
         _train_chunk_learner(wrapper, rows)
 
 

@@ -1,7 +1,9 @@
 """A step of a pipeline has a wrapper of its own, and a part of the parameters."""
 
+from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn import get_config
 from sklearn.utils.metadata_routing import (
     MetadataRouter,
@@ -17,6 +19,7 @@ from skmmap.wrap import InputLayout, is_learned, is_pipeline
 
 # Stateless steps are fitted on so many rows, and `explain` fits all steps on as many.
 FIRST_ROWS = 10_000
+_CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
 STATE = "_corrections", "_input_layout", "_classes", "_last_step", "_widest_row"
 
 
@@ -47,6 +50,18 @@ def derive(wrapper, estimator, **changes):
     return derived
 
 
+def derive_step(wrapper, step, number: int, **changes):
+    """Return the wrapper of a transformer, with a seed of its own if there is one."""
+    seed = wrapper.random_state
+    if isinstance(seed, Integral):
+        spawned = np.random.SeedSequence(int(seed), spawn_key=(number,))
+        changes = {"random_state": int(spawned.generate_state(1)[0] >> 1)} | changes
+    derived = derive(wrapper, step, **{"max_epochs": "auto"} | changes)
+    for own in _CALLBACKS:  # which are told of the last step alone
+        vars(derived).pop(own, None)
+    return derived
+
+
 def find_state(wrapper) -> dict:
     """Return what a wrapper has learned."""
     return {
@@ -57,44 +72,51 @@ def find_state(wrapper) -> dict:
 
 
 def split_params(wrapper, params: dict, method: str) -> dict[str, dict]:
-    """Return the parameters of each step.
+    """Return the parameters of each step of a pipeline, or member of a union.
 
     They are those that it requests; without metadata routing ``name__sample_weight`` is
-    for the step of that name, and a name without a prefix for the last one.
+    for the step of that name, and a name without a prefix for the last step.
     """
-    names = [name for name, _ in wrapper.estimator.steps]
+    names = [name for name, _ in list_parts(wrapper.estimator)]
     given = {name: value for name, value in params.items() if value is not None}
     if get_config()["enable_metadata_routing"]:
         routed = process_routing(wrapper, method, **given)
-        return {
-            name: dict(routed.get(f"step_{name}", {}).get("fit", {})) for name in names
-        }
-    return split_by_name(given, names)
-
-
-def split_by_name(params: dict, names: list[str]) -> dict[str, dict]:
-    """Return the parameters of each of ``names``: those that begin with it.
-
-    What begins with none of them is for the last one.
-
-    >>> split_by_name({"a__x": 1, "x": 2}, ["a", "b"])
-    {'a': {'x': 1}, 'b': {'x': 2}}
-    """
+        found = {name: routed.get(f"step_{name}", {}) for name in names}
+        return {name: dict(found[name].get("fit", {})) for name in names}
     split: dict[str, dict] = {name: {} for name in names}
-    for name, value in params.items():
+    for name, value in given.items():
         step, _, rest = name.partition("__")
         if rest and step in split:
             split[step][rest] = value
-        else:
+        elif is_pipeline(wrapper.estimator):
             split[names[-1]][name] = value
+        else:
+            kind = type(wrapper.estimator).__name__
+            raise TypeError(
+                f"fit got {name} for the {kind}, and members of it are meant by their "
+                f"names: {', '.join(f'{each}__{name}' for each in names)}."
+            )
     return split
+
+
+def refuse_params(step, params: dict) -> None:
+    """Raise for parameters of a step that learns without any."""
+    for name in params:
+        kind = repr(step) if is_passed(step) else type(step).__name__
+        raise TypeError(f"fit got {name} for {kind}, which takes no such parameter.")
+
+
+def list_parts(estimator) -> list[tuple[str, Any]]:
+    """Return the steps of a pipeline, or the members of a union."""
+    if is_pipeline(estimator):
+        return list(estimator.steps)
+    return find_members(estimator) or []
 
 
 def say_step(step) -> str:
     """Say what a step, and what is inside it, learns."""
     name = type(step).__name__
-    inside = step.steps if is_pipeline(step) else find_members(step)
-    if inside is not None:
+    if inside := list_parts(step):
         said = [say_step(each) for _, each in inside if not is_passed(each)]
         return f"{name} of {'; '.join(said)}"
     learns = "learns no values" if is_stateless(step) else "learns before the last step"
@@ -102,11 +124,11 @@ def say_step(step) -> str:
 
 
 def add_steps(wrapper, router: MetadataRouter) -> None:
-    """Add the steps of a pipeline to the router of its wrapper."""
+    """Add the steps of a pipeline, or the members of a union, to a router."""
     mapping = MethodMapping().add(caller="fit", callee="fit")
     mapping.add(caller="partial_fit", callee="fit")
-    for name, step in wrapper.estimator.steps:
-        if hasattr(step, "partial_fit") or is_pipeline(step):
+    for name, step in list_parts(wrapper.estimator):
+        if hasattr(step, "partial_fit") or list_parts(step):
             derived = derive(wrapper, step)
             router.add(**{f"step_{name}": derived}, method_mapping=mapping)
 

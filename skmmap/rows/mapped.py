@@ -117,7 +117,8 @@ class MappedStore(PartStore):
             raise ValueError(
                 f"{self.where} is {expected} for its first rows, and {found} for "
                 f"{describe_rows(start, stop)}. The function must return the same for "
-                "all."
+                "all: astype with a type that holds every value, for texts "
+                "astype(object)."
             )
 
 
@@ -137,6 +138,11 @@ def take_result(result, n_rows: int):
     """Return what a function has returned for some rows, as rows of a store."""
     if sparse.issparse(result):
         result = to_csr(result, "what the function returns")
+    elif np.ma.isMaskedArray(result):
+        raise TypeError(
+            "The function returned a masked array, whose mask would be lost; return "
+            "its filled() values, of floats filled(np.nan)."
+        )
     elif not is_series(result):
         result = np.asarray(result)
     if not result.shape or result.shape[0] != n_rows:

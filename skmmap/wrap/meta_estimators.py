@@ -41,7 +41,7 @@ def find_last_step(estimator):
     >>> find_last_step(make_pipeline(StandardScaler(), SGDClassifier()))
     SGDClassifier()
     """
-    while is_pipeline(estimator):
+    while is_pipeline(estimator) and estimator.steps:
         estimator = estimator.steps[-1][1]
     return estimator
 
