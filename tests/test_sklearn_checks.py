@@ -8,6 +8,8 @@ import warnings
 
 import pytest
 from helpers import EXHAUSTIVE, name_of, partial_fit_estimators
+from sklearn.linear_model import SGDClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils import get_tags
@@ -33,6 +35,7 @@ EXPECTED = {
         "check_classifiers_classes": "its partial_fit takes numbers as labels only",
     },
     "Perceptron": _BY_WEIGHT,
+    "Pipeline": {"check_sample_weight_equivalence_on_dense_data": _WEIGHTS},
     "SGDClassifier": _BY_WEIGHT,
     "SGDOneClassSVM": _BY_WEIGHT,
     "SGDRegressor": _BY_WEIGHT,
@@ -40,9 +43,11 @@ EXPECTED = {
 
 
 if not get_tags(StandardScaler(with_mean=False)).input_tags.sparse:
-    EXPECTED["StandardScaler"] = {  # scikit-learn#30139, in 1.6
+    refused = {  # scikit-learn#30139, in 1.6
         "check_sample_weight_equivalence_on_sparse_data": "with_mean refuses sparse X",
     }
+    EXPECTED["StandardScaler"] = refused
+    EXPECTED["Pipeline"] |= refused
 
 MLP = {"hidden_layer_sizes": (5,), "max_iter": 8, "learning_rate_init": 0.1}
 
@@ -73,6 +78,8 @@ def wrapped():
             yield ChunkedFit(
                 estimator.set_params(**SMALLER.get(name_of(estimator), {}))
             )
+    sgd = SGDClassifier(max_iter=3, random_state=0)
+    yield ChunkedFit(make_pipeline(StandardScaler(), sgd))
 
 
 def expected_failures(wrapper):
@@ -114,5 +121,5 @@ def test_extra_check(wrapper, check):
 
 
 def test_no_exception_is_for_an_estimator_that_is_gone():
-    names = {name_of(estimator) for estimator in partial_fit_estimators()}
+    names = {name_of(wrapper.estimator) for wrapper in wrapped()}
     assert set(EXPECTED) <= names
