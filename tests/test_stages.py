@@ -207,6 +207,18 @@ def test_feature_names_and_frames(path):
     assert model.feature_names_in_.tolist() == list("abcdef")
 
 
+def test_names_of_columns_in_a_file_warn_of_nothing(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcdef"))
+    frame.to_parquet(tmp_path / "X.parquet")
+    rows = open_rows(tmp_path / "X.parquet")
+    model = wrap(PIPELINES["scaled"]).fit(rows, y)
+    assert model.feature_names_in_.tolist() == list("abcdef")
+    np.testing.assert_array_equal(
+        model.predict(rows), wrap(PIPELINES["scaled"]).fit(X, y).predict(X)
+    )
+
+
 def test_weights_are_for_the_last_step_or_for_the_one_that_is_named(path):
     pipeline = PIPELINES["scaled"]
     plain = wrap(pipeline).fit(path, y, sample_weight=weights)

@@ -34,6 +34,7 @@ from skmmap.learn.steps import (
 from skmmap.rows import Rows, Source, find_source
 from skmmap.wrap import (
     InputLayout,
+    check_names,
     copy_trained,
     find_last_step,
     find_trained,
@@ -183,7 +184,9 @@ class _Stages:
 
     def _add(self, name: str, transformer, layout: InputLayout) -> None:
         self._fitted.append((name, transformer))
-        self._transforms.append(Transform(transformer, layout))
+        # On rows without names, those of a file's columns would be asked for.
+        unnamed = check_names(transformer, find_source(self.rows))
+        self._transforms.append(Transform(unnamed, layout))
         with self._naming(name):
             self.rows = self.rows.map(self._transforms[-1])
         self._widest = max(self._widest, find_source(self.rows).row_values)
