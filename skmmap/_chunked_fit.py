@@ -20,7 +20,6 @@ from skmmap.learn import (
     Explanation,
     add_steps,
     explain,
-    list_parts,
     train,
     train_more,
 )
@@ -31,6 +30,7 @@ from skmmap.wrap import (
     find_tags,
     find_trained,
     is_learned,
+    list_parts,
     note_prefix,
     note_where,
     shows_sample_weight,
@@ -518,7 +518,8 @@ class ChunkedFit(
 
         Notes
         -----
-        Reads: y once for its labels, and nothing of X.
+        Reads: y once for its labels, and nothing of X; of a pipeline, the steps before
+        the last are fitted on the first 10,000 rows, to find what the last one gets.
         Allocates: 8 MB of y at a time.
         Equals: what `fit` does: chunks, shuffled buffers, epochs, bytes and seeks,
         memory, and the parameters of the estimator that it follows.

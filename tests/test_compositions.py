@@ -33,6 +33,7 @@ from sklearn.preprocessing import (
 )
 
 from skmmap import ChunkedFit, open_rows, register
+from skmmap.estimators import find_own_entries
 from skmmap.estimators.chunk_learners import (
     CategoryRows,
     ExtremeRows,
@@ -422,6 +423,15 @@ def test_weights_of_members_by_routing():
             np.testing.assert_allclose(members[0][1].mean_, mean[:n])
 
 
+def test_columns_of_arrays_have_no_names():
+    text = (
+        "Columns of arrays have numbers; got ['age']. Names are for rows of data "
+        "frames: X.map(lambda rows: pandas.DataFrame(rows, columns=names))."
+    )
+    with raises(ValueError, text):
+        wrap(make_column_transformer((StandardScaler(), ["age"]))).fit(NUMBERS)
+
+
 def test_names_of_columns():
     union, X = UNIONS["names"]
     model = wrap(union).set_output(transform="pandas")
@@ -511,6 +521,12 @@ def test_a_transformer_of_the_users_own():
     register(Largest, chunk_learner=LargestByChunks)
     model = wrap(Largest(), GaussianNB()).fit(CODES, y)
     np.testing.assert_array_equal(model.estimator_[0].largest_, CODES.max(axis=0))
+    for union in (
+        make_union(Largest()),
+        make_column_transformer((Largest(), [0])),
+        make_column_transformer(("drop", [0]), remainder=Largest()),
+    ):  # what goes to other processes with the estimator
+        assert find_own_entries(make_pipeline(union)).keys() == {f"{__name__}.Largest"}
 
 
 def test_what_is_learned_does_not_depend_on_chunks():

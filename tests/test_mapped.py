@@ -9,6 +9,7 @@ from scipy import sparse
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import cross_val_score
+from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, convert, open_rows
 
@@ -218,3 +219,18 @@ def test_a_replaced_file_is_noticed(path):
     other.replace(path)
     with pytest.raises(ValueError, match="was replaced since it was opened"):
         np.asarray(rows)
+
+
+def test_results_of_a_function_are_not_continued(path, tmp_path):
+    """Its code may have changed: only its name is known."""
+    rows, model = open_rows(path), ChunkedFit(SGDClassifier()).fit(path, y)
+    resumed = {"out": tmp_path / "y.npy", "resume": True}
+    text = (
+        "resume=True needs rows that can be identified, and a function computes divide "
+        "of X.npy, whose code may have changed since an earlier run. Write them to a "
+        "file with skmmap.convert(X, 'X.npy'), and give that."
+    )
+    with raises(ValueError, text):
+        model.predict(rows.map(divide), **resumed)
+    scaled = ChunkedFit(StandardScaler()).fit(path).transform(rows)
+    model.predict(scaled, **resumed)  # of a transformer the learned values are known

@@ -8,9 +8,11 @@ import pytest
 import sklearn
 from helpers import EXHAUSTIVE, Listener, hand_loop, needs_sklearn_1_9, raises
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import make_column_transformer
 from sklearn.decomposition import IncrementalPCA
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.feature_selection import SelectFromModel
+from sklearn.frozen import FrozenEstimator
 from sklearn.kernel_approximation import RBFSampler
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -212,11 +214,17 @@ def test_names_of_columns_in_a_file_warn_of_nothing(tmp_path):
     frame = pytest.importorskip("pandas").DataFrame(X, columns=list("abcdef"))
     frame.to_parquet(tmp_path / "X.parquet")
     rows = open_rows(tmp_path / "X.parquet")
-    model = wrap(PIPELINES["scaled"]).fit(rows, y)
-    assert model.feature_names_in_.tolist() == list("abcdef")
-    np.testing.assert_array_equal(
-        model.predict(rows), wrap(PIPELINES["scaled"]).fit(X, y).predict(X)
-    )
+    some = make_column_transformer((StandardScaler(), slice(0, 4)))
+    for pipeline in (
+        PIPELINES["scaled"],
+        make_pipeline(PolynomialFeatures(2), sgd()),
+        make_pipeline(some, sgd()),
+    ):
+        model = wrap(pipeline).fit(rows, y)
+        assert model.feature_names_in_.tolist() == list("abcdef")
+        np.testing.assert_array_equal(
+            model.predict(rows), wrap(pipeline).fit(X, y).predict(X)
+        )
 
 
 def test_weights_are_for_the_last_step_or_for_the_one_that_is_named(path):
@@ -228,6 +236,23 @@ def test_weights_are_for_the_last_step_or_for_the_one_that_is_named(path):
     np.testing.assert_allclose(named.estimator_[0].mean_, scaled.mean_, rtol=1e-6)
     alone = wrap(sgd()).fit(plain.estimator_[0].transform(X), y, sample_weight=weights)
     np.testing.assert_array_equal(plain.estimator_[1].coef_, alone.coef_)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "prefix"),
+    [
+        (PIPELINES["scaled"], ""),
+        (make_pipeline(MinMaxScaler(), PIPELINES["scaled"]), "pipeline__"),
+    ],
+)
+def test_weights_are_given_once(path, pipeline, prefix):
+    both = {"sample_weight": weights, f"{prefix}sgdclassifier__sample_weight": weights}
+    text = (
+        "fit got sample_weight and sgdclassifier__sample_weight, which are both for "
+        "the last step."
+    )
+    with raises(TypeError, text):
+        wrap(pipeline).fit(path, y, **both)
 
 
 def test_weights_by_routing(path):
@@ -250,6 +275,8 @@ def test_held_out_rows_go_through_the_steps(path):
     last = wrap(pipeline[1])
     last.fit(scaler.transform(X), y, X_val=scaler.transform(X[:90]), y_val=y[:90])
     assert model.history_["score"] == last.history_["score"]
+    explained = str(model.explain(path, y, X_val=X[:90], y_val=y[:90]))
+    assert "90 rows, scored after each epoch" in explained
 
 
 def test_further_rows_train_the_last_step(path):
@@ -334,6 +361,13 @@ class Doubler(TransformerMixin, BaseEstimator):
 
     def transform(self, X):
         return 2 * X
+
+
+def test_a_step_that_is_frozen_stays_as_it_is(path):
+    scaler = StandardScaler().fit(X + 1)
+    model = wrap(make_pipeline(FrozenEstimator(scaler), sgd())).fit(path, y)
+    alone = wrap(sgd()).fit(scaler.transform(X), y)
+    np.testing.assert_array_equal(model.estimator_[1].coef_, alone.estimator_.coef_)
 
 
 def test_a_transformer_of_the_users_own(path):
@@ -509,6 +543,7 @@ def test_explain_says_the_steps_and_the_plan_of_the_last(path):
         "step polynomialfeatures": "PolynomialFeatures, learns no values",
     }
     assert explanation.sections["epochs"] == "3 (max_iter of the estimator)"
+    assert explanation.title.endswith(", after 2 steps")
     assert not hasattr(model, "estimator_")
 
 

@@ -53,7 +53,14 @@ def _check_resumable(out, X: Source) -> None:
 
 def check_known(source: Source) -> None:
     """Raise unless the rows can be compared with those of an earlier run."""
-    if not source.store.identity.is_known:
+    identity = source.store.identity
+    if identity.has_code:
+        raise ValueError(
+            f"resume=True needs rows that can be identified, and a function computes "
+            f"{source.store.where}, whose code may have changed since an earlier run. "
+            "Write them to a file with skmmap.convert(X, 'X.npy'), and give that."
+        )
+    if not identity.is_known:
         raise ValueError(
             f"resume=True needs rows that can be identified, and what is "
             f"behind {source.store.where} may change unnoticed. Write them to a "

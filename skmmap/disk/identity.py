@@ -77,13 +77,15 @@ class Identity:
     ``facts`` tell more about the content: the metadata and a digest of the files of a
     zarr array, the schemas and row groups of Parquet. With ``is_writer`` somebody may
     change values at any time, so they are not compared. Without ``is_known`` there may
-    be other files, as behind lazy containers, and nothing can be said of these.
+    be other files, as behind lazy containers, and nothing can be said of these. With
+    ``has_code`` a function computes the rows, and another run may have another one.
     """
 
     states: dict = field(default_factory=dict)
     facts: tuple = ()
     is_writer: bool = False
     is_known: bool = True
+    has_code: bool = False
 
     @classmethod
     def read(cls, paths: Iterable, facts: tuple = (), **options) -> "Identity":
@@ -104,6 +106,7 @@ class Identity:
             self.facts + other.facts,
             self.is_writer or other.is_writer,
             self.is_known and other.is_known,
+            self.has_code or other.has_code,
         )
 
     def read_again(self) -> "Identity":

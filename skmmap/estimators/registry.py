@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from skmmap.estimators.entry import LearningEntry, check_fields, check_parameters
-from skmmap.wrap import find_learner, is_pipeline
+from skmmap.wrap import find_learner, list_parts
 
 _Class = TypeVar("_Class", bound=type[Any] | str)
 # A subclass may learn more than what its base adds up.
@@ -204,8 +204,7 @@ def find_entry(cls: type) -> Found:
 def find_own_entries(estimator) -> dict[str, dict[str, Any]]:
     """Return the registered entries of an estimator's classes, by full names."""
     own = {}
-    steps = estimator.steps if is_pipeline(estimator) else []
-    for _, step in steps:
+    for _, step in list_parts(estimator):
         own |= find_own_entries(step)
     for part in (estimator, find_learner(estimator)[1]):
         for cls in type(part).__mro__:

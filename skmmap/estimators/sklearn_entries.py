@@ -210,6 +210,7 @@ SKLEARN = {
     "sklearn.naive_bayes.BernoulliNB": {"merge": merge_counts},
     "sklearn.multiclass.OneVsRestClassifier": {"fit_only": ("verbose",)},
     # Their fit learns how many columns there are, and draws by that number.
+    "sklearn.frozen.FrozenEstimator": _STATELESS,
     "sklearn.preprocessing.Binarizer": _STATELESS,
     "sklearn.preprocessing.FunctionTransformer": _STATELESS,
     "sklearn.preprocessing.Normalizer": _STATELESS,

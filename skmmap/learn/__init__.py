@@ -5,7 +5,7 @@ from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.stages import explain, train, train_more
-from skmmap.learn.steps import Transform, add_steps, list_parts
+from skmmap.learn.steps import Transform, add_steps
 
 __all__ = [
     "Explanation",
@@ -14,7 +14,6 @@ __all__ = [
     "check_n_jobs",
     "explain",
     "find_reading",
-    "list_parts",
     "make_estimator",
     "make_schedule",
     "route",

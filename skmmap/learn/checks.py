@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
-from typing import Any
 
 import numpy as np
 from sklearn import get_config
@@ -15,7 +14,9 @@ from skmmap.order import parse_size
 from skmmap.read import READS, Reading
 from skmmap.wrap import (
     find_learner,
+    find_members,
     is_one_of,
+    is_passed,
     is_pipeline,
     say_parameter,
     takes,
@@ -114,23 +115,6 @@ def noting_step(name: str, composed) -> Iterator[None]:
         kind = type(composed).__name__
         error.add_note(f"This is about the step {name!r} of the {kind}.")
         raise
-
-
-def is_passed(step) -> bool:
-    """Whether a step does not learn: "passthrough", "drop" or None."""
-    return step is None or isinstance(step, str)
-
-
-def find_members(step) -> list[tuple[str, Any]] | None:
-    """Return what a union of transformers consists of, None if it is no union."""
-    if hasattr(step, "partial_fit"):
-        return None
-    if is_one_of(step, "FeatureUnion"):
-        return list(step.transformer_list)
-    if is_one_of(step, "ColumnTransformer"):
-        members = [(name, member) for name, member, _ in step.transformers]
-        return [*members, ("remainder", step.remainder)]
-    return None
 
 
 def is_stateless(estimator) -> bool:

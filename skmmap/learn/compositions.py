@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skmmap.learn.checks import find_members, is_passed, noting_step
+from skmmap.learn.checks import noting_step
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.steps import FIRST_ROWS, derive_step, refuse_params, split_params
 from skmmap.rows import Rows, find_source
-from skmmap.wrap import InputLayout, is_one_of
+from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
 class _Trained:
@@ -43,6 +43,7 @@ class Columns(NamedTuple):
     """Selects columns, as a function for `Rows.map`."""
 
     columns: Any
+    is_value = True
 
     def __str__(self) -> str:
         return "columns"
@@ -61,6 +62,11 @@ def select_columns(rows, columns):
         columns = np.asarray(columns)
     if hasattr(rows, "iloc"):
         return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
+    if _are_names(columns) and not hasattr(rows, "columns"):
+        raise ValueError(
+            f"Columns of arrays have numbers; got {columns!r}. Names are for rows of "
+            "data frames: X.map(lambda rows: pandas.DataFrame(rows, columns=names))."
+        )
     return rows[:, columns]
 
 
@@ -91,6 +97,7 @@ def train_members(wrapper, rows: Rows, y, params: dict, train_step: Callable) ->
     is_union = is_one_of(wrapper.estimator, "FeatureUnion")
     union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
     fitted = (_train_union if is_union else _train_columns)(union, rows, train)
+    keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
 

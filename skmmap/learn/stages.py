@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
+from skmmap._messages import say_count
 from skmmap.estimators import ChunkLearner, find_entry
 from skmmap.formats import open_source
 from skmmap.learn.checks import (
     check_parameters,
-    find_members,
     find_reading,
-    is_passed,
     is_stateless,
 )
 from skmmap.learn.clones import make_estimator
@@ -37,8 +36,10 @@ from skmmap.wrap import (
     check_names,
     copy_trained,
     find_last_step,
+    find_members,
     find_trained,
     is_learned,
+    is_passed,
     is_pipeline,
     keep_names,
 )
@@ -52,13 +53,8 @@ def train(wrapper, X, y, params: dict, **given) -> None:
     if not is_pipeline(wrapper.estimator):
         train_anew(wrapper, X, y, params, **given)
         return
-    stages = _Stages(wrapper, X, y, params, "fit", given["classes"])
-    given |= {"given_validation": stages.open_validation(*given["given_validation"])}
-    stages.train_transformers()
-    X_val, *validation = given["given_validation"]
-    if X_val is not None:
-        X_val = stages.transform(X_val)
-    given |= {"given_validation": (X_val, *validation)}
+    stages = _Stages(wrapper, X, y, params, "fit", **given)
+    given |= {"given_validation": stages.train_transformers()}
     with stages.finishing():
         last_params = stages.params[stages.last_name]
         train_step(stages.last, stages.rows, y, last_params, **given)
@@ -71,7 +67,9 @@ def train_more(wrapper, X, y, params: dict, *, classes) -> None:
         train_further(wrapper, X, y, params, classes=classes)
         return
     trained = copy_trained(wrapper)
-    stages = _Stages(wrapper, X, y, params, "partial_fit", classes)
+    stages = _Stages(
+        wrapper, X, y, params, "partial_fit", **_NONE | {"classes": classes}
+    )
     if trained is None:
         stages.train_transformers()
     else:
@@ -105,14 +103,14 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     """
     if not is_pipeline(wrapper.estimator):
         return explain_fit(wrapper, X, y, params, **given)
-    stages = _Stages(wrapper, X, y, params, "fit")
+    stages = _Stages(wrapper, X, y, params, "fit", **given)
     said = stages.say_steps()
-    stages.train_transformers(n_rows=FIRST_ROWS)
+    given |= {"given_validation": stages.train_transformers(n_rows=FIRST_ROWS)}
     last_params = stages.params[stages.last_name]
-    given |= {"given_validation": (None, None, None)}
     plan = explain(stages.last, stages.rows, y, last_params, **given)
     return Explanation(
-        plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1),
+        plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1)
+        + f", after {say_count(len(said), 'step')}" * bool(said),
         said | plan.sections,
     )
 
@@ -120,12 +118,16 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
 class _Stages:
     """The steps of a pipeline, and the rows as the fitted ones of them return them."""
 
-    def __init__(self, wrapper, X, y, params: dict, method: str, classes=None):
+    def __init__(self, wrapper, X, y, params: dict, method: str, **given):
         check_parameters(wrapper)
-        self._wrapper, self._y, self._classes = wrapper, y, classes
+        self._wrapper, self._y, self._classes = wrapper, y, given["classes"]
         *self._steps, (self.last_name, last) = wrapper.estimator.steps
         self.params = split_params(wrapper, params, method)
-        source = _open(wrapper, X)
+        source, (X_val, *others) = _open(wrapper, X), given["given_validation"]
+        self._validation = (
+            X_val if X_val is None else Rows(_open(wrapper, X_val)),
+            others,
+        )
         self._check_target(last, source)
         self._identity, self.rows = source.store.identity, Rows(source)
         self._fitted: list[tuple[str, Any]] = []
@@ -147,8 +149,12 @@ class _Stages:
         table = check_target(last, X, self._y, params, reading)
         find_first_call_params(last, None, table.y, self._classes)
 
-    def train_transformers(self, n_rows: int | None = None) -> None:
-        """Fit all steps but the last, on the first rows or on all."""
+    def train_transformers(self, n_rows: int | None = None) -> tuple:
+        """Fit all steps but the last, on the first rows or on all.
+
+        Return the rows to score each epoch on as they transform them, and the others of
+        ``given_validation``.
+        """
         for number, (name, step) in enumerate(self._steps):
             # No generator of random numbers moves on for a part of the rows.
             seeded = {} if n_rows is None else {"random_state": 0}
@@ -162,6 +168,10 @@ class _Stages:
                 train_step(wrapper, rows, y, self.params[name])
                 self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
         self._identity.check(values=True)
+        X_val, others = self._validation
+        for transform in self._transforms if X_val is not None else ():
+            X_val = X_val.map(transform)
+        return X_val, *others
 
     def _find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
@@ -190,15 +200,6 @@ class _Stages:
         with self._naming(name):
             self.rows = self.rows.map(self._transforms[-1])
         self._widest = max(self._widest, find_source(self.rows).row_values)
-
-    def transform(self, rows: Rows) -> Rows:
-        """Return other rows as the fitted steps return them."""
-        for transform in self._transforms:
-            rows = rows.map(transform)
-        return rows
-
-    def open_validation(self, X, *others) -> tuple:
-        return (None if X is None else Rows(_open(self._wrapper, X)), *others)
 
     @contextmanager
     def finishing(self) -> Iterator[None]:

@@ -11,11 +11,19 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skmmap.learn.checks import find_members, is_passed, is_stateless
+from skmmap.learn.checks import is_stateless
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
-from skmmap.rows import Rows
-from skmmap.wrap import InputLayout, is_learned, is_pipeline
+from skmmap.rows import Rows, find_source
+from skmmap.wrap import (
+    InputLayout,
+    is_learned,
+    is_passed,
+    is_pipeline,
+    keep_names,
+    list_parts,
+    takes,
+)
 
 # Stateless steps are fitted on so many rows, and `explain` fits all steps on as many.
 FIRST_ROWS = 10_000
@@ -28,6 +36,7 @@ class Transform(NamedTuple):
 
     transformer: Any
     layout: InputLayout
+    is_value = True
 
     def __str__(self) -> str:
         return type(self.transformer).__name__
@@ -87,9 +96,9 @@ def split_params(wrapper, params: dict, method: str) -> dict[str, dict]:
     for name, value in given.items():
         step, _, rest = name.partition("__")
         if rest and step in split:
-            split[step][rest] = value
+            _set_once(split[step], rest, value, step)
         elif is_pipeline(wrapper.estimator):
-            split[names[-1]][name] = value
+            _set_once(split[names[-1]], name, value, names[-1])
         else:
             kind = type(wrapper.estimator).__name__
             raise TypeError(
@@ -99,18 +108,19 @@ def split_params(wrapper, params: dict, method: str) -> dict[str, dict]:
     return split
 
 
+def _set_once(params: dict, name: str, value, step: str) -> None:
+    if name in params:
+        raise TypeError(
+            f"fit got {name} and {step}__{name}, which are both for the last step."
+        )
+    params[name] = value
+
+
 def refuse_params(step, params: dict) -> None:
     """Raise for parameters of a step that learns without any."""
     for name in params:
         kind = repr(step) if is_passed(step) else type(step).__name__
         raise TypeError(f"fit got {name} for {kind}, which takes no such parameter.")
-
-
-def list_parts(estimator) -> list[tuple[str, Any]]:
-    """Return the steps of a pipeline, or the members of a union."""
-    if is_pipeline(estimator):
-        return list(estimator.steps)
-    return find_members(estimator) or []
 
 
 def say_step(step) -> str:
@@ -137,6 +147,9 @@ def fit_stateless(wrapper, rows: Rows) -> None:
     """Fit a clone on the first rows, in the layout in which it takes them."""
     seed = draw_seed(wrapper, is_needed=bool(find_unset_seeds(wrapper)))
     transformer = make_estimator(wrapper, seed, {})
-    transformer.fit(rows[:FIRST_ROWS].read())
+    # FrozenEstimator has no default for y.
+    y = {"y": None} if takes(transformer.fit, "y") else {}
+    transformer.fit(rows[:FIRST_ROWS].read(), **y)
+    keep_names(transformer, find_source(rows))
     learned = {"estimator_": transformer, "random_state_": seed}
     vars(wrapper).update(learned | {"_input_layout": InputLayout()})

@@ -1,6 +1,7 @@
 """Rows that a function computes from other rows when they are read."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy import sparse
 from sklearn import config_context, get_config
 
 from skmmap._messages import describe_rows
+from skmmap.disk import Identity
 from skmmap.rows.array_stores import ArrayStore, SparseStore
 from skmmap.rows.csr_check import to_csr
 from skmmap.rows.frames import FrameStore, is_series
@@ -60,6 +62,13 @@ class MappedStore(PartStore):
     @property
     def row_extent(self) -> int:
         return max(self.row_nbytes, self._store.row_extent)
+
+    @property
+    def identity(self) -> Identity:
+        identity = self._store.identity
+        # A pickle, by which a run is resumed, has the name of a function, not its code.
+        is_value = getattr(self._function, "is_value", False)
+        return identity if is_value else replace(identity, has_code=True)
 
     @property
     def _call_rows(self) -> int:

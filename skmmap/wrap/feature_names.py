@@ -40,7 +40,9 @@ def keep_names(estimator, source) -> None:
     """Set ``feature_names_in_`` of a trained estimator and its members."""
     names = source.store.names
     for part in _iter_parts(estimator) if names else ():
-        if part.n_features_in_ == len(names):
+        # Those of a FeatureUnion or a Pipeline are its first member's.
+        is_own = not isinstance(getattr(type(part), _NAMES, None), property)
+        if is_own and part.n_features_in_ == len(names):
             setattr(part, _NAMES, np.array(names, dtype=object))
 
 

@@ -46,6 +46,30 @@ def find_last_step(estimator):
     return estimator
 
 
+def find_members(estimator) -> list[tuple[str, Any]] | None:
+    """Return the members of a union of transformers, None if it is no union."""
+    if hasattr(estimator, "partial_fit"):
+        return None
+    if is_one_of(estimator, "FeatureUnion"):
+        return list(estimator.transformer_list)
+    if is_one_of(estimator, "ColumnTransformer"):
+        members = [(name, member) for name, member, _ in estimator.transformers]
+        return [*members, ("remainder", estimator.remainder)]
+    return None
+
+
+def list_parts(estimator) -> list[tuple[str, Any]]:
+    """Return the steps of a pipeline, or the members of a union."""
+    if is_pipeline(estimator):
+        return list(estimator.steps)
+    return find_members(estimator) or []
+
+
+def is_passed(step) -> bool:
+    """Whether a step or member does not learn: "passthrough", "drop" or None."""
+    return step is None or isinstance(step, str)
+
+
 def find_learner(estimator) -> tuple[str, Any]:
     """Return the prefix of a learner's parameters in a meta-estimator, and the learner.
 
