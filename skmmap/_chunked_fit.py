@@ -16,14 +16,9 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import (
-    Explanation,
-    add_steps,
-    explain,
-    train,
-    train_more,
-)
+from skmmap.learn import Explanation
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
+from skmmap.pipelines import add_steps, explain, train, train_more
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
     available_with,

@@ -34,11 +34,9 @@ from sklearn.preprocessing import (
 
 from skmmap import ChunkedFit, open_rows, register
 from skmmap.estimators import find_own_entries
-from skmmap.estimators.chunk_learners import (
-    CategoryRows,
-    ExtremeRows,
-    learn_imputer,
-)
+from skmmap.transformers.encoders import CategoryRows
+from skmmap.transformers.imputers import learn_imputer
+from skmmap.transformers.splines import ExtremeRows
 
 rng = np.random.default_rng(0)
 N = 350

@@ -6,7 +6,6 @@ from skmmap.estimators.attributes import (
     set_attributes,
     summarize,
 )
-from skmmap.estimators.chunk_learners import ChunkLearner
 from skmmap.estimators.corrections import Corrections
 from skmmap.estimators.first_state import Start, take_start
 from skmmap.estimators.learning import (
@@ -39,7 +38,6 @@ from skmmap.estimators.zero_weight import (
 )
 
 __all__ = [
-    "ChunkLearner",
     "Corrections",
     "Learning",
     "LossRule",

@@ -14,12 +14,6 @@ from skmmap.estimators.attributes import (
     set_mlp,
     set_sgd,
 )
-from skmmap.estimators.chunk_learners import (
-    learn_encoder,
-    learn_imputer,
-    learn_indicator,
-    learn_splines,
-)
 from skmmap.estimators.first_centers import initialize_dictionary, initialize_kmeans
 from skmmap.estimators.first_state import begin_mlp, begin_sgd
 from skmmap.estimators.losses import (
@@ -63,6 +57,12 @@ from skmmap.estimators.sums import (
     merge_standard,
 )
 from skmmap.estimators.zero_weight import counts_rows_alone
+from skmmap.transformers import (
+    learn_encoder,
+    learn_imputer,
+    learn_indicator,
+    learn_splines,
+)
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
 

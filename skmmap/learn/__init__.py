@@ -1,22 +1,36 @@
 """Training: the loop over chunks, stopping, plans, and what ``explain`` says."""
 
-from skmmap.learn.checks import check_n_jobs, find_reading, route
+from skmmap.learn.checks import (
+    check_n_jobs,
+    check_parameters,
+    find_reading,
+    is_stateless,
+    noting_step,
+    route,
+)
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
+from skmmap.learn.first_call import find_first_call_params
+from skmmap.learn.fitting import explain_fit, train_anew, train_further
+from skmmap.learn.given_rows import check_target
 from skmmap.learn.rendering import Explanation
-from skmmap.learn.stages import explain, train, train_more
-from skmmap.learn.steps import Transform, add_steps
+from skmmap.learn.seeds import draw_seed, find_unset_seeds
 
 __all__ = [
     "Explanation",
-    "Transform",
-    "add_steps",
     "check_n_jobs",
-    "explain",
+    "check_parameters",
+    "check_target",
+    "draw_seed",
+    "explain_fit",
+    "find_first_call_params",
     "find_reading",
+    "find_unset_seeds",
+    "is_stateless",
     "make_estimator",
     "make_schedule",
+    "noting_step",
     "route",
-    "train",
-    "train_more",
+    "train_anew",
+    "train_further",
 ]

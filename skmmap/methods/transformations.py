@@ -9,9 +9,9 @@ from sklearn import get_config
 
 from skmmap._types import RowsLike
 from skmmap.formats import open_source
-from skmmap.learn import Transform
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
+from skmmap.pipelines import Transform
 from skmmap.rows import Rows
 from skmmap.wrap import (
     InputLayout,

@@ -11,9 +11,7 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skmmap.learn.checks import is_stateless
-from skmmap.learn.clones import make_estimator
-from skmmap.learn.seeds import draw_seed, find_unset_seeds
+from skmmap.learn import draw_seed, find_unset_seeds, is_stateless, make_estimator
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import (
     InputLayout,

@@ -8,9 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skmmap.learn.checks import noting_step
-from skmmap.learn.clones import make_estimator
-from skmmap.learn.steps import FIRST_ROWS, derive_step, refuse_params, split_params
+from skmmap.learn import make_estimator, noting_step
+from skmmap.pipelines.steps import FIRST_ROWS, derive_step, refuse_params, split_params
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 

@@ -6,20 +6,22 @@ from copy import copy
 from typing import Any
 
 from skmmap._messages import say_count
-from skmmap.estimators import ChunkLearner, find_entry
+from skmmap.estimators import find_entry
 from skmmap.formats import open_source
-from skmmap.learn.checks import (
+from skmmap.learn import (
+    Explanation,
     check_parameters,
+    check_target,
+    explain_fit,
+    find_first_call_params,
     find_reading,
     is_stateless,
+    make_estimator,
+    train_anew,
+    train_further,
 )
-from skmmap.learn.clones import make_estimator
-from skmmap.learn.compositions import train_members
-from skmmap.learn.first_call import find_first_call_params
-from skmmap.learn.fitting import explain_fit, train_anew, train_further
-from skmmap.learn.given_rows import check_target
-from skmmap.learn.rendering import Explanation
-from skmmap.learn.steps import (
+from skmmap.pipelines.compositions import train_members
+from skmmap.pipelines.steps import (
     FIRST_ROWS,
     Transform,
     derive,
@@ -31,6 +33,7 @@ from skmmap.learn.steps import (
     split_params,
 )
 from skmmap.rows import Rows, Source, find_source
+from skmmap.transformers import ChunkLearner
 from skmmap.wrap import (
     InputLayout,
     check_names,

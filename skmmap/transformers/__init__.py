@@ -1,0 +1,14 @@
+"""How transformers without ``partial_fit`` learn from chunks, one family a module."""
+
+from skmmap.transformers.chunk_learner import ChunkLearner
+from skmmap.transformers.encoders import learn_encoder
+from skmmap.transformers.imputers import learn_imputer, learn_indicator
+from skmmap.transformers.splines import learn_splines
+
+__all__ = [
+    "ChunkLearner",
+    "learn_encoder",
+    "learn_imputer",
+    "learn_indicator",
+    "learn_splines",
+]

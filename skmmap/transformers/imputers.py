@@ -1,0 +1,104 @@
+"""How imputers learn from chunks."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils import check_array
+
+from skmmap.transformers.encoders import is_nan
+from skmmap.transformers.witnesses import Witnesses
+
+_FLOATS = np.float64, np.float32, np.float16
+
+
+class MissingRows(Witnesses):
+    """Of each column a row with a missing value and one without."""
+
+    def __init__(self, transformer):
+        super().__init__(transformer)
+        self._seen: tuple = False, False
+
+    def find(self, X) -> np.ndarray:
+        is_missing = _find_missing(X, self.transformer.missing_values)
+        is_there = ~is_missing
+        if sparse.issparse(X):  # only what is stored tells that a column has values
+            stored = X.tocoo()
+            is_there = np.zeros(X.shape, bool)
+            is_there[stored.row, stored.col] = True
+            is_there &= ~is_missing
+        numbers, seen = [], []
+        for mask, before in zip((is_missing, is_there), self._seen, strict=True):
+            here = mask.any(axis=0)
+            numbers.append(mask.argmax(axis=0)[here & ~np.asarray(before)])
+            seen.append(here | before)
+        self._seen = tuple(seen)
+        return np.concatenate(numbers)
+
+
+class MeanImputer:
+    """Sums of each column, in float64: `SimpleImputer` adds float32 in float32."""
+
+    def __init__(self, imputer):
+        self.imputer, self._witnesses = imputer, MissingRows(imputer)
+        self._n, self._sum = 0, 0.0
+
+    def partial_fit(self, X) -> None:
+        self._witnesses.partial_fit(X)
+        values = check_array(
+            X, accept_sparse="csr", dtype=_FLOATS, ensure_all_finite="allow-nan"
+        )
+        is_missing = _find_missing(values, self.imputer.missing_values)
+        if sparse.issparse(values):
+            values = values.toarray()
+        self._n = self._n + np.sum(~is_missing, axis=0)
+        self._sum = self._sum + np.sum(
+            values, axis=0, dtype=np.float64, where=~is_missing
+        )
+
+    def finish(self):
+        imputer = self._witnesses.finish()
+        has_values = self._n > 0
+        imputer.statistics_ = np.asarray(imputer.statistics_, dtype=np.float64)
+        imputer.statistics_[has_values] = self._sum[has_values] / self._n[has_values]
+        return imputer
+
+
+def learn_imputer(imputer):
+    """Return what learns for `SimpleImputer`."""
+    _check_missing(imputer)
+    if imputer.strategy == "mean":
+        return MeanImputer(imputer)
+    if imputer.strategy == "constant":
+        return MissingRows(imputer)
+    raise ValueError(
+        f"SimpleImputer with strategy={imputer.strategy!r} is not computed by chunks. "
+        "Use strategy='mean' or 'constant', or fit it on a sample."
+    )
+
+
+def learn_indicator(indicator) -> MissingRows:
+    """Return what learns for `MissingIndicator`."""
+    _check_missing(indicator)
+    return MissingRows(indicator)
+
+
+def _check_missing(transformer) -> None:
+    value = transformer.missing_values
+    if not isinstance(value, int | float | np.number):
+        raise ValueError(
+            f"{type(transformer).__name__} with missing_values={value!r} is not "
+            "computed by chunks, which look for NaN or a number."
+        )
+
+
+def _find_missing(X, missing) -> np.ndarray:
+    """Return where a value is missing, as a dense mask."""
+    if sparse.issparse(X):
+        X = X.toarray()  # of one chunk
+    values = np.asarray(X)
+    if missing == missing:
+        return values == missing
+    if values.dtype.kind == "O":
+        return np.frompyfunc(is_nan, 1, 1)(values).astype(bool)
+    return (
+        np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, bool)
+    )

@@ -1,0 +1,62 @@
+"""Rows on which ``fit`` learns the same as on all rows.
+
+So what is fitted is fitted by scikit-learn itself, with its types, names and errors.
+"""
+
+import numpy as np
+from scipy import sparse
+
+from skmmap.rows import concat_frames
+
+_FEW_ROWS = 100
+
+
+class Witnesses:
+    """Keeps rows on which ``fit`` learns the same as on all rows.
+
+    A subclass has ``find(X)``, which returns the numbers of the rows of a chunk that
+    tell something new.
+    """
+
+    def __init__(self, transformer):
+        self.transformer, self._rows, self._most = transformer, None, _FEW_ROWS
+
+    def find(self, X) -> np.ndarray:
+        raise NotImplementedError
+
+    def partial_fit(self, X) -> None:
+        numbers = np.unique(self.find(X))
+        if self._rows is None:  # two at least, for names, types and checks
+            first = np.arange(min(2, _count(X)))
+            self._rows = take(X, np.union1d(numbers, first).astype(np.intp))
+        elif len(numbers):
+            self._rows = _join([self._rows, take(X, numbers)])
+        if _count(self._rows) > self._most:
+            again = type(self)(self.transformer)
+            few = np.union1d(again.find(self._rows), np.arange(2)).astype(np.intp)
+            self._rows = take(self._rows, few)
+            self._most = 2 * len(few) + _FEW_ROWS
+
+    def finish(self):
+        return self.transformer.fit(self._rows)
+
+
+def take(X, numbers: np.ndarray):
+    if isinstance(X, list):
+        return [X[i] for i in numbers]
+    return X.iloc[numbers] if hasattr(X, "iloc") else X[numbers]
+
+
+def _join(parts: list):
+    first = parts[0]
+    if isinstance(first, list):
+        return [row for part in parts for row in part]
+    if sparse.issparse(first):
+        return sparse.vstack(parts, format="csr")
+    if hasattr(first, "iloc") or hasattr(first, "iter_columns"):
+        return concat_frames(parts, keep_index=False)
+    return np.concatenate(parts)
+
+
+def _count(rows) -> int:
+    return len(rows) if isinstance(rows, list) else rows.shape[0]
