@@ -21,12 +21,23 @@ def write(folder, body, name="page.html"):
 
 
 def test_what_is_wrong_is_found_narrow_and_wide(tmp_path):
-    pages = [write(tmp_path, WRONG[text], f"{i}.html") for i, text in enumerate(WRONG)]
+    texts = [text for text in WRONG for _ in range(2)]
+    pages = [write(tmp_path, WRONG[text], f"{i}.html") for i, text in enumerate(texts)]
     found = check(pages)
-    for page, text in zip(pages, WRONG, strict=True):
-        for width in 400, 1280:
-            start = f"{page} at {width} pixels: {text}"
-            assert any(line.startswith(start) for line in found), start
+    for i, (page, text) in enumerate(zip(pages, texts, strict=True)):
+        at_load = not text.startswith(("missing", "wider"))
+        starts = {w: f"{page} at {w} pixels: {text}" for w in (400, 1280)}
+        seen = [w for w in starts if any(line.startswith(starts[w]) for line in found)]
+        assert seen == ([(400, 1280)[i % 2]] if at_load else [400, 1280]), text
+
+
+def test_what_is_wrong_after_the_width_has_changed_is_found(tmp_path):
+    script = "onresize = () => console.error(`now ${innerWidth}`)"
+    pages = [write(tmp_path, f"<script>{script}</script>", f"{i}.html") for i in "01"]
+    assert check(pages) == [
+        f"{pages[0]} at 1280 pixels: console: now 1280",
+        f"{pages[1]} at 400 pixels: console: now 400",
+    ]
 
 
 def test_what_is_too_wide_for_a_narrow_window_is_found(tmp_path):
