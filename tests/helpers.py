@@ -305,3 +305,49 @@ def raises(error, text):
         yield caught
     assert str(caught.value) == text
     assert caught.type is error
+
+
+def learn_by_chunks(learner, X, chunk_size, y=None):
+    """Return what a chunk learner of transformers makes of consecutive rows."""
+    n = len(X) if isinstance(X, list) else X.shape[0]
+    takes_y = "y" in inspect.signature(learner.partial_fit).parameters
+    getattr(learner, "begin", lambda n: None)(n)
+    again = True
+    while again:
+        for start in range(0, n, chunk_size):
+            rows = slice(start, start + chunk_size)
+            part = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
+            given = (None if y is None else y[rows],) if takes_y else ()
+            learner.partial_fit(part, *given)
+        again = getattr(learner, "end_pass", bool)()
+    return learner.finish()
+
+
+def assert_alike(one, other, rtol=0.0, where="", free=()):
+    """Compare all that two estimators hold, private attributes and parameters too."""
+    assert type(one) is type(other), where
+    if hasattr(one, "get_params"):
+        assert vars(one).keys() == vars(other).keys(), where
+        one, other = vars(one), vars(other)
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one.keys() - set(free):
+            assert_alike(one[key], other[key], rtol, f"{where}.{key}", free)
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for i, parts in enumerate(zip(one, other, strict=True)):
+            assert_alike(*parts, rtol, f"{where}[{i}]", free)
+    elif isinstance(one, np.ndarray) and one.dtype.kind == "f":
+        assert one.dtype == other.dtype, where
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol, err_msg=where)
+    elif isinstance(one, np.ndarray):
+        assert one.dtype == other.dtype, where
+        assert_alike(one.tolist(), other.tolist(), rtol, where, free)
+    elif sparse.issparse(one):
+        assert_alike(one.toarray(), other.toarray(), rtol, where, free)
+    elif isinstance(one, float):
+        np.testing.assert_allclose(one, other, rtol=rtol, err_msg=where)
+    elif callable(one) or isinstance(one, np.random.RandomState):
+        assert one is other or type(one).__name__ == "RandomState", where
+    else:
+        assert one == other or (one != one and other != other), where

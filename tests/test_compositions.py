@@ -207,19 +207,13 @@ def test_few_rows_are_kept():
     for i in range(100):
         categories.partial_fit(np.array([[np.nan, i % 3], [i % 5, np.nan]] * 50))
         extremes.partial_fit(i + rng.random((100, 100)))  # the largest are always new
-    assert len(categories._rows) <= 10
-    assert len(extremes._rows) <= 600
+    assert len(categories.rows) <= 10
+    assert len(extremes.rows) <= 600
 
 
 @pytest.mark.parametrize(
     ("transformer", "text"),
     [
-        (
-            OneHotEncoder(min_frequency=3),
-            "OneHotEncoder with min_frequency=3 needs the counts of all categories, "
-            "which are not computed by chunks. Set min_frequency=None, or fit it on a "
-            "sample.",
-        ),
         (
             SimpleImputer(strategy="median"),
             "SimpleImputer with strategy='median' is not computed by chunks. Use "

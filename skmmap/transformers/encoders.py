@@ -2,62 +2,75 @@
 
 import numpy as np
 
-from skmmap.transformers.columns import iter_columns
+from skmmap.transformers.columns import find_key, iter_values
 from skmmap.transformers.witnesses import Witnesses
 
 
 class CategoryRows(Witnesses):
-    """A row for each category of each column."""
+    """A row for each category of each column, and in how many rows each is."""
 
     def __init__(self, encoder):
         super().__init__(encoder)
-        self._known: list[set] = []
+        self._counts: list[dict] = []
+        self._n_rows = 0
 
     def find(self, X) -> np.ndarray:
+        self._n_rows += X.shape[0] if hasattr(X, "shape") else len(X)
         numbers = []
-        for j, values in enumerate(iter_columns(X)):
-            if j == len(self._known):
-                self._known.append(set())
-            numbers += _find_new(values, self._known[j])
+        for j, (values, firsts, counts) in enumerate(iter_values(X)):
+            if j == len(self._counts):
+                self._counts.append({})
+            known = self._counts[j]
+            for value, first, count in zip(
+                values, firsts, counts.tolist(), strict=True
+            ):
+                key = find_key(value)
+                if key not in known:
+                    known[key] = 0
+                    numbers.append(first)
+                known[key] += count
         return np.array(numbers, dtype=np.intp)
 
+    def finish(self):
+        """Let fit find the categories in few rows, and the rare ones by counts."""
+        encoder = self.transformer
+        identify = encoder._identify_infrequent
 
-def _find_new(values: list, known: set) -> list[int]:
-    """Return where values occur first that are not known, and add them."""
-    new, numbers = set(values) - known, []
-    for value in new:
-        # NaN is no other NaN's equal, and pandas.NA nobody's.
-        key = f"{_NAN}{type(value).__name__}" if is_nan(value) else value
-        if key not in known:
-            known.add(key)
-            numbers.append(next(i for i, v in enumerate(values) if _is_same(v, value)))
-    return numbers
+        def identify_by_counts(counts, n_rows: int, j: int):
+            ours = _arrange(self._counts[j], encoder.categories_[j])
+            # OrdinalEncoder leaves out the last one, if that is NaN.
+            return identify(ours[: len(counts)], self._n_rows, j)
 
-
-def is_nan(value) -> bool:
-    try:
-        return bool(value != value)
-    except TypeError:  # pandas.NA
-        return True
+        encoder._identify_infrequent = identify_by_counts
+        try:
+            return super().finish()
+        finally:
+            del encoder._identify_infrequent
 
 
-def _is_same(one, other) -> bool:
-    try:
-        return one is other or bool(one == other)
-    except TypeError:
-        return False
+def _arrange(known: dict, categories: np.ndarray) -> np.ndarray:
+    """Return the counts in the order of categories, which have the type of all rows.
+
+    >>> _arrange({2: 5, 1.0: 3, find_key(np.nan): 1}, np.array([1, 2, 3, np.nan]))
+    array([3, 5, 0, 1])
+    """
+    keys = list(known)
+    if categories.dtype.kind in "biuf":
+        values = [np.nan if _is_missing(key) else key for key in keys]
+        values = np.array(values, dtype=categories.dtype)
+        keys = [find_key(value) for value in values.tolist()]
+    places = {find_key(value): i for i, value in enumerate(categories.tolist())}
+    counts = np.zeros(len(categories), dtype=np.int64)
+    for key, count in zip(keys, known.values(), strict=True):
+        if key in places:  # others are not among the categories that were given
+            counts[places[key]] += count
+    return counts
 
 
-_NAN = "\udfff"  # begins a key, and no text
+def _is_missing(key) -> bool:
+    return key is None or isinstance(key, str)
 
 
 def learn_encoder(encoder) -> CategoryRows:
     """Return what learns for `OneHotEncoder` and `OrdinalEncoder`."""
-    for name in ("min_frequency", "max_categories"):
-        if getattr(encoder, name) is not None:
-            raise ValueError(
-                f"{type(encoder).__name__} with {name}={getattr(encoder, name)!r} "
-                "needs the counts of all categories, which are not computed by chunks. "
-                f"Set {name}=None, or fit it on a sample."
-            )
     return CategoryRows(encoder)

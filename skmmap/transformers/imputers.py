@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
 
-from skmmap.transformers.encoders import is_nan
+from skmmap.transformers.columns import is_nan
 from skmmap.transformers.witnesses import Witnesses
 
 _FLOATS = np.float64, np.float32, np.float16

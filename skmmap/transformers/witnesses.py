@@ -19,26 +19,36 @@ class Witnesses:
     """
 
     def __init__(self, transformer):
-        self.transformer, self._rows, self._most = transformer, None, _FEW_ROWS
+        self.transformer, self._most = transformer, _FEW_ROWS
+        self._parts: list = []  # joined when there are too many rows, and at the end
+        self._n = 0
 
     def find(self, X) -> np.ndarray:
         raise NotImplementedError
 
     def partial_fit(self, X) -> None:
         numbers = np.unique(self.find(X))
-        if self._rows is None:  # two at least, for names, types and checks
-            first = np.arange(min(2, _count(X)))
-            self._rows = take(X, np.union1d(numbers, first).astype(np.intp))
-        elif len(numbers):
-            self._rows = _join([self._rows, take(X, numbers)])
-        if _count(self._rows) > self._most:
-            again = type(self)(self.transformer)
-            few = np.union1d(again.find(self._rows), np.arange(2)).astype(np.intp)
-            self._rows = take(self._rows, few)
+        if not self._parts:  # two at least, for names, types and checks
+            numbers = np.union1d(numbers, np.arange(min(2, _count(X))))
+        if len(numbers):
+            self._keep(take(X, numbers.astype(np.intp)))
+        if self._n > self._most:
+            rows, again = self.rows, type(self)(self.transformer)
+            few = np.union1d(again.find(rows), np.arange(2)).astype(np.intp)
+            self._parts, self._n = [], 0
+            self._keep(take(rows, few))
             self._most = 2 * len(few) + _FEW_ROWS
 
+    def _keep(self, rows) -> None:
+        self._parts.append(rows)
+        self._n += _count(rows)
+
+    @property
+    def rows(self):
+        return _join(self._parts)
+
     def finish(self):
-        return self.transformer.fit(self._rows)
+        return self.transformer.fit(self.rows)
 
 
 def take(X, numbers: np.ndarray):
@@ -49,6 +59,8 @@ def take(X, numbers: np.ndarray):
 
 def _join(parts: list):
     first = parts[0]
+    if len(parts) == 1:
+        return first
     if isinstance(first, list):
         return [row for part in parts for row in part]
     if sparse.issparse(first):

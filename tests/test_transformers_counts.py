@@ -1,0 +1,123 @@
+"""Transformers that learn from counts, against scikit-learn's own fit."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers import assert_alike, learn_by_chunks
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+
+from skmmap import ChunkedFit
+from skmmap.transformers import learn_encoder
+
+rng = np.random.default_rng(0)
+N = 200
+CODES = rng.geometric(0.3, (N, 2))
+FLOATS = np.where(rng.random((N, 2)) < 0.1, np.nan, CODES)
+TEXTS = np.array(["ash", "birch", "elm", "oak", "yew"], dtype=object)[
+    np.minimum(CODES, 5) - 1
+]
+SOME = np.where(rng.random((N, 2)) < 0.1, None, TEXTS)
+SOME[rng.random((N, 2)) < 0.05] = np.nan
+MIXED = np.where(CODES == 1, True, np.where(CODES == 2, 1.0, CODES.astype(object)))
+FRAME = pd.DataFrame(
+    {
+        "text": TEXTS[:, 0],
+        "some": SOME[:, 0],
+        "str": pd.Series(np.where(SOME[:, 1] == "elm", None, TEXTS[:, 1]), dtype="str"),
+        "category": pd.Categorical(SOME[:, 1], categories=["oak", "yew", "ash", "elm"]),
+        "number": FLOATS[:, 0],
+        "code": CODES[:, 0],
+        "Int64": pd.array(np.where(CODES[:, 1] == 3, None, CODES[:, 1]), dtype="Int64"),
+        "bool": CODES[:, 0] > 1,
+        "boolean": pd.array(
+            np.where(CODES[:, 1] == 3, None, CODES[:, 1] > 1), "boolean"
+        ),
+    }
+)
+POLARS = pl.DataFrame(
+    {
+        "text": TEXTS[:, 0].tolist(),
+        "some": [v if isinstance(v, str) else None for v in SOME[:, 0]],
+        "code": CODES[:, 0],
+    }
+)
+BIG = pd.DataFrame({"a": pd.array([2**53, 2**53 + 1, 2**53 + 1, 5] * 50 + [None])})
+ROWS = {
+    "integers": CODES,
+    "floats": FLOATS,
+    "float32": FLOATS.astype(np.float32),
+    "texts": TEXTS,
+    "texts of NumPy": TEXTS.astype(str),
+    "None and NaN": SOME,
+    "bools and numbers": MIXED,
+    "frame": FRAME,
+    "polars": POLARS,
+    "polars, numbers": POLARS[["code"]],
+    "polars, categorical": POLARS[["text"]].cast(pl.Categorical),
+    "lists": TEXTS.tolist(),
+    "lists of numbers and texts": np.c_[CODES, TEXTS].astype(object).tolist(),
+    "beyond 2**53": BIG,
+}
+ENCODERS = [
+    OneHotEncoder(min_frequency=12),
+    OneHotEncoder(min_frequency=0.07, drop="first"),
+    OneHotEncoder(max_categories=3, handle_unknown="infrequent_if_exist"),
+    OneHotEncoder(max_categories=3, min_frequency=5, drop="if_binary"),
+    OrdinalEncoder(
+        max_categories=3, handle_unknown="use_encoded_value", unknown_value=-1
+    ),
+    OrdinalEncoder(min_frequency=0.1),
+    OneHotEncoder(),
+]
+
+
+@pytest.mark.parametrize("X", ROWS.values(), ids=ROWS)
+def test_infrequent_categories_are_those_of_fit(X):
+    for encoder, size in zip(ENCODERS, [1, 7, 7, 50, 50, N, 7], strict=True):
+        found = learn_by_chunks(learn_encoder(clone(encoder)), X, size)
+        assert_alike(found, clone(encoder).fit(X), where=f"{encoder} {size}")
+
+
+def test_the_last_of_equally_frequent_categories_are_kept():
+    """Also where whole chunks have one category, and with given ones."""
+    X = np.repeat([["b"], ["a"], ["d"], ["c"]], 50, axis=0).astype(object)
+    for categories in "auto", [["d", "a", "b", "x", "c"]]:
+        encoder = OneHotEncoder(max_categories=3, categories=categories)
+        found = learn_by_chunks(learn_encoder(clone(encoder)), X, 7)
+        assert_alike(found, clone(encoder).fit(X))
+    assert found.infrequent_categories_[0].tolist() == ["d", "a", "x"]
+
+
+def test_given_categories_that_others_are_beside():
+    X = [["ash"], ["oak"], ["oak"], ["yew"]] * 20
+    encoder = OrdinalEncoder(
+        categories=[["yew", "oak", "elm"]],
+        handle_unknown="use_encoded_value",
+        unknown_value=-1,
+        min_frequency=21,
+    )
+    found = learn_by_chunks(learn_encoder(clone(encoder)), X, 7)
+    assert_alike(found, clone(encoder).fit(X))
+
+
+def test_wrong_encoders_are_refused_as_by_fit():
+    with pytest.raises(ValueError, match="'min_frequency' parameter"):
+        learn_by_chunks(learn_encoder(OneHotEncoder(min_frequency=-1)), CODES, 7)
+    encoder = OneHotEncoder(min_frequency=40, drop=[3, 3])
+    with pytest.raises(ValueError, match="because it is infrequent"):
+        learn_by_chunks(learn_encoder(encoder), CODES, 7)
+    assert "_identify_infrequent" not in vars(encoder)
+
+
+STEPS = {
+    "one hot": (OneHotEncoder(max_categories=3), FRAME),
+}
+
+
+@pytest.mark.parametrize(("transformer", "X"), STEPS.values(), ids=STEPS)
+def test_steps_of_pipelines(transformer, X):
+    model = ChunkedFit(make_pipeline(transformer), chunk_size=50).fit(X)
+    assert_alike(model.estimator_[0], clone(transformer).fit(X))
