@@ -185,7 +185,7 @@ HOUSE = {
         "explanation",
         "fitting",
     ],
-    "pipelines": ["steps", "compositions", "stages"],
+    "pipelines": ["steps", "passes", "compositions", "stages"],
     "methods": [
         "base",
         "signatures",

@@ -168,12 +168,14 @@ def test_later_rows_are_like_the_first(path):
     assert rows.dtype == np.uint8
     text = (
         "<lambda> of X.npy is an array of uint8 with rows of shape (5,) for its first "
-        "rows, and an array of float64 with rows of shape (5,) for rows 200 to 299. "
-        "The function must return the same for all: astype with a type that holds "
-        "every value, for texts astype(object)."
+        "rows, and an array of float64 with rows of shape (5,) for other ones. The "
+        "function must return the same for all: astype with a type that holds every "
+        "value, for texts astype(object)."
     )
-    with raises(ValueError, text):
+    with raises(ValueError, text) as caught:
         rows.read(200, 300)
+    note = "Called for rows 200 to 299 of <lambda> of X.npy."
+    assert caught.value.__notes__ == [note]
 
 
 def test_an_error_of_the_function_names_the_rows(path):

@@ -5,19 +5,26 @@ from skmmap.learn.checks import (
     check_parameters,
     find_reading,
     is_stateless,
-    noting_step,
     route,
+    say_member,
 )
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.first_call import find_first_call_params
-from skmmap.learn.fitting import explain_fit, train_anew, train_further
+from skmmap.learn.fitting import (
+    explain_fit,
+    make_additive_learner,
+    train_anew,
+    train_further,
+)
 from skmmap.learn.given_rows import check_target
+from skmmap.learn.learner import Learner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
 
 __all__ = [
     "Explanation",
+    "Learner",
     "check_n_jobs",
     "check_parameters",
     "check_target",
@@ -27,10 +34,11 @@ __all__ = [
     "find_reading",
     "find_unset_seeds",
     "is_stateless",
+    "make_additive_learner",
     "make_estimator",
     "make_schedule",
-    "noting_step",
     "route",
+    "say_member",
     "train_anew",
     "train_further",
 ]

@@ -112,9 +112,12 @@ def noting_step(name: str, composed) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        kind = type(composed).__name__
-        error.add_note(f"This is about the step {name!r} of the {kind}.")
+        error.add_note(say_member(name, composed))
         raise
+
+
+def say_member(name: str, composed) -> str:
+    return f"This is about the step {name!r} of the {type(composed).__name__}."
 
 
 def is_stateless(estimator) -> bool:

@@ -7,8 +7,10 @@ from functools import cache, partial
 from typing import Any
 
 from skmmap.estimators import (
+    Corrections,
     Rule,
     can_merge,
+    find_learning,
     is_loop,
     note_start,
     set_attributes,
@@ -157,6 +159,28 @@ def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
         own,
         plan.learning.learns_zero_weights,
         drops=("classes",) if classes is None and guesses_labels(estimator) else (),
+    )
+
+
+def make_additive_learner(wrapper, X) -> Learner | None:
+    """Return what learns in one pass, in any pieces; None if more than that is needed.
+
+    Only transformers: the parts of another estimator may need the labels of y.
+    """
+    estimator = wrapper.estimator
+    learning = find_learning(estimator, uses_target=False)
+    is_additive = can_merge(estimator) and learning.n_epochs == 1
+    if not (is_additive and hasattr(estimator, "transform")):
+        return None
+    make = partial(make_estimator, wrapper, None, {})
+    is_dense = learning.entry.dense and X.store.is_sparse
+    return Learner(
+        make(),
+        make,
+        InputLayout(dense=is_dense),
+        find_target_passing(estimator),
+        Corrections.of(estimator),
+        learns_zero_weights=learning.learns_zero_weights,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skmmap.learn import make_estimator, noting_step
+from skmmap.learn import make_estimator, say_member
+from skmmap.pipelines.passes import inside, side_by_side
 from skmmap.pipelines.steps import FIRST_ROWS, derive_step, refuse_params, split_params
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
@@ -77,34 +78,49 @@ def _are_names(columns) -> bool:
     return any(isinstance(each, str) for each in columns)
 
 
-def train_members(wrapper, rows: Rows, y, params: dict, train_step: Callable) -> None:
-    """Train a `FeatureUnion` or a `ColumnTransformer`, with ``train_step`` for each."""
-    members = find_members(wrapper.estimator)
-    params, layouts = split_params(wrapper, params, "fit"), []
-    order = {name: number for number, (name, _) in enumerate(members)}
+def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
+    """Train a `FeatureUnion` or a `ColumnTransformer`: ask for passes of all members.
 
-    def train(name: str, member, given: Rows):
-        with noting_step(name, wrapper.estimator):
-            if is_passed(member):
-                refuse_params(member, params[name])
-                return member
-            step = derive_step(wrapper, member, order[name])
-            train_step(step, given, y, params[name])
-        layouts.append(vars(step).get("_input_layout", InputLayout()))
-        return _Trained(step.estimator_)
-
-    is_union = is_one_of(wrapper.estimator, "FeatureUnion")
+    ``learn_step`` does so for one of them.
+    """
     union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
-    fitted = (_train_union if is_union else _train_columns)(union, rows, train)
+    is_union = is_one_of(union, "FeatureUnion")
+    members, trained, layouts = find_members(wrapper.estimator), {}, []
+    params = split_params(wrapper, params, "fit")
+    selected = {} if is_union else _find_columns(union, rows)
+
+    def learn(number: int, name: str, member):
+        if is_passed(member):
+            refuse_params(member, params[name])
+            return
+        step = derive_step(wrapper, member, number)
+        given = rows if is_union else rows.map(Columns(selected[name]))
+        yield from learn_step(step, given, y, params[name])
+        layouts.append(vars(step).get("_input_layout", InputLayout()))
+        trained[name] = _Trained(step.estimator_)
+
+    yield from side_by_side(
+        [
+            inside(say_member(name, wrapper.estimator), learn(number, name, member))
+            for number, (name, member) in enumerate(members)
+            if is_union or not _is_empty(selected.get(name, ()))
+        ]
+    )
+    members = dict(members) | trained
+    if is_union:
+        fitted = _put_union_together(union, rows, members)
+    else:
+        members = {name: members[name] for name in selected}
+        fitted = _put_columns_together(union, rows, members, selected)
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
 
 
-def _train_union(union, rows: Rows, train: Callable):
-    """Train a FeatureUnion's members, and let it check them on the first rows."""
+def _put_union_together(union, rows: Rows, trained: dict):
+    """Give a FeatureUnion its members, and let it check them on the first rows."""
     union.transformer_list = [
-        (name, train(name, member, rows)) for name, member in union.transformer_list
+        (name, trained[name]) for name, _ in union.transformer_list
     ]
     union.fit(rows[:FIRST_ROWS].read())
     union.transformer_list = [
@@ -117,19 +133,12 @@ def _unwrap(member):
     return member.member if isinstance(member, _Trained) else member
 
 
-def _train_columns(union, rows: Rows, train: Callable):
-    """Train a ColumnTransformer's members, and let it put them together.
+def _put_columns_together(union, rows: Rows, trained: dict, columns: dict):
+    """Give a ColumnTransformer its members, and let it put them together.
 
     It is fitted on the first rows with members that are trained already: so the order
     of columns and their names are its own.
     """
-    members, trained = dict(find_members(union)), {}
-    columns = _find_columns(union, rows)
-    for name, selected in columns.items():
-        member = members[name]
-        if not _is_empty(selected):
-            member = train(name, member, rows.map(Columns(selected)))
-        trained[name] = member
     fitted = clone(union)
     fitted.transformers = [
         (name, trained[name], _Given(columns[name]) if callable(given) else given)

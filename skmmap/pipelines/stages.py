@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from functools import partial
 from typing import Any
 
 from skmmap._messages import say_count
@@ -10,17 +11,22 @@ from skmmap.estimators import find_entry
 from skmmap.formats import open_source
 from skmmap.learn import (
     Explanation,
+    Learner,
     check_parameters,
     check_target,
+    draw_seed,
     explain_fit,
     find_first_call_params,
     find_reading,
+    find_unset_seeds,
     is_stateless,
+    make_additive_learner,
     make_estimator,
     train_anew,
     train_further,
 )
-from skmmap.pipelines.compositions import train_members
+from skmmap.pipelines.compositions import learn_members
+from skmmap.pipelines.passes import NOTHING, Request, inside, make_pass
 from skmmap.pipelines.steps import (
     FIRST_ROWS,
     Transform,
@@ -48,7 +54,6 @@ from skmmap.wrap import (
 )
 
 _INIT = "_init_callback_context"
-_NONE = {"classes": None, "class_weight": None, "given_validation": (None, None, None)}
 
 
 def train(wrapper, X, y, params: dict, **given) -> None:
@@ -71,7 +76,7 @@ def train_more(wrapper, X, y, params: dict, *, classes) -> None:
         return
     trained = copy_trained(wrapper)
     stages = _Stages(
-        wrapper, X, y, params, "partial_fit", **_NONE | {"classes": classes}
+        wrapper, X, y, params, "partial_fit", **NOTHING | {"classes": classes}
     )
     if trained is None:
         stages.train_transformers()
@@ -136,6 +141,7 @@ class _Stages:
         self._fitted: list[tuple[str, Any]] = []
         self._transforms: list[Transform] = []
         self._widest = 0  # values in a row between two steps
+        self.passes: list[list[str]] = []  # what learned in each, before the last step
         self.last = derive(wrapper, last)
         if hasattr(wrapper, _INIT):  # callbacks are told of the last step alone
             vars(self.last)[_INIT] = getattr(wrapper, _INIT)
@@ -158,23 +164,37 @@ class _Stages:
         Return the rows to score each epoch on as they transform them, and the others of
         ``given_validation``.
         """
-        for number, (name, step) in enumerate(self._steps):
-            # No generator of random numbers moves on for a part of the rows.
-            seeded = {} if n_rows is None else {"random_state": 0}
-            wrapper = derive_step(self._wrapper, step, number, **seeded)
-            with self._naming(name):
-                if is_passed(step):
-                    refuse_params(step, self.params[name])
-                    self._fitted.append((name, step))
-                    continue
-                rows, y = self._find_rows(n_rows)
-                train_step(wrapper, rows, y, self.params[name])
-                self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
-        self._identity.check(values=True)
+        _, y = self._find_rows(n_rows)
+        for requests in self.learn_transformers(n_rows):
+            self.passes.append([request.name for request in requests])
+            make_pass(self._wrapper, requests, y)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
             X_val = X_val.map(transform)
         return X_val, *others
+
+    def learn_transformers(self, n_rows: int | None = None) -> Iterator[list[Request]]:
+        """Ask for the passes that the steps before the last need, one by one."""
+        for number, (name, step) in enumerate(self._steps):
+            # No generator of random numbers moves on for a part of the rows.
+            seeded = {} if n_rows is None else {"random_state": 0}
+            wrapper = derive_step(self._wrapper, step, number, **seeded)
+            rows, y = self._find_rows(n_rows)
+            learning = learn_step(wrapper, rows, y, self.params[name])
+            yield from inside(self._note(name), learning)
+            if is_passed(step):
+                self._fitted.append((name, step))
+            else:
+                self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
+        self._identity.check(values=True)
+
+    def learn_all(self) -> Iterator[list[Request]]:
+        """Ask for the passes of all steps, where the last one transforms as well."""
+        yield from self.learn_transformers()
+        last_params = self.params[self.last_name]
+        learning = learn_step(self.last, self.rows, self._y, last_params)
+        yield from inside(self._note(self.last_name), learning)
+        self.keep()
 
     def _find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
@@ -213,13 +233,13 @@ class _Stages:
                 yield
         except KeyboardInterrupt:
             if vars(self.last).get("estimator_") is not before:
-                self._keep()
+                self.keep()
             raise
         finally:
             vars(self.last).pop(_INIT, None)
-        self._keep()
+        self.keep()
 
-    def _keep(self) -> None:
+    def keep(self) -> None:
         pipeline = copy(self._wrapper.estimator)
         pipeline.steps = [*self._fitted, (self.last_name, self.last.estimator_)]
         first = self._transforms[0].layout if self._transforms else None
@@ -234,14 +254,17 @@ class _Stages:
         }
         vars(self._wrapper).update(learned | {"estimator_": pipeline} | own)
 
+    def _note(self, name: str) -> str:
+        step = dict(self._wrapper.estimator.steps)[name]
+        return f"This is in the step {name!r}, a {type(step).__name__}."
+
     @contextmanager
     def _naming(self, name: str) -> Iterator[None]:
         """Add the name of a step to an error."""
         try:
             yield
         except Exception as error:
-            step = dict(self._wrapper.estimator.steps)[name]
-            error.add_note(f"This is in the step {name!r}, a {type(step).__name__}.")
+            error.add_note(self._note(name))
             raise
 
     def say_steps(self) -> dict[str, str]:
@@ -253,7 +276,17 @@ class _Stages:
 
 
 def train_step(wrapper, rows: Rows, y, params: dict, **given) -> None:
-    """Train what is a step of a pipeline, or inside of one."""
+    """Train the last step of a pipeline."""
+    estimator = wrapper.estimator
+    if is_pipeline(estimator) or hasattr(estimator, "partial_fit"):
+        train(wrapper, rows, y, params, **given)
+        return
+    for requests in learn_step(wrapper, rows, y, params):
+        make_pass(wrapper, requests, y)
+
+
+def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
+    """Train a step that transforms rows: ask for the passes that it needs."""
     estimator = wrapper.estimator
     if is_passed(estimator):
         refuse_params(estimator, params)
@@ -262,23 +295,47 @@ def train_step(wrapper, rows: Rows, y, params: dict, **given) -> None:
         refuse_params(estimator, params)
         fit_stateless(wrapper, rows)
     elif find_members(estimator) is not None:
-        train_members(wrapper, rows, y, params, train_step)
-    elif is_pipeline(estimator) or hasattr(estimator, "partial_fit"):
-        train(wrapper, rows, y, params, **(_NONE | given))
+        yield from learn_members(wrapper, rows, y, params, learn_step)
+    elif is_pipeline(estimator):
+        yield from _Stages(wrapper, rows, y, params, "fit", **NOTHING).learn_all()
+    elif hasattr(estimator, "partial_fit"):
+        yield from _learn_alone_or_shared(wrapper, rows, y, params)
     else:
         refuse_params(estimator, params)
-        _train_chunk_learner(wrapper, rows)
+        yield from _learn_by_chunks(wrapper, rows)
 
 
-def _train_chunk_learner(wrapper, rows: Rows) -> None:
-    """Train a transformer without ``partial_fit``, as its entry says."""
-    transformer = make_estimator(wrapper, None, {})
+def _learn_alone_or_shared(wrapper, rows: Rows, y, params: dict):
+    """Ask for a pass with others, if the step is additive, or for its own training."""
+    given = {name: value for name, value in params.items() if value is not None}
+    source = find_source(rows)
+    learner = None if given else make_additive_learner(wrapper, source)
+    alone = partial(train_anew, wrapper, rows, y, params, **NOTHING)
+    yield [Request(wrapper, rows, learner, train=alone)]
+    if "estimator_" not in vars(wrapper):
+        learner.finish()
+        keep_names(learner.estimator, source)
+        wrapper.estimator_ = learner.estimator
+        wrapper._input_layout = learner.input_layout
+
+
+def _learn_by_chunks(wrapper, rows: Rows) -> Iterator[list[Request]]:
+    """Ask for the passes of a transformer without ``partial_fit``: its entry's."""
+    seed = draw_seed(wrapper, is_needed=bool(find_unset_seeds(wrapper)))
+    transformer, source = make_estimator(wrapper, seed, {}), find_source(rows)
     learn = find_entry(type(transformer)).entry.chunk_learner
-    learner = derive(wrapper, ChunkLearner(transformer, learn))
-    train_anew(learner, rows, None, {}, **_NONE)
-    wrapper.estimator_ = learner.estimator_.finish()
-    wrapper._input_layout = vars(learner)["_input_layout"]
-    keep_names(wrapper.estimator_, find_source(rows))
+    make = partial(ChunkLearner, transformer, learn, source.n_rows)
+    takes_target = make().takes_target
+    learner = Learner(
+        make(), make, InputLayout(), lambda y: ((), {"y": y} if takes_target else {})
+    )
+    while True:
+        yield [Request(wrapper, rows, learner, takes_target)]
+        if not learner.estimator.end_pass():
+            break
+    wrapper.estimator_ = learner.estimator.finish()
+    wrapper._input_layout = learner.input_layout
+    keep_names(wrapper.estimator_, source)
 
 
 def _open(wrapper, X) -> Source:

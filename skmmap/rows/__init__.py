@@ -4,6 +4,7 @@ from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapp
 from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
 from skmmap.rows.frames import FrameStore, concat_frames, is_frame, is_series
 from skmmap.rows.loaded import LoadedStore, StandIn
+from skmmap.rows.mapped import MappedStore
 from skmmap.rows.part_stores import DenseStore
 from skmmap.rows.partly_loaded import PartlyLoadedStore
 from skmmap.rows.rows import Rows, find_source, show_rows
@@ -19,6 +20,7 @@ __all__ = [
     "FrameStore",
     "ListStore",
     "LoadedStore",
+    "MappedStore",
     "PartlyLoadedStore",
     "Rows",
     "Source",

@@ -39,7 +39,7 @@ class MappedStore(PartStore):
     def __init__(self, store: Store, function: Callable[[Any], Any], first, cast=None):
         super().__init__(store, (store.n_rows, *first.shape[1:]))
         like = _open_result(first)
-        self._function, self._like, self._cast = function, like, cast
+        self._function, self._like, self.cast = function, like, cast
         self._config = get_config()  # which the threads that read do not have
         self.dtype, self.kind = like.dtype, like.kind
         self.names, self.has_index = like.names, like.has_index
@@ -71,19 +71,25 @@ class MappedStore(PartStore):
         return identity if is_value else replace(identity, has_code=True)
 
     @property
-    def _call_rows(self) -> int:
+    def given(self) -> Store:
+        """The rows that go through the function."""
+        return self._store
+
+    @property
+    def call_rows(self) -> int:
+        """Rows of a call of the function."""
         return max(1, _CALL_NBYTES // max(1, self.row_extent))
 
     def read(self, start: int, stop: int):
         # In pieces: the rows to compute from may take far more memory than the result.
-        step = self._call_rows
+        step = self.call_rows
         if stop - start <= step:
             return self._compute(self._store.read(start, stop), start, stop)
         starts = range(start, stop, step)
         return self.join([self.read(i, min(i + step, stop)) for i in starts])
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
-        step = self._call_rows
+        step = self.call_rows
         for i in range(start, stop, step):
             end = min(i + step, stop)
             out[i - start : end - start] = self.read(i, end)
@@ -92,7 +98,7 @@ class MappedStore(PartStore):
     def take(self, rows: np.ndarray):
         if not len(rows):
             return self.read(0, 0)
-        step = self._call_rows
+        step = self.call_rows
         starts = range(0, len(rows), step)
         return self.join([self._take(rows[i : i + step]) for i in starts])
 
@@ -103,20 +109,23 @@ class MappedStore(PartStore):
         Store.write(self, rows, values)
 
     def _compute(self, rows, start: int, stop: int):
-        n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
-        if not n_rows:  # which most functions refuse
-            return self.pick(self._like.rows, np.arange(0))
-        rows = guard(rows, self._cast)
         try:
-            with config_context(**self._config):
-                result = take_result(self._function(rows), n_rows)
+            return self.compute(rows)
         except Exception as error:
             error.add_note(f"Called for {describe_rows(start, stop)} of {self.where}.")
             raise
-        self._check(_open_result(result), start, stop)
+
+    def compute(self, rows):
+        """Return what the function returns for some rows of the other store."""
+        n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
+        if not n_rows:  # which most functions refuse
+            return self.pick(self._like.rows, np.arange(0))
+        with config_context(**self._config):
+            result = take_result(self._function(guard(rows, self.cast)), n_rows)
+        self._check(_open_result(result))
         return result
 
-    def _check(self, store: Store, start: int, stop: int) -> None:
+    def _check(self, store: Store) -> None:
         """Raise unless a result is like the first one."""
         found, expected = (
             f"{_say_kind(each)} of {each.dtype} with rows of shape {each.shape[1:]}"
@@ -124,10 +133,9 @@ class MappedStore(PartStore):
         )
         if found != expected:
             raise ValueError(
-                f"{self.where} is {expected} for its first rows, and {found} for "
-                f"{describe_rows(start, stop)}. The function must return the same for "
-                "all: astype with a type that holds every value, for texts "
-                "astype(object)."
+                f"{self.where} is {expected} for its first rows, and {found} for other "
+                "ones. The function must return the same for all: astype with a type "
+                "that holds every value, for texts astype(object)."
             )
 
 

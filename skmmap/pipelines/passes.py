@@ -1,0 +1,164 @@
+"""Passes over the rows, in which all steps learn that can learn at the same time.
+
+A step asks for a pass by yielding a `Request`. Steps that do not need one another's
+results ask together, and share a pass: rows are read, and transformed by the steps that
+all have before them, once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+from sklearn.base import BaseEstimator
+
+from skmmap.learn import Learner, train_anew
+from skmmap.pipelines.steps import derive
+from skmmap.read import Chunk
+from skmmap.rows import MappedStore, Rows, Source, find_source
+
+NOTHING = {
+    "classes": None,
+    "class_weight": None,
+    "given_validation": (None, None, None),
+}
+
+
+@dataclass(eq=False, repr=False)
+class Request:
+    """A step, and the rows from which it learns in the next pass.
+
+    ``learner`` learns a chunk at a time. ``train`` trains the step alone, with all that
+    its own ``fit`` does; a step that is no additive one has only this. ``notes`` say
+    which steps errors are about.
+    """
+
+    wrapper: Any
+    rows: Rows
+    learner: Learner | None = None
+    takes_target: bool = False
+    train: Callable[[], None] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        estimator = self.wrapper.estimator
+        return type(estimator).__name__
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Add the notes to an error."""
+        try:
+            yield
+        except Exception as error:
+            for note in self.notes:
+                error.add_note(note)
+            raise
+
+
+class Shared(BaseEstimator):
+    """Learns for several steps at once, as an estimator that is trained alone."""
+
+    def __init__(self, requests: list[Request], chains: list[list[MappedStore]]):
+        self.requests, self.chains = requests, chains
+
+    def __sklearn_clone__(self):
+        return self
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True  # each learner has a layout of its own
+        return tags
+
+    def partial_fit(self, X, y=None):
+        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
+        calls = [store.call_rows for chain in self.chains for store in chain]
+        step = min(calls, default=n_rows)
+        for start in range(0, n_rows, step):
+            stop = min(start + step, n_rows)
+            is_whole = stop - start == n_rows
+            self._learn(X if is_whole else X[start:stop], y, start, stop)
+        return self
+
+    def _learn(self, X, y, start: int, stop: int) -> None:
+        known: dict[int, Any] = {}
+        for request, chain in zip(self.requests, self.chains, strict=True):
+            with request.noting():
+                rows = X
+                for store in chain:
+                    if id(store) not in known:
+                        known[id(store)] = store.compute(rows)
+                    rows = known[id(store)]
+                target = None if y is None else y[start:stop]
+                chunk = Chunk(start, stop, rows, target, {})
+                request.learner.learn(chunk, nullcontext, tuple)
+
+
+def inside(note: str, learning: Iterator[list[Request]]) -> Iterator[list[Request]]:
+    """Add a note to the errors of a step, also while it learns in a pass."""
+    try:
+        for requests in learning:
+            for request in requests:
+                request.notes.append(note)
+            yield requests
+    except Exception as error:
+        error.add_note(note)
+        raise
+
+
+def side_by_side(every: list[Iterator[list[Request]]]) -> Iterator[list[Request]]:
+    """Let steps ask together that do not need one another's results."""
+    while every:
+        asked = [(learning, next(learning, None)) for learning in every]
+        every = [learning for learning, requests in asked if requests is not None]
+        if every:
+            yield [each for _, requests in asked for each in requests or ()]
+
+
+def make_pass(wrapper, requests: list[Request], y) -> None:
+    """Let all steps learn that have asked for it, in as few passes as possible."""
+    additive = [each for each in requests if each.learner is not None]
+    alone = [each for each in requests if each.learner is None]
+    if len(additive) == 1 and additive[0].train is not None:
+        alone, additive = requests, []
+    if additive:
+        _share_pass(wrapper, additive, y)
+    for request in alone:
+        with request.noting():
+            request.train()
+
+
+def _share_pass(wrapper, requests: list[Request], y) -> None:
+    rows, chains = _find_common([request.rows for request in requests])
+    y = y if any(request.takes_target for request in requests) else None
+    shared = derive(
+        wrapper, Shared(requests, chains), shuffle=False, max_epochs="auto", verbose=0
+    )
+    train_anew(shared, rows, y, {}, **NOTHING)
+
+
+def _find_common(every: list[Rows]) -> tuple[Rows, list[list[MappedStore]]]:
+    """Return the rows from which all can be computed, and the steps to each."""
+    lines = [_list_stores(find_source(rows).store) for rows in every]
+    n_common = 0
+    while all(len(line) > n_common for line in lines) and all(
+        line[n_common] is lines[0][n_common] for line in lines
+    ):
+        n_common += 1
+    ends = [line[n_common:] for line in lines]
+    # Rows are cast as they are read from the file, before the first step.
+    casts = [
+        end[0].cast if end else find_source(rows).cast
+        for end, rows in zip(ends, every, strict=True)
+    ]
+    source = find_source(every[0])
+    common = lines[0][n_common - 1]
+    return Rows(Source(common, source.selection, source.order, casts[0])), ends
+
+
+def _list_stores(store) -> list:
+    """Return the stores from that of the file to the one that is computed last."""
+    stores = [store]
+    while isinstance(stores[0], MappedStore):
+        stores.insert(0, stores[0].given)
+    return stores
