@@ -521,6 +521,78 @@ def test_a_transformer_of_the_users_own():
         assert find_own_entries(make_pipeline(union)).keys() == {f"{__name__}.Largest"}
 
 
+IMPUTED = {
+    "numbers": NUMBERS,
+    "float32": NUMBERS.astype(np.float32),
+    "a frame": FRAME[["age", "height"]],
+    "all there": CODES.astype(float),
+    "an empty column": np.c_[NUMBERS, np.full(N, np.nan)],
+}
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without")
+@pytest.mark.filterwarnings("ignore:Currently, when `keep_empty_feature")  # 1.6
+@pytest.mark.parametrize(
+    "imputer",
+    [
+        SimpleImputer(keep_empty_features=True),
+        SimpleImputer(),
+        SimpleImputer(strategy="constant", fill_value=-9.0),
+    ],
+)
+@pytest.mark.parametrize("X", IMPUTED.values(), ids=IMPUTED)
+def test_a_scaler_learns_in_the_pass_of_an_imputer(imputer, X):
+    for scaler in (StandardScaler(), StandardScaler(with_std=False), MinMaxScaler()):
+        model = wrap(imputer, scaler, "passthrough")
+        expected = make_pipeline(imputer, scaler).fit(X)
+        rtol = 1e-6 if getattr(X, "dtype", None) == np.float32 else 1e-12
+        assert_same(model.fit(X).estimator_[1], expected[1], rtol)
+        names = getattr(expected[1], "feature_names_in_", None)
+        assert getattr(model.estimator_[1], "feature_names_in_", None) is names
+        explained = model.explain(X).sections["passes"]
+        is_shared = imputer.strategy == "mean" or type(scaler) is StandardScaler
+        assert ("2. " in explained) is not is_shared
+
+
+def test_a_scaler_behind_other_imputers_has_a_pass_of_its_own():
+    scaled = np.nan_to_num(NUMBERS, nan=3.0)
+    for imputer, X in (
+        (SimpleImputer(add_indicator=True), NUMBERS),
+        (SimpleImputer(missing_values=3.0), scaled),
+        (SimpleImputer(), sparse.csr_array(NUMBERS)),
+    ):
+        scaler = StandardScaler(with_mean=False)
+        model = wrap(imputer, scaler).fit(X)
+        expected = make_pipeline(imputer, scaler).fit(X)
+        assert_same(model.estimator_[1], expected[1], 1e-12)
+
+
+def test_steps_share_passes():
+    read, frame = [], pd.concat([FRAME] * 100, ignore_index=True)
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    prepare = make_column_transformer(
+        (numbers, ["age", "height"]),
+        (OneHotEncoder(), ["tree", "next"]),
+        (MinMaxScaler(), ["rings"]),
+    )
+    last = SGDClassifier(max_iter=1, tol=None, random_state=0)
+    model = ChunkedFit(make_pipeline(prepare, last), random_state=0)
+    rows = open_rows(frame).map(lambda part: [read.append(len(part)), part][1])
+    target = np.tile(y, 100)
+    assert model.explain(rows, target).sections["passes"] == (
+        "1. SimpleImputer, StandardScaler, OneHotEncoder, MinMaxScaler; "
+        "then those of the last step"
+    )
+    read.clear()
+    model.fit(rows, target)
+    # Some 10,000 first rows are enough to put members together.
+    assert 2 * len(frame) <= sum(read) < 2 * len(frame) + 25_000
+    expected = clone(prepare).fit_transform(frame)
+    np.testing.assert_allclose(
+        dense(model.estimator_[0].transform(frame)), dense(expected), atol=1e-9
+    )
+
+
 def test_what_is_learned_does_not_depend_on_chunks():
     union, X = UNIONS["names"]
     results = [

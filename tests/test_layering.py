@@ -185,7 +185,14 @@ HOUSE = {
         "explanation",
         "fitting",
     ],
-    "pipelines": ["steps", "passes", "compositions", "stages"],
+    "pipelines": [
+        "steps",
+        "passes",
+        "compositions",
+        "fusing",
+        "single_steps",
+        "stages",
+    ],
     "methods": [
         "base",
         "signatures",

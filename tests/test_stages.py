@@ -542,6 +542,9 @@ def test_explain_says_the_steps_and_the_plan_of_the_last(path):
         "step minmaxscaler": "MinMaxScaler, learns before the last step",
         "step polynomialfeatures": "PolynomialFeatures, learns no values",
     }
+    assert explanation.sections["passes"] == (
+        "1. MinMaxScaler; then those of the last step"
+    )
     assert explanation.sections["epochs"] == "3 (max_iter of the estimator)"
     assert explanation.title.endswith(", after 2 steps")
     assert not hasattr(model, "estimator_")

@@ -2,6 +2,8 @@
 
 from html import escape
 
+from sklearn.utils import estimator_html_repr
+
 # No colours of its own, so that it is read in light and in dark notebooks; "inherit"
 # against the style sheets of notebooks, which right-align. Values move below their
 # names where the page is narrow.
@@ -13,10 +15,13 @@ _VALUE = "flex:1 1 16em;min-width:0;margin:0;padding:0;overflow-wrap:anywhere"
 
 
 class Explanation:
-    """What ``ChunkedFit.explain`` returns: a title, and a text for each section."""
+    """What ``ChunkedFit.explain`` returns: a title, and a text for each section.
 
-    def __init__(self, title: str, sections: dict[str, str]) -> None:
-        self.title, self.sections = title, sections
+    In a notebook the ``estimator``, if given, is drawn with its steps.
+    """
+
+    def __init__(self, title: str, sections: dict[str, str], estimator=None) -> None:
+        self.title, self.sections, self._estimator = title, sections, estimator
 
     def __str__(self) -> str:
         lines = [f"  {name:<24}{text}" for name, text in self.sections.items()]
@@ -26,10 +31,11 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         rows = "".join(_render_row(*section) for section in self.sections.items())
+        steps = "" if self._estimator is None else estimator_html_repr(self._estimator)
         return (
             '<div style="color:inherit;background:transparent">'
             f"<p style='margin:0'><strong>{escape(self.title)}</strong></p>"
-            f'<dl style="{_LIST}">{rows}</dl></div>'
+            f'<dl style="{_LIST}">{rows}</dl>{steps}</div>'
         )
 
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from skmmap.learn import make_estimator, say_member
-from skmmap.pipelines.passes import inside, side_by_side
+from skmmap.pipelines.passes import Request, inside, side_by_side
 from skmmap.pipelines.steps import FIRST_ROWS, derive_step, refuse_params, split_params
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
@@ -112,6 +113,10 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     else:
         members = {name: members[name] for name in selected}
         fitted = _put_columns_together(union, rows, members, selected)
+        fitted.sparse_output_ = _is_sparse_at_once(fitted, rows)
+        if fitted.sparse_output_ is None:
+            count = partial(_count_stored, fitted, rows)
+            yield [Request(wrapper, rows, train=count)]
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
@@ -153,7 +158,6 @@ def _put_columns_together(union, rows: Rows, trained: dict, columns: dict):
     ]
     name, _, *others = fitted._remainder
     fitted._remainder = (name, union.remainder, *others)
-    fitted.sparse_output_ = _is_sparse(fitted, rows)
     return fitted
 
 
@@ -217,23 +221,48 @@ def _is_empty(columns) -> bool:
     return len(columns) == 0 or (is_mask and not np.any(columns))
 
 
-def _is_sparse(union, rows: Rows) -> bool:
-    """Return whether results are sparse: by the share of stored values in all rows."""
-    members = [
+def _is_sparse_at_once(union, rows: Rows) -> bool | None:
+    """Return whether results are sparse, None if their stored values must be counted.
+
+    A one-hot encoder stores a value for each column that it encodes, and any member
+    between none and all.
+    """
+    some = rows[:2].read()
+    least = most = n_values = 0
+    is_dense = True
+    for member, columns in _list_transforming(union):
+        result = member.transform(select_columns(some, columns))
+        width = result.shape[1] if result.ndim > 1 else 1
+        n_values += width
+        if not sparse.issparse(result):
+            least, most = least + width, most + width
+            continue
+        is_dense = False
+        is_one_hot = is_one_of(member, "OneHotEncoder")
+        stored = member.n_features_in_ if is_one_hot else width
+        most += stored
+        least += stored if is_one_hot and member.drop is None else 0
+    if is_dense or least >= union.sparse_threshold * n_values:
+        return False
+    return True if most < union.sparse_threshold * n_values else None
+
+
+def _list_transforming(union) -> list[tuple[Any, Any]]:
+    return [
         (member, columns)
         for _, member, columns in _list_members(union)
         if member != "drop" and not _is_empty(columns)
     ]
+
+
+def _count_stored(union, rows: Rows) -> None:
+    """Set whether results are sparse: by the share of stored values in all rows."""
     step = find_source(rows).store.block_rows
     n_stored = n_values = 0
     for start in range(0, len(rows), step):
         part = rows.read(start, min(start + step, len(rows)))
-        results = [
-            member.transform(select_columns(part, columns))
-            for member, columns in members
-        ]
-        if not any(map(sparse.issparse, results)):
-            return False
-        n_stored += sum(r.nnz if sparse.issparse(r) else r.size for r in results)
-        n_values += sum(np.prod(r.shape, dtype=np.int64) for r in results)
-    return bool(n_stored / max(1, n_values) < union.sparse_threshold)
+        for member, columns in _list_transforming(union):
+            result = member.transform(select_columns(part, columns))
+            n_stored += result.nnz if sparse.issparse(result) else result.size
+            n_values += np.prod(result.shape, dtype=np.int64)
+    union.sparse_output_ = bool(n_stored / n_values < union.sparse_threshold)

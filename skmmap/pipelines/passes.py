@@ -39,6 +39,7 @@ class Request:
     takes_target: bool = False
     train: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
+    context: Callable = nullcontext  # of the estimator, around each call
 
     @property
     def name(self) -> str:
@@ -91,7 +92,7 @@ class Shared(BaseEstimator):
                     rows = known[id(store)]
                 target = None if y is None else y[start:stop]
                 chunk = Chunk(start, stop, rows, target, {})
-                request.learner.learn(chunk, nullcontext, tuple)
+                request.learner.learn(chunk, request.context, tuple)
 
 
 def inside(note: str, learning: Iterator[list[Request]]) -> Iterator[list[Request]]:
@@ -115,17 +116,25 @@ def side_by_side(every: list[Iterator[list[Request]]]) -> Iterator[list[Request]
             yield [each for _, requests in asked for each in requests or ()]
 
 
-def make_pass(wrapper, requests: list[Request], y) -> None:
-    """Let all steps learn that have asked for it, in as few passes as possible."""
+def make_passes(wrapper, requests: list[Request], y) -> list[str]:
+    """Let all steps learn that have asked for it, in as few passes as possible.
+
+    Return which steps have learned in each pass.
+    """
     additive = [each for each in requests if each.learner is not None]
     alone = [each for each in requests if each.learner is None]
     if len(additive) == 1 and additive[0].train is not None:
         alone, additive = requests, []
+    said = []
     if additive:
         _share_pass(wrapper, additive, y)
+        said.append(", ".join(dict.fromkeys(each.name for each in additive)))
     for request in alone:
         with request.noting():
             request.train()
+        n_epochs = vars(request.wrapper).get("n_epochs_", 1)
+        said += n_epochs * [request.name]
+    return said
 
 
 def _share_pass(wrapper, requests: list[Request], y) -> None:

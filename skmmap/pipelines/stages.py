@@ -3,30 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
-from functools import partial
 from typing import Any
 
 from skmmap._messages import say_count
-from skmmap.estimators import find_entry
 from skmmap.formats import open_source
 from skmmap.learn import (
     Explanation,
-    Learner,
     check_parameters,
     check_target,
-    draw_seed,
     explain_fit,
     find_first_call_params,
     find_reading,
-    find_unset_seeds,
     is_stateless,
-    make_additive_learner,
-    make_estimator,
     train_anew,
     train_further,
 )
 from skmmap.pipelines.compositions import learn_members
-from skmmap.pipelines.passes import NOTHING, Request, inside, make_pass
+from skmmap.pipelines.fusing import can_fuse
+from skmmap.pipelines.passes import NOTHING, Request, inside, make_passes
+from skmmap.pipelines.single_steps import (
+    learn_alone_or_shared,
+    learn_by_chunks,
+    learn_fused,
+)
 from skmmap.pipelines.steps import (
     FIRST_ROWS,
     Transform,
@@ -39,7 +38,6 @@ from skmmap.pipelines.steps import (
     split_params,
 )
 from skmmap.rows import Rows, Source, find_source
-from skmmap.transformers import ChunkLearner
 from skmmap.wrap import (
     InputLayout,
     check_names,
@@ -50,7 +48,6 @@ from skmmap.wrap import (
     is_learned,
     is_passed,
     is_pipeline,
-    keep_names,
 )
 
 _INIT = "_init_callback_context"
@@ -64,8 +61,7 @@ def train(wrapper, X, y, params: dict, **given) -> None:
     stages = _Stages(wrapper, X, y, params, "fit", **given)
     given |= {"given_validation": stages.train_transformers()}
     with stages.finishing():
-        last_params = stages.params[stages.last_name]
-        train_step(stages.last, stages.rows, y, last_params, **given)
+        stages.train_last(**given)
 
 
 def train_more(wrapper, X, y, params: dict, *, classes) -> None:
@@ -112,15 +108,31 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     if not is_pipeline(wrapper.estimator):
         return explain_fit(wrapper, X, y, params, **given)
     stages = _Stages(wrapper, X, y, params, "fit", **given)
-    said = stages.say_steps()
     given |= {"given_validation": stages.train_transformers(n_rows=FIRST_ROWS)}
     last_params = stages.params[stages.last_name]
-    plan = explain(stages.last, stages.rows, y, last_params, **given)
+    sections, kind = stages.say_steps(), type(stages.last.estimator).__name__
+    after = f", after {say_count(len(sections), 'step')}" * bool(sections)
+    plan = Explanation(f"ChunkedFit({kind}) on {stages.rows!r}", {})
+    if _is_trained(stages.last.estimator):
+        plan = explain(stages.last, stages.rows, y, last_params, **given)
+    else:
+        stages.train_last(n_rows=FIRST_ROWS)
+        sections[f"step {stages.last_name}"] = say_step(stages.last.estimator)
     return Explanation(
-        plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1)
-        + f", after {say_count(len(said), 'step')}" * bool(said),
-        said | plan.sections,
+        plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1) + after,
+        sections | {"passes": _say_passes(stages.passes)} | plan.sections,
+        wrapper.estimator,
     )
+
+
+def _is_trained(last) -> bool:
+    """Whether the last step is trained as it would be alone."""
+    return is_pipeline(last) or hasattr(last, "partial_fit")
+
+
+def _say_passes(passes: list[str]) -> str:
+    said = "; ".join(f"{number}. {names}" for number, names in enumerate(passes, 1))
+    return f"{said}; then those of the last step" if said else "those of the last step"
 
 
 class _Stages:
@@ -141,7 +153,7 @@ class _Stages:
         self._fitted: list[tuple[str, Any]] = []
         self._transforms: list[Transform] = []
         self._widest = 0  # values in a row between two steps
-        self.passes: list[list[str]] = []  # what learned in each, before the last step
+        self.passes: list[str] = []  # what learned in each, before the last step
         self.last = derive(wrapper, last)
         if hasattr(wrapper, _INIT):  # callbacks are told of the last step alone
             vars(self.last)[_INIT] = getattr(wrapper, _INIT)
@@ -166,8 +178,7 @@ class _Stages:
         """
         _, y = self._find_rows(n_rows)
         for requests in self.learn_transformers(n_rows):
-            self.passes.append([request.name for request in requests])
-            make_pass(self._wrapper, requests, y)
+            self.passes += make_passes(self._wrapper, requests, y)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
             X_val = X_val.map(transform)
@@ -175,26 +186,52 @@ class _Stages:
 
     def learn_transformers(self, n_rows: int | None = None) -> Iterator[list[Request]]:
         """Ask for the passes that the steps before the last need, one by one."""
-        for number, (name, step) in enumerate(self._steps):
-            # No generator of random numbers moves on for a part of the rows.
-            seeded = {} if n_rows is None else {"random_state": 0}
-            wrapper = derive_step(self._wrapper, step, number, **seeded)
+        number = 0
+        while number < len(self._steps):
             rows, y = self._find_rows(n_rows)
-            learning = learn_step(wrapper, rows, y, self.params[name])
-            yield from inside(self._note(name), learning)
-            if is_passed(step):
-                self._fitted.append((name, step))
-            else:
-                self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
+            both = self._steps[number : number + 2]
+            given = [self.params[name] for name, _ in both]
+            is_fused = len(both) == 2 and not any(given)
+            if not (is_fused and can_fuse(both[0][1], both[1][1], rows)):
+                both = both[:1]
+            wrappers = [
+                # No generator of random numbers moves on for a part of the rows.
+                derive_step(self._wrapper, step, number + i, **_find_seed(n_rows))
+                for i, (_, step) in enumerate(both)
+            ]
+            learning = learn_step(wrappers[0], rows, y, given[0])
+            if len(both) == 2:
+                learning = learn_fused(*wrappers, rows, learning)
+            yield from inside(self._note(both[0][0]), learning)
+            for (name, step), wrapper in zip(both, wrappers, strict=True):
+                self._keep_step(name, step, wrapper)
+            number += len(both)
         self._identity.check(values=True)
+
+    def _keep_step(self, name: str, step, wrapper) -> None:
+        if is_passed(step):
+            self._fitted.append((name, step))
+        else:
+            self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
+
+    def train_last(self, n_rows: int | None = None, **given) -> None:
+        """Train the last step as it would be alone, or as one that transforms rows."""
+        params = self.params[self.last_name]
+        if n_rows is None and _is_trained(self.last.estimator):
+            train(self.last, self.rows, self._y, params, **given)
+            return
+        rows, y = self._find_rows(n_rows)
+        for requests in learn_step(self.last, rows, y, params):
+            self.passes += make_passes(self._wrapper, requests, y)
 
     def learn_all(self) -> Iterator[list[Request]]:
         """Ask for the passes of all steps, where the last one transforms as well."""
+        self._steps = self._wrapper.estimator.steps
         yield from self.learn_transformers()
-        last_params = self.params[self.last_name]
-        learning = learn_step(self.last, self.rows, self._y, last_params)
-        yield from inside(self._note(self.last_name), learning)
-        self.keep()
+        pipeline = copy(self._wrapper.estimator)
+        pipeline.steps = self._fitted
+        layout = self._transforms[0].layout if self._transforms else InputLayout()
+        vars(self._wrapper).update(estimator_=pipeline, _input_layout=layout)
 
     def _find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
@@ -275,16 +312,6 @@ class _Stages:
         }
 
 
-def train_step(wrapper, rows: Rows, y, params: dict, **given) -> None:
-    """Train the last step of a pipeline."""
-    estimator = wrapper.estimator
-    if is_pipeline(estimator) or hasattr(estimator, "partial_fit"):
-        train(wrapper, rows, y, params, **given)
-        return
-    for requests in learn_step(wrapper, rows, y, params):
-        make_pass(wrapper, requests, y)
-
-
 def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     """Train a step that transforms rows: ask for the passes that it needs."""
     estimator = wrapper.estimator
@@ -299,43 +326,14 @@ def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     elif is_pipeline(estimator):
         yield from _Stages(wrapper, rows, y, params, "fit", **NOTHING).learn_all()
     elif hasattr(estimator, "partial_fit"):
-        yield from _learn_alone_or_shared(wrapper, rows, y, params)
+        yield from learn_alone_or_shared(wrapper, rows, y, params)
     else:
         refuse_params(estimator, params)
-        yield from _learn_by_chunks(wrapper, rows)
+        yield from learn_by_chunks(wrapper, rows)
 
 
-def _learn_alone_or_shared(wrapper, rows: Rows, y, params: dict):
-    """Ask for a pass with others, if the step is additive, or for its own training."""
-    given = {name: value for name, value in params.items() if value is not None}
-    source = find_source(rows)
-    learner = None if given else make_additive_learner(wrapper, source)
-    alone = partial(train_anew, wrapper, rows, y, params, **NOTHING)
-    yield [Request(wrapper, rows, learner, train=alone)]
-    if "estimator_" not in vars(wrapper):
-        learner.finish()
-        keep_names(learner.estimator, source)
-        wrapper.estimator_ = learner.estimator
-        wrapper._input_layout = learner.input_layout
-
-
-def _learn_by_chunks(wrapper, rows: Rows) -> Iterator[list[Request]]:
-    """Ask for the passes of a transformer without ``partial_fit``: its entry's."""
-    seed = draw_seed(wrapper, is_needed=bool(find_unset_seeds(wrapper)))
-    transformer, source = make_estimator(wrapper, seed, {}), find_source(rows)
-    learn = find_entry(type(transformer)).entry.chunk_learner
-    make = partial(ChunkLearner, transformer, learn, source.n_rows)
-    takes_target = make().takes_target
-    learner = Learner(
-        make(), make, InputLayout(), lambda y: ((), {"y": y} if takes_target else {})
-    )
-    while True:
-        yield [Request(wrapper, rows, learner, takes_target)]
-        if not learner.estimator.end_pass():
-            break
-    wrapper.estimator_ = learner.estimator.finish()
-    wrapper._input_layout = learner.input_layout
-    keep_names(wrapper.estimator_, source)
+def _find_seed(n_rows: int | None) -> dict:
+    return {} if n_rows is None else {"random_state": 0}
 
 
 def _open(wrapper, X) -> Source:
