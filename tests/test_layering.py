@@ -140,7 +140,10 @@ HOUSE = {
         "witnesses",
         "columns",
         "encoders",
+        "ranks",
+        "quantiles",
         "imputers",
+        "scalers",
         "splines",
     ],
     "estimators": [

@@ -61,6 +61,7 @@ from skmmap.transformers import (
     learn_encoder,
     learn_imputer,
     learn_indicator,
+    learn_robust_scaler,
     learn_splines,
 )
 
@@ -231,6 +232,7 @@ SKLEARN = {
     "sklearn.preprocessing.OrdinalEncoder": {"chunk_learner": learn_encoder},
     "sklearn.impute.SimpleImputer": {"chunk_learner": learn_imputer},
     "sklearn.impute.MissingIndicator": {"chunk_learner": learn_indicator},
+    "sklearn.preprocessing.RobustScaler": {"chunk_learner": learn_robust_scaler},
     "sklearn.random_projection.GaussianRandomProjection": _PROJECTION,
     "sklearn.random_projection.SparseRandomProjection": _PROJECTION,
 }

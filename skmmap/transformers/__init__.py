@@ -3,6 +3,7 @@
 from skmmap.transformers.chunk_learner import ChunkLearner
 from skmmap.transformers.encoders import learn_encoder
 from skmmap.transformers.imputers import learn_imputer, learn_indicator
+from skmmap.transformers.scalers import learn_robust_scaler
 from skmmap.transformers.splines import learn_splines
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "learn_encoder",
     "learn_imputer",
     "learn_indicator",
+    "learn_robust_scaler",
     "learn_splines",
 ]

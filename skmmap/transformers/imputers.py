@@ -2,12 +2,12 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
+from sklearn.base import clone
 
-from skmmap.transformers.columns import is_nan
+from skmmap.transformers.columns import check_floats, is_nan
+from skmmap.transformers.quantiles import find_middle, get_middle
+from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import Witnesses
-
-_FLOATS = np.float64, np.float32, np.float16
 
 
 class MissingRows(Witnesses):
@@ -43,9 +43,7 @@ class MeanImputer:
 
     def partial_fit(self, X) -> None:
         self._witnesses.partial_fit(X)
-        values = check_array(
-            X, accept_sparse="csr", dtype=_FLOATS, ensure_all_finite="allow-nan"
-        )
+        values = _check_values(X, self.imputer)
         is_missing = _find_missing(values, self.imputer.missing_values)
         if sparse.issparse(values):
             values = values.toarray()
@@ -62,16 +60,50 @@ class MeanImputer:
         return imputer
 
 
+class MedianImputer:
+    """The two middle values of each column, of which fit computes the median."""
+
+    def __init__(self, imputer):
+        self.imputer, self._witnesses = imputer, MissingRows(imputer)
+        self._ranks, self._is_first = Ranks(find_middle), True
+        self.begin, self._is_sparse = self._ranks.begin, False
+
+    def partial_fit(self, X) -> None:
+        if self._is_first:
+            self._witnesses.partial_fit(X)
+        values, missing = _check_values(X, self.imputer), self.imputer.missing_values
+        self._is_sparse = sparse.issparse(values)
+        if not is_nan(missing):  # NaN is left out
+            values = values.copy()
+            numbers = values.data if self._is_sparse else values
+            numbers[numbers == missing] = np.nan
+        self._ranks.add(values)
+
+    def end_pass(self) -> bool:
+        self._is_first = False
+        return self._ranks.end_pass()
+
+    def finish(self):
+        middle = get_middle(self._ranks)
+        rows = sparse.csr_array(middle) if self._is_sparse else middle
+        imputer = self._witnesses.finish()
+        fitted = clone(imputer).set_params(missing_values=np.nan, add_indicator=False)
+        imputer.statistics_ = fitted.fit(rows).statistics_
+        return imputer
+
+
 def learn_imputer(imputer):
     """Return what learns for `SimpleImputer`."""
     _check_missing(imputer)
     if imputer.strategy == "mean":
         return MeanImputer(imputer)
+    if imputer.strategy == "median":
+        return MedianImputer(imputer)
     if imputer.strategy == "constant":
         return MissingRows(imputer)
     raise ValueError(
         f"SimpleImputer with strategy={imputer.strategy!r} is not computed by chunks. "
-        "Use strategy='mean' or 'constant', or fit it on a sample."
+        "Use strategy='mean', 'median' or 'constant', or fit it on a sample."
     )
 
 
@@ -88,6 +120,12 @@ def _check_missing(transformer) -> None:
             f"{type(transformer).__name__} with missing_values={value!r} is not "
             "computed by chunks, which look for NaN or a number."
         )
+
+
+def _check_values(X, imputer):
+    """Return rows as floats; raise for values that fit would refuse."""
+    finite = "allow-nan" if is_nan(imputer.missing_values) else True
+    return check_floats(X, imputer, ensure_all_finite=finite)
 
 
 def _find_missing(X, missing) -> np.ndarray:

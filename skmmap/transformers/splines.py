@@ -2,8 +2,12 @@
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 
-from skmmap.transformers.witnesses import Witnesses
+from skmmap.transformers.columns import check_floats
+from skmmap.transformers.quantiles import compute_quantiles, find_around
+from skmmap.transformers.ranks import Ranks
+from skmmap.transformers.witnesses import FirstRows, Witnesses, take
 
 
 class ExtremeRows(Witnesses):
@@ -30,11 +34,39 @@ class ExtremeRows(Witnesses):
         return np.concatenate([*found, some_nan])
 
 
-def learn_splines(splines) -> ExtremeRows:
-    """Return what learns for `SplineTransformer`, unless its knots are quantiles."""
-    if isinstance(splines.knots, str) and splines.knots == "quantile":
-        raise ValueError(
-            "SplineTransformer with knots='quantile' needs all values of a column at "
-            "once. Use knots='uniform', or give the knots as an array."
+class QuantileKnots:
+    """The values around the quantiles of each column."""
+
+    def __init__(self, splines):
+        self.splines, self._first = splines, FirstRows(splines)
+        self._q = 100 * np.linspace(0, 1, splines.n_knots) / 100  # rounded as by fit
+        self._ranks = Ranks(find_around(self._q))
+        self.begin = self._ranks.begin
+
+    def partial_fit(self, X) -> None:
+        self._first.partial_fit(X)
+        values = check_floats(
+            X, self.splines, accept_sparse=False, ensure_all_finite=False
         )
+        is_wrong = ~np.isfinite(values).all(axis=1)
+        if is_wrong.any():  # which fit refuses, unless it is NaN and set to be allowed
+            some = np.flatnonzero(is_wrong)[[0, -1]]
+            clone(self.splines).set_params(knots="uniform").fit(take(X, some))
+        self._ranks.add(values)
+
+    def end_pass(self) -> bool:
+        return self._ranks.end_pass()
+
+    def finish(self):
+        knots = compute_quantiles(self._ranks, self._q)
+        # The quantile of a rank that is rounded lies between equal values.
+        self.splines.fit(np.repeat(knots, 3, axis=0))
+        return self._first.set_names()
+
+
+def learn_splines(splines):
+    """Return what learns for `SplineTransformer`."""
+    if isinstance(splines.knots, str) and splines.knots == "quantile":
+        clone(splines).fit([[0.0], [1.0]])  # raises for wrong parameters
+        return QuantileKnots(splines)
     return ExtremeRows(splines)

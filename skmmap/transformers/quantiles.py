@@ -1,0 +1,49 @@
+"""Quantiles of columns as NumPy computes them, from values at ranks."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skmmap.transformers.ranks import Ranks
+
+
+def find_middle(n: int) -> tuple[int, int]:
+    """Return the ranks of the two middle ones of n values, which may be the same."""
+    return (n - 1) // 2, n // 2
+
+
+def get_middle(ranks: Ranks) -> np.ndarray:
+    """Return the two middle values of each column."""
+    return ranks.get(np.stack(find_middle(ranks.counts)))
+
+
+def compute_median(ranks: Ranks) -> np.ndarray:
+    """Return what `numpy.nanmedian` does."""
+    middle = get_middle(ranks)
+    # A mean of the same two could overflow.
+    return np.where(ranks.counts % 2, middle[0], np.mean(middle, axis=0))
+
+
+def find_around(q: np.ndarray) -> Callable[[int], np.ndarray]:
+    """Return the function that finds the ranks around quantiles q of n values."""
+    return lambda n: np.concatenate(_find_neighbours(np.array([n]), q)[:2]).ravel()
+
+
+def compute_quantiles(ranks: Ranks, q: np.ndarray) -> np.ndarray:
+    """Return what `numpy.nanquantile` does for each column, by NumPy's formula."""
+    low, high, weight = _find_neighbours(ranks.counts, q)
+    below, above = ranks.get(low), ranks.get(high)
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = above - below
+        return np.where(
+            weight >= 0.5,
+            above - difference * (1 - weight),
+            below + difference * weight,
+        )
+
+
+def _find_neighbours(n: np.ndarray, q: np.ndarray) -> tuple:
+    """Return the ranks below and above quantiles, and the weights of those above."""
+    place = (n - 1) * q[:, np.newaxis]
+    low = np.floor(place).astype(np.int64)
+    return low, np.minimum(low + 1, n - 1), place - low

@@ -1,0 +1,239 @@
+"""Transformers that learn order statistics, against scikit-learn's own fit."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from helpers import raises
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
+from sklearn.preprocessing import RobustScaler, SplineTransformer
+
+from skmmap.estimators import find_entry
+from skmmap.transformers.quantiles import (
+    compute_median,
+    compute_quantiles,
+    find_around,
+    find_middle,
+)
+from skmmap.transformers.ranks import Ranks, to_keys, to_values
+
+rng = np.random.default_rng(0)
+N = 701
+NUMBERS = np.column_stack(
+    [
+        rng.normal(5, 3, N),
+        rng.standard_cauchy(N) * 1e5,
+        rng.integers(-3, 3, N),
+        np.where(rng.random(N) < 0.7, 0.0, rng.normal(size=N)),
+        1e9 + rng.random(N),
+        np.where(rng.random(N) < 0.5, -0.0, 0.0),
+        rng.normal(size=N) * 1e-310,
+    ]
+)
+WITH_NAN = np.where(rng.random(NUMBERS.shape) < 0.1, np.nan, NUMBERS)
+WITH_NAN[:60, 1] = np.nan  # whole chunks
+CODES = rng.integers(-5, 9, (N, 3))
+SPARSE = sparse.csr_array(np.where(np.abs(WITH_NAN) < 4, 0, WITH_NAN))
+Q = np.array([0, 0.1, 0.25, 0.5, 0.75, 0.999, 1])
+
+
+def learn(transformer, X, size=50, n_bytes=None):
+    """Learn by chunks, with a memory limit; return the transformer and the passes."""
+    learner = find_entry(type(transformer)).entry.chunk_learner(clone(transformer))
+    ranks = vars(learner).get("_ranks")
+    if n_bytes:
+        ranks._n_bytes = n_bytes
+    n_passes = pass_over(learner, X, size)
+    return learner.finish(), n_passes
+
+
+def pass_over(learner, X, size):
+    n_rows, n_passes, again = X.shape[0], 0, True
+    getattr(learner, "begin", lambda n_rows: None)(n_rows)
+    learn_chunk = getattr(learner, "partial_fit", None) or learner.add
+    while again:
+        for start in range(0, n_rows, size):
+            learn_chunk(X[start : start + size])
+        again = getattr(learner, "end_pass", lambda: False)()
+        n_passes += 1
+    return n_passes
+
+
+def get_learned(transformer):
+    return {
+        name: np.asarray(value)
+        for name, value in vars(transformer).items()
+        if name.endswith("_") and name not in ("bsplines_", "indicator_")
+    }
+
+
+def assert_same(found, expected):
+    one, other = get_learned(found), get_learned(expected)
+    assert one.keys() == other.keys()
+    for name, value in other.items():
+        assert one[name].dtype == value.dtype, name
+        np.testing.assert_array_equal(one[name], value, err_msg=name)
+
+
+def dense(result):
+    return result.toarray() if sparse.issparse(result) else np.asarray(result)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "f2"])
+@pytest.mark.parametrize("n_bytes", [2**26, 2**13, 100])
+def test_quantiles_are_those_of_numpy(dtype, n_bytes):
+    all_rows = WITH_NAN[:, [0, 2, 3, 5] if dtype == "f2" else slice(None)]
+    all_rows = all_rows.astype(dtype)
+    for X in (all_rows, all_rows[1:]):  # odd and even numbers of rows
+        ranks = Ranks(lambda n: [*find_middle(n), *find_around(Q)(n)], n_bytes)
+        n_passes = pass_over(ranks, X, 100)
+        median, expected = compute_median(ranks), np.nanmedian(X, axis=0)
+        assert median.dtype == expected.dtype
+        np.testing.assert_array_equal(median, expected)
+        found, expected = compute_quantiles(ranks, Q), np.nanquantile(X, Q, axis=0)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+        assert n_passes == 1 if n_bytes == 2**26 else n_passes > 1
+        np.testing.assert_array_equal(ranks.counts, np.sum(~np.isnan(X), axis=0))
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4"])
+def test_keys_sort_as_values_do(dtype):
+    numbers = np.array([0, 5e-46, 1e-40, 1, 1.5, 3e38, np.inf], dtype)
+    numbers = np.r_[-numbers[::-1], numbers[1:]].astype(dtype)
+    keys = to_keys(np.r_[numbers, -np.nan, np.nan].astype(dtype))
+    assert (np.diff(keys.astype(object)) > 0).sum() == len(np.unique(numbers))
+    np.testing.assert_array_equal(to_values(keys, np.dtype(dtype))[:-2], numbers)
+    assert to_keys(np.array([-0.0], dtype)) == to_keys(np.array([0.0], dtype))
+
+
+@pytest.mark.parametrize(
+    ("column", "n_passes"),
+    [
+        (np.full(5000, 3.7), 1),
+        (np.arange(5000) % 7, 2),
+        (1e9 + rng.random(5000), 3),
+        (rng.normal(size=5000), 2),
+    ],
+)
+def test_few_passes_are_made(column, n_passes):
+    ranks = Ranks(find_middle, 2**15)  # 4,096 keys or counts
+    assert pass_over(ranks, column[:, np.newaxis].astype(float), 1000) == n_passes
+    assert compute_median(ranks) == np.median(column)
+
+
+def test_memory_is_bounded():
+    """Each interval of a pass takes its share, and no value is kept twice."""
+    X = rng.normal(size=(20_000, 5))
+    ranks = Ranks(find_around(np.linspace(0, 1, 30)), 2**15)
+    ranks.begin(len(X))
+    again = True
+    while again:
+        ranks.add(X)
+        parts = [part for column in ranks._columns for part in column._parts]
+        sizes = [vars(part).get("_keys", vars(part).get("_counts")) for part in parts]
+        assert 0 < sum(size.nbytes for size in sizes) <= 2 * 2**15
+        again = ranks.end_pass()
+
+
+EXACT = {
+    "median": (SimpleImputer(strategy="median"), WITH_NAN),
+    "median of float32": (
+        SimpleImputer(strategy="median"),
+        WITH_NAN[:, :4].astype(np.float32),
+    ),
+    "median of an even number": (SimpleImputer(strategy="median"), NUMBERS[1:]),
+    "median of integers": (SimpleImputer(strategy="median"), CODES),
+    "median but for a number": (
+        SimpleImputer(strategy="median", missing_values=3, add_indicator=True),
+        CODES,
+    ),
+    "median of sparse rows": (SimpleImputer(strategy="median"), SPARSE),
+    "median of sparse float32": (
+        SimpleImputer(strategy="median"),
+        SPARSE[1:, :4].astype(np.float32),
+    ),
+    "median of sparse rows but for a number": (
+        SimpleImputer(strategy="median", missing_values=7),
+        sparse.csr_array(np.where(CODES < 2, 0, CODES).astype(float)),
+    ),
+    "median of a frame": (
+        SimpleImputer(strategy="median", add_indicator=True),
+        pd.DataFrame({"a": WITH_NAN[:, 0], "b": CODES[:, 0], "c": CODES[:, 1] * 0.1}),
+    ),
+    "median of pandas.NA": (
+        SimpleImputer(strategy="median"),
+        pd.DataFrame({"a": pd.array(np.where(CODES[:, 0] == 3, None, CODES[:, 0]))}),
+    ),
+    "median, all missing": (
+        SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
+        np.c_[WITH_NAN, np.full(N, np.nan)],
+    ),
+    "median, all missing, left out": (
+        SimpleImputer(strategy="median"),
+        np.c_[WITH_NAN, np.full(N, np.nan)],
+    ),
+    "robust": (RobustScaler(), WITH_NAN),
+    "robust, unit variance": (
+        RobustScaler(unit_variance=True, quantile_range=(5, 80)),
+        NUMBERS[1:],
+    ),
+    "robust of float32": (RobustScaler(), WITH_NAN[:, :4].astype(np.float32)),
+    "robust of float16": (
+        RobustScaler(),
+        rng.normal(size=(N, 2)).astype(np.float16),
+    ),
+    "robust, not centred": (RobustScaler(with_centering=False), CODES),
+    "robust, not scaled": (RobustScaler(with_scaling=False), CODES),
+    "robust of sparse rows": (RobustScaler(with_centering=False), SPARSE),
+    "robust of polars": (
+        RobustScaler(),
+        pl.DataFrame({"a": CODES[:, 0], "b": WITH_NAN[:, 0]}),
+    ),
+    "quantile splines": (SplineTransformer(knots="quantile", n_knots=7), NUMBERS),
+    "quantile splines of float32": (
+        SplineTransformer(knots="quantile", degree=2, extrapolation="periodic"),
+        NUMBERS[1:, :4].astype(np.float32),
+    ),
+    "quantile splines of ties": (SplineTransformer(knots="quantile"), CODES),
+    "quantile splines of a frame": (
+        SplineTransformer(knots="quantile"),
+        pd.DataFrame(NUMBERS[:, :3], columns=["a", "b", "c"]),
+    ),
+}
+if "handle_missing" in SplineTransformer().get_params():  # scikit-learn 1.9
+    splines = SplineTransformer(knots="quantile", handle_missing="zeros")
+    EXACT["quantile splines with NaN"] = splines, WITH_NAN
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without")
+@pytest.mark.parametrize(("transformer", "X"), EXACT.values(), ids=EXACT)
+def test_what_is_learned_is_that_of_fit(transformer, X):
+    expected = clone(transformer).fit(X)
+    result = expected.transform(X)
+    for size, n_bytes in ((7, None), (150, 2**11), (N, None)):
+        found, n_passes = learn(transformer, X, size, n_bytes)
+        assert_same(found, expected)
+        np.testing.assert_array_equal(dense(found.transform(X)), dense(result))
+        assert (n_passes > 1) == (n_bytes is not None)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "X"),
+    [
+        (RobustScaler(), SPARSE),
+        (RobustScaler(), np.c_[CODES[:, 0], np.full(N, np.inf)]),
+        (SimpleImputer(strategy="median", missing_values=3), WITH_NAN),
+        (SplineTransformer(knots="quantile"), WITH_NAN),
+        (SplineTransformer(knots="quantile"), SPARSE),
+        (RobustScaler(quantile_range=(90, 10)), CODES),
+        (SplineTransformer(knots="quantile", n_knots=1), CODES),
+    ],
+)
+def test_what_fit_refuses_is_refused_as_by_fit(transformer, X):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        clone(transformer).fit(X)
+    with raises(type(caught.value), str(caught.value)):
+        learn(transformer, X)
