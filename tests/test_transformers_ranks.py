@@ -8,9 +8,16 @@ from helpers import raises
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import RobustScaler, SplineTransformer
+from sklearn.kernel_approximation import Nystroem
+from sklearn.preprocessing import (
+    QuantileTransformer,
+    RobustScaler,
+    SplineTransformer,
+)
 
 from skmmap.estimators import find_entry
+from skmmap.transformers import samples
+from skmmap.transformers.drawn_rows import DrawnRows, draw_rows
 from skmmap.transformers.quantiles import (
     compute_median,
     compute_quantiles,
@@ -63,7 +70,7 @@ def pass_over(learner, X, size):
 
 def get_learned(transformer):
     return {
-        name: np.asarray(value)
+        name: dense(value)
         for name, value in vars(transformer).items()
         if name.endswith("_") and name not in ("bsplines_", "indicator_")
     }
@@ -220,6 +227,102 @@ def test_what_is_learned_is_that_of_fit(transformer, X):
         assert (n_passes > 1) == (n_bytes is not None)
 
 
+DRAWN = {
+    "quantiles of a sample": (
+        QuantileTransformer(n_quantiles=30, subsample=200, random_state=3),
+        WITH_NAN,
+    ),
+    "quantiles of a sample of float32": (
+        QuantileTransformer(n_quantiles=200, subsample=200, random_state=3),
+        NUMBERS[:, :4].astype(np.float32),
+    ),
+    "quantiles of a sample of a frame": (
+        QuantileTransformer(
+            n_quantiles=9, subsample=99, random_state=np.random.RandomState(1)
+        ),
+        pd.DataFrame(NUMBERS[:, :2], columns=["a", "b"]),
+    ),
+    "quantiles of all": (
+        QuantileTransformer(n_quantiles=100, output_distribution="normal"),
+        WITH_NAN,
+    ),
+    "quantiles of fewer rows": (
+        QuantileTransformer(n_quantiles=5000, subsample=None),
+        CODES,
+    ),
+    "kernel": (Nystroem(n_components=20, random_state=5), NUMBERS),
+    "kernel of float32": (
+        Nystroem("poly", degree=2, coef0=1, n_components=20, random_state=5),
+        NUMBERS[:, :4].astype(np.float32) / 9,
+    ),
+    "kernel of a function": (
+        Nystroem(
+            lambda x, y, scale: scale * x @ y,
+            kernel_params={"scale": 2},
+            n_components=5,
+            random_state=5,
+        ),
+        CODES,
+    ),
+    "kernel of integers": (
+        Nystroem("laplacian", gamma=0.1, n_components=7, random_state=5),
+        CODES,
+    ),
+    "kernel of sparse rows": (
+        Nystroem(n_components=9, random_state=0),
+        sparse.csr_array(CODES * 1.0),
+    ),
+    "kernel of fewer rows": (Nystroem(random_state=5), NUMBERS[:30]),
+    "kernel of a frame": (
+        Nystroem(n_components=9, random_state=0),
+        pd.DataFrame(CODES, columns=["a", "b", "c"]),
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of transform
+@pytest.mark.filterwarnings("ignore:n_quantiles")
+@pytest.mark.filterwarnings("ignore:n_components > n_samples")
+@pytest.mark.parametrize("few_rows", [10_000, 100])
+@pytest.mark.parametrize(("transformer", "X"), DRAWN.values(), ids=DRAWN)
+def test_drawn_rows_are_those_of_fit(transformer, X, few_rows, monkeypatch):
+    monkeypatch.setattr(samples, "_FEW_ROWS", few_rows)
+    expected = clone(transformer).fit(X)
+    result = dense(expected.transform(X))
+    for size in (7, 150, N):
+        found, _ = learn(transformer, X, size)
+        assert_same(found, expected)
+        assert found.get_params().keys() == expected.get_params().keys()
+        np.testing.assert_array_equal(dense(found.transform(X)), result)
+
+
+def test_draws_are_those_of_a_permutation():
+    for seed in range(3):
+        one, other = np.random.RandomState(seed), np.random.RandomState(seed)
+        expected = one.permutation(999)[:50]
+        np.testing.assert_array_equal(draw_rows(other, 999, 50), expected)
+        assert one.randint(1 << 30) == other.randint(1 << 30)
+
+
+def test_rows_may_be_drawn_twice():
+    numbers = np.array([9, 0, 9, 3, 0])
+    drawn = DrawnRows(numbers)
+    for start in range(0, 10, 4):
+        drawn.add(NUMBERS[start : min(start + 4, 10)])
+    np.testing.assert_array_equal(drawn.rows, NUMBERS[numbers])
+
+
+def test_sparse_rows_for_quantiles_are_refused():
+    text = (
+        "QuantileTransformer draws other rows for each column of sparse rows, which is "
+        "not computed by chunks. Use MaxAbsScaler() or "
+        "RobustScaler(with_centering=False), or make the rows dense: "
+        "X.map(lambda rows: rows.toarray())."
+    )
+    with raises(ValueError, text):
+        learn(QuantileTransformer(), SPARSE)
+
+
 @pytest.mark.parametrize(
     ("transformer", "X"),
     [
@@ -230,6 +333,11 @@ def test_what_is_learned_is_that_of_fit(transformer, X):
         (SplineTransformer(knots="quantile"), SPARSE),
         (RobustScaler(quantile_range=(90, 10)), CODES),
         (SplineTransformer(knots="quantile", n_knots=1), CODES),
+        (QuantileTransformer(subsample=10), CODES),
+        (QuantileTransformer(n_quantiles=0), CODES),
+        (Nystroem(n_components=0), CODES),
+        (Nystroem(gamma=2, kernel=lambda x, y: x @ y), CODES),
+        (Nystroem(), WITH_NAN),
     ],
 )
 def test_what_fit_refuses_is_refused_as_by_fit(transformer, X):

@@ -61,8 +61,12 @@ from skmmap.transformers import (
     learn_encoder,
     learn_imputer,
     learn_indicator,
+    learn_nystroem,
+    learn_pca,
+    learn_quantiles,
     learn_robust_scaler,
     learn_splines,
+    learn_truncated_svd,
 )
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
@@ -233,6 +237,10 @@ SKLEARN = {
     "sklearn.impute.SimpleImputer": {"chunk_learner": learn_imputer},
     "sklearn.impute.MissingIndicator": {"chunk_learner": learn_indicator},
     "sklearn.preprocessing.RobustScaler": {"chunk_learner": learn_robust_scaler},
+    "sklearn.preprocessing.QuantileTransformer": {"chunk_learner": learn_quantiles},
+    "sklearn.kernel_approximation.Nystroem": {"chunk_learner": learn_nystroem},
+    "sklearn.decomposition.PCA": {"chunk_learner": learn_pca},
+    "sklearn.decomposition.TruncatedSVD": {"chunk_learner": learn_truncated_svd},
     "sklearn.random_projection.GaussianRandomProjection": _PROJECTION,
     "sklearn.random_projection.SparseRandomProjection": _PROJECTION,
 }

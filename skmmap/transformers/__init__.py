@@ -3,14 +3,21 @@
 from skmmap.transformers.chunk_learner import ChunkLearner
 from skmmap.transformers.encoders import learn_encoder
 from skmmap.transformers.imputers import learn_imputer, learn_indicator
+from skmmap.transformers.pca import learn_pca
+from skmmap.transformers.samples import learn_nystroem, learn_quantiles
 from skmmap.transformers.scalers import learn_robust_scaler
 from skmmap.transformers.splines import learn_splines
+from skmmap.transformers.truncated_svd import learn_truncated_svd
 
 __all__ = [
     "ChunkLearner",
     "learn_encoder",
     "learn_imputer",
     "learn_indicator",
+    "learn_nystroem",
+    "learn_pca",
+    "learn_quantiles",
     "learn_robust_scaler",
     "learn_splines",
+    "learn_truncated_svd",
 ]

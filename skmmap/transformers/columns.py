@@ -6,17 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
-
-_FLOATS = np.float64, np.float32, np.float16
-
-
-def check_floats(X, transformer, **checks):
-    """Return rows as floats, dense or CSR; raise for what ``fit`` refuses in them."""
-    checks = {"accept_sparse": "csr", "ensure_all_finite": "allow-nan"} | checks
-    return check_array(
-        X, dtype=_FLOATS, input_name="X", estimator=transformer, **checks
-    )
 
 
 class Values(NamedTuple):

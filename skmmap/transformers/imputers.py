@@ -4,7 +4,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skmmap.transformers.columns import check_floats, is_nan
+from skmmap.transformers.columns import is_nan
+from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import find_middle, get_middle
 from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import Witnesses

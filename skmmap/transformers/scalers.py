@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse, stats
 from sklearn.base import clone
 
-from skmmap.transformers.columns import check_floats
+from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import (
     compute_median,
     compute_quantiles,

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
-from skmmap.transformers.columns import check_floats
+from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import compute_quantiles, find_around
 from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import FirstRows, Witnesses, take

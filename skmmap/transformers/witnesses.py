@@ -29,7 +29,7 @@ class Witnesses:
 
     def partial_fit(self, X) -> None:
         # Two at least are kept, for names, types and checks.
-        first = np.arange(min(max(2 - self._n, 0), _count(X)))
+        first = np.arange(min(max(2 - self._n, 0), count_rows(X)))
         numbers = np.union1d(self.find(X), first)
         if len(numbers):
             self._keep(take(X, numbers.astype(np.intp)))
@@ -42,11 +42,11 @@ class Witnesses:
 
     def _keep(self, rows) -> None:
         self._parts.append(rows)
-        self._n += _count(rows)
+        self._n += count_rows(rows)
 
     @property
     def rows(self):
-        return _join(self._parts)
+        return join(self._parts)
 
     def finish(self):
         return self.transformer.fit(self.rows)
@@ -70,7 +70,7 @@ def take(X, numbers: np.ndarray):
     return X.iloc[numbers] if hasattr(X, "iloc") else X[numbers]
 
 
-def _join(parts: list):
+def join(parts: list):
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -83,5 +83,5 @@ def _join(parts: list):
     return np.concatenate(parts)
 
 
-def _count(rows) -> int:
+def count_rows(rows) -> int:
     return len(rows) if isinstance(rows, list) else rows.shape[0]
