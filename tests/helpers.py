@@ -345,7 +345,7 @@ def assert_alike(one, other, rtol=0.0, where="", free=()):
         assert_alike(one.tolist(), other.tolist(), rtol, where, free)
     elif sparse.issparse(one):
         assert_alike(one.toarray(), other.toarray(), rtol, where, free)
-    elif isinstance(one, float):
+    elif isinstance(one, float | np.floating):
         np.testing.assert_allclose(one, other, rtol=rtol, err_msg=where)
     elif callable(one) or isinstance(one, np.random.RandomState):
         assert one is other or type(one).__name__ == "RandomState", where

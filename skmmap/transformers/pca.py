@@ -40,18 +40,18 @@ class PrincipalComponents:
         if is_sparse and solver == "full":
             self.pca.fit(X)  # which is refused
         is_tall = X.shape[1] <= 1000 and self._n_rows >= 10 * X.shape[1]
-        self._most = min(self._n_rows, X.shape[1])
+        self._rank = self._most = min(self._n_rows, X.shape[1])
         if is_sparse and solver == "auto":
             self._most -= 1  # as fit does, which takes ARPACK
-        self._check_number()
+        self._check_number(X.shape[1])
         if is_sparse or solver == "covariance_eigh" or (solver == "auto" and is_tall):
             return Products()
         return Factor()
 
-    def _check_number(self) -> None:
+    def _check_number(self, n_columns: int) -> None:
         number = self.pca.n_components
         if isinstance(number, str):  # "mle"
-            if self._most < self._first.rows.shape[1]:
+            if self._rank < n_columns:
                 raise ValueError(
                     "n_components='mle' is only supported if n_samples >= n_features"
                 )
@@ -66,7 +66,7 @@ class PrincipalComponents:
         variances, values, vectors = self._decompose()
         ratios = variances / variances.sum()
         number = self._find_number(variances, ratios)
-        noise = variances[number:].mean() if number < self._most else 0.0
+        noise = variances[number:].mean() if number < self._rank else 0.0
         learned = {
             "components_": turn(vectors[:number]),
             "explained_variance_": variances[:number],
@@ -78,6 +78,8 @@ class PrincipalComponents:
             setattr(pca, name, value.astype(self._dtype))
         pca.noise_variance_ = self._dtype.type(noise) if noise else 0.0
         pca.n_components_, pca.n_samples_ = number, n_rows
+        is_factor = isinstance(self._moments, Factor)
+        pca._fit_svd_solver = "full" if is_factor else "covariance_eigh"  # for its tags
         return pca
 
     def _decompose(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,7 +91,7 @@ class PrincipalComponents:
             variances = np.maximum(variances[::-1], 0)
             return variances, np.sqrt(variances * n_free), vectors[:, ::-1].T
         _, values, vectors = np.linalg.svd(self._moments.compute(), full_matrices=False)
-        values, vectors = values[: self._most], vectors[: self._most]
+        values, vectors = values[: self._rank], vectors[: self._rank]
         return values**2 / n_free, values, vectors
 
     def _find_number(self, variances: np.ndarray, ratios: np.ndarray):
@@ -159,6 +161,7 @@ def _find_likelihood(variances: np.ndarray, rank: int, n_rows: int) -> float:
 
 def learn_pca(pca) -> PrincipalComponents:
     """Return what learns for `PCA`."""
+    pca._validate_params()
     if pca.svd_solver not in _EXACT:
         raise ValueError(
             f"PCA with svd_solver={pca.svd_solver!r} is not computed by chunks. Use "

@@ -1,6 +1,5 @@
 """How transformers that draw rows learn from chunks."""
 
-import warnings
 from numbers import Integral
 
 import numpy as np
@@ -125,9 +124,5 @@ class _InOrder(np.random.RandomState):
 
 def learn_nystroem(nystroem) -> BasisRows:
     """Return what learns for `Nystroem`."""
-    few = clone(nystroem)
-    if callable(few.kernel):  # it may need more columns
-        few.set_params(kernel="linear")
-    with warnings.catch_warnings(action="ignore"):
-        few.fit([[1.0]])  # raises for wrong parameters
+    nystroem._validate_params()
     return BasisRows(nystroem)

@@ -58,4 +58,5 @@ class SingularVectors:
 
 def learn_truncated_svd(svd) -> SingularVectors:
     """Return what learns for `TruncatedSVD`."""
+    svd._validate_params()
     return SingularVectors(svd)
