@@ -20,7 +20,7 @@ NOISY = rng.normal(size=(N, 3)) @ rng.normal(size=(3, 7)) + 0.1 * rng.normal(
 FAR = X + 1e6
 WIDE = rng.normal(size=(20, 30)) * np.geomspace(1, 9, 30)
 SMALL = X * np.geomspace(1, 1e-6, 7)  # variances of 1 and 1e-12
-SPARSE = sparse.random_array((N, 7), density=0.3, rng=0, format="csr")
+SPARSE = sparse.csr_array(np.where(rng.random((N, 7)) < 0.3, rng.random((N, 7)), 0))
 COMPONENTS = {
     "auto": (PCA(), X),
     "three": (PCA(3), X),

@@ -9,13 +9,17 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     QuantileTransformer,
     RobustScaler,
     SplineTransformer,
 )
 
+from skmmap import ChunkedFit
 from skmmap.estimators import find_entry
+from skmmap.transformers import ranks as ranks_module
 from skmmap.transformers import samples
 from skmmap.transformers.drawn_rows import DrawnRows, draw_rows
 from skmmap.transformers.quantiles import (
@@ -329,3 +333,37 @@ def test_what_fit_refuses_is_refused_as_by_fit(transformer, X):
         clone(transformer).fit(X)
     with raises(type(caught.value), str(caught.value)):
         learn(transformer, X)
+
+
+STEPS = {
+    "median": (SimpleImputer(strategy="median", add_indicator=True), WITH_NAN),
+    "median of a frame": EXACT["median of a frame"],
+    "robust": (RobustScaler(), WITH_NAN),
+    "robust of sparse rows": (RobustScaler(with_centering=False), SPARSE),
+    "quantile splines": (SplineTransformer(knots="quantile"), NUMBERS),
+    "quantiles of a sample": DRAWN["quantiles of a sample"],
+    "kernel": DRAWN["kernel"],
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of transform
+@pytest.mark.parametrize(("transformer", "X"), STEPS.values(), ids=STEPS)
+def test_steps_of_a_pipeline_learn_what_fit_does(transformer, X):
+    model = ChunkedFit(make_pipeline(transformer), chunk_size=50).fit(X)
+    expected = clone(transformer).fit(X)
+    assert_same(model.estimator_[0], expected)
+
+
+def test_a_pipeline_on_a_file_makes_several_passes(tmp_path, monkeypatch):
+    monkeypatch.setattr(ranks_module, "_BYTES", 2**11)
+    np.save(tmp_path / "X.npy", WITH_NAN[:, :4])
+    y = (CODES[:, 0] > 0).astype(int)
+    steps = [SimpleImputer(strategy="median"), RobustScaler(), GaussianNB()]
+    model = ChunkedFit(make_pipeline(*steps), chunk_size=50)
+    model.fit(tmp_path / "X.npy", y)
+    expected = make_pipeline(*map(clone, steps)).fit(WITH_NAN[:, :4], y)
+    for one, other in zip(model.estimator_[:2], expected[:2], strict=True):
+        assert_same(one, other)
+    np.testing.assert_array_equal(
+        model.predict(tmp_path / "X.npy"), expected.predict(WITH_NAN[:, :4])
+    )

@@ -1,5 +1,6 @@
 """What to use instead of an estimator without ``partial_fit``."""
 
+from skmmap.estimators import find_entry
 from skmmap.wrap import find_tags
 
 _KERNEL = "on rows that Nystroem has transformed"
@@ -47,8 +48,6 @@ _EQUIVALENTS = {
     "KMeans": _BATCHES.format("MiniBatchKMeans"),
     "BisectingKMeans": _BATCHES.format("MiniBatchKMeans"),
     "AgglomerativeClustering": "Birch clusters hierarchically",
-    "PCA": "IncrementalPCA finds nearly the same components",
-    "TruncatedSVD": "IncrementalPCA finds components of centered rows",
     "KernelPCA": f"Use IncrementalPCA {_KERNEL}",
     **dict.fromkeys(
         ("TSNE", "MDS", "SpectralEmbedding"),
@@ -56,7 +55,8 @@ _EQUIVALENTS = {
     ),
     "NMF": _BATCHES.format("MiniBatchNMF"),
     "DictionaryLearning": _BATCHES.format("MiniBatchDictionaryLearning"),
-    "RobustScaler": "StandardScaler, MinMaxScaler and MaxAbsScaler have one",
+    "PowerTransformer": "QuantileTransformer(output_distribution='normal') learns from "
+    "chunks, as a step of a pipeline",
     "CountVectorizer": _HASHING.format("HashingVectorizer"),
     "DictVectorizer": _HASHING.format("FeatureHasher"),
 }
@@ -77,6 +77,9 @@ def say_alternative(estimator) -> str:
     )
     if not callable(getattr(estimator, "fit", None)):
         return f"{missing} {_OF_KIND['classifier']}, and so do many others."
+    if find_entry(type(estimator)).entry.chunk_learner is not None:
+        pipeline = f"ChunkedFit(make_pipeline({_say(estimator)}))"
+        return f"{missing} As a step of a pipeline it learns from chunks: {pipeline}."
     names = {cls.__name__ for cls in type(estimator).__mro__ if _is_sklearns(cls)}
     for known, say in _COMPOSED.items():
         if known in names:

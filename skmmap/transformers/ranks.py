@@ -24,8 +24,10 @@ class Ranks:
     is called once, ``add`` for each chunk, ``end_pass`` after each pass.
     """
 
-    def __init__(self, find_ranks: Callable[[int], Iterable], n_bytes: int = _BYTES):
-        self._find_ranks, self._n_bytes = find_ranks, n_bytes
+    def __init__(
+        self, find_ranks: Callable[[int], Iterable], n_bytes: int | None = None
+    ):
+        self._find_ranks, self._n_bytes = find_ranks, n_bytes or _BYTES
         self._columns: list[_Column] = []
 
     def begin(self, n_rows: int) -> None:
