@@ -14,6 +14,7 @@ _INSIDE = (
     str(Path(sklearn.__file__).parent),
     functools.__file__,
 )
+_LISTED = 10  # columns
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -101,3 +102,26 @@ def add_rows_note(
         first = int(bad.min())
         note += f"; {which} with {kind} is {source.describe(first, first + 1)}"
     error.add_note(note)
+    others = _list_others(chunk.X) if source.store.on_disk else []
+    if others and "convert" in str(error):
+        more = f" and {len(others) - _LISTED:,} more" if others[_LISTED:] else ""
+        error.add_note(
+            f"Columns that are not numbers: {', '.join(map(repr, others[:_LISTED]))}"
+            f"{more}. Leave them out, open_rows(path, columns=[...]), or encode them "
+            "in a pipeline: make_column_transformer((OneHotEncoder(), [...]))."
+        )
+
+
+def _list_others(rows) -> list:
+    """Return the columns of a frame that are not numbers."""
+    if not (hasattr(rows, "columns") and hasattr(rows, "dtypes")):
+        return []
+    pairs = zip(rows.columns, rows.dtypes, strict=True)
+    return [name for name, dtype in pairs if not _is_number(dtype)]
+
+
+def _is_number(dtype) -> bool:
+    """Whether a type of pandas or polars is of numbers."""
+    if hasattr(dtype, "is_numeric") and callable(dtype.is_numeric):
+        return dtype.is_numeric() or str(dtype) == "Boolean"
+    return dtype.kind in "biuf"

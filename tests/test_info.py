@@ -391,8 +391,10 @@ def test_columns_are_listed_where_there_is_no_array_of_all(kind, capsys):
     ]
     assert run("info", path, "--column", "home city") == 0
     assert "labels   2: 'Paris' (1), 'Rome' (1)\n" in capsys.readouterr().out
-    assert run("info", path, "--columns", "home city,x") == 1
-    assert "Choose columns=['x']" in capsys.readouterr().err
+    assert run("info", path, "--columns", "home city,x") == 0
+    listed = capsys.readouterr().out
+    assert "columns  2; one of them: --column 'home city'\n" in listed
+    assert listed.endswith("    home city text\n    x        float64\n")
 
 
 def test_convert_says_what_was_written(capsys):

@@ -82,7 +82,16 @@ HOUSE = {
         "contents",
         "csr_group",
     ],
-    "formats.arrow": ["columns", "list_columns", "arrow_files", "arrow_store"],
+    "formats.arrow": [
+        "columns",
+        "list_columns",
+        "arrow_files",
+        "schemas",
+        "group_stream",
+        "arrow_store",
+        "frame_types",
+        "frame_store",
+    ],
     "formats.files": ["csr_folder", "hdf5", "zarr", "parquet"],
     "formats.objects": [
         "unknown_store",

@@ -12,7 +12,7 @@ from skmmap._messages import say_size
 from skmmap.disk import is_pattern, to_path
 from skmmap.formats import find_files, list_arrays, open_rows
 from skmmap.formats.shared import ArrayInfo, ContainerStore, is_csv_name, say_csv
-from skmmap.rows import find_source
+from skmmap.rows import find_source, holds_frames
 from skmmap.write import iter_batches
 
 _SHOWN = 20  # labels, or datasets, that are listed
@@ -89,12 +89,12 @@ def describe(path, *, key=None, columns=None) -> str:
 
 def _open_or_list(path: Path, key, columns) -> list[tuple]:
     """Describe rows, or the columns of a table that cannot become an array."""
-    try:
-        return _find_facts(open_rows(path, key=key, columns=columns))
-    except TypeError:
-        option, arrays = list_arrays(path)
-        if columns is not None or option != "columns":
-            raise
+    rows = open_rows(path, key=key, columns=columns)
+    if not holds_frames(find_source(rows).store):
+        return _find_facts(rows)
+    _, arrays = list_arrays(path)
+    if columns is not None:
+        arrays = [array for array in arrays if array.name in columns]
     said = [(array.name, array.dtype) for array in arrays]
     listed = _list_named("columns", f"--column {shlex.quote(said[0][0])}", said)
     return [("rows", f"{arrays[0].shape[0]:,}"), *listed]

@@ -36,6 +36,7 @@ def open_rows(
     offset: int = 0,
     order: Literal["C", "F"] = "C",
     columns: str | Sequence[str] | None = None,
+    as_frame: bool | Literal["auto", "pandas", "polars"] = "auto",
     key: str | None = None,
 ) -> Rows:
     """Open rows where they are, without loading them.
@@ -57,7 +58,8 @@ def open_rows(
         - A memory map, or a view of one: its file is opened again by its address.
         - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
           files, or a folder of them (pyarrow), a dask array. Files are known by their
-          first bytes, whatever they are called.
+          first bytes, whatever they are called. Columns that make no array become
+          rows of data frames.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -85,6 +87,13 @@ def open_rows(
         if it holds lists of one length or tensors, one with a list in each row. Of
         several columns, each list is as many columns as it is long. None is all.
 
+    as_frame : bool or {"auto", "pandas", "polars"}, default="auto"
+        Whether rows of a Parquet or Arrow file are data frames, whose columns keep
+        their types. "auto" makes an array of columns that fit one, and frames of
+        others, such as numbers beside text. Frames are of polars if scikit-learn's
+        configuration has ``transform_output="polars"``, else of pandas, unless one of
+        them is named.
+
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group that holds several.
 
@@ -100,10 +109,12 @@ def open_rows(
 
     Notes
     -----
-    Reads: the header; of a Parquet or Arrow file also columns of strings or lists, row
-    group by row group, for their lengths.
-    Allocates: nothing; one row group while lengths are found.
-    Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map.
+    Reads: the header; of a Parquet or Arrow file also columns of strings or lists for
+    an array, for their lengths, and of categories for frames.
+    Allocates: nothing; some rows, or one small row group, while lengths are found.
+    Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map; frames
+    of pandas are slices of what ``pandas.read_parquet(path)`` returns, with row numbers
+    as their index.
 
     Examples
     --------
@@ -122,8 +133,8 @@ def open_rows(
     """  # noqa: E501
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
-    values = _check_mode(mode), dtype, shape, offset, order, columns, key
-    options = dict(zip(UNSET, values, strict=True))
+    given = dtype, shape, offset, order, columns, as_frame, key
+    options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))
     return Rows(_open(source, "source", options, is_text=False))
 
 
@@ -159,10 +170,15 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     return Source(_open_with(find_adapter(value), value, name, options))
 
 
-def _open_with(adapter: ModuleType, source, name: str, options: dict) -> Store:
-    """Return the store of a source, opened with the options that its format has."""
+def _open_with(
+    adapter: ModuleType, source, name: str, options: dict, said=None
+) -> Store:
+    """Return the store of a source, opened with the options that its format has.
+
+    ``said`` is what messages about options call it, if not the source.
+    """
     taken = adapter.FORMAT.options
-    check_options(source, options, taken)
+    check_options(source if said is None else said, options, taken)
     return adapter.open_store(source, name, **{key: options[key] for key in taken})
 
 
@@ -197,8 +213,7 @@ def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:
         raise ValueError(f"mode='w+' writes one new file; got source={given!r}.")
     items = find_paths(to_path(given), name) if is_path(given) else list(given)
     if adapter := find_common(items):
-        check_options(items[0], options, adapter.FORMAT.options)
-        return Source(adapter.open_store(items, name, columns=options["columns"]))
+        return Source(_open_with(adapter, items, name, options, items[0]))
     shards = [_open(item, name, options, is_text) for item in items]
     return Source(join_shards(shards, items))
 

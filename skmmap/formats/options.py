@@ -9,6 +9,7 @@ UNSET = {
     "offset": 0,
     "order": "C",
     "columns": None,
+    "as_frame": "auto",
     "key": None,
 }
 

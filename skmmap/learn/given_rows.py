@@ -34,6 +34,7 @@ def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
 
 def check_target(estimator, X, y, params: dict, reading: Reading) -> Table:
     """Return the rows to train on, after validation of y and weights."""
+    _check_any(X)
     if y is None and requires_target(estimator):
         raise ValueError(
             f"This {type(estimator).__name__} estimator requires y to be passed, but "
@@ -99,9 +100,13 @@ def noting_validation() -> Iterator[None]:
         raise
 
 
-def _check_rows(X, estimator) -> None:
+def _check_any(X) -> None:
     if X.n_rows == 0:
         raise ValueError("X has 0 rows; at least 1 is needed.")
+
+
+def _check_rows(X, estimator) -> None:
+    _check_any(X)
     if X.ndim < 2 and not _takes_one_dimension(estimator):
         raise ValueError(
             f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "

@@ -6,7 +6,9 @@ from sklearn.exceptions import DataConversionWarning
 from skmmap._messages import warn
 from skmmap.formats import open_source
 from skmmap.read.values import check_filled
-from skmmap.rows import ArrayStore, FrameStore, Source, is_series
+from skmmap.rows import ArrayStore, FrameStore, Source, holds_frames, is_series
+
+_LISTED = 10  # columns
 
 
 def open_target(y, *, single_output: bool):
@@ -36,6 +38,7 @@ def open_target_as_it_is(y):
     if is_series(y) and hasattr(y, "shape"):  # or else it is refused
         return Source(FrameStore(y))
     source = open_source(y, "y")
+    _refuse_table(source, "y")
     if is_tabular(source) or source.store.is_array or source.store.is_sparse:
         return source
     try:
@@ -56,8 +59,23 @@ def is_tabular(source: Source) -> bool:
 def open_array(value, name: str) -> Source:
     """Return ``value`` as a source whose chunks are arrays."""
     source = open_source(value, name)
+    _refuse_table(source, name)
     if source.store.has_missing_strings:
         check_filled(source.mark_missing(), name)
     if source.store.is_sparse:
         return source.to_dense()
     return source if source.store.is_array else Source(ArrayStore(np.asarray(value)))
+
+
+def _refuse_table(source: Source, name: str) -> None:
+    """Raise for the rows of a table in a file, of which one column is meant."""
+    store = source.store
+    if store.on_disk and holds_frames(store):
+        columns = list(store.names or ())
+        listed = ", ".join(map(repr, columns[:_LISTED]))
+        more = f" and {len(columns) - _LISTED:,} more" if columns[_LISTED:] else ""
+        one = repr(columns[-1]) if columns else "..."
+        raise TypeError(
+            f"{name} is data frames of {store.where}, with the columns {listed}{more}, "
+            f"and must be one column. Choose it: open_rows(path, columns={one})."
+        )

@@ -2,7 +2,13 @@
 
 from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapped
 from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
-from skmmap.rows.frames import FrameStore, concat_frames, is_frame, is_series
+from skmmap.rows.frames import (
+    FrameStore,
+    concat_frames,
+    holds_frames,
+    is_frame,
+    is_series,
+)
 from skmmap.rows.loaded import LoadedStore, StandIn
 from skmmap.rows.mapped import MappedStore
 from skmmap.rows.part_stores import DenseStore
@@ -34,6 +40,7 @@ __all__ = [
     "concat_frames",
     "find_read_nbytes",
     "find_source",
+    "holds_frames",
     "is_frame",
     "is_mapped",
     "is_series",

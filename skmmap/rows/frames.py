@@ -28,7 +28,10 @@ class FrameStore(Store):
     @property
     def dtype(self) -> np.dtype:
         """The type of an array of these rows."""
-        return self.rows[:0].to_numpy().dtype
+        try:
+            return self.rows[:0].to_numpy().dtype
+        except TypeError:  # polars, of columns without a common type
+            return np.dtype(object)
 
     @property
     def row_nbytes(self) -> int:
@@ -78,6 +81,11 @@ def is_frame(value) -> bool:
 def is_series(value) -> bool:
     """Whether ``value`` is of pandas or polars, frame or column."""
     return bool(_library(value))
+
+
+def holds_frames(store: Store) -> bool:
+    """Whether rows of a store are read as frames."""
+    return store.kind.startswith(("pandas frame", "polars frame"))
 
 
 def _library(value) -> str:

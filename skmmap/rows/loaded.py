@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from skmmap.disk import Identity
+from skmmap.rows.frames import is_frame
 from skmmap.rows.source import Source
 from skmmap.rows.store import Store
 
@@ -43,10 +44,14 @@ class LoadedStore(StandInStore):
 
     def __init__(self, source: Source, rows):
         super().__init__(source)
-        self.held, self.dtype = rows, getattr(rows, "dtype", source.dtype)
+        self.held = rows
+        if not is_frame(rows):  # whose column may be called "dtype"
+            self.dtype = getattr(rows, "dtype", source.dtype)
 
     @property
     def row_nbytes(self) -> int:
+        if is_frame(self.held):
+            return self._source.row_nbytes
         return self.row_values * np.dtype(self.dtype).itemsize
 
     def read(self, start: int, stop: int):

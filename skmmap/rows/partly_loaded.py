@@ -6,6 +6,7 @@ from threading import Lock
 import numpy as np
 
 from skmmap.disk import BUFFER, allocate
+from skmmap.rows.frames import FrameStore, is_frame
 from skmmap.rows.loaded import StandInStore
 from skmmap.rows.source import Source, to_native
 
@@ -57,8 +58,10 @@ class PartlyLoadedStore(StandInStore):
         """Return rows of one unit, or rows that are not kept."""
         if unit is None:
             return self._source.read(start, stop)
-        first = int(self._starts[unit])
-        return self._hold(unit)[start - first : stop - first]
+        first, rows = int(self._starts[unit]), self._hold(unit)
+        if self.has_index:  # a copy, as of every frame: the rows stay what they are
+            return rows.iloc[start - first : stop - first].copy()
+        return rows[start - first : stop - first]
 
     def _cut(self, start: int, stop: int) -> Iterator[tuple]:
         """Yield parts of these rows, with the number of the unit, None without one."""
@@ -98,4 +101,6 @@ class PartlyLoadedStore(StandInStore):
 def _find_nbytes(rows) -> int:
     if isinstance(rows, np.ndarray):
         return rows.nbytes
+    if is_frame(rows):
+        return FrameStore(rows).memory_nbytes
     return sum(part.nbytes for part in (rows.data, rows.indices, rows.indptr))

@@ -215,7 +215,11 @@ def join_shards(shards: list[Source], named: list) -> Store:
 def _find_kind(source: Source) -> dict:
     store = source.store
     facts = {"kind": store.kind, "dtype": store.dtype, "row shape": store.shape[1:]}
-    return facts if store.names is None else facts | {"columns": store.names}
+    if store.names is not None:
+        facts["columns"] = store.names
+    if store.column_types is not None:
+        facts["column types"] = store.column_types
+    return facts
 
 
 def _name_shard(number: int, source: Source, given) -> str:

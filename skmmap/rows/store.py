@@ -41,6 +41,7 @@ class Store:
     has_fixed_size_rows = True  # all rows take the same number of bytes in files
     is_decoded = False  # to read rows again costs more than to copy them
     names = None  # of columns, if chunks are arrays, which have none
+    column_types = None  # of frames, by name, where all chunks have them
     has_missing_strings = False  # missing strings are read as empty ones
     held = None  # all rows, where they are in memory
     where = ""  # its name in messages and repr

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from skmmap._types import RowsLike, StrPath
 from skmmap.disk import Identity, check_path, is_path, to_path
 from skmmap.formats import open_rows
-from skmmap.rows import ListStore, Rows, Source, find_source, is_frame
+from skmmap.rows import ListStore, Rows, Source, find_source, holds_frames, is_frame
 from skmmap.write.batches import cast_integers, check_given_dtype, check_kind
 from skmmap.write.csv import CsvFile, Surprise, is_csv
 from skmmap.write.samples import check_samples, write_samples
@@ -216,6 +216,10 @@ def _open_dense(src, options: dict) -> Rows:
             "src.filled(value)."
         )
     rows = open_rows(src, **options)
+    if not (isinstance(src, Rows) or is_frame(src)) and holds_frames(
+        find_source(rows).store
+    ):
+        open_rows(src, as_frame=False, **options)  # which says what fits an array
     if find_source(rows).store.is_sparse:
         raise TypeError(
             "src is a sparse matrix, and a .npy file holds all values. Keep it sparse, "

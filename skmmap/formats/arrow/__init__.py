@@ -3,11 +3,8 @@
 from skmmap.formats.arrow.arrow_files import (
     MAGIC,
     SUFFIXES,
-    check_schemas,
-    find_filled,
     import_arrow,
     open_arrow,
-    read_schema,
 )
 from skmmap.formats.arrow.arrow_store import ArrowStore
 from skmmap.formats.arrow.columns import (
@@ -20,16 +17,28 @@ from skmmap.formats.arrow.columns import (
     is_string,
     to_numpy,
 )
+from skmmap.formats.arrow.frame_store import FramesOfArrow, choose_library
+from skmmap.formats.arrow.group_stream import (
+    WHOLE_NBYTES,
+    GroupStream,
+    estimate_nbytes,
+)
+from skmmap.formats.arrow.schemas import check_schemas, find_filled, read_schema
 
 __all__ = [
     "MAGIC",
     "SUFFIXES",
+    "WHOLE_NBYTES",
     "ArrowStore",
+    "FramesOfArrow",
+    "GroupStream",
     "check_nulls",
     "check_schemas",
     "choose_columns",
+    "choose_library",
     "count_from",
     "describe_columns",
+    "estimate_nbytes",
     "find_common",
     "find_dtype",
     "find_filled",

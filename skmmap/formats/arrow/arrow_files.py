@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 
 from skmmap.disk import find_suffix
-from skmmap.formats.arrow.columns import choose_columns, find_dtype, to_value_type
+from skmmap.formats.arrow.columns import find_dtype, to_value_type
 from skmmap.formats.shared import import_library, read_first
 
 _PARQUET, _IPC = b"PAR1", b"ARROW1"
 MAGIC = _PARQUET, _IPC
 _IPC_SUFFIXES = ".arrow", ".feather"
+_STREAMED = 2**16  # bytes of a column that are read at a time
 SUFFIXES = ".parquet", ".pq", *_IPC_SUFFIXES
 
 
@@ -19,12 +20,17 @@ class _ParquetFile:
 
     is_mapped = False
 
-    def __init__(self, path):
+    def __init__(self, path, buffer_size: int = 0):
         parquet = import_arrow("pyarrow.parquet", path)
+        self._arrow = import_arrow("pyarrow", path)
         # Given a path, pyarrow keeps a file that it refuses open as long as the error.
-        self._source = import_arrow("pyarrow", path).OSFile(str(path))
+        self._source = self._arrow.OSFile(str(path))
         try:
-            self._file = parquet.ParquetFile(self._source)
+            # Else pyarrow brings all columns of a row group before it decodes them.
+            how = (
+                {"buffer_size": buffer_size, "pre_buffer": False} if buffer_size else {}
+            )
+            self._file = parquet.ParquetFile(self._source, **how)
         except ValueError:
             self._source.close()
             raise
@@ -43,11 +49,29 @@ class _ParquetFile:
             n for j, n in chosen if any(_has_null(g.column(j)) for g in self._groups)
         }
 
+    def find_unknown(self, names) -> set:
+        """Return the columns that may have nulls of which no statistics tell."""
+        schema = self._metadata.schema
+        return {
+            n
+            for j, n in self._find_leaves(names)
+            if schema.column(j).max_definition_level
+            and not all(_is_counted(g.column(j)) for g in self._groups)
+        }
+
     def find_nbytes(self, names) -> int:
         """Return the bytes that the columns take in the file."""
         leaves = {number for number, _ in self._find_leaves(names)}
         groups = self._groups
         return sum(g.column(j).total_compressed_size for g in groups for j in leaves)
+
+    def find_decoded(self, names) -> list[int]:
+        """Return the bytes of the columns in each group before compression."""
+        leaves = {number for number, _ in self._find_leaves(names)}
+        return [
+            sum(g.column(j).total_uncompressed_size for j in leaves)
+            for g in self._groups
+        ]
 
     def _find_leaves(self, names) -> list[tuple]:
         """Return the numbers of leaf columns, each with the name of its column."""
@@ -60,6 +84,14 @@ class _ParquetFile:
     def read(self, number: int, names, is_mapped: bool):
         return self._file.read_row_group(number, columns=list(dict.fromkeys(names)))
 
+    def iter_batches(self, number: int, names, batch_rows: int):
+        """Yield the rows of a group as tables."""
+        columns = list(dict.fromkeys(names))
+        for batch in self._file.iter_batches(
+            batch_rows, row_groups=[number], columns=columns
+        ):
+            yield self._arrow.Table.from_batches([batch])
+
     def close(self) -> None:
         self._file.close(force=True)
         self._source.close()
@@ -71,9 +103,12 @@ def _list_tops(path: str) -> set:
     return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
 
 
+def _is_counted(chunk) -> bool:
+    return chunk.is_stats_set and chunk.statistics.has_null_count
+
+
 def _has_null(chunk) -> bool:
-    known = chunk.is_stats_set and chunk.statistics.has_null_count
-    return bool(known and chunk.statistics.null_count)
+    return bool(_is_counted(chunk) and chunk.statistics.null_count)
 
 
 class _IpcFile:
@@ -121,9 +156,17 @@ class _IpcFile:
         batches = self._iter_batches(names) if names else ()
         return {n for b in batches for n in names if b.column(n).null_count}
 
+    def find_unknown(self, names) -> set:
+        """Return no columns: nulls are counted."""
+        return set()
+
     def find_nbytes(self, names) -> int:
         """Return the bytes of the file: those of a single column are not known."""
         return self._map.size()
+
+    def find_decoded(self, names) -> list[int]:
+        """Return no bytes: batches are read whole."""
+        return [0] * self._arrow.open_file(self._buffer).num_record_batches
 
     def read(self, number: int, names, is_mapped: bool):
         """Return a batch as a table; one that is not mapped outlives the file."""
@@ -158,51 +201,10 @@ def open_arrow(path: Path):
         ) from error
 
 
+def open_stream(path: Path):
+    """Open a Parquet file for a ``with`` block, to read its columns piece by piece."""
+    return closing(_ParquetFile(path, _STREAMED))
+
+
 def import_arrow(name: str, path):
     return import_library(name, "Parquet and Arrow files", "parquet", path)
-
-
-def find_filled(paths) -> list[Path]:
-    """Return the files that have rows, or all if none has.
-
-    pandas and Spark write empty parts, whose columns may be of no type.
-    """
-    filled = []
-    for path in paths if len(paths) > 1 else ():
-        with open_arrow(path) as file:
-            filled += [path] if sum(file.find_counts(file.schema.names)) else []
-    return filled or paths
-
-
-def check_schemas(paths, columns):
-    """Return the schema of all files, which must have columns of the same types."""
-    schemas = []
-    for path in paths:
-        with open_arrow(path) as file:
-            schemas.append(file.schema)
-    names = choose_columns(schemas[0], columns, paths[0].name)
-    for path, schema in zip(paths, schemas, strict=True):
-        here = choose_columns(schema, columns, path.name)
-        for name in dict.fromkeys([*names, *here]):
-            found = [_say_type(s, name) for s in (schema, schemas[0])]
-            if found[0] != found[1]:
-                raise ValueError(
-                    f"Column {name!r} is {found[0]} in {path.name!r} and {found[1]} in "
-                    f"{paths[0].name!r}. Write the files with the same columns."
-                )
-    return schemas[0]
-
-
-def read_schema(paths) -> tuple:
-    """Return the schema of files, and the number of rows in all of them."""
-    paths = find_filled(paths)
-    schema, n_rows = check_schemas(paths, None), 0
-    for path in paths:
-        with open_arrow(path) as file:
-            n_rows += sum(file.find_counts(schema.names))
-    return schema, n_rows
-
-
-def _say_type(schema, name: str) -> str:
-    known = schema.names.count(name) == 1
-    return str(to_value_type(schema.field(name).type)) if known else "missing"

@@ -101,6 +101,10 @@ class ArrowStore(ContainerStore):
         """Return the number of rows, and the columns that are known to have nulls."""
         raise NotImplementedError
 
+    def _find_unknown(self, names) -> set:
+        """Return columns that may have nulls, without anything that tells."""
+        return set()
+
     def _iter_tables(self, names):
         """Yield all rows of some columns, table by table."""
         raise NotImplementedError

@@ -20,9 +20,14 @@ from skmmap.disk import (
 from skmmap.formats.arrow import (
     MAGIC,
     SUFFIXES,
+    WHOLE_NBYTES,
     ArrowStore,
+    FramesOfArrow,
+    GroupStream,
     check_schemas,
+    choose_library,
     describe_columns,
+    estimate_nbytes,
     find_filled,
     open_arrow,
     read_schema,
@@ -30,7 +35,7 @@ from skmmap.formats.arrow import (
 from skmmap.formats.shared import ArrayInfo, Format
 from skmmap.order import join_units
 
-FORMAT = Format(suffixes=SUFFIXES, options=("columns",), joins=True)
+FORMAT = Format(suffixes=SUFFIXES, options=("columns", "as_frame"), joins=True)
 
 
 def is_mine(source, first: bytes = b"") -> bool:
@@ -45,12 +50,19 @@ def list_arrays(source) -> list[ArrayInfo]:
     return describe_columns(*read_schema(list_files(source)))
 
 
-def open_store(source, name: str, *, columns=None) -> "ParquetStore":
+def open_store(source, name: str, *, columns=None, as_frame="auto") -> "ParquetStore":
     """Return one store of a file or folder, or of a list of these.
 
     What strings and nulls need is known from all files together.
     """
-    return ParquetStore(list_files(source), columns)
+    paths = find_filled(list_files(source))
+    schema = check_schemas(paths, columns)
+    library = choose_library(schema, columns, as_frame, paths[0].name)
+    return (
+        ParquetFrames(paths, columns, library)
+        if library
+        else ParquetStore(paths, columns)
+    )
 
 
 def list_files(source) -> list[Path]:
@@ -121,7 +133,7 @@ class ParquetStore(ArrowStore):
 
     def _forget(self) -> None:
         """Forget what can be read again."""
-        self._groups = self._stops = self._last = None
+        self._groups = self._stops = self._last = self._stream = None
         self._used = set()  # files that were read since they were last checked
 
     def _find_rows(self):
@@ -132,9 +144,9 @@ class ParquetStore(ArrowStore):
                 counts += file.find_counts(self._names)
                 nulls |= file.find_nulls(self._names)
                 nbytes += file.find_nbytes(self._names)
+                decoded = file.find_decoded(self._names)
                 is_mapped = file.is_mapped
-            numbers = range(len(counts) - 1 - len(groups))
-            groups += [(path, i, is_mapped) for i in numbers]
+            groups += [(path, i, is_mapped, n) for i, n in enumerate(decoded)]
         self._groups, self._stops = groups, np.cumsum(counts)
         self._disk_nbytes = nbytes
         self._check_facts(hashlib.blake2b(repr((schemas, counts)).encode()).digest())
@@ -151,9 +163,20 @@ class ParquetStore(ArrowStore):
             )
 
     def _iter_tables(self, names):
-        for path, number, is_mapped in self._groups:
+        for group, n_rows in enumerate(np.diff(self._stops).tolist()):
+            path, number, is_mapped, _ = self._groups[group]
+            if stream := self._open_stream(group, names):
+                yield from (table for table, _ in stream.read(0, n_rows))
+                continue
             with open_arrow(path) as file:
                 yield file.read(number, names, is_mapped)
+
+    def _find_unknown(self, names) -> set:
+        found: set = set()
+        for path in self.paths if names else ():
+            with open_arrow(path) as file:
+                found |= file.find_unknown(names)
+        return found
 
     def find_disk_nbytes(self) -> int:
         return self._disk_nbytes
@@ -177,8 +200,30 @@ class ParquetStore(ArrowStore):
             if low >= stop:
                 return
             if begin < end:
-                group = self._read_group(first + number)
-                yield group.slice(begin - low, end - begin), begin
+                slices = self._iter_group(first + number, begin - low, end - low)
+                yield from ((table, low + row) for table, row in slices)
+
+    def _iter_group(self, number: int, begin: int, end: int):
+        """Yield tables of rows of a row group, with the first row of each."""
+        path, inside, *_ = self._groups[number]
+        stream = self._stream
+        if stream is None or not stream.can_read(path, inside, begin):
+            self._stream = stream = self._open_stream(number, self._names)
+        if stream is None:
+            yield self._read_group(number).slice(begin, end - begin), begin
+            return
+        self._last = None
+        self._used.add(path)
+        yield from stream.read(begin, end)
+
+    def _open_stream(self, number: int, names: list) -> GroupStream | None:
+        """Return what reads a row group in batches, None if it is read whole."""
+        path, inside, _, stored = self._groups[number]
+        n_rows = int(self._stops[number + 1] - self._stops[number])
+        nbytes = estimate_nbytes(n_rows, len(names), stored)
+        if not stored or nbytes <= WHOLE_NBYTES:
+            return None
+        return GroupStream(path, inside, names, n_rows, nbytes)
 
     def _read_group(self, number: int):
         """Return a row group; the last one is kept."""
@@ -187,7 +232,7 @@ class ParquetStore(ArrowStore):
             return last[1]
         # First, or two of them are in memory while the second is decoded.
         last = self._last = None
-        path, inside, is_mapped = self._groups[number]
+        path, inside, is_mapped, _ = self._groups[number]
         with open_arrow(path) as file:
             group = file.read(inside, self._names, is_mapped)
         self._used.add(path)
@@ -209,5 +254,13 @@ class ParquetStore(ArrowStore):
         self._forget()
 
     def __getstate__(self):
-        state = {"_groups": None, "_stops": None, "_last": None, "_used": set()}
-        return vars(self) | state
+        again = dict.fromkeys(("_groups", "_stops", "_last", "_stream"))
+        return vars(self) | again | {"_used": set()}
+
+
+class ParquetFrames(FramesOfArrow, ParquetStore):
+    """Rows of Parquet or Arrow IPC files as data frames."""
+
+    def __init__(self, paths, columns, library: str):
+        self._library = library
+        super().__init__(paths, columns)

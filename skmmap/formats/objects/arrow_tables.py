@@ -1,10 +1,16 @@
 """Tables and record batches of pyarrow, in memory (needs pyarrow)."""
 
-from skmmap.formats.arrow import ArrowStore, describe_columns, import_arrow
+from skmmap.formats.arrow import (
+    ArrowStore,
+    FramesOfArrow,
+    choose_library,
+    describe_columns,
+    import_arrow,
+)
 from skmmap.formats.shared import ArrayInfo, Format, is_instance
 from skmmap.rows import Store
 
-FORMAT = Format(options=("columns",))
+FORMAT = Format(options=("columns", "as_frame"))
 
 _CLASSES = {("pyarrow", "Table"), ("pyarrow", "RecordBatch")}
 
@@ -19,8 +25,11 @@ def list_arrays(source) -> list[ArrayInfo]:
     return describe_columns(source.schema, source.num_rows)
 
 
-def open_store(source, name: str, *, columns=None) -> Store:
+def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
     """Return the store of a table, or of some columns of one."""
+    where = f"a {type(source).__name__}"
+    if library := choose_library(source.schema, columns, as_frame, where):
+        return TableFrames(source, columns, library)
     return TableStore(source, columns)
 
 
@@ -54,3 +63,11 @@ class TableStore(ArrowStore):
     def close(self) -> None:
         super().close()
         self._table = None
+
+
+class TableFrames(FramesOfArrow, TableStore):
+    """Rows of a table or record batch in memory as data frames."""
+
+    def __init__(self, table, columns, library: str):
+        self._library = library
+        super().__init__(table, columns)
