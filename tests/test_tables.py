@@ -411,7 +411,7 @@ def test_a_pipeline_on_a_table(trees, library):
     np.testing.assert_allclose(
         model.estimator_[0].transform(trees[NAMES]),
         own[0].transform(trees[NAMES]),
-        rtol=1e-9,
+        atol=1e-12,
     )
 
 
