@@ -307,18 +307,21 @@ def raises(error, text):
     assert caught.type is error
 
 
-def learn_by_chunks(learner, X, chunk_size, y=None):
+def learn_by_chunks(learner, X, chunk_size, y=None, sample_weight=None):
     """Return what a chunk learner of transformers makes of consecutive rows."""
     n = len(X) if isinstance(X, list) else X.shape[0]
-    takes_y = "y" in inspect.signature(learner.partial_fit).parameters
+    names = inspect.signature(learner.partial_fit).parameters
+    given = {"y": y, "sample_weight": sample_weight}
+    given = {name: value for name, value in given.items() if name in names}
     getattr(learner, "begin", lambda n: None)(n)
     again = True
     while again:
         for start in range(0, n, chunk_size):
             rows = slice(start, start + chunk_size)
-            part = X.iloc[rows] if hasattr(X, "iloc") else X[rows]
-            given = (None if y is None else y[rows],) if takes_y else ()
-            learner.partial_fit(part, *given)
+            learner.partial_fit(
+                X.iloc[rows] if hasattr(X, "iloc") else X[rows],
+                **{k: None if v is None else v[rows] for k, v in given.items()},
+            )
         again = getattr(learner, "end_pass", bool)()
     return learner.finish()
 

@@ -5,12 +5,14 @@ import pandas as pd
 import polars as pl
 import pytest
 from helpers import assert_alike, learn_by_chunks
+from scipy import sparse
 from sklearn.base import clone
+from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from skmmap import ChunkedFit
-from skmmap.transformers import learn_encoder
+from skmmap.transformers import learn_encoder, learn_imputer
 
 rng = np.random.default_rng(0)
 N = 200
@@ -112,8 +114,43 @@ def test_wrong_encoders_are_refused_as_by_fit():
     assert "_identify_infrequent" not in vars(encoder)
 
 
+EMPTY = np.column_stack([FLOATS, np.full(N, np.nan)])
+NUMBERS = sparse.csr_array(np.where(rng.random((N, 3)) < 0.6, 0, EMPTY))
+MOST_FREQUENT = {
+    "floats": (SimpleImputer(), FLOATS),
+    "float32": (SimpleImputer(add_indicator=True), FLOATS.astype(np.float32)),
+    "integers": (SimpleImputer(missing_values=1), CODES),
+    "empty": (SimpleImputer(), EMPTY),
+    "empty, kept": (SimpleImputer(keep_empty_features=True), EMPTY),
+    "ties": (SimpleImputer(), np.repeat([[5.0, 1], [2, 3], [np.nan, 1]], 50, axis=0)),
+    "texts": (SimpleImputer(add_indicator=True), SOME),
+    "ties of texts": (
+        SimpleImputer(),
+        np.repeat([["b"], ["a"]], 50, axis=0).astype(object),
+    ),
+    "lists": (SimpleImputer(), TEXTS.tolist()),
+    "frame": (SimpleImputer(), FRAME[["text", "some", "str", "category", "code"]]),
+    "frame of numbers": (SimpleImputer(), FRAME[["number", "code", "Int64"]]),
+    "beyond 2**53": (SimpleImputer(), BIG),
+    "sparse": (SimpleImputer(), NUMBERS),
+    "sparse, kept": (SimpleImputer(keep_empty_features=True), NUMBERS),
+    "sparse, more that is stored": (SimpleImputer(), sparse.csr_array(FLOATS - 2)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without")
+@pytest.mark.parametrize(("imputer", "X"), MOST_FREQUENT.values(), ids=MOST_FREQUENT)
+def test_most_frequent_values_are_those_of_fit(imputer, X):
+    imputer = clone(imputer).set_params(strategy="most_frequent")
+    expected = clone(imputer).fit(X)
+    for size in (7, 50, N):
+        found = learn_by_chunks(learn_imputer(clone(imputer)), X, size)
+        assert_alike(found, expected, where=f"{size}")
+
+
 STEPS = {
     "one hot": (OneHotEncoder(max_categories=3), FRAME),
+    "most frequent": (SimpleImputer(strategy="most_frequent"), SOME),
 }
 
 

@@ -58,15 +58,23 @@ from skmmap.estimators.sums import (
 )
 from skmmap.estimators.zero_weight import counts_rows_alone
 from skmmap.transformers import (
+    learn_bins,
+    learn_document_counts,
     learn_encoder,
     learn_imputer,
     learn_indicator,
+    learn_names,
     learn_nystroem,
     learn_pca,
+    learn_projection,
     learn_quantiles,
     learn_robust_scaler,
+    learn_sampler,
+    learn_selection,
     learn_splines,
     learn_truncated_svd,
+    learn_variances,
+    learn_vocabulary,
 )
 
 _PASS = "{} takes another pass over X, which fit by chunks does not make; "
@@ -102,7 +110,11 @@ _MLP = {
     "counts": count_mlp,
 }
 _STATELESS = {"stateless": True}
-_PROJECTION = {"stateless": lambda projection: projection.n_components != "auto"}
+_PROJECTION = {
+    "stateless": lambda projection: projection.n_components != "auto",
+    "chunk_learner": learn_projection,
+}
+_SELECTION = {"chunk_learner": learn_selection}
 SKLEARN = {
     "sklearn.linear_model.SGDClassifier": _SGD,
     "sklearn.linear_model.SGDRegressor": _SGD,
@@ -227,6 +239,7 @@ SKLEARN = {
     "sklearn.kernel_approximation.SkewedChi2Sampler": _STATELESS,
     "sklearn.kernel_approximation.RBFSampler": {
         "stateless": lambda sampler: not isinstance(sampler.gamma, str),
+        "chunk_learner": learn_sampler,
     },
     "sklearn.preprocessing.SplineTransformer": {
         "stateless": lambda spline: not isinstance(spline.knots, str),
@@ -241,6 +254,26 @@ SKLEARN = {
     "sklearn.kernel_approximation.Nystroem": {"chunk_learner": learn_nystroem},
     "sklearn.decomposition.PCA": {"chunk_learner": learn_pca},
     "sklearn.decomposition.TruncatedSVD": {"chunk_learner": learn_truncated_svd},
+    "sklearn.feature_selection.VarianceThreshold": {"chunk_learner": learn_variances},
+    "sklearn.feature_selection.GenericUnivariateSelect": _SELECTION,
+    "sklearn.feature_selection.SelectFdr": _SELECTION,
+    "sklearn.feature_selection.SelectFpr": _SELECTION,
+    "sklearn.feature_selection.SelectFwe": _SELECTION,
+    "sklearn.feature_selection.SelectKBest": _SELECTION,
+    "sklearn.feature_selection.SelectPercentile": _SELECTION,
+    "sklearn.preprocessing.KBinsDiscretizer": {"chunk_learner": learn_bins},
+    "sklearn.feature_extraction.DictVectorizer": {"chunk_learner": learn_names},
+    "sklearn.feature_extraction.text.CountVectorizer": {
+        "stateless": lambda vectorizer: vectorizer.vocabulary is not None,
+        "chunk_learner": learn_vocabulary,
+    },
+    "sklearn.feature_extraction.text.TfidfVectorizer": {
+        "chunk_learner": learn_vocabulary
+    },
+    "sklearn.feature_extraction.text.TfidfTransformer": {
+        "stateless": lambda transformer: not transformer.use_idf,
+        "chunk_learner": learn_document_counts,
+    },
     "sklearn.random_projection.GaussianRandomProjection": _PROJECTION,
     "sklearn.random_projection.SparseRandomProjection": _PROJECTION,
 }

@@ -1,7 +1,7 @@
 """The distinct values of columns, of each kind of rows."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,28 @@ def iter_values(X) -> Iterator[Values]:
         yield from map(_find_in_polars, X.iter_columns())
     else:
         yield from map(_find_in_array, np.asarray(X).T)
+
+
+def iter_stored(X) -> Iterator[Values]:
+    """Yield the distinct values that are stored of each column of sparse rows."""
+    X = X.tocsc()
+    ends = zip(X.indptr, X.indptr[1:], strict=False)
+    yield from (_find_in_array(X.data[start:stop]) for start, stop in ends)
+
+
+def add_counts(known: list[dict], columns: Iterable[Values]) -> list[int]:
+    """Add the counts of each column's values; return where new values are first."""
+    new = []
+    for j, (values, firsts, counts) in enumerate(columns):
+        if j == len(known):
+            known.append({})
+        for value, first, count in zip(values, firsts, counts.tolist(), strict=True):
+            key = find_key(value)
+            if key not in known[j]:
+                known[j][key] = 0
+                new.append(first)
+            known[j][key] += count
+    return new
 
 
 def find_key(value):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from skmmap.transformers.columns import find_key, iter_values
-from skmmap.transformers.witnesses import Witnesses
+from skmmap.transformers.columns import add_counts, find_key, iter_values
+from skmmap.transformers.witnesses import Witnesses, count_rows
 
 
 class CategoryRows(Witnesses):
@@ -15,21 +15,8 @@ class CategoryRows(Witnesses):
         self._n_rows = 0
 
     def find(self, X) -> np.ndarray:
-        self._n_rows += X.shape[0] if hasattr(X, "shape") else len(X)
-        numbers = []
-        for j, (values, firsts, counts) in enumerate(iter_values(X)):
-            if j == len(self._counts):
-                self._counts.append({})
-            known = self._counts[j]
-            for value, first, count in zip(
-                values, firsts, counts.tolist(), strict=True
-            ):
-                key = find_key(value)
-                if key not in known:
-                    known[key] = 0
-                    numbers.append(first)
-                known[key] += count
-        return np.array(numbers, dtype=np.intp)
+        self._n_rows += count_rows(X)
+        return np.array(add_counts(self._counts, iter_values(X)), dtype=np.intp)
 
     def finish(self):
         """Let fit find the categories in few rows, and the rare ones by counts."""

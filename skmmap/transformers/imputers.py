@@ -6,6 +6,7 @@ from sklearn.base import clone
 
 from skmmap.transformers.columns import is_nan
 from skmmap.transformers.floats import check_floats
+from skmmap.transformers.most_frequent import MostFrequent
 from skmmap.transformers.quantiles import find_middle, get_middle
 from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import Witnesses
@@ -102,9 +103,12 @@ def learn_imputer(imputer):
         return MedianImputer(imputer)
     if imputer.strategy == "constant":
         return MissingRows(imputer)
+    if imputer.strategy == "most_frequent":
+        return MostFrequent(imputer, MissingRows(imputer))
     raise ValueError(
         f"SimpleImputer with strategy={imputer.strategy!r} is not computed by chunks. "
-        "Use strategy='mean', 'median' or 'constant', or fit it on a sample."
+        "Use strategy='mean', 'median', 'most_frequent' or 'constant', or fit it on a "
+        "sample."
     )
 
 

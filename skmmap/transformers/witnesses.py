@@ -70,6 +70,11 @@ def take(X, numbers: np.ndarray):
     return X.iloc[numbers] if hasattr(X, "iloc") else X[numbers]
 
 
+def take_first(X):
+    """Return two rows at most, which tell fit the columns, their names and types."""
+    return take(X, np.arange(min(2, count_rows(X))))
+
+
 def join(parts: list):
     first = parts[0]
     if len(parts) == 1:

@@ -1,0 +1,145 @@
+"""How `KBinsDiscretizer` learns from chunks: from extremes, or the rows it draws."""
+
+import inspect
+
+import numpy as np
+from sklearn.utils import check_array, resample
+from sklearn.utils.validation import validate_data
+
+from skmmap.transformers.drawn_rows import DrawnRows
+from skmmap.transformers.witnesses import take_first
+
+_MANY = 100
+# From scikit-learn 1.7 on with replacement, and by weights.
+_DRAWS_BY_WEIGHT = "sample_weight" in inspect.signature(resample).parameters
+
+
+class _All:
+    """Keeps all rows, which ``subsample`` limits."""
+
+    def __init__(self, discretizer, n_rows: int):
+        self.discretizer, self.n_rows = discretizer, n_rows
+        self.kept: list = []
+        self.weights: list = []
+
+    def add(self, values: np.ndarray, weights) -> None:
+        self.kept.append(values.copy())
+        if weights is not None:
+            self.weights.append(np.array(weights, dtype=np.float64))
+
+    def end_pass(self) -> bool:
+        return False
+
+    def fit(self):
+        weights = np.concatenate(self.weights) if self.weights else None
+        return self.discretizer.fit(np.concatenate(self.kept), sample_weight=weights)
+
+
+class _Extremes(_All):
+    """Keeps the least and the largest value of each column, for bins of equal width."""
+
+    def add(self, values, weights):
+        if weights is not None:
+            values = values[np.asarray(weights) != 0]
+            self.weights = [1.0]
+        if len(values):
+            self.kept.append(_find_ends(values))
+        if len(self.kept) > _MANY:
+            self.kept = [_find_ends(np.concatenate(self.kept))]
+
+    def fit(self):
+        rows = _find_ends(np.concatenate(self.kept))
+        weights = np.ones(len(rows)) if self.weights else None
+        return self.discretizer.fit(rows, sample_weight=weights)
+
+
+def _find_ends(values: np.ndarray) -> np.ndarray:
+    return np.array([values.min(axis=0), values.max(axis=0)])
+
+
+class _Drawn(_All):
+    """Keeps the rows that fit would draw, each as often as it would."""
+
+    drawn: DrawnRows | None = None
+
+    def add(self, values, weights):
+        waits = weights is not None and _DRAWS_BY_WEIGHT
+        if self.drawn is None and waits:
+            # As of fit, which casts them to the type of the rows.
+            kind = values.dtype if values.dtype.kind == "f" else np.float64
+            self.weights.append(np.array(weights, dtype=kind))
+            return
+        if self.drawn is None:
+            self._draw({})
+        if weights is not None and not waits:
+            self.weights.append(np.array(weights, dtype=np.float64))
+        self.drawn.add(values)
+
+    def _draw(self, weights: dict) -> None:
+        discretizer = self.discretizer
+        numbers = resample(
+            range(self.n_rows),
+            replace=_DRAWS_BY_WEIGHT,
+            n_samples=discretizer.subsample,
+            random_state=discretizer.random_state,
+            **weights,
+        )
+        self.drawn = DrawnRows(np.array(numbers))
+
+    def end_pass(self):
+        """Draw where that took all weights, and ask for another pass then."""
+        if self.drawn is not None:
+            return False
+        self._draw({"sample_weight": np.concatenate(self.weights)})
+        self.weights = []
+        return True
+
+    def fit(self):
+        discretizer, subsample = self.discretizer, self.discretizer.subsample
+        weights = np.concatenate(self.weights) if self.weights else None
+        discretizer.subsample = None
+        try:
+            return discretizer.fit(self.drawn.rows, sample_weight=weights)
+        finally:
+            discretizer.subsample = subsample
+
+
+class Bins:
+    """Keeps rows of which the discretizer's own fit makes the bins."""
+
+    def __init__(self, discretizer):
+        self.discretizer, self._first = discretizer, None
+
+    def begin(self, n_rows: int) -> None:
+        subsample = self.discretizer.subsample
+        kind = _All
+        if subsample is not None and n_rows > subsample:
+            kind = _Drawn
+        elif self.discretizer.strategy == "uniform":
+            kind = _Extremes
+        self._rows = kind(self.discretizer, n_rows)
+
+    def partial_fit(self, X, y=None, sample_weight=None) -> None:
+        values = check_array(X, dtype="numeric")
+        if self._first is None:
+            self._first = take_first(X)
+        self._rows.add(values, sample_weight)
+
+    def end_pass(self) -> bool:
+        return self._rows.end_pass()
+
+    def finish(self):
+        fitted = self._rows.fit()
+        validate_data(fitted, self._first, skip_check_array=True)  # names of columns
+        return fitted
+
+
+def learn_bins(discretizer) -> Bins:
+    """Return what learns for `KBinsDiscretizer`."""
+    if discretizer.subsample is None and discretizer.strategy != "uniform":
+        raise ValueError(
+            f"KBinsDiscretizer with strategy={discretizer.strategy!r} and "
+            "subsample=None needs all values of a column at once. Set subsample to a "
+            "number of rows (200_000 by default), or use strategy='uniform'."
+        )
+    return Bins(discretizer)

@@ -1,0 +1,63 @@
+"""How `SimpleImputer` learns the most frequent values from chunks."""
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.utils import check_array
+
+from skmmap.transformers.columns import add_counts, find_key, iter_stored, iter_values
+
+
+class MostFrequent:
+    """Counts of the values of each column; ``rows`` keeps types and what is missing."""
+
+    def __init__(self, imputer, rows):
+        self.imputer, self._rows, self._n = imputer, rows, 0
+        self._counts: list[dict] = []
+
+    def partial_fit(self, X) -> None:
+        self._rows.partial_fit(X)
+        is_text = isinstance(X, list) and any(isinstance(v, str) for r in X for v in r)
+        values = check_array(
+            X,
+            accept_sparse="csc",
+            dtype=object if is_text else None,
+            ensure_all_finite="allow-nan" if np.isnan(self._missing) else True,
+        )
+        self._n += values.shape[0]
+        find = iter_stored if sparse.issparse(values) else iter_values
+        self._is_sparse = sparse.issparse(values)
+        add_counts(self._counts, find(values))
+
+    @property
+    def _missing(self) -> float:
+        return self.imputer.missing_values
+
+    def finish(self):
+        imputer = self._rows.finish()
+        statistics = imputer.statistics_
+        find = _find_object if statistics.dtype == object else _find_number
+        for j, counts in enumerate(self._counts):
+            n_missing = counts.pop(find_key(self._missing), 0)
+            if self._is_sparse:  # what is not stored is 0
+                n_stored = n_missing + sum(counts.values())
+                counts[0.0] = counts.get(0.0, 0) + self._n - n_stored
+            if any(counts.values()):
+                statistics[j] = find(counts, imputer)
+        return imputer
+
+
+def _find_number(counts: dict, imputer) -> float:
+    """Return the least of the most frequent values, in the type of all rows."""
+    values = np.array(list(counts), dtype=imputer._fit_dtype)
+    values, places = np.unique(values, return_inverse=True)
+    return values[np.argmax(np.bincount(places, list(counts.values())))]
+
+
+def _find_object(counts: dict, imputer):
+    """Return the most frequent value, and of several the one that fit chooses."""
+    most = max(counts.values())
+    values = np.array(
+        [[value] for value, n in counts.items() if n == most], dtype=object
+    )
+    return clone(imputer).fit(values).statistics_[0]
