@@ -107,6 +107,14 @@ def test_far_from_zero_scores_are_those_of_exact_sums(dtype):
     np.testing.assert_allclose(found.scores_, expected, rtol=1e-9)
 
 
+def test_a_column_that_is_the_target_has_the_largest_score():
+    X = np.array([[-1.0], [1.0]] * 98)
+    selector = SelectKBest(f_regression, k=1)
+    found = learn_by_chunks(learn_selection(clone(selector)), X, 14, X[:, 0])
+    assert_alike(found, selector.fit(X, X[:, 0]))
+    assert found.scores_ == np.finfo(float).max
+
+
 def test_what_cannot_be_scored_is_refused():
     text = (
         "SelectKBest with score_func=mutual_info_classif is not computed by chunks; "

@@ -153,7 +153,7 @@ class Names:
         self.vectorizer, self._names = vectorizer, {}
 
     def partial_fit(self, X) -> None:
-        part = clone(self.vectorizer).set_params(sort=False).fit(X)
+        part = clone(self.vectorizer).fit(X)
         self._names.update(dict.fromkeys(part.feature_names_))
 
     def finish(self):
