@@ -591,3 +591,43 @@ def test_what_is_learned_does_not_depend_on_chunks():
     ]
     for result in results[1:]:
         assert_close(result, results[0])
+
+
+ALONE = {
+    "stateless": (PolynomialFeatures(2), CODES),
+    "by chunks": (OneHotEncoder(), TEXTS),
+    "union": (make_union(StandardScaler(), MinMaxScaler()), CODES),
+    "columns": UNIONS["names"],
+    "random": (RBFSampler(gamma=1.0, random_state=0), CODES),
+}
+
+
+@pytest.mark.parametrize(("transformer", "X"), ALONE.values(), ids=ALONE)
+def test_transformers_alone(transformer, X):
+    model = ChunkedFit(transformer, chunk_size=50, random_state=0)
+    assert not hasattr(model, "partial_fit")
+    assert "chunk_size" not in str(model.explain(X).sections)
+    expected = clone(transformer).fit(X)
+    assert_close(model.fit(X).transform(X), expected.transform(X))
+    assert type(model.estimator_) is type(transformer)
+    with raises(
+        TypeError,
+        f"fit got classes for {type(transformer).__name__}, which takes no such "
+        "parameter.",
+    ):
+        model.fit(X, classes=[0])
+    assert_close(model.transform(X), expected.transform(X))  # as it was
+
+
+def test_explain_of_a_pipeline_that_ends_with_a_transformer():
+    model = wrap(SimpleImputer(), PolynomialFeatures(2))
+    explained = model.explain(NUMBERS)
+    assert explained.title == (
+        "ChunkedFit(Pipeline: PolynomialFeatures) on 350 x 4 float64, after 1 step"
+    )
+    assert explained.sections == {
+        "step simpleimputer": "SimpleImputer, learns before the last step",
+        "step polynomialfeatures": "PolynomialFeatures, learns no values",
+        "passes": "1. SimpleImputer; then those of the last step",
+    }
+    assert "simpleimputer" in explained._repr_html_()

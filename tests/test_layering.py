@@ -217,6 +217,8 @@ HOUSE = {
         "fusing",
         "single_steps",
         "stages",
+        "targets",
+        "fitting",
     ],
     "methods": [
         "base",

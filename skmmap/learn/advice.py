@@ -116,21 +116,6 @@ def _say(estimator) -> str:
     return said if len(said) <= 60 else f"{type(estimator).__name__}(...)"
 
 
-def _say_union(union) -> str:
-    return (
-        "Train it on rows that fit in memory; ChunkedFit(trained).transform(X, "
-        'out="Z.npy") then goes through all rows chunk by chunk.'
-    )
-
-
-def _say_target(regressor) -> str:
-    inner = "SGDRegressor()" if (own := regressor.regressor) is None else _say(own)
-    return (
-        f"Transform y for training, model = ChunkedFit({inner}).fit(X, func(y)), and "
-        "predictions back, inverse_func(model.predict(X))."
-    )
-
-
 def _say_search(search) -> str:
     grids = vars(search).get("param_grid", vars(search).get("param_distributions"))
     grid = grids[0] if isinstance(grids, list) else grids
@@ -142,8 +127,5 @@ def _say_search(search) -> str:
 
 
 _COMPOSED = {
-    "ColumnTransformer": _say_union,
-    "FeatureUnion": _say_union,
-    "TransformedTargetRegressor": _say_target,
     **dict.fromkeys(_SEARCH, _say_search),
 }

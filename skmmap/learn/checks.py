@@ -50,6 +50,12 @@ def check_estimator(estimator) -> None:
     if is_pipeline(estimator):
         _check_pipeline(estimator)
         return
+    if is_learned_by_passes(estimator):
+        check_step(estimator)
+        return
+    if is_one_of(estimator, "TransformedTargetRegressor"):
+        _check_target_regressor(estimator)
+        return
     _, learner = find_learner(estimator)
     check = find_entry(type(learner)).entry.check
     if check is not None:
@@ -77,6 +83,21 @@ def _check_pipeline(pipeline) -> None:
             check_step(step)
     with noting_step(last_name, pipeline):
         check_step(last)
+
+
+def _check_target_regressor(estimator) -> None:
+    """Raise unless both members can be trained chunk by chunk."""
+    if estimator.regressor is None:
+        raise TypeError(
+            "TransformedTargetRegressor with regressor=None trains LinearRegression, "
+            "which has no partial_fit. Give SGDRegressor() or another one that has."
+        )
+    with noting_step("regressor", estimator):
+        check_estimator(estimator.regressor)
+    if estimator.transformer is not None:
+        with noting_step("transformer", estimator):
+            _check_transforms(estimator.transformer)
+            check_step(estimator.transformer)
 
 
 def check_step(step) -> None:
@@ -118,6 +139,14 @@ def noting_step(name: str, composed) -> Iterator[None]:
 
 def say_member(name: str, composed) -> str:
     return f"This is about the step {name!r} of the {type(composed).__name__}."
+
+
+def is_learned_by_passes(estimator) -> bool:
+    """Whether it is a transformer that learns without ``partial_fit``."""
+    if isinstance(estimator, type) or hasattr(estimator, "partial_fit"):
+        return False
+    has_entry = find_entry(type(estimator)).entry.chunk_learner is not None
+    return has_entry or is_stateless(estimator) or find_members(estimator) is not None
 
 
 def is_stateless(estimator) -> bool:

@@ -1,6 +1,6 @@
 """Pipelines and unions: each step is trained on the rows of the fitted ones before."""
 
-from skmmap.pipelines.stages import explain, train, train_more
+from skmmap.pipelines.fitting import explain, train, train_more
 from skmmap.pipelines.steps import Transform, add_steps
 
 __all__ = ["Transform", "add_steps", "explain", "train", "train_more"]

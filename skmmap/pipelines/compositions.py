@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.utils import check_array
 
 from skmmap.learn import make_estimator, say_member
 from skmmap.pipelines.passes import Request, inside, side_by_side
@@ -16,7 +17,7 @@ from skmmap.rows import Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
-class _Trained:
+class Trained:
     """A trained member, which fits nothing and is cloned to itself.
 
     FrozenEstimator of scikit-learn 1.6 refuses what has no learned attribute.
@@ -59,6 +60,8 @@ def select_columns(rows, columns):
     >>> select_columns(np.arange(6).reshape(2, 3), slice(1, None)).tolist()
     [[1, 2], [4, 5]]
     """
+    if isinstance(rows, list):  # as scikit-learn does
+        rows = check_array(rows, ensure_all_finite="allow-nan", dtype=object)
     if hasattr(columns, "iloc"):  # a mask with an index
         columns = np.asarray(columns)
     if hasattr(rows, "iloc"):
@@ -98,7 +101,7 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
         given = rows if is_union else rows.map(Columns(selected[name]))
         yield from learn_step(step, given, y, params[name])
         layouts.append(vars(step).get("_input_layout", InputLayout()))
-        trained[name] = _Trained(step.estimator_)
+        trained[name] = Trained(step.estimator_)
 
     yield from side_by_side(
         [
@@ -135,7 +138,7 @@ def _put_union_together(union, rows: Rows, trained: dict):
 
 
 def _unwrap(member):
-    return member.member if isinstance(member, _Trained) else member
+    return member.member if isinstance(member, Trained) else member
 
 
 def _put_columns_together(union, rows: Rows, trained: dict, columns: dict):

@@ -5,18 +5,13 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
-from skmmap._messages import say_count
 from skmmap.formats import open_source
 from skmmap.learn import (
-    Explanation,
     check_parameters,
     check_target,
-    explain_fit,
     find_first_call_params,
     find_reading,
     is_stateless,
-    train_anew,
-    train_further,
 )
 from skmmap.pipelines.compositions import learn_members
 from skmmap.pipelines.fusing import can_fuse
@@ -27,7 +22,6 @@ from skmmap.pipelines.single_steps import (
     learn_fused,
 )
 from skmmap.pipelines.steps import (
-    FIRST_ROWS,
     Transform,
     derive,
     derive_step,
@@ -41,10 +35,8 @@ from skmmap.rows import Rows, Source, find_source
 from skmmap.wrap import (
     InputLayout,
     check_names,
-    copy_trained,
     find_last_step,
     find_members,
-    find_trained,
     is_learned,
     is_passed,
     is_pipeline,
@@ -53,99 +45,17 @@ from skmmap.wrap import (
 _INIT = "_init_callback_context"
 
 
-def train(wrapper, X, y, params: dict, **given) -> None:
-    """Train a fresh clone of the estimator; of a pipeline, one step after the other."""
-    if not is_pipeline(wrapper.estimator):
-        train_anew(wrapper, X, y, params, **given)
-        return
-    stages = _Stages(wrapper, X, y, params, "fit", **given)
-    given |= {"given_validation": stages.train_transformers()}
-    with stages.finishing():
-        stages.train_last(**given)
-
-
-def train_more(wrapper, X, y, params: dict, *, classes) -> None:
-    """Train on further rows; of a pipeline the last step, the others once at all."""
-    _check_same_steps(wrapper)
-    if not is_pipeline(wrapper.estimator):
-        train_further(wrapper, X, y, params, classes=classes)
-        return
-    trained = copy_trained(wrapper)
-    stages = _Stages(
-        wrapper, X, y, params, "partial_fit", **NOTHING | {"classes": classes}
-    )
-    if trained is None:
-        stages.train_transformers()
-    else:
-        stages.use_transformers(trained)
-    with stages.finishing():
-        last_params = stages.params[stages.last_name]
-        train_more(stages.last, stages.rows, y, last_params, classes=classes)
-
-
-def _check_same_steps(wrapper) -> None:
-    """Raise if what is trained has other steps than the estimator."""
-    now, trained = wrapper.estimator, find_trained(wrapper)
-    if trained is not None and _list_kinds(now) != _list_kinds(trained):
-        raise ValueError(
-            "The estimator of ChunkedFit has other steps than what was trained, which "
-            "partial_fit would train further. Call fit."
-        )
-
-
-def _list_kinds(estimator) -> list | None:
-    if not is_pipeline(estimator):
-        return None
-    return [(name, type(step)) for name, step in estimator.steps]
-
-
-def explain(wrapper, X, y, params: dict, **given) -> Explanation:
-    """Return what ``ChunkedFit.explain`` does.
-
-    The plan of a pipeline's last step needs the shape of what it gets: that of what the
-    others make of the first rows, when they are fitted to these alone.
-    """
-    if not is_pipeline(wrapper.estimator):
-        return explain_fit(wrapper, X, y, params, **given)
-    stages = _Stages(wrapper, X, y, params, "fit", **given)
-    given |= {"given_validation": stages.train_transformers(n_rows=FIRST_ROWS)}
-    last_params = stages.params[stages.last_name]
-    sections, kind = stages.say_steps(), type(stages.last.estimator).__name__
-    after = f", after {say_count(len(sections), 'step')}" * bool(sections)
-    plan = Explanation(f"ChunkedFit({kind}) on {stages.rows!r}", {})
-    if _is_trained(stages.last.estimator):
-        plan = explain(stages.last, stages.rows, y, last_params, **given)
-    else:
-        stages.train_last(n_rows=FIRST_ROWS)
-        sections[f"step {stages.last_name}"] = say_step(stages.last.estimator)
-    return Explanation(
-        plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1) + after,
-        sections | {"passes": _say_passes(stages.passes)} | plan.sections,
-        wrapper.estimator,
-    )
-
-
-def _is_trained(last) -> bool:
-    """Whether the last step is trained as it would be alone."""
-    return is_pipeline(last) or hasattr(last, "partial_fit")
-
-
-def _say_passes(passes: list[str]) -> str:
-    said = "; ".join(f"{number}. {names}" for number, names in enumerate(passes, 1))
-    return f"{said}; then those of the last step" if said else "those of the last step"
-
-
-class _Stages:
+class Stages:
     """The steps of a pipeline, and the rows as the fitted ones of them return them."""
 
     def __init__(self, wrapper, X, y, params: dict, method: str, **given):
         check_parameters(wrapper)
-        self._wrapper, self._y, self._classes = wrapper, y, given["classes"]
+        self._wrapper, self.y, self._classes = wrapper, y, given["classes"]
         *self._steps, (self.last_name, last) = wrapper.estimator.steps
         self.params = split_params(wrapper, params, method)
-        source, (X_val, *others) = _open(wrapper, X), given["given_validation"]
+        source, (X_val, *others) = open_rows(wrapper, X), given["given_validation"]
         self._validation = (
-            X_val if X_val is None else Rows(_open(wrapper, X_val)),
+            X_val if X_val is None else Rows(open_rows(wrapper, X_val)),
             others,
         )
         self._check_target(last, source)
@@ -167,7 +77,7 @@ class _Stages:
         if not hasattr(last, "partial_fit"):
             return
         params, reading = self.params[self.last_name], reading._replace(dtype=None)
-        table = check_target(last, X, self._y, params, reading)
+        table = check_target(last, X, self.y, params, reading)
         find_first_call_params(last, None, table.y, self._classes)
 
     def train_transformers(self, n_rows: int | None = None) -> tuple:
@@ -176,7 +86,7 @@ class _Stages:
         Return the rows to score each epoch on as they transform them, and the others of
         ``given_validation``.
         """
-        _, y = self._find_rows(n_rows)
+        _, y = self.find_rows(n_rows)
         for requests in self.learn_transformers(n_rows):
             self.passes += make_passes(self._wrapper, requests, y)
         X_val, others = self._validation
@@ -188,7 +98,7 @@ class _Stages:
         """Ask for the passes that the steps before the last need, one by one."""
         number = 0
         while number < len(self._steps):
-            rows, y = self._find_rows(n_rows)
+            rows, y = self.find_rows(n_rows)
             both = self._steps[number : number + 2]
             given = [self.params[name] for name, _ in both]
             is_fused = len(both) == 2 and not any(given)
@@ -214,16 +124,6 @@ class _Stages:
         else:
             self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
 
-    def train_last(self, n_rows: int | None = None, **given) -> None:
-        """Train the last step as it would be alone, or as one that transforms rows."""
-        params = self.params[self.last_name]
-        if n_rows is None and _is_trained(self.last.estimator):
-            train(self.last, self.rows, self._y, params, **given)
-            return
-        rows, y = self._find_rows(n_rows)
-        for requests in learn_step(self.last, rows, y, params):
-            self.passes += make_passes(self._wrapper, requests, y)
-
     def learn_all(self) -> Iterator[list[Request]]:
         """Ask for the passes of all steps, where the last one transforms as well."""
         self._steps = self._wrapper.estimator.steps
@@ -233,11 +133,11 @@ class _Stages:
         layout = self._transforms[0].layout if self._transforms else InputLayout()
         vars(self._wrapper).update(estimator_=pipeline, _input_layout=layout)
 
-    def _find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
+    def find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
         if n_rows is None:
-            return self.rows, self._y
-        y = None if self._y is None else Rows(open_source(self._y, "y"))[:n_rows]
+            return self.rows, self.y
+        y = None if self.y is None else Rows(open_source(self.y, "y"))[:n_rows]
         return self.rows[:n_rows], y
 
     def use_transformers(self, pipeline) -> None:
@@ -324,7 +224,7 @@ def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     elif find_members(estimator) is not None:
         yield from learn_members(wrapper, rows, y, params, learn_step)
     elif is_pipeline(estimator):
-        yield from _Stages(wrapper, rows, y, params, "fit", **NOTHING).learn_all()
+        yield from Stages(wrapper, rows, y, params, "fit", **NOTHING).learn_all()
     elif hasattr(estimator, "partial_fit"):
         yield from learn_alone_or_shared(wrapper, rows, y, params)
     else:
@@ -336,6 +236,6 @@ def _find_seed(n_rows: int | None) -> dict:
     return {} if n_rows is None else {"random_state": 0}
 
 
-def _open(wrapper, X) -> Source:
+def open_rows(wrapper, X) -> Source:
     """Return the rows of X, cast as `dtype` of ChunkedFit says."""
     return find_reading(wrapper).cast(open_source(X, "X"))

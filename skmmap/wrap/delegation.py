@@ -326,8 +326,9 @@ class _ShowsSampleWeight:
             return self._method
         learner = find_last_step(wrapper.estimator)
         partial_fit = getattr(learner, "partial_fit", None)
-        if partial_fit is None:
-            shown = learner is wrapper.estimator
+        if partial_fit is None:  # transformers without it take no weights
+            is_own = learner is wrapper.estimator
+            shown = is_own and not hasattr(learner, "transform")
         else:
             shown = takes(partial_fit, "sample_weight")
         return MethodType(self._method if shown else self._without, wrapper)

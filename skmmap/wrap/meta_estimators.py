@@ -59,9 +59,13 @@ def find_members(estimator) -> list[tuple[str, Any]] | None:
 
 
 def list_parts(estimator) -> list[tuple[str, Any]]:
-    """Return the steps of a pipeline, or the members of a union."""
+    """Return the steps of a pipeline, or the members of another composition."""
     if is_pipeline(estimator):
         return list(estimator.steps)
+    if is_one_of(estimator, "TransformedTargetRegressor"):
+        members = estimator.regressor, estimator.transformer
+        named = zip(("regressor", "transformer"), members, strict=True)
+        return [(name, member) for name, member in named if member is not None]
     return find_members(estimator) or []
 
 
