@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans, MiniBatchKMeans
 from sklearn.decomposition import (
     NMF,
-    PCA,
     DictionaryLearning,
     IncrementalPCA,
 )
@@ -23,7 +22,6 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.exceptions import EfficiencyWarning
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.impute import KNNImputer
@@ -115,10 +113,6 @@ ALTERNATIVES = [
         "MiniBatchDictionaryLearning is the same method in mini-batches.",
     ),
     (
-        TfidfVectorizer(),
-        "HashingVectorizer makes rows of the same kind, and needs no training.",
-    ),
-    (
         KNeighborsClassifier(),
         "SGDClassifier, MLPClassifier and GaussianNB have one.",
     ),
@@ -137,11 +131,6 @@ ALTERNATIVES = [
             KNNImputer(),
             "none. Train it on rows that fit in memory; ChunkedFit(trained)."
             "transform(X) then goes through all rows chunk by chunk.",
-        ),
-        (
-            PCA(3),
-            "none. As a step of a pipeline it learns from chunks: "
-            "ChunkedFit(make_pipeline(PCA(n_components=3))).",
         ),
         (TSNE(), "none. IncrementalPCA reduces dimensions, in a linear way."),
     ],

@@ -1,6 +1,5 @@
 """What to use instead of an estimator without ``partial_fit``."""
 
-from skmmap.estimators import find_entry
 from skmmap.wrap import find_tags
 
 _KERNEL = "on rows that Nystroem has transformed"
@@ -11,7 +10,6 @@ _SVM_KERNEL = f"{_HINGE}; use it {_KERNEL} for one with a kernel"
 _SQUARED = 'SGDRegressor(loss="squared_error", penalty={}) trains the same model'
 _EPSILON = 'SGDRegressor(loss="epsilon_insensitive")'
 _BATCHES = "{} is the same method in mini-batches"
-_HASHING = "{} makes rows of the same kind, and needs no training"
 _SEARCH = "GridSearchCV", "RandomizedSearchCV", "HalvingGridSearchCV"
 _SEARCH += ("HalvingRandomSearchCV",)
 
@@ -56,9 +54,7 @@ _EQUIVALENTS = {
     "NMF": _BATCHES.format("MiniBatchNMF"),
     "DictionaryLearning": _BATCHES.format("MiniBatchDictionaryLearning"),
     "PowerTransformer": "QuantileTransformer(output_distribution='normal') learns from "
-    "chunks, as a step of a pipeline",
-    "CountVectorizer": _HASHING.format("HashingVectorizer"),
-    "DictVectorizer": _HASHING.format("FeatureHasher"),
+    "chunks",
 }
 _OF_KIND = {
     "classifier": "SGDClassifier, MLPClassifier and GaussianNB have one",
@@ -77,9 +73,6 @@ def say_alternative(estimator) -> str:
     )
     if not callable(getattr(estimator, "fit", None)):
         return f"{missing} {_OF_KIND['classifier']}, and so do many others."
-    if find_entry(type(estimator)).entry.chunk_learner is not None:
-        pipeline = f"ChunkedFit(make_pipeline({_say(estimator)}))"
-        return f"{missing} As a step of a pipeline it learns from chunks: {pipeline}."
     names = {cls.__name__ for cls in type(estimator).__mro__ if _is_sklearns(cls)}
     for known, say in _COMPOSED.items():
         if known in names:
