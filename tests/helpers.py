@@ -120,6 +120,24 @@ def name_of(estimator) -> str:
     return type(estimator).__name__
 
 
+# They inherit nearly all from the base class of another one.
+ALIKE = {
+    "BernoulliNB": "MultinomialNB",
+    "ComplementNB": "MultinomialNB",
+    "PassiveAggressiveClassifier": "SGDClassifier",
+    "PassiveAggressiveRegressor": "SGDRegressor",
+    "Perceptron": "SGDClassifier",
+}
+
+
+def one_of_each_kind(estimators) -> list:
+    """Return the estimators without those that are like another one of them.
+
+    With SKMMAP_TESTS=full return all.
+    """
+    return [e for e in estimators if EXHAUSTIVE or name_of(e) not in ALIKE]
+
+
 def make_rows(estimator, seed: int = 0):
     """Return X and y that the estimator can learn from."""
     rng = np.random.default_rng(seed)

@@ -23,6 +23,7 @@ from helpers import (
     make_rows,
     name_of,
     needs_sklearn_1_9,
+    one_of_each_kind,
     partial_fit_estimators,
     state_of,
 )
@@ -50,7 +51,8 @@ pytestmark = [
     pytest.mark.usefixtures("nothing_left_open"),
 ]
 ESTIMATORS = [
-    pytest.param(e, id=name_of(e)) for e in partial_fit_estimators(max_iter=3)
+    pytest.param(e, id=name_of(e))
+    for e in one_of_each_kind(partial_fit_estimators(max_iter=3))
 ]
 
 

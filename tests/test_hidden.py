@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import raises
+from helpers import combine, raises
 from scipy import sparse
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import MaxAbsScaler
@@ -83,9 +83,14 @@ WRITERS = {
 }
 
 
-@pytest.mark.parametrize("old", [None, 0o600, 0o640, 0o604, 0o644, 0o666])
-@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
-@pytest.mark.parametrize("writer", WRITERS)
+@pytest.mark.parametrize(
+    ("writer", "mask", "old"),
+    combine(
+        WRITERS,
+        [0o022, 0o077, 0o002],
+        [None, 0o600, 0o640, 0o604, 0o644, 0o666],
+    ),
+)
 def test_nobody_reads_who_could_not_read_the_old_file(writer, mask, old, model, umask):
     umask(mask)
     if old is not None:

@@ -247,7 +247,8 @@ def test_a_missing_string_is_empty(tmp_path, write, type_):
 def test_a_missing_label_is_refused(tmp_path, write):
     table = pa.table({"city": CITIES})
     y = open_rows(write(table, tmp_path / "t.parquet"), columns="city")
-    X, model = np.arange(12.0).reshape(6, 2), ChunkedFit(SGDClassifier(random_state=0))
+    X = np.arange(12.0).reshape(6, 2)
+    model = ChunkedFit(SGDClassifier(random_state=0, max_iter=2, tol=None))
     text = (
         "y has no value in row {}, and a missing string would be the label ''. Fill "
         "such values, or leave their rows out."
@@ -272,7 +273,8 @@ def test_a_missing_label_is_refused(tmp_path, write):
 def test_a_missing_label_in_a_written_file_is_warned_of(tmp_path):
     source = write_csv(None, tmp_path / "t.csv")
     y = convert(source, tmp_path / "y.npy", columns="city")
-    X, model = np.arange(12.0).reshape(6, 2), ChunkedFit(SGDClassifier(random_state=0))
+    X = np.arange(12.0).reshape(6, 2)
+    model = ChunkedFit(SGDClassifier(random_state=0, max_iter=2, tol=None))
     text = (
         "y has empty strings, which become a class of their own. In files that "
         "skmmap.convert writes, they stand for labels that are missing. Leave these "
@@ -283,6 +285,6 @@ def test_a_missing_label_in_a_written_file_is_warned_of(tmp_path):
             model.fit(X, several)
         model.fit(X, several, classes=["", "Oslo", "Paris", "Rome"])
     model.fit(X[[0, 2, 5]], y[[0, 2, 5]])
-    two = ChunkedFit(MultiOutputClassifier(SGDClassifier(random_state=0)))
+    two = ChunkedFit(MultiOutputClassifier(model.estimator))
     with pytest.warns(UserWarning, match=re.escape(text)):
         two.fit(X, np.c_[FILLED, FILLED[::-1]])

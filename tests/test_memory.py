@@ -74,7 +74,7 @@ def run(code, *args):
     return [float(number) for number in done.stdout.split()]
 
 
-N_ROWS, N_FEATURES = 320_000, 50  # 64 MB of float32: a copy cannot hide
+N_ROWS, N_FEATURES = 200_000, 50  # 40 MB of float32: a copy cannot hide
 CHUNK = 10_000 * N_FEATURES * 4
 
 
@@ -145,7 +145,7 @@ def test_a_result_in_a_file_takes_no_memory(folder, tmp_path, order):
     limit = 128 * 10**6
     row_numbers = 8 * N_ROWS * 3 if order == "mixed" else 0
     assert grown <= 5 * CHUNK + row_numbers
-    # Of X what is read at a time, twice, and a window of the result: each has 64 MB.
+    # Of X what is read at a time, twice, and a window of the result: each has 40 MB.
     assert mapped <= 2 * limit // 32 + WINDOW_NBYTES
 
 
@@ -367,7 +367,7 @@ def test_rows_of_which_a_part_is_kept_stay_below_the_limit(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only")
 def test_pipelines_stay_below_the_limit(tmp_path):
-    """Of 40 MB, and of rows that are fifty times as wide between two steps."""
+    """Of 30 MB, and of rows that are fifty times as wide between two steps."""
     grown = run(
         """
         from sklearn.pipeline import make_pipeline
@@ -375,12 +375,12 @@ def test_pipelines_stay_below_the_limit(tmp_path):
         from skmmap import open_rows
 
         path = sys.argv[1]
-        np.lib.format.open_memmap(path, "w+", np.float32, (100_000, 100))
-        X, y = open_rows(path), np.arange(100_000) % 2
+        np.lib.format.open_memmap(path, "w+", np.float32, (75_000, 100))
+        X, y = open_rows(path), np.arange(75_000) % 2
         sgd = SGDClassifier(max_iter=2, tol=None)
         components = make_pipeline(StandardScaler(), IncrementalPCA(2), sgd)
         squares = make_pipeline(PolynomialFeatures(2), StandardScaler())
-        for pipeline, n_rows in [(components, 100_000), (squares, 4_000)]:
+        for pipeline, n_rows in [(components, 75_000), (squares, 4_000)]:
             model = ChunkedFit(pipeline, memory_limit="24MB", random_state=0)
             model.fit(X[:1000], y[:1000])  # for what libraries keep
             print(grown(lambda: model.fit(X[:n_rows], y[:n_rows])))

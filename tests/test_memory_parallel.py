@@ -14,8 +14,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="/proc is there on Linux only"),
 ]
 
-N_ROWS, N_FEATURES = 250_000, 100
-X_NBYTES = N_ROWS * N_FEATURES * 4  # 100 MB
+N_ROWS, N_FEATURES = 150_000, 100
+X_NBYTES = N_ROWS * N_FEATURES * 4  # 60 MB
 CHUNK = 5_000 * N_FEATURES * 4  # 2 MB
 # Two or three chunks for each thread, of the estimator's own and of what is read, and
 # what the allocator keeps and is imported while it runs.

@@ -20,15 +20,15 @@ on_linux = pytest.mark.skipif(
 MB = 1_000_000
 # Few and long rows: what scikit-learn makes for each row, numbers, masks and labels
 # of 8 bytes, is small beside X.
-N_ROWS, N_FEATURES = 20_000, 800
-X_NBYTES = N_ROWS * N_FEATURES * 4  # 64 MB
-SMALLEST_FOLD = 2 * X_NBYTES // 3  # what scikit-learn would copy: 43 MB
-CHUNK_ROWS = 500
-CHUNK = CHUNK_ROWS * N_FEATURES * 4  # 1.6 MB
+N_ROWS, N_FEATURES = 12_000, 800
+X_NBYTES = N_ROWS * N_FEATURES * 4  # 38 MB
+SMALLEST_FOLD = 2 * X_NBYTES // 3  # what scikit-learn would copy: 26 MB
+CHUNK_ROWS = 250
+CHUNK = CHUNK_ROWS * N_FEATURES * 4  # 0.8 MB
 # A chunk that is trained on and one that is being picked; naive Bayes on one: three
 # times as float64, which is twice the bytes; ten numbers of 8 bytes for each row; and
 # 10 MB that the allocator keeps and that are imported while it runs.
-BOUND = 2 * CHUNK + 3 * 2 * CHUNK + 10 * 8 * N_ROWS + 10 * MB  # 24 MB
+BOUND = 2 * CHUNK + 3 * 2 * CHUNK + 10 * 8 * N_ROWS + 10 * MB  # 17 MB
 
 _SETUP = """
 import os, pickle
@@ -46,14 +46,14 @@ from skmmap import open_rows
 
 def sgd():
     model = SGDClassifier(random_state=0, tol=None, max_iter=1)
-    return ChunkedFit(model, chunk_size=500, max_epochs=1, shuffle=False)
+    return ChunkedFit(model, chunk_size=250, max_epochs=1, shuffle=False)
 
 def logistic():
     model = SGDClassifier(loss="log_loss", random_state=0, tol=None, max_iter=1)
-    return ChunkedFit(model, chunk_size=500, max_epochs=1, shuffle=False)
+    return ChunkedFit(model, chunk_size=250, max_epochs=1, shuffle=False)
 
 def bayes():
-    return ChunkedFit(GaussianNB(), chunk_size=500)
+    return ChunkedFit(GaussianNB(), chunk_size=250)
 
 def split(**options):
     X_train, X_test, y_train, y_test = train_test_split(X, y, **options)
@@ -194,7 +194,7 @@ def test_only_the_selection_is_loaded(folder):
         [
             "np.asarray(X[::-10])",
             """permutation_importance(
-                sgd().fit(X, y), X[:2_000], y[:2_000], n_repeats=1, max_samples=100
+                sgd().fit(X, y), X[:1_200], y[:1_200], n_repeats=1, max_samples=100
             )""",
         ],
     )
@@ -207,19 +207,20 @@ _WATCH = """
 import time
 
 def find_processes():
-    # This one, its children, and theirs.
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            # The name, in brackets, may have spaces.
-            after = path.read_text().rpartition(")")[2]
-        except OSError:
-            continue
-        parents[int(path.parent.name)] = int(after.split()[1])
-    found = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+    # This one, its children, and theirs, each of which some thread has started.
+    found, more = set(), {os.getpid()}
+    while more:
         found |= more
+        more = {child for pid in more for child in find_children(pid)} - found
     return found
+
+def find_children(pid):
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children") as children:
+                yield from map(int, children.read().split())
+    except OSError:
+        return  # it has ended
 
 def anonymous(pid):
     try:

@@ -362,7 +362,8 @@ def test_a_file_open_for_writing_is_not_written_to(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_jobs_write_nothing(tmp_path):
+@pytest.mark.usefixtures("workers_started")
+def test_two_jobs_write_nothing(tmp_path, monkeypatch):
     """The rows of a search pass through no file, where joblib would write an array."""
     n_rows = 6_000
     shape = n_rows, 100  # parts are more than the megabyte from which joblib writes
@@ -373,6 +374,9 @@ def test_two_jobs_write_nothing(tmp_path):
     X_rows, y_rows = (open_rows(tmp_path / f"{name}.npy") for name in "Xy")
     X_rows, _, y_rows, _ = train_test_split(X_rows, y_rows, random_state=0)
     temporary, made = tmp_path / "joblib", []
+    temporary.mkdir()
+    # By temp_folder= it would start other workers.
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(temporary))
 
     def watch(event, args):  # since joblib removes its files at the end
         if event == "open" and str(args[0]).startswith(str(temporary)):
@@ -380,12 +384,11 @@ def test_two_jobs_write_nothing(tmp_path):
 
     WATCHERS.append(watch)
     try:
-        with joblib.parallel_config("loky", temp_folder=temporary):
-            search = GridSearchCV(model().set_params(chunk_size=1_000), GRID, cv=2)
-            search.set_params(n_jobs=2, refit=False).fit(X_rows, y_rows)
-            assert made == []
-            joblib.Parallel(n_jobs=2)([joblib.delayed(len)(np.array(X_rows))])
-            assert made  # so it would have been seen
+        search = GridSearchCV(model().set_params(chunk_size=1_000), GRID, cv=2)
+        search.set_params(n_jobs=2, refit=False).fit(X_rows, y_rows)
+        assert made == []
+        joblib.Parallel(n_jobs=2)([joblib.delayed(len)(np.array(X_rows))])
+        assert made  # so it would have been seen
     finally:
         WATCHERS.clear()
     assert search.cv_results_["mean_test_score"].min() > 0.9

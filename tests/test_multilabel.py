@@ -64,8 +64,10 @@ def test_one_against_the_rest_learns_each_label_by_itself(learner, form):
     assert [state_of(member) for member in model.estimators_] != before
 
 
-@pytest.mark.parametrize("early_stopping", [False, True])
-@pytest.mark.parametrize("form", ["dense", "csr_array"])
+@pytest.mark.parametrize(
+    ("form", "early_stopping"),
+    combine(["dense", "csr_array"], [False, True], together=1),
+)
 def test_it_is_as_good_as_the_own_fit(form, early_stopping):
     """All epochs, with the losses of each label, or with rows held out."""
     y = FORMS[form](Y)

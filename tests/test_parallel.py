@@ -23,6 +23,7 @@ from helpers import (
     in_file_order,
     make_rows,
     name_of,
+    one_of_each_kind,
     partial_fit_estimators,
     raises,
     state_of,
@@ -52,7 +53,7 @@ from skmmap.run.threads import one_core
 
 ESTIMATORS = [
     estimator
-    for estimator in partial_fit_estimators()
+    for estimator in one_of_each_kind(partial_fit_estimators())
     if name_of(estimator) != "HashingVectorizer"  # of lists of words
 ]
 Y = (X[:, 0] > 0).astype(int)

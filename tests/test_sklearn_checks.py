@@ -7,7 +7,13 @@ A check that the bare estimator passes, the wrapper passes: the exceptions are i
 import warnings
 
 import pytest
-from helpers import EXHAUSTIVE, name_of, partial_fit_estimators
+from helpers import (
+    ALIKE,
+    EXHAUSTIVE,
+    name_of,
+    one_of_each_kind,
+    partial_fit_estimators,
+)
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -66,14 +72,6 @@ SMALLER = {
 EPOCHS = None if EXHAUSTIVE else 3
 
 
-# They inherit nearly all from the base class of another one that is checked.
-ALIKE = {
-    "BernoulliNB": "MultinomialNB",
-    "ComplementNB": "MultinomialNB",
-    "PassiveAggressiveClassifier": "SGDClassifier",
-    "PassiveAggressiveRegressor": "SGDRegressor",
-    "Perceptron": "SGDClassifier",
-}
 # Checks that few estimators go through, since what differs does not depend on them.
 OF_FEW = {
     # All formats as matrices; as arrays, all estimators are given them.
@@ -85,16 +83,15 @@ OF_FEW = {
 }
 
 
-def wrapped(*, every: bool = EXHAUSTIVE):
+def wrapped(*, every: bool = False):
     """Return the wrapper around each estimator that has checks.
 
     scikit-learn has none for estimators of text (HashingVectorizer), and skips
     MultiOutputClassifier by a tag; test_chunked_fit.py has both.
     """
-    for estimator in partial_fit_estimators(small=False, max_iter=EPOCHS):
+    estimators = partial_fit_estimators(small=False, max_iter=EPOCHS)
+    for estimator in estimators if every else one_of_each_kind(estimators):
         tags = get_tags(estimator)
-        if name_of(estimator) in ALIKE and not every:
-            continue
         if tags.input_tags.two_d_array and not tags._skip_test:
             yield ChunkedFit(
                 estimator.set_params(**SMALLER.get(name_of(estimator), {}))

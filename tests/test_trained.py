@@ -7,7 +7,16 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import METHODS, Duck, hand_loop, in_file_order, name_of, raises, state_of
+from helpers import (
+    METHODS,
+    Duck,
+    combine,
+    hand_loop,
+    in_file_order,
+    name_of,
+    raises,
+    state_of,
+)
 from sklearn.base import BaseEstimator, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import Birch, KMeans
@@ -105,13 +114,16 @@ def to_array(result) -> np.ndarray:
 
 @pytest.mark.filterwarnings("ignore")  # of what the bare one warns as well
 @pytest.mark.parametrize(
-    ("n_jobs", "is_frozen"), [(None, False), (2, False), (None, True)]
+    ("how", "estimator"),
+    [("1 job", estimator) for estimator in TRAINED]
+    + combine(["2 jobs", "frozen"], TRAINED, together=1),
+    ids=str,
 )
-@pytest.mark.parametrize("estimator", TRAINED, ids=str)
-def test_all_that_it_can_do_goes_by_chunks(estimator, n_jobs, is_frozen):
+def test_all_that_it_can_do_goes_by_chunks(how, estimator):
     trained = train_once(estimator)
-    trained = FrozenEstimator(trained) if is_frozen else trained
+    trained = FrozenEstimator(trained) if how == "frozen" else trained
     before = state_of(trained)
+    n_jobs = 2 if how == "2 jobs" else None
     model = ChunkedFit(trained, chunk_size=20, n_jobs=n_jobs)
     check_is_fitted(model)
     done = 0
