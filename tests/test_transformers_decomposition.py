@@ -86,6 +86,34 @@ def test_float32_far_from_zero():
     assert found.components_.dtype == np.float32
 
 
+def test_rows_farther_from_zero_than_digits():
+    """Where their deviations from the first row are still exact."""
+    near = rng.integers(-99, 99, (N, 3)) / 64.0
+    for svd_solver in ("full", "covariance_eigh"):
+        pca = PCA(2, svd_solver=svd_solver)
+        found = learn_by_chunks(learn_pca(pca), near + 2.0**36, 7)
+        expected = PCA(2, svd_solver="full").fit(near)
+        for name in ("components_", "explained_variance_"):
+            np.testing.assert_allclose(
+                getattr(found, name), getattr(expected, name), rtol=1e-12
+            )
+
+
+def test_few_rows_are_kept():
+    learner = learn_pca(PCA(svd_solver="full"))
+    learner.begin(10_000)
+    for _ in range(100):
+        learner.partial_fit(X[:20])
+        assert sum(map(len, learner._moments._rows)) <= 2 * 7 + 20
+
+
+def test_a_fraction_that_is_that_of_the_first_components():
+    cross = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]] * 5)
+    expected = PCA(0.5).fit(cross)
+    assert learn_by_chunks(learn_pca(PCA(0.5)), cross, 20).n_components_ == 2
+    assert expected.n_components_ == 2
+
+
 def test_the_number_of_components_is_that_of_maximum_likelihood():
     for n_signals in (1, 4, 7):
         signals = rng.normal(size=(N, n_signals)) @ rng.normal(size=(n_signals, 9))

@@ -89,7 +89,7 @@ class MedianImputer:
         middle = get_middle(self._ranks)
         rows = sparse.csr_array(middle) if self._is_sparse else middle
         imputer = self._witnesses.finish()
-        fitted = clone(imputer).set_params(missing_values=np.nan, add_indicator=False)
+        fitted = clone(imputer).set_params(missing_values=np.nan)
         imputer.statistics_ = fitted.fit(rows).statistics_
         return imputer
 

@@ -20,8 +20,9 @@ def get_middle(ranks: Ranks) -> np.ndarray:
 def compute_median(ranks: Ranks) -> np.ndarray:
     """Return what `numpy.nanmedian` does."""
     middle = get_middle(ranks)
-    # A mean of the same two could overflow.
-    return np.where(ranks.counts % 2, middle[0], np.mean(middle, axis=0))
+    with np.errstate(over="ignore"):  # also of the same two, which is none of theirs
+        means = np.mean(middle, axis=0)
+    return np.where(ranks.counts % 2, middle[0], means)
 
 
 def find_around(q: np.ndarray) -> Callable[[int], np.ndarray]:

@@ -122,7 +122,6 @@ class _Column:
             found, intervals = part.find(self._ranks)
             self.found |= found
             self.intervals += intervals
-        self.intervals.sort()
 
 
 class _Gathered:
