@@ -333,7 +333,8 @@ def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
     assert said.err.splitlines() == [
         "skmmap: no.npy: No such file or directory.",
         "skmmap: X.csv is CSV, which must be parsed first: python -m skmmap convert "
-        "X.csv X.npy --columns a,c. Its columns are 'a', 'b', 'c'.",
+        "X.csv X.npy --columns a,c. With text as well, for rows of data frames: python "
+        "-m skmmap convert X.csv X.parquet. Its columns are 'a', 'b', 'c'.",
         "skmmap: source='bad.npy' looks like text; supported are .npy, HDF5, zarr, "
         "Parquet and Arrow files, and raw binary with dtype and shape. Load it, and "
         "save the array once with np.save(path, array).",

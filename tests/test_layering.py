@@ -133,7 +133,17 @@ HOUSE = {
         "memory_check",
         "opening",
     ],
-    "write": ["batches", "npy", "saving", "samples", "csv", "conversion"],
+    "write": [
+        "batches",
+        "npy",
+        "saving",
+        "samples",
+        "csv",
+        "csv_table",
+        "json_table",
+        "tables",
+        "conversion",
+    ],
     "apply": [
         "result_check",
         "output",

@@ -751,8 +751,9 @@ def files(tmp_path):
         (
             "X.csv",
             "X='{path}' is CSV, which must be parsed first: skmmap.convert("
-            '"{path}", "X.npy", columns=["a", "c"]). Its columns are \'a\', \'b\', '
-            "'c'.",
+            '"{path}", "X.npy", columns=["a", "c"]). With text as well, for rows of '
+            'data frames: skmmap.convert("{path}", "X.parquet"). Its columns are '
+            "'a', 'b', 'c'.",
         ),
         (
             "X.npz",

@@ -1,8 +1,13 @@
 """Objects that hold rows and are none are refused with what to give instead."""
 
+import io
+
 import anndata
 import dask.array
 import numpy as np
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 import xarray
 from helpers import raises
@@ -10,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.objects.refused import REFUSED
+from skmmap.formats.shared import is_instance
 
 X = np.arange(12.0).reshape(4, 3)
 VARIABLES = xarray.Dataset({"x": (("row", "column"), X)})
@@ -20,6 +26,14 @@ GIVEN = {
         dask.delayed(X),
         lambda value: dask.array.from_delayed(value, X.shape, X.dtype),
     ),
+}
+TABLE = pa.table(dict(zip("abc", X.T, strict=True)))
+PACKED = io.BytesIO()
+pq.write_table(TABLE, PACKED)
+GIVEN |= {
+    "Dataset of pyarrow": (pyarrow.dataset.dataset(TABLE), lambda all: all.to_table()),
+    "ParquetFile": (pq.ParquetFile(PACKED), lambda file: file.read()),
+    "RecordBatchReader": (TABLE.to_reader(), lambda reader: reader.read_all()),
 }
 if hasattr(xarray, "DataTree"):  # from 2024.10 on
     GIVEN["DataTree"] = (
@@ -40,7 +54,7 @@ def use_in_doors(given):
 @pytest.mark.parametrize("kind", GIVEN)
 def test_what_holds_rows_is_none(kind):
     given, find_rows = GIVEN[kind]
-    (text,) = (text for (_, name), text in REFUSED.items() if name == kind)
+    text = next(text for cls, text in REFUSED.items() if is_instance(given, {cls}))
     for use in use_in_doors(given):
         with raises(TypeError, text):
             use()

@@ -2,6 +2,7 @@
 
 import gzip
 import pickle
+import re
 import zipfile
 
 import numpy as np
@@ -43,9 +44,14 @@ def test_csv_is_converted(name):
     write(name, gzip.compress(content) if name.endswith("gz") else content)
     text = (
         "{}={!r} is CSV, which must be parsed first: skmmap.convert({}, {}, "
-        "columns={}). Its columns are 'a', 'name', 'b', 'y'."
+        "columns={}).{} Its columns are 'a', 'name', 'b', 'y'."
     )
-    quoted, of_X, of_y = f'"{name}"', ('"X.npy"', '["a", "b"]'), ('"y.npy"', '"y"')
+    table = (
+        f' With text as well, for rows of data frames: skmmap.convert("{name}", '
+        '"t.parquet").'
+    )
+    quoted, of_X = f'"{name}"', ('"X.npy"', '["a", "b"]', table)
+    of_y = '"y.npy"', '"y"', ""
     with raises(ValueError, text.format("source", name, quoted, *of_X)):
         open_rows(name)
     with raises(ValueError, text.format("source", name, quoted, *of_X)):
@@ -64,7 +70,7 @@ def test_csv_is_converted(name):
     bayes = ChunkedFit(GaussianNB()).fit(X, [0, 1, 0, 1])
     with raises(ValueError, text.format("y", name, quoted, *of_y)):
         bayes.score(X, name)
-    weights = '"sample_weight.npy"', '"y"'
+    weights = '"sample_weight.npy"', '"y"', ""
     with raises(ValueError, text.format("sample_weight", name, quoted, *weights)):
         bayes.fit(X, [0, 1, 0, 1], sample_weight=name)
 
@@ -73,9 +79,11 @@ def test_the_call_for_csv_is_good():
     write("t.csv", b"a,name,b\n1,x,2\n3,y,4\n")
     with pytest.raises(ValueError, match="is CSV") as caught:
         open_rows("t.csv")
-    call = str(caught.value).partition("first: skmmap.")[2].partition(". ")[0]
-    rows = eval(call, {"convert": skmmap.convert})
+    first, second = re.findall(r"skmmap\.(convert\(.*?\))\.", str(caught.value))
+    rows = eval(first, {"convert": skmmap.convert})
     assert np.asarray(rows).tolist() == [[1, 2], [3, 4]]
+    rows = eval(second, {"convert": skmmap.convert})
+    assert rows.read().to_numpy().tolist() == [[1, "x", 2], [3, "y", 4]]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +123,11 @@ def test_texts_that_are_no_files_stay_texts():
 
 
 LOOKS = {
-    "t.jsonl": (b'{"a": 1}\n{"a": 2}\n', "JSON", ROWS),
+    "t.jsonl": (
+        b'{"a": 1}\n{"a": 2}\n',
+        "JSON",
+        'Convert it: skmmap.convert("t.jsonl", "t.parquet").',
+    ),
     "t.dat": (b'{"a": 1}\n', "JSON", ROWS),
     "t.json": (b"[1, 2]", "JSON", ROWS),
     "t.txt": ("größer\n".encode() * 999, "text", ROWS),

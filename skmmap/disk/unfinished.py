@@ -218,14 +218,14 @@ def _follow(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
-def check_path(path, name: str = "path") -> Path:
+def check_path(path, name: str = "path", suffixes: tuple = NPY) -> Path:
     """Return ``path`` as an absolute one, if a file can be put there."""
     if not is_path(path):
         raise TypeError(
             f"{name} must be a str or a pathlib.Path; got {type(path).__name__}."
         )
     path = to_path(path)
-    if find_suffix(path) not in NPY:
+    if find_suffix(path) not in suffixes:
         named = str(path)
         raise ValueError(
             f"{name} must end in '.npy'; got {named!r}. Write {named + '.npy'!r}."

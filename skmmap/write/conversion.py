@@ -1,6 +1,6 @@
-"""``convert``: rows of files of other formats, or samples, as a ``.npy`` file."""
+"""``convert``: rows of files of other formats, or samples, as a file to train on."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, overload
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from skmmap._types import RowsLike, StrPath
-from skmmap.disk import Identity, check_path, is_path, to_path
+from skmmap.disk import Identity, check_path, find_suffix, is_path, to_path
 from skmmap.formats import open_rows
 from skmmap.rows import ListStore, Rows, Source, find_source, holds_frames, is_frame
 from skmmap.write.batches import cast_integers, check_given_dtype, check_kind
@@ -17,6 +17,7 @@ from skmmap.write.csv import CsvFile, Surprise, is_csv
 from skmmap.write.samples import check_samples, write_samples
 from skmmap.write.saving import save_rows
 
+_TABLES = ".parquet", ".pq"
 _BATCH_NBYTES = 2**23
 # A shuffled selection is read in file order within a batch: larger batches need fewer
 # passes over the file.
@@ -30,7 +31,7 @@ def convert(
     *,
     columns: str | Sequence[str] | None = None,
     key: str | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DTypeLike | Mapping[str, DTypeLike] | None = None,
     progress: bool = False,
 ) -> Rows: ...
 @overload
@@ -49,12 +50,13 @@ def convert(
     *,
     columns: str | Sequence[str] | None = None,
     key: str | None = None,
-    dtype: DTypeLike | None = None,
+    dtype: DTypeLike | Mapping[str, DTypeLike] | None = None,
     progress: bool = False,
 ) -> Rows | tuple[Rows, ...]:
     """Write the rows of any source to a ``.npy`` file, without loading them.
 
-    Use it once for data that is trained on often: a ``.npy`` file is memory-mapped,
+    Files of text can become a Parquet file instead, whose columns keep a type each. Use
+    it once for data that is trained on often: a ``.npy`` file is memory-mapped,
     and nothing is decoded or parsed again. For rows that are made in batches, use
     `save_rows`. A file at `dst` is replaced once all rows are written, and stays as it
     is if anything fails.
@@ -64,15 +66,18 @@ def convert(
     src : path, list of paths, array, Rows or iterator of samples
         - The path of a ``.csv`` or ``.tsv`` file, which may end in ``.gz`` as well. Its
           first line names the columns (needs pyarrow).
+        - The path of a file with a JSON object in each line, ``.jsonl`` or ``.ndjson``,
+          for a Parquet file.
         - Everything that `open_rows` opens: Parquet, HDF5, zarr, shards, a selection of
           `Rows`. Sparse matrices are refused.
         - A generator, or another iterator, of samples: each item is a row. It
           replaces a loop that appends samples to a list.
 
     dst : str or path-like, or tuple of them
-        Path of the file; it must end in ``.npy``, and must not be a file of `src`. With
-        a tuple of paths, `src` is an iterable of samples, each a tuple with one part
-        for each file; all files are written, or none.
+        Path of the file; it must end in ``.npy``, and must not be a file of `src`. It
+        may end in ``.parquet`` for files of CSV and of JSON lines. With a tuple of
+        paths, `src` is an iterable of samples, each a tuple with one part for each
+        file; all files are written, or none.
 
     columns : str or list of str, default=None
         Columns of a CSV, Parquet or Arrow file, as in `open_rows`. One name makes a
@@ -85,7 +90,8 @@ def convert(
     dtype : dtype, default=None
         Data type of the file. By default that of `src`, of its first sample, or the one
         that all columns have in common: float64 if there are both integers and
-        fractions, or empty cells. ``dtype=str`` reads a CSV column as text.
+        fractions, or empty cells. ``dtype=str`` reads a CSV column as text. For a
+        Parquet file, a dict may give it by column: ``{"zip": str}``.
 
     progress : bool, default=False
         Whether to show how many rows are written, and how fast: a progress bar on a
@@ -122,12 +128,17 @@ def convert(
     Notes
     -----
     Reads: `src` once. A text column of a CSV file is read once before, for its width.
-    A CSV file is read twice more if a column has other types than in the first block.
+    A CSV file is read twice more if a column has other types than in the first block,
+    and JSON lines are read twice.
     Allocates: three blocks of 8 MB, or of 16 MB for a shuffled selection; 100 MB for a
     CSV file; two batches of 8 MB for each file of samples. This does not count a list,
     or what a library holds to decode a row group or chunk.
     Equals: ``np.save(dst, np.asarray(open_rows(src)))`` in C order and native byte
     order; for samples ``np.save(dst, np.array(list(src)))``.
+
+    A Parquet file equals what ``pandas.read_csv(src)`` returns, but for times in ISO
+    format, which are parsed. Cells that it takes for missing are, of text as well. Row
+    groups have some 100,000 rows, or 16 MB.
 
     In a CSV file, empty lines are skipped, and empty cells are NaN. A missing string
     becomes an empty string. Integers above 2**53 are rounded in float64.
@@ -156,6 +167,8 @@ def convert(
     >>> folder.cleanup()
     """
     options = {"columns": columns, "key": key}
+    if is_path(dst) and find_suffix(dst) in _TABLES:
+        return _convert_table(src, dst, options, dtype, progress)
     is_several = isinstance(dst, tuple | list)
     paths = [_check_dst(path) for path in (dst if is_several else [dst])]
     dtype = None if dtype is None else np.dtype(dtype)
@@ -172,6 +185,27 @@ def convert(
     rows = _open_dense(src, options)
     _refuse_same(paths[0], is_same=find_source(rows).store.reads_from(paths[0]))
     return _write_rows(rows, paths[0], dtype, progress)
+
+
+def _convert_table(src, dst, options: dict, dtype, progress: bool) -> Rows:
+    """Write a file of text as a Parquet file."""
+    from skmmap.write.csv_table import CsvTable
+    from skmmap.write.json_table import JsonTable, is_json_lines
+    from skmmap.write.tables import write_table
+
+    path = check_path(dst, "dst", _TABLES)
+    if not is_csv(src) and not is_json_lines(src):
+        raise ValueError(
+            f"dst={str(path)!r} is a Parquet file, to which files of CSV (.csv, .tsv) "
+            "and of JSON lines (.jsonl, .ndjson) are converted. Give the path of one "
+            "as src, or a dst that ends in '.npy'."
+        )
+    src, columns = to_path(src), options["columns"]
+    _refuse_options({"key": options["key"]}, repr(str(src)))
+    if is_csv(src):
+        return write_table(CsvTable(src, columns, dtype), path, progress)
+    _refuse_options({"dtype": dtype}, repr(str(src)))
+    return write_table(JsonTable(src, columns), path, progress)
 
 
 def _check_dst(path) -> Path:

@@ -6,9 +6,10 @@ over the column: scikit-learn does not take NumPy's ``StringDType``.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -41,6 +42,8 @@ def is_csv(src) -> bool:
 class CsvFile:
     """The columns of a CSV file, which is read block by block."""
 
+    _options: Mapping = MappingProxyType({})  # of how values are read
+
     def __init__(self, path, columns, dtype):
         self._path, self._where = _check_csv(path), Path(path).name
         self._packing = "gzip" if self._path.lower().endswith(".gz") else None
@@ -57,10 +60,14 @@ class CsvFile:
         """Yield all rows; raise `Surprise` if they do not fit the types."""
         dtype, before = self._find_dtype(), 0
         yield np.empty(self._find_shape(0), dtype)
+        for table in self._iter_typed():
+            yield self._to_rows(table, dtype, before)
+            before += table.num_rows
+
+    def _iter_typed(self) -> Iterator:
+        """Yield tables of the types that are known; raise `Surprise` for others."""
         try:
-            for table in self._iter_tables(column_types=self._types):
-                yield self._to_rows(table, dtype, before)
-                before += table.num_rows
+            yield from self._iter_tables(column_types=self._types)
         except self._arrow.ArrowInvalid as error:
             if self._is_surveyed:
                 raise self._wrap(error) from error
@@ -94,7 +101,7 @@ class CsvFile:
         delimiter = find_delimiter(self._path)
         read = self._csv.ReadOptions(block_size=_CSV_BLOCK)
         parse = self._csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-        convert = self._csv.ConvertOptions(**options)
+        convert = self._csv.ConvertOptions(**{**self._options, **options})
         with (
             # Else pyarrow goes by the name, and knows no ".GZ".
             self._arrow.input_stream(self._path, self._packing) as file,
@@ -195,20 +202,27 @@ class CsvFile:
             self._nulls.add(name)
         column = self._compute.utf8_trim_whitespace(column)
         known = self._types[name]
-        for type_ in self._list_wider(known):
+        for type_ in self._list_wider(name):
             if self._fits(column, type_):
                 self._types[name] = type_
                 return
-        row = self._find_misfit(column, self._list_wider(known)[-1])
+        row = self._find_misfit(column, self._list_wider(name)[-1])
         raise ValueError(self._say_misfit(name, known, before + row, column[row]))
 
-    def _list_wider(self, type_) -> list:
-        arrow = self._arrow
+    def _list_wider(self, name: str) -> list:
+        arrow, type_ = self._arrow, self._types[name]
         wider = {
             arrow.null(): [arrow.int64(), arrow.float64(), arrow.string()],
             arrow.int64(): [arrow.float64()],
         }
-        return [type_, *(wider.get(type_, []) if self._given is None else [])]
+        return [
+            type_,
+            *(wider.get(type_, []) if self._find_given(name) is None else []),
+        ]
+
+    def _find_given(self, name: str):
+        """Return the type that the user gave for a column."""
+        return self._given
 
     def _fits(self, column, type_) -> bool:
         if type_ == self._arrow.null():
@@ -232,15 +246,18 @@ class CsvFile:
 
     def _say_misfit(self, name: str, known, row: int, value) -> str:
         has = f"Column {name!r} of {self._where!r} has {value.as_py()!r} in row {row:,}"
-        if self._given is not None:
+        if (given := self._find_given(name)) is not None:
             return (
-                f"{has}, which dtype={str(self._given)!r} cannot keep. Correct the "
+                f"{has}, which dtype={str(given)!r} cannot keep. Correct the "
                 "value, or give another dtype."
             )
         return (
             f"{has}, and begins with values of the type {known}. Correct the value, "
-            "choose other columns, or give dtype=str to read text."
+            f"choose other columns, or give {self._say_text(name)} to read text."
         )
+
+    def _say_text(self, name: str) -> str:
+        return "dtype=str"
 
 
 def _check_csv(path) -> str:

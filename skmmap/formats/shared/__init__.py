@@ -17,6 +17,7 @@ from skmmap.formats.shared.contract import (
 from skmmap.formats.shared.csr_store import CSR_VALUES, CsrStore
 from skmmap.formats.shared.csv_sample import (
     are_numbers,
+    find_csv_suffix,
     find_delimiter,
     is_csv_name,
     say_csv,
@@ -58,6 +59,7 @@ __all__ = [
     "choose_type",
     "cut_blocks",
     "fill_missing",
+    "find_csv_suffix",
     "find_delimiter",
     "import_library",
     "is_csv_name",

@@ -29,6 +29,17 @@ def find_csv_suffix(path) -> str:
     return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
 
 
+def _find_stem(path: Path) -> str:
+    """Return the name of a file without its suffixes."""
+    stem = Path(path).stem
+    return Path(stem).stem if Path(path).suffix.lower() == ".gz" else stem
+
+
+def say_lines(path: Path) -> str:
+    """Say how to convert a file of JSON lines."""
+    return f"Convert it: {_say_call(path, f'{_find_stem(path)}.parquet', None)}."
+
+
 def find_delimiter(path) -> str:
     """Return what separates the values in a line."""
     return _DELIMITERS[find_csv_suffix(path)]
@@ -68,7 +79,11 @@ def say_csv(path: Path, to: str, *, is_command: bool = False) -> str:
     columns = _choose(names, values) if to.startswith("X") else names[-1]
     listed = ", ".join(map(repr, names[:_LISTED]))
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return f"{say(path, to, columns)}. Its columns are {listed}{more}."
+    table = ""
+    if isinstance(columns, list) and len(columns) < len(names):
+        whole = say(path, f"{_find_stem(path)}.parquet", None)
+        table = f" With text as well, for rows of data frames: {whole}."
+    return f"{say(path, to, columns)}.{table} Its columns are {listed}{more}."
 
 
 def _read_lines(path: Path) -> tuple[list[str], list[str]]:

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from skmmap.disk import open_regular
-from skmmap.formats.shared.csv_sample import find_csv_suffix, is_csv_name, say_csv
+from skmmap.formats.shared.csv_sample import (
+    find_csv_suffix,
+    is_csv_name,
+    say_csv,
+    say_lines,
+)
 
 SAMPLE_NBYTES = 4_096  # of a file tell what it is
 
@@ -14,7 +19,8 @@ _FORMATS = (
     "supported are .npy, HDF5, zarr, Parquet and Arrow files, and raw binary with "
     "dtype and shape"
 )
-_JSON = ".json", ".jsonl", ".ndjson"
+_LINES = ".jsonl", ".ndjson"
+_JSON = ".json", *_LINES
 _ROWS = 'Read it row by row: skmmap.convert(rows, "{to}") takes a generator of rows.'
 _UNPACK = "Unpack it first."
 _SAVE = "Load it, and save the array once with np.save(path, array)."
@@ -86,6 +92,8 @@ def say_unknown(path: Path, first: bytes, name: str) -> str:
         what, todo = _look_into(path)
     else:
         what, todo = _look_at(first, find_csv_suffix(path))
+    if what == "JSON" and find_csv_suffix(path) in _LINES:
+        return f"{named} looks like {what}; {_FORMATS}. {say_lines(path)}"
     return f"{named} looks like {what}; {_FORMATS}. {todo.format(to=to)}"
 
 
