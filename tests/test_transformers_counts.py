@@ -7,12 +7,12 @@ import pytest
 from helpers import assert_alike, learn_by_chunks
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from skmmap import ChunkedFit
-from skmmap.transformers import learn_encoder, learn_imputer
+from skmmap.transformers import learn_encoder, learn_imputer, learn_indicator
 
 rng = np.random.default_rng(0)
 N = 200
@@ -116,6 +116,14 @@ def test_wrong_encoders_are_refused_as_by_fit():
 
 EMPTY = np.column_stack([FLOATS, np.full(N, np.nan)])
 NUMBERS = sparse.csr_array(np.where(rng.random((N, 3)) < 0.6, 0, EMPTY))
+SOME_OR_NONE = np.where(rng.random((N, 2)) < 0.7, None, TEXTS)
+NULLABLE = pd.DataFrame(
+    {
+        "string": pd.array(SOME_OR_NONE[:, 0], dtype="string"),
+        "object": SOME_OR_NONE[:, 1],
+        "Int64": FRAME["Int64"],
+    }
+)
 MOST_FREQUENT = {
     "floats": (SimpleImputer(), FLOATS),
     "float32": (SimpleImputer(add_indicator=True), FLOATS.astype(np.float32)),
@@ -132,6 +140,13 @@ MOST_FREQUENT = {
     "frame": (SimpleImputer(), FRAME[["text", "some", "str", "category", "code"]]),
     "frame of numbers": (SimpleImputer(), FRAME[["number", "code", "Int64"]]),
     "beyond 2**53": (SimpleImputer(), BIG),
+    "texts without None": (SimpleImputer(missing_values=None), SOME_OR_NONE),
+    "texts without some": (SimpleImputer(missing_values="ash"), TEXTS),
+    "frame without pandas.NA": (SimpleImputer(missing_values=pd.NA), NULLABLE),
+    "numbers without pandas.NA": (
+        SimpleImputer(missing_values=pd.NA, add_indicator=True),
+        NULLABLE[["Int64"]],
+    ),
     "sparse": (SimpleImputer(), NUMBERS),
     "sparse, kept": (SimpleImputer(keep_empty_features=True), NUMBERS),
     "sparse, more that is stored": (SimpleImputer(), sparse.csr_array(FLOATS - 2)),
@@ -158,3 +173,18 @@ STEPS = {
 def test_steps_of_pipelines(transformer, X):
     model = ChunkedFit(make_pipeline(transformer), chunk_size=50).fit(X)
     assert_alike(model.estimator_[0], clone(transformer).fit(X))
+
+
+@pytest.mark.parametrize(
+    ("transformer", "X"),
+    [
+        (MissingIndicator(missing_values=None), SOME_OR_NONE),
+        (SimpleImputer(missing_values="ash", strategy="constant"), TEXTS),
+        (SimpleImputer(missing_values=pd.NA), NULLABLE[["Int64"]]),
+        (SimpleImputer(missing_values=pd.NA, strategy="median"), NULLABLE[["Int64"]]),
+    ],
+)
+def test_what_is_missing_may_be_none_a_text_or_of_pandas(transformer, X):
+    learn = learn_imputer if "Imputer" in str(transformer) else learn_indicator
+    found = learn_by_chunks(learn(clone(transformer)), X, 7)
+    assert_alike(found, clone(transformer).fit(X), 1e-14)

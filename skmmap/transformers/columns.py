@@ -69,6 +69,13 @@ def find_key(value):
     return f"{_NAN}{kind.__name__}"
 
 
+def find_missing_keys(keys: Iterable, missing) -> list:
+    """Return the keys of values that are missing; pandas.NA stands for all of them."""
+    if is_nan(missing) and not isinstance(missing, float | np.floating):
+        return [k for k in keys if k is None or str(k).startswith(_NAN)]
+    return [key for key in keys if key == find_key(missing)]
+
+
 def is_nan(value) -> bool:
     try:
         return bool(value != value)

@@ -96,7 +96,6 @@ class MedianImputer:
 
 def learn_imputer(imputer):
     """Return what learns for `SimpleImputer`."""
-    _check_missing(imputer)
     if imputer.strategy == "mean":
         return MeanImputer(imputer)
     if imputer.strategy == "median":
@@ -114,17 +113,7 @@ def learn_imputer(imputer):
 
 def learn_indicator(indicator) -> MissingRows:
     """Return what learns for `MissingIndicator`."""
-    _check_missing(indicator)
     return MissingRows(indicator)
-
-
-def _check_missing(transformer) -> None:
-    value = transformer.missing_values
-    if not isinstance(value, int | float | np.number):
-        raise ValueError(
-            f"{type(transformer).__name__} with missing_values={value!r} is not "
-            "computed by chunks, which look for NaN or a number."
-        )
 
 
 def _check_values(X, imputer):
@@ -138,10 +127,13 @@ def _find_missing(X, missing) -> np.ndarray:
     if sparse.issparse(X):
         X = X.toarray()  # of one chunk
     values = np.asarray(X)
-    if missing == missing:
+    if not is_nan(missing):
         return values == missing
     if values.dtype.kind == "O":
-        return np.frompyfunc(is_nan, 1, 1)(values).astype(bool)
+        # None is missing where pandas.NA is, as in scikit-learn.
+        of_pandas = not isinstance(missing, float | np.floating)
+        is_none = np.equal(values, None) if of_pandas else False
+        return np.frompyfunc(is_nan, 1, 1)(values).astype(bool) | is_none
     return (
         np.isnan(values) if values.dtype.kind in "fc" else np.zeros(values.shape, bool)
     )

@@ -5,7 +5,13 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_array
 
-from skmmap.transformers.columns import add_counts, find_key, iter_stored, iter_values
+from skmmap.transformers.columns import (
+    add_counts,
+    find_missing_keys,
+    is_nan,
+    iter_stored,
+    iter_values,
+)
 
 
 class MostFrequent:
@@ -16,29 +22,27 @@ class MostFrequent:
         self._counts: list[dict] = []
 
     def partial_fit(self, X) -> None:
+        imputer = self.imputer
         self._rows.partial_fit(X)
         is_text = isinstance(X, list) and any(isinstance(v, str) for r in X for v in r)
         values = check_array(
             X,
             accept_sparse="csc",
             dtype=object if is_text else None,
-            ensure_all_finite="allow-nan" if np.isnan(self._missing) else True,
+            ensure_all_finite="allow-nan" if is_nan(imputer.missing_values) else True,
         )
         self._n += values.shape[0]
         find = iter_stored if sparse.issparse(values) else iter_values
         self._is_sparse = sparse.issparse(values)
         add_counts(self._counts, find(values))
 
-    @property
-    def _missing(self) -> float:
-        return self.imputer.missing_values
-
     def finish(self):
         imputer = self._rows.finish()
         statistics = imputer.statistics_
         find = _find_object if statistics.dtype == object else _find_number
         for j, counts in enumerate(self._counts):
-            n_missing = counts.pop(find_key(self._missing), 0)
+            missing = find_missing_keys(counts, imputer.missing_values)
+            n_missing = sum(map(counts.pop, missing))
             if self._is_sparse:  # what is not stored is 0
                 n_stored = n_missing + sum(counts.values())
                 counts[0.0] = counts.get(0.0, 0) + self._n - n_stored
