@@ -23,6 +23,7 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import (
+    KBinsDiscretizer,
     MinMaxScaler,
     Normalizer,
     OneHotEncoder,
@@ -213,7 +214,20 @@ def test_few_rows_are_kept():
 
 @pytest.mark.parametrize(
     ("transformer", "text"),
-    [],
+    [
+        (
+            SimpleImputer(strategy=max),
+            "SimpleImputer with strategy=<built-in function max> is not computed by "
+            "chunks. Use strategy='mean', 'median', 'most_frequent' or 'constant', or "
+            "fit it on a sample.",
+        ),
+        (
+            KBinsDiscretizer(subsample=None),
+            "KBinsDiscretizer with strategy='quantile' and subsample=None needs all "
+            "values of a column at once. Set subsample to a number of rows (200_000 by "
+            "default), or use strategy='uniform'.",
+        ),
+    ],
 )
 def test_what_needs_more_is_refused_before_anything_is_read(transformer, text):
     with raises(ValueError, text):

@@ -119,7 +119,7 @@ class Bins:
             kind = _Extremes
         self._rows = kind(self.discretizer, n_rows)
 
-    def partial_fit(self, X, y=None, sample_weight=None) -> None:
+    def partial_fit(self, X, sample_weight=None) -> None:
         values = check_array(X, dtype="numeric")
         if self._first is None:
             self._first = take_first(X)
