@@ -11,7 +11,11 @@ import argparse
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from clock import measure_time
@@ -30,13 +34,23 @@ _LOOP_ROWS = 10_000
 _SAMPLE_SECONDS = 0.001
 
 
-def main() -> None:
-    options = parse_options()
+class Scenario(NamedTuple):
+    """What is learned: how it is written, opened, and trained in several ways."""
+
+    name: str
+    n_rows: int
+    write: Callable
+    ways: dict[str, Callable]
+    open: Callable
+
+
+def run(scenario: Scenario) -> None:
+    options = parse_options(scenario.n_rows)
     with tempfile.TemporaryDirectory() as folder, one_thread():
-        write_rows(Path(folder), options.rows)
-        print(f"{describe_machine()}. {options.rows:,} rows of {N_FEATURES} float32.\n")
-        peaks = {name: measure_peak(name, folder) for name in WAYS}
-        times = measure_times(folder, options.repeats)
+        scenario.write(Path(folder), options.rows)
+        print(f"{describe_machine()}. {options.rows:,} rows of {scenario.name}.\n")
+        peaks = {name: measure_peak(scenario, name, folder) for name in scenario.ways}
+        times = measure_times(scenario, folder, options.repeats)
         loop = times["loop"]
         print("| way | wall / loop: quartiles | CPU / loop: median | peak MB |")
         print("|---|--:|--:|--:|")
@@ -47,12 +61,13 @@ def main() -> None:
                 f"| {name} | {median:.2f} ({low:.2f} to {high:.2f}) "
                 f"| {np.median(cpu):.2f} | {peaks[name] / 1e6:,.0f} |"
             )
+        print(f"\nThe loop took {np.median(np.array(loop)[:, 0]):.2f} s.")
 
 
-def parse_options():
+def parse_options(n_rows: int):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--rows", type=int, default=1_000_000, help="rows of X")
+    add("--rows", type=int, default=n_rows, help="rows of X")
     add("--repeats", type=int, default=7, help="rounds, in which all take turns")
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
@@ -110,21 +125,24 @@ def open_maps(folder, n_rows=None):
     return [np.load(path, mmap_mode="r")[:n_rows] for path in paths]
 
 
-def measure_times(folder, repeats: int) -> dict:
+def measure_times(scenario: Scenario, folder, repeats: int) -> dict:
     """Return wall and CPU times of each way, which take turns in random order."""
-    times: dict = {name: [] for name in WAYS}
+    times: dict = {name: [] for name in scenario.ways}
     rng = np.random.default_rng(0)
     for _ in range(repeats):
-        for name in rng.permutation(list(WAYS)):
-            times[name].append(measure_time(lambda: WAYS[name](*open_maps(folder))))  # noqa: B023
+        for name in rng.permutation(list(scenario.ways)):
+            way, given = scenario.ways[name], scenario.open(folder)
+            times[name].append(measure_time(partial(way, *given)))
     return times
 
 
-def measure_peak(name: str, folder) -> float:
+def measure_peak(scenario: Scenario, name: str, folder) -> float:
     """Return the growth of anonymous memory of a fresh process, in bytes."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=_run_child, args=(name, folder, there))
+    child = context.Process(
+        target=_run_child, args=(scenario.write.__module__, name, folder, there)
+    )
     child.start()
     there.close()
     here.recv()
@@ -136,13 +154,19 @@ def measure_peak(name: str, folder) -> float:
     return peak - before
 
 
-def _run_child(name: str, folder, connection) -> None:
+def _run_child(module: str, name: str, folder, connection) -> None:
+    # Functions of a script that is run are in a module of another name here.
+    module = "__mp_main__" if module == "__main__" else module
+    scenario = import_module(module).SCENARIO
     with one_thread():
-        WAYS[name](*open_maps(folder, 2_000))  # loads what is loaded only once
+        # What is loaded once only is loaded before.
+        scenario.ways[name](*scenario.open(folder, 2_000))
         connection.send("ready")
         connection.recv()
-        WAYS[name](*open_maps(folder))
+        scenario.ways[name](*scenario.open(folder))
 
+
+SCENARIO = Scenario(f"{N_FEATURES} float32", 1_000_000, write_rows, WAYS, open_maps)
 
 if __name__ == "__main__":
-    main()
+    run(SCENARIO)

@@ -228,6 +228,7 @@ HOUSE = {
         "single_steps",
         "stages",
         "targets",
+        "spill",
         "fitting",
     ],
     "methods": [

@@ -15,6 +15,7 @@ from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import (
     explain_fit,
     make_additive_learner,
+    make_fit_plan,
     train_anew,
     train_further,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "is_stateless",
     "make_additive_learner",
     "make_estimator",
+    "make_fit_plan",
     "make_schedule",
     "route",
     "say_member",

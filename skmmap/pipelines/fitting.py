@@ -11,6 +11,7 @@ from skmmap.learn import (
     train_further,
 )
 from skmmap.pipelines.passes import NOTHING, make_passes
+from skmmap.pipelines.spill import kept_on_disk
 from skmmap.pipelines.stages import Stages, learn_step, open_rows
 from skmmap.pipelines.steps import (
     FIRST_ROWS,
@@ -149,7 +150,11 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
     """Train the last step as it would be alone, or as one that transforms rows."""
     last, params = stages.last, stages.params[stages.last_name]
     if n_rows is None and _is_trained(last.estimator):
-        train(last, stages.rows, stages.y, params, **given)
+        if is_pipeline(last.estimator) or transforms_target(last.estimator):
+            train(last, stages.rows, stages.y, params, **given)
+            return
+        with kept_on_disk(last, stages.rows, stages.y, params, given) as rows:
+            train(last, rows, stages.y, params, **given)
         return
     rows, y = stages.find_rows(n_rows)
     for requests in learn_step(last, rows, y, params):

@@ -18,8 +18,8 @@ from skmmap.rows.source import Source, guard
 from skmmap.rows.store import Store
 
 # Rows that a function is called for: what it allocates, in each thread that reads, is a
-# multiple of that, and a call of a transformer takes some 0.1 ms.
-_CALL_NBYTES = 2**20
+# multiple of that, and a call of a transformer takes some 0.1 ms, with frames 2 ms.
+_CALL_NBYTES, _FRAME_NBYTES = 2**20, 2**22
 # Their results say which kind, type and shape all have, and how dense they are.
 _FIRST_ROWS = 100
 
@@ -78,7 +78,9 @@ class MappedStore(PartStore):
     @property
     def call_rows(self) -> int:
         """Rows of a call of the function."""
-        return max(1, _CALL_NBYTES // max(1, self.row_extent))
+        is_array = self._store.is_array or self._store.is_sparse
+        nbytes = _CALL_NBYTES if is_array else _FRAME_NBYTES
+        return max(1, nbytes // max(1, self.row_extent))
 
     def read(self, start: int, stop: int):
         # In pieces: the rows to compute from may take far more memory than the result.

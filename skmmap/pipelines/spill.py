@@ -1,0 +1,136 @@
+"""Transformed rows in a temporary file, where computing them again takes longer.
+
+The files have no names: whatever ends the process, the system frees them.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+from scipy import sparse
+
+from skmmap.disk import Identity
+from skmmap.formats.shared import CsrStore, MapStore
+from skmmap.learn import make_fit_plan
+from skmmap.rows import MappedStore, Rows, Source, find_source
+
+# What fits in so little is not worth a file.
+_LEAST_NBYTES = 2**26
+# A slow disk, and epochs of fits that stop early: what a file costs is not underrated.
+_DISK_SPEED, _EPOCHS = 2e8, 10
+_SAMPLE_ROWS = 2_000
+_FREE_SHARE = 0.8  # of what is free on the disk
+_OPEN_FILES = Path("/proc/self/fd")
+_IN_MEMORY = "tmpfs", "ramfs"
+
+
+class UnnamedFile(MapStore):
+    """Rows in an open file without a name, which other processes cannot open."""
+
+    can_reopen = False
+    where = "transformed rows in a temporary file"
+
+
+class UnnamedCsr(CsrStore):
+    """Rows of a CSR matrix in such files."""
+
+    can_reopen = False
+
+    def __init__(self, data, indices, indptr, n_columns: int):
+        super().__init__(data, indices, indptr, n_columns)
+        self.where = data.where
+
+    @property
+    def identity(self) -> Identity:
+        return sum((part.identity for part in self._parts), Identity())
+
+
+@contextmanager
+def kept_on_disk(wrapper, rows: Rows, y, params: dict, given: dict) -> Iterator[Rows]:
+    """Return rows to train on: in a temporary file, if that is cheaper in all."""
+    if not _is_worth_it(wrapper, rows, y, params, given):
+        yield rows
+        return
+    with ExitStack() as files:
+        yield Rows(Source(write(rows, files)))
+
+
+def _is_worth_it(wrapper, rows: Rows, y, params: dict, given: dict) -> bool:
+    """Whether transforming the rows in each epoch takes longer than a file."""
+    store, n_rows = find_source(rows).store, len(rows)
+    nbytes = n_rows * store.row_nbytes
+    can_write = store.is_sparse or (store.is_array and store.dtype.kind in "biuf")
+    if not (isinstance(store, MappedStore) and can_write and nbytes >= _LEAST_NBYTES):
+        return False
+    if not has_room(nbytes):
+        return False
+    plan = make_fit_plan(wrapper, rows, y, params, is_run=False, **given)
+    n_again = min(plan.n_epochs, _EPOCHS) - 1
+    if n_again < 1 or plan.keeps_rows:
+        return False
+    began = time.perf_counter()
+    n_sample = min(n_rows, _SAMPLE_ROWS)
+    rows[:n_sample].read()
+    again = (time.perf_counter() - began) / n_sample * n_rows * n_again
+    return again > nbytes / _DISK_SPEED * (1 + n_again)
+
+
+def has_room(nbytes: int) -> bool:
+    """Whether so many bytes have room in temporary files, which are on a disk."""
+    folder = Path(tempfile.gettempdir()).resolve()
+    if not _OPEN_FILES.is_dir():  # as on macOS, where an open file has no path
+        return False
+    if nbytes > _FREE_SHARE * shutil.disk_usage(folder).free:
+        return False
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    mounts = {Path(fields[1]): fields[2] for fields in map(str.split, lines)}
+    found = [mounts[part] for part in (folder, *folder.parents) if part in mounts]
+    return bool(found) and found[0] not in _IN_MEMORY
+
+
+def write(rows: Rows, files: ExitStack):
+    """Return the store of the rows, written to files that are closed at the end."""
+    store = find_source(rows).store
+    if not store.is_sparse:
+        file = _Growing(files)
+        for part in _iter_parts(rows):
+            file.add(np.asarray(part, store.dtype))
+        return file.open(store.dtype, rows.shape)
+    data, indices, indptr = _Growing(files), _Growing(files), _Growing(files)
+    end = 0
+    indptr.add(np.zeros(1, np.int64))
+    for part in _iter_parts(rows):
+        part = sparse.csr_array(part)
+        data.add(np.asarray(part.data, store.dtype))
+        indices.add(part.indices.astype(np.int64))
+        indptr.add(part.indptr[1:].astype(np.int64) + end)
+        end += part.nnz
+    values = data.open(store.dtype, (end,)), indices.open(np.int64, (end,))
+    ends = indptr.open(np.int64, (len(rows) + 1,))
+    return UnnamedCsr(*values, ends, rows.shape[1])
+
+
+def _iter_parts(rows: Rows) -> Iterator:
+    step = find_source(rows).store.block_rows
+    for start in range(0, len(rows), step):
+        yield rows.read(start, min(start + step, len(rows)))
+
+
+class _Growing:
+    """A file without a name, to which arrays are added."""
+
+    def __init__(self, files: ExitStack):
+        self._file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+
+    def add(self, array: np.ndarray) -> None:
+        self._file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+
+    def open(self, dtype, shape: tuple) -> UnnamedFile:
+        self._file.flush()
+        path = os.fspath(_OPEN_FILES / str(self._file.fileno()))
+        return UnnamedFile(path, dtype, shape)
