@@ -46,6 +46,7 @@ POLARS = pl.DataFrame(
         "code": CODES[:, 0],
     }
 )
+DATES = pd.DataFrame({"day": pd.to_datetime(["2026-01-02", "2026-01-01", "2025-01-01"] * 7)})
 BIG = pd.DataFrame({"a": pd.array([2**53, 2**53 + 1, 2**53 + 1, 5] * 50 + [None])})
 ROWS = {
     "integers": CODES,
@@ -62,6 +63,7 @@ ROWS = {
     "lists": TEXTS.tolist(),
     "lists of numbers and texts": np.c_[CODES, TEXTS].astype(object).tolist(),
     "beyond 2**53": BIG,
+    "dates": DATES.iloc[:20],
 }
 ENCODERS = [
     OneHotEncoder(min_frequency=12),

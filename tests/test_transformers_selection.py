@@ -113,6 +113,10 @@ def test_a_column_that_is_the_target_has_the_largest_score():
     found = learn_by_chunks(learn_selection(clone(selector)), X, 14, X[:, 0])
     assert_alike(found, selector.fit(X, X[:, 0]))
     assert found.scores_ == np.finfo(float).max
+    X = np.array([[0.0], [7.0]])  # r is exactly 1, and nothing is left to estimate
+    found = learn_by_chunks(learn_selection(clone(selector)), X, 1, X[:, 0])
+    assert_alike(found, selector.fit(X, X[:, 0]))
+    assert (found.scores_, found.pvalues_) == (0, 1)
 
 
 def test_what_cannot_be_scored_is_refused():
@@ -131,6 +135,11 @@ def test_what_cannot_be_scored_is_refused():
         learn_by_chunks(learn_selection(SelectKBest()), NUMBERS, 7)
     with raises(ValueError, "Input X must be non-negative."):
         learn_by_chunks(learn_selection(SelectKBest(chi2)), -COUNTS, 7, y)
+    for X, labels in (SOME, y), (NUMBERS, np.where(y == 2, np.nan, y)):
+        with pytest.raises(ValueError, match="contains NaN") as expected:
+            SelectKBest().fit(X, labels)
+        with raises(ValueError, str(expected.value)):
+            learn_by_chunks(learn_selection(SelectKBest()), X, 7, labels)
     text = (
         "chi2 needs classes in y, which has values such as 0.5. Use "
         "score_func=f_regression for numbers."

@@ -120,7 +120,7 @@ class Bins:
         self._rows = kind(self.discretizer, n_rows)
 
     def partial_fit(self, X, sample_weight=None) -> None:
-        values = check_array(X, dtype="numeric")
+        values = check_array(X, input_name="X", estimator=self.discretizer)
         if self._first is None:
             self._first = take_first(X)
         self._rows.add(values, sample_weight)

@@ -42,8 +42,9 @@ def _arrange(known: dict, categories: np.ndarray) -> np.ndarray:
     array([3, 5, 0, 1])
     """
     keys = list(known)
-    if categories.dtype.kind in "biuf":
-        values = [np.nan if _is_missing(key) else key for key in keys]
+    if categories.dtype.kind in "biufmM":
+        nothing = "NaT" if categories.dtype.kind in "mM" else np.nan
+        values = [nothing if _is_missing(key) else key for key in keys]
         values = np.array(values, dtype=categories.dtype)
         keys = [find_key(value) for value in values.tolist()]
     places = {find_key(value): i for i, value in enumerate(categories.tolist())}

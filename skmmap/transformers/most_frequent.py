@@ -28,6 +28,8 @@ class MostFrequent:
         values = check_array(
             X,
             accept_sparse="csc",
+            input_name="X",
+            estimator=imputer,
             dtype=object if is_text else None,
             ensure_all_finite="allow-nan" if is_nan(imputer.missing_values) else True,
         )

@@ -10,6 +10,12 @@ from skmmap.transformers.witnesses import count_rows, take_first
 _FLOATS = np.float64, np.float32
 
 
+def _check(X, transformer, dtype):
+    """Return rows of this type; raise what fit does."""
+    names = {"input_name": "X", "estimator": transformer}
+    return check_array(X, accept_sparse="csr", dtype=dtype, **names)
+
+
 class RowCount:
     """The number of rows, from which a projection's number of components follows."""
 
@@ -19,7 +25,7 @@ class RowCount:
     def partial_fit(self, X) -> None:
         if self._first is None:
             self._first = take_first(X)
-        self._n += count_rows(check_array(X, accept_sparse="csr", dtype=_FLOATS))
+        self._n += count_rows(_check(X, self.projection, _FLOATS))
 
     def finish(self):
         from sklearn.random_projection import johnson_lindenstrauss_min_dim
@@ -47,7 +53,7 @@ class VarianceOfAll:
         self.sampler, self._first, self._moments = sampler, None, Moments()
 
     def partial_fit(self, X) -> None:
-        values = check_array(X, accept_sparse="csr", dtype=np.float64)
+        values = _check(X, self.sampler, np.float64)
         if self._first is None:
             self._first = take_first(X)
             self._shift = values[0, 0]

@@ -85,7 +85,9 @@ class LinearScores(RegressionScores):
         with np.errstate(divide="ignore", invalid="ignore"):
             scores = squared / (1 - squared) * free
             p_values = stats.f.sf(scores, 1, free)
+        is_nan = np.isnan(scores)  # of two rows
         scores[np.isinf(scores)] = np.finfo(np.float64).max
+        scores[is_nan], p_values[is_nan] = 0.0, 1.0
         return scores, p_values
 
 

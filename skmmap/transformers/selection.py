@@ -2,12 +2,18 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array, column_or_1d
+from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skmmap.transformers.column_moments import Moments, find_moments, find_shift
 from skmmap.transformers.scores import SCORES
 from skmmap.transformers.witnesses import take_first
+
+
+def _check(X, selector, **params):
+    """Return rows as float64; raise what fit does."""
+    names = {"input_name": "X", "estimator": selector}
+    return check_array(X, accept_sparse="csr", dtype=np.float64, **names, **params)
 
 
 class ScoreSelector:
@@ -23,8 +29,9 @@ class ScoreSelector:
             raise ValueError(
                 f"{type(self.selector).__name__} scores columns by y, and fit got none."
             )
-        values = check_array(X, accept_sparse="csr", dtype=np.float64)
+        values = _check(X, self.selector)
         labels = column_or_1d(y, warn=True)
+        assert_all_finite(labels, input_name="y")
         if self._first is None:
             self._first = take_first(X), labels[:2].copy()
         self._scores.add(values, labels)
@@ -46,9 +53,7 @@ class Variances:
         self._first, self._least, self._largest = None, np.inf, -np.inf
 
     def partial_fit(self, X) -> None:
-        values = check_array(
-            X, accept_sparse="csr", dtype=np.float64, ensure_all_finite="allow-nan"
-        )
+        values = _check(X, self.selector, ensure_all_finite="allow-nan")
         is_sparse, self._n_rows = (
             sparse.issparse(values),
             self._n_rows + values.shape[0],

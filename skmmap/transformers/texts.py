@@ -116,7 +116,8 @@ class DocumentCounts:
         self._counts, self._n = 0, 0
 
     def partial_fit(self, X) -> None:
-        values = sparse.csr_array(check_array(X, accept_sparse="csr"))
+        names = {"input_name": "X", "estimator": self.transformer}
+        values = sparse.csr_array(check_array(X, accept_sparse="csr", **names))
         if self._first is None:
             self._first = take_first(X)
             is_small = values.dtype == np.float32
