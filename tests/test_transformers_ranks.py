@@ -12,6 +12,7 @@ from sklearn.kernel_approximation import Nystroem
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
+    KBinsDiscretizer,
     QuantileTransformer,
     RobustScaler,
     SplineTransformer,
@@ -19,8 +20,8 @@ from sklearn.preprocessing import (
 
 from skmmap import ChunkedFit
 from skmmap.estimators import find_entry
+from skmmap.transformers import learn_bins, samples
 from skmmap.transformers import ranks as ranks_module
-from skmmap.transformers import samples
 from skmmap.transformers.drawn_rows import DrawnRows, draw_rows
 from skmmap.transformers.quantiles import (
     compute_median,
@@ -308,6 +309,59 @@ def test_chunks_of_one_row():
         (RobustScaler(), WITH_NAN[60:90]),
     ):
         assert_same(learn(transformer, X, 1), clone(transformer).fit(X))
+
+
+BINS = {
+    "one hot": (KBinsDiscretizer(4, subsample=None), NUMBERS[:, :4]),
+    "one hot of float32": (
+        KBinsDiscretizer(4, subsample=None),
+        NUMBERS[1:, :3].astype(np.float32),
+    ),
+    "numbers of integers": (
+        KBinsDiscretizer([2, 9, 5], encode="ordinal", subsample=None),
+        CODES,
+    ),
+    "one hot of a frame, linear": (
+        KBinsDiscretizer(subsample=None),
+        pd.DataFrame(NUMBERS[:, [0, 4]], columns=["a", "b"]),
+    ),
+    "constant": (KBinsDiscretizer(3, subsample=None), np.c_[CODES, np.ones(N)]),
+}
+HAS_METHODS = "quantile_method" in KBinsDiscretizer().get_params()  # scikit-learn 1.7
+if HAS_METHODS:
+    BINS["one hot of a frame, linear"][0].quantile_method = "linear"
+
+
+@pytest.mark.filterwarnings("ignore:Bins whose width are too small")
+@pytest.mark.filterwarnings("ignore:Feature 3 is constant")
+@pytest.mark.filterwarnings("ignore:The current default behavior, quantile_method")
+@pytest.mark.parametrize(("discretizer", "X"), BINS.values(), ids=BINS)
+def test_bins_are_those_of_fit(discretizer, X, monkeypatch):
+    expected = clone(discretizer).fit(X)
+    for size, n_bytes in ((7, 2**26), (N, 2**11)):
+        monkeypatch.setattr(ranks_module, "_BYTES", n_bytes)
+        found = learn(discretizer, X, size)
+        assert_same(found, expected)
+        assert found.transform(X).dtype == expected.transform(X).dtype
+
+
+def test_bins_that_need_more_are_refused():
+    todo = "Set subsample to a number of rows (200_000 by default)"
+    weights = (
+        "KBinsDiscretizer with strategy='quantile' and subsample=None is computed by "
+        f"chunks without sample_weight. {todo}."
+    )
+    with raises(ValueError, weights):
+        learn_by_chunks(
+            learn_bins(KBinsDiscretizer(subsample=None)), CODES, 50, None, np.ones(N)
+        )
+    if HAS_METHODS:
+        text = (
+            "KBinsDiscretizer with quantile_method='hazen' and subsample=None needs "
+            f"all values of a column at once. {todo}, or use strategy='uniform'."
+        )
+        with raises(ValueError, text):
+            learn_bins(KBinsDiscretizer(subsample=None, quantile_method="hazen"))
 
 
 def test_draws_are_those_of_a_permutation():

@@ -1,4 +1,4 @@
-"""How `KBinsDiscretizer` learns from chunks: from extremes, or the rows it draws."""
+"""How `KBinsDiscretizer` learns from chunks: from extremes, quantiles, or rows."""
 
 import inspect
 
@@ -7,6 +7,9 @@ from sklearn.utils import check_array, resample
 from sklearn.utils.validation import validate_data
 
 from skmmap.transformers.drawn_rows import DrawnRows
+from skmmap.transformers.floats import check_floats
+from skmmap.transformers.quantiles import compute_quantiles, find_around
+from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import take_first
 
 _MANY = 100
@@ -104,6 +107,59 @@ class _Drawn(_All):
             discretizer.subsample = subsample
 
 
+class _Quantiles(_All):
+    """The values around the quantiles of each column."""
+
+    def __init__(self, discretizer, n_rows: int):
+        super().__init__(discretizer, n_rows)
+        self.method = _find_method(discretizer)
+        n_bins = np.unique(discretizer.n_bins)
+        self.q = np.concatenate([_find_levels(n) for n in n_bins.tolist()])
+        self.starts = dict(zip(n_bins.tolist(), np.cumsum(n_bins + 1), strict=True))
+        self.ranks = Ranks(find_around(self.q, self.method))
+        self.ranks.begin(n_rows)
+
+    def add(self, values, weights):
+        if weights is not None:
+            raise ValueError(
+                "KBinsDiscretizer with strategy='quantile' and subsample=None is "
+                "computed by chunks without sample_weight. Set subsample to a number "
+                "of rows (200_000 by default)."
+            )
+        self.dtype = values.dtype
+        self.ranks.add(check_floats(values, self.discretizer))
+
+    def end_pass(self) -> bool:
+        return self.ranks.end_pass()
+
+    def fit(self):
+        """Fit to rows that have these quantiles, each of them often in a row."""
+        discretizer = self.discretizer
+        edges = compute_quantiles(self.ranks, self.q, self.method)
+        n_bins = np.broadcast_to(discretizer.n_bins, edges.shape[1]).tolist()
+        n_rows = 3 * max(n_bins) * (max(n_bins) + 1)  # so that no edge is between two
+        rows = np.empty((n_rows, len(n_bins)))
+        for j, n in enumerate(n_bins):
+            end = self.starts[n]
+            rows[:, j] = edges[end - n - 1 : end, j][
+                np.arange(n_rows) * (n + 1) // n_rows
+            ]
+        discretizer.fit(rows)
+        if discretizer.dtype is None and hasattr(discretizer, "_encoder"):
+            discretizer._encoder.set_params(dtype=self.dtype)
+        return discretizer
+
+
+def _find_levels(n_bins: int) -> np.ndarray:
+    return np.linspace(0, 100, n_bins + 1) / 100
+
+
+def _find_method(discretizer) -> str:
+    """Return how quantiles are computed: linearly before scikit-learn 1.9."""
+    method = getattr(discretizer, "quantile_method", "linear")
+    return "linear" if method == "warn" else method
+
+
 class Bins:
     """Keeps rows of which the discretizer's own fit makes the bins."""
 
@@ -117,6 +173,8 @@ class Bins:
             kind = _Drawn
         elif self.discretizer.strategy == "uniform":
             kind = _Extremes
+        elif subsample is None:
+            kind = _Quantiles
         self._rows = kind(self.discretizer, n_rows)
 
     def partial_fit(self, X, sample_weight=None) -> None:
@@ -136,10 +194,15 @@ class Bins:
 
 def learn_bins(discretizer) -> Bins:
     """Return what learns for `KBinsDiscretizer`."""
-    if discretizer.subsample is None and discretizer.strategy != "uniform":
-        raise ValueError(
-            f"KBinsDiscretizer with strategy={discretizer.strategy!r} and "
-            "subsample=None needs all values of a column at once. Set subsample to a "
-            "number of rows (200_000 by default), or use strategy='uniform'."
-        )
+    discretizer._validate_params()
+    strategy, method = discretizer.strategy, _find_method(discretizer)
+    if discretizer.subsample is None and strategy != "uniform":
+        is_quantile = strategy == "quantile"
+        if not is_quantile or method not in ("linear", "averaged_inverted_cdf"):
+            asked = f"quantile_method={method!r}" if is_quantile else f"{strategy=}"
+            raise ValueError(
+                f"KBinsDiscretizer with {asked} and subsample=None needs all values of "
+                "a column at once. Set subsample to a number of rows (200_000 by "
+                "default), or use strategy='uniform'."
+            )
     return Bins(discretizer)
