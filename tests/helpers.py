@@ -368,6 +368,8 @@ def assert_alike(one, other, rtol=0.0, where="", free=()):
         assert_alike(one.toarray(), other.toarray(), rtol, where, free)
     elif isinstance(one, float | np.floating):
         np.testing.assert_allclose(one, other, rtol=rtol, err_msg=where)
+    elif isinstance(one, np.random.RandomState):
+        assert_alike(one.get_state(), other.get_state(), rtol, where)
     elif callable(one) or type(one).__name__ == "NAType":
         assert one is other, where
     else:
