@@ -46,7 +46,9 @@ POLARS = pl.DataFrame(
         "code": CODES[:, 0],
     }
 )
-DATES = pd.DataFrame({"day": pd.to_datetime(["2026-01-02", "2026-01-01", "2025-01-01"] * 7)})
+DATES = pd.DataFrame(
+    {"day": pd.to_datetime(["2026-01-02", "2026-01-01", "2025-01-01"] * 7)}
+)
 BIG = pd.DataFrame({"a": pd.array([2**53, 2**53 + 1, 2**53 + 1, 5] * 50 + [None])})
 ROWS = {
     "integers": CODES,
