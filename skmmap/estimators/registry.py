@@ -101,9 +101,11 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
             its ``random_state``, so that any rows will do. In a pipeline it is fitted
             on the first rows.
         chunk_learner : function of ``(estimator)``
-            For transformers without ``partial_fit``, in a pipeline: returns an object
-            with ``partial_fit(X)``, which is called for each chunk, and ``finish()``,
-            which returns the fitted estimator.
+            For transformers without ``partial_fit``: returns an object with
+            ``partial_fit(X)`` or ``partial_fit(X, y)``, which is called for each chunk
+            in file order, and ``finish()``, which returns the fitted estimator. It may
+            have ``begin(n_rows)``, called once before, and ``end_pass()``, called after
+            each pass over all rows, which returns whether it needs another.
 
     Returns
     -------

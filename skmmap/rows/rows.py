@@ -276,7 +276,7 @@ class Rows:
         Reads: the first 100 rows, which tell the type, and no others.
         Allocates: nothing until rows are read; then what the function allocates for the
         rows of one read.
-        Equals: ``function(np.asarray(rows))``.
+        Equals: ``function(rows.read())``, if it computes each row from that row alone.
 
         Examples
         --------
