@@ -37,7 +37,7 @@ from skmmap.transformers import (
 
 rng = np.random.default_rng(0)
 N = 201
-SIZES = [1, 7, 50, N]
+SIZES = [7, 50]
 y = rng.integers(0, 3, N)
 NUMBERS = rng.normal(3, 1, (N, 5)) + y[:, np.newaxis] * [0, 0.3, 0, 1, 0]
 NUMBERS[:, 4] = NUMBERS[:, 0]  # a tie
@@ -98,11 +98,11 @@ def test_far_from_zero_scores_are_those_of_exact_sums(dtype):
     """Where fit, which subtracts squares of sums, loses its digits."""
     X = (NUMBERS + 1e6).astype(dtype)
     exact = X.astype(np.float64) - 1e6
-    found = learn_by_chunks(learn_selection(SelectKBest(k=2)), X, 7, y)
+    found = learn_by_chunks(learn_selection(SelectKBest(k=2)), X, 1, y)
     expected = stats.f_oneway(*(exact[y == k] for k in range(3)))
     np.testing.assert_allclose(found.scores_, expected.statistic, rtol=1e-7)
     selector = SelectKBest(r_regression, k=2)
-    found = learn_by_chunks(learn_selection(selector), X, 7, target)
+    found = learn_by_chunks(learn_selection(selector), X, 1, target)
     expected = [np.corrcoef(column, target)[0, 1] for column in exact.T]
     np.testing.assert_allclose(found.scores_, expected, rtol=1e-9)
 
@@ -181,7 +181,7 @@ def test_variances_are_those_of_fit(selector, X):
 
 def test_variances_far_from_zero():
     X = NUMBERS + 1e8
-    found = learn_by_chunks(learn_variances(VarianceThreshold()), X, 7)
+    found = learn_by_chunks(learn_variances(VarianceThreshold()), X, 1)
     np.testing.assert_allclose(found.variances_, X.var(axis=0), rtol=1e-12)
 
 
@@ -260,7 +260,7 @@ BINS = {
 def test_bins_are_those_of_fit(bins, is_weighted):
     bins, weights = clone(bins).set_params(random_state=3), WEIGHTS * is_weighted
     params = {"sample_weight": weights} if is_weighted else {}
-    for X, size in (LARGE, 1), (LARGE.astype(np.float32), 7), (COUNTS[:, :3], 50):
+    for X, size in (LARGE, 20), (LARGE.astype(np.float32), 7), (COUNTS[:, :3], 50):
         try:
             expected = clone(bins).fit(X, **params)
         except ValueError as error:  # scikit-learn 1.6 with weights
