@@ -228,6 +228,7 @@ SKLEARN = {
     "sklearn.multiclass.OneVsRestClassifier": {"fit_only": ("verbose",)},
     # Their fit learns how many columns there are, and draws by that number.
     "sklearn.frozen.FrozenEstimator": _STATELESS,
+    "sklearn.decomposition.SparseCoder": _STATELESS,
     "sklearn.preprocessing.Binarizer": _STATELESS,
     "sklearn.preprocessing.FunctionTransformer": _STATELESS,
     "sklearn.preprocessing.Normalizer": _STATELESS,
