@@ -119,7 +119,7 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
         fitted.sparse_output_ = _is_sparse_at_once(fitted, rows)
         if fitted.sparse_output_ is None:
             count = partial(_count_stored, fitted, rows)
-            yield [Request(wrapper, rows, train=count)]
+            yield [Request(wrapper, rows, train=count, does="counts stored values")]
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()

@@ -40,11 +40,12 @@ class Request:
     train: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
     context: Callable = nullcontext  # of the estimator, around each call
+    does: str = ""  # what it does in the pass, if there is more to say
 
     @property
     def name(self) -> str:
-        estimator = self.wrapper.estimator
-        return type(estimator).__name__
+        name = type(self.wrapper.estimator).__name__
+        return f"{name} {self.does}" if self.does else name
 
     @contextmanager
     def noting(self) -> Iterator[None]:

@@ -43,11 +43,13 @@ def learn_by_chunks(wrapper, rows: Rows) -> Iterator[list[Request]]:
     learn = find_entry(type(transformer)).entry.chunk_learner
     make = partial(ChunkLearner, transformer, learn, source.n_rows)
     takes_target = make().takes_target
+    does = "(in several, if its values need more memory)"
+    does = does if make().may_repeat else ""
     learner = Learner(
         make(), make, InputLayout(), lambda y: ((), {"y": y} if takes_target else {})
     )
     while True:
-        yield [Request(wrapper, rows, learner, takes_target)]
+        yield [Request(wrapper, rows, learner, takes_target, does=does)]
         if not learner.estimator.end_pass():
             break
     wrapper.estimator_ = learner.estimator.finish()

@@ -24,6 +24,11 @@ class ChunkLearner(BaseEstimator):
     def takes_target(self) -> bool:
         return takes(self.make(self.transformer).partial_fit, "y")
 
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the number of passes depends on the values."""
+        return hasattr(self.make(self.transformer), "end_pass")
+
     def partial_fit(self, X, y=None):
         if not hasattr(self, "learner_"):
             self.learner_ = self.make(self.transformer)
