@@ -221,12 +221,6 @@ def test_few_rows_are_kept():
             "chunks. Use strategy='mean', 'median', 'most_frequent' or 'constant', or "
             "fit it on a sample.",
         ),
-        (
-            KBinsDiscretizer(subsample=None),
-            "KBinsDiscretizer with strategy='quantile' and subsample=None needs all "
-            "values of a column at once. Set subsample to a number of rows (200_000 by "
-            "default), or use strategy='uniform'.",
-        ),
     ],
 )
 def test_what_needs_more_is_refused_before_anything_is_read(transformer, text):
@@ -639,3 +633,18 @@ def test_explain_of_a_pipeline_that_ends_with_a_transformer():
         "passes": "1. SimpleImputer; then those of the last step",
     }
     assert "simpleimputer" in explained._repr_html_()
+
+
+def test_weights_of_transformers_that_learn_from_chunks():
+    weights, other = rng.uniform(0.1, 2, (2, N))
+    bins = KBinsDiscretizer(3, subsample=100, random_state=0, encode="ordinal")
+    union = make_union(bins, MinMaxScaler(), clone(bins))
+    model = wrap(union, GaussianNB())
+    named = "featureunion__kbinsdiscretizer"
+    given = {f"{named}-1__sample_weight": weights, f"{named}-2__sample_weight": other}
+    model.fit(CODES, y, **given)
+    members = [member for _, member in model.estimator_[0].transformer_list]
+    for member, weight in ((members[0], weights), (members[2], other)):
+        expected = clone(bins).fit(CODES, sample_weight=weight)
+        for found, edges in zip(member.bin_edges_, expected.bin_edges_, strict=True):
+            np.testing.assert_array_equal(found, edges)

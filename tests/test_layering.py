@@ -177,6 +177,7 @@ HOUSE = {
         "projections",
         "bins",
         "texts",
+        "learners",
     ],
     "estimators": [
         "entry",

@@ -10,11 +10,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 
 from skmmap.learn import Learner, train_anew
 from skmmap.pipelines.steps import derive
-from skmmap.read import Chunk
+from skmmap.read import Chunk, slice_rows
 from skmmap.rows import MappedStore, Rows, Source, find_source
 
 NOTHING = {
@@ -37,6 +39,7 @@ class Request:
     rows: Rows
     learner: Learner | None = None
     takes_target: bool = False
+    sample_weight: Any = None
     train: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
     context: Callable = nullcontext  # of the estimator, around each call
@@ -72,19 +75,21 @@ class Shared(BaseEstimator):
         tags.input_tags.three_d_array = True  # each learner has a layout of its own
         return tags
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, **weights):
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         calls = [store.call_rows for chain in self.chains for store in chain]
         step = min(calls, default=n_rows)
         for start in range(0, n_rows, step):
             stop = min(start + step, n_rows)
             is_whole = stop - start == n_rows
-            self._learn(X if is_whole else X[start:stop], y, start, stop)
+            rows = X if is_whole else slice_rows(X, start, stop)
+            self._learn(rows, y, weights, start, stop)
         return self
 
-    def _learn(self, X, y, start: int, stop: int) -> None:
+    def _learn(self, X, y, weights: dict, start: int, stop: int) -> None:
         known: dict[int, Any] = {}
-        for request, chain in zip(self.requests, self.chains, strict=True):
+        every = zip(self.requests, self.chains, strict=True)
+        for number, (request, chain) in enumerate(every):
             with request.noting():
                 rows = X
                 for store in chain:
@@ -92,7 +97,12 @@ class Shared(BaseEstimator):
                         known[id(store)] = store.compute(rows)
                     rows = known[id(store)]
                 target = None if y is None else y[start:stop]
-                chunk = Chunk(start, stop, rows, target, {})
+                params = {}
+                if (weight := weights.get(_name_weight(number))) is not None:
+                    is_whole = np.ndim(weight) == 0
+                    weight = weight if is_whole else weight[start:stop]
+                    params = {"sample_weight": weight}
+                chunk = Chunk(start, stop, rows, target, params)
                 request.learner.learn(chunk, request.context, tuple)
 
 
@@ -144,7 +154,18 @@ def _share_pass(wrapper, requests: list[Request], y) -> None:
     shared = derive(
         wrapper, Shared(requests, chains), shuffle=False, max_epochs="auto", verbose=0
     )
-    train_anew(shared, rows, y, {}, **NOTHING)
+    weights = {
+        _name_weight(number): request.sample_weight
+        for number, request in enumerate(requests)
+        if request.sample_weight is not None
+    }
+    with config_context(enable_metadata_routing=False):  # which is done
+        train_anew(shared, rows, y, weights, **NOTHING)
+
+
+def _name_weight(number: int) -> str:
+    """Return the parameter of `Shared` with the weights for a request."""
+    return f"weight_{number}"
 
 
 def _find_common(every: list[Rows]) -> tuple[Rows, list[list[MappedStore]]]:

@@ -228,8 +228,7 @@ def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     elif hasattr(estimator, "partial_fit"):
         yield from learn_alone_or_shared(wrapper, rows, y, params)
     else:
-        refuse_params(estimator, params)
-        yield from learn_by_chunks(wrapper, rows)
+        yield from learn_by_chunks(wrapper, rows, params)
 
 
 def _find_seed(n_rows: int | None) -> dict:

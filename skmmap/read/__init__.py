@@ -8,7 +8,7 @@ from skmmap.read.memory_check import choose_way, fit_memory, say_parts
 from skmmap.read.opening import open_given, open_table
 from skmmap.read.read_path import READS, Reading
 from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
-from skmmap.read.table import Table
+from skmmap.read.table import Table, slice_rows
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
 from skmmap.read.values import check_finite
 
@@ -34,5 +34,6 @@ __all__ = [
     "open_target_as_it_is",
     "say_parts",
     "scan_labels",
+    "slice_rows",
     "warn_of_empty",
 ]

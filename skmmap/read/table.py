@@ -199,7 +199,9 @@ class Table:
             for brought, check in ready:
                 for start, stop in brought.buffer.chunks:
                     check()
-                    cut = {k: _slice(r, start, stop) for k, r in brought.rows.items()}
+                    cut = {
+                        k: slice_rows(r, start, stop) for k, r in brought.rows.items()
+                    }
                     chunk = self._make_chunk(brought.buffer, start, stop, cut)
                     del cut
                     for source in brought.mapped:
@@ -278,5 +280,6 @@ class Table:
         return Chunk(first + start, first + stop, X, y, params)
 
 
-def _slice(rows, start: int, stop: int):
+def slice_rows(rows, start: int, stop: int):
+    """Return some rows of a chunk, of any kind."""
     return rows.iloc[start:stop] if hasattr(rows, "iloc") else rows[start:stop]

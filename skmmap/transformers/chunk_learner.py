@@ -22,19 +22,25 @@ class ChunkLearner(BaseEstimator):
 
     @property
     def takes_target(self) -> bool:
-        return takes(self.make(self.transformer).partial_fit, "y")
+        return self.takes("y")
+
+    def takes(self, name: str) -> bool:
+        """Whether chunks are learned with that parameter."""
+        return takes(self.make(self.transformer).partial_fit, name)
 
     @property
     def may_repeat(self) -> bool:
         """Whether the number of passes depends on the values."""
         return hasattr(self.make(self.transformer), "end_pass")
 
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, sample_weight=None):
         if not hasattr(self, "learner_"):
             self.learner_ = self.make(self.transformer)
             if hasattr(self.learner_, "begin"):
                 self.learner_.begin(self.n_rows)
         given = {"y": y} if takes(self.learner_.partial_fit, "y") else {}
+        if sample_weight is not None:
+            given["sample_weight"] = sample_weight
         self.learner_.partial_fit(X, **given)
         return self
 
