@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator
 from skmmap.learn import Learner, train_anew
 from skmmap.pipelines.steps import derive
 from skmmap.read import Chunk, slice_rows
-from skmmap.rows import MappedStore, Rows, Source, find_source
+from skmmap.rows import MappedStore, Rows, Source, find_source, share_out
 
 NOTHING = {
     "classes": None,
@@ -78,11 +78,9 @@ class Shared(BaseEstimator):
     def partial_fit(self, X, y=None, **weights):
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         calls = [store.call_rows for chain in self.chains for store in chain]
-        step = min(calls, default=n_rows)
-        for start in range(0, n_rows, step):
-            stop = min(start + step, n_rows)
-            is_whole = stop - start == n_rows
-            rows = X if is_whole else slice_rows(X, start, stop)
+        pieces = share_out(0, n_rows, min(calls, default=max(1, n_rows)))
+        for start, stop in pieces:
+            rows = X if len(pieces) == 1 else slice_rows(X, start, stop)
             self._learn(rows, y, weights, start, stop)
         return self
 

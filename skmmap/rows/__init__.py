@@ -10,7 +10,7 @@ from skmmap.rows.frames import (
     is_series,
 )
 from skmmap.rows.loaded import LoadedStore, StandIn
-from skmmap.rows.mapped import MappedStore
+from skmmap.rows.mapped import MappedStore, share_out
 from skmmap.rows.part_stores import DenseStore
 from skmmap.rows.partly_loaded import PartlyLoadedStore
 from skmmap.rows.rows import Rows, find_source, show_rows
@@ -46,6 +46,7 @@ __all__ = [
     "is_series",
     "join_shards",
     "share_memory",
+    "share_out",
     "show_rows",
     "to_csr",
     "to_native",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from skmmap.rows.store import Store
 
 # Rows that a function is called for: what it allocates, in each thread that reads, is a
 # multiple of that, and a call of a transformer takes some 0.1 ms, with frames 2 ms.
-_CALL_NBYTES, _FRAME_NBYTES = 2**20, 2**22
+_CALL_NBYTES, _FRAME_NBYTES = 2**20, 2**23
 # Their results say which kind, type and shape all have, and how dense they are.
 _FIRST_ROWS = 100
 
@@ -84,25 +85,21 @@ class MappedStore(PartStore):
 
     def read(self, start: int, stop: int):
         # In pieces: the rows to compute from may take far more memory than the result.
-        step = self.call_rows
-        if stop - start <= step:
+        pieces = share_out(start, stop, self.call_rows)
+        if len(pieces) == 1:
             return self._compute(self._store.read(start, stop), start, stop)
-        starts = range(start, stop, step)
-        return self.join([self.read(i, min(i + step, stop)) for i in starts])
+        return self.join([self.read(*piece) for piece in pieces])
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
-        step = self.call_rows
-        for i in range(start, stop, step):
-            end = min(i + step, stop)
+        for i, end in share_out(start, stop, self.call_rows):
             out[i - start : end - start] = self.read(i, end)
         self.verify()
 
     def take(self, rows: np.ndarray):
-        if not len(rows):
-            return self.read(0, 0)
-        step = self.call_rows
-        starts = range(0, len(rows), step)
-        return self.join([self._take(rows[i : i + step]) for i in starts])
+        pieces = share_out(0, len(rows), self.call_rows)
+        if len(pieces) == 1:
+            return self._take(rows) if len(rows) else self.read(0, 0)
+        return self.join([self._take(rows[i:j]) for i, j in pieces])
 
     def _take(self, rows: np.ndarray):
         return self._compute(self._store.take(rows), int(rows[0]), int(rows[-1]) + 1)
@@ -139,6 +136,17 @@ class MappedStore(PartStore):
                 "ones. The function must return the same for all: astype with a type "
                 "that holds every value, for texts astype(object)."
             )
+
+
+def share_out(start: int, stop: int, most: int) -> list[tuple[int, int]]:
+    """Return the ends of pieces of about the same size, and of ``most`` rows at most.
+
+    >>> share_out(5, 15, 6)
+    [(5, 10), (10, 15)]
+    """
+    number = max(1, -(-(stop - start) // most))
+    ends = [start + (stop - start) * i // number for i in range(number + 1)]
+    return list(pairwise(ends))
 
 
 def map_rows(source: Source, function: Callable[[Any], Any]) -> Source:
