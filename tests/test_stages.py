@@ -18,7 +18,7 @@ from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import (
     LabelBinarizer,
     MaxAbsScaler,
@@ -573,3 +573,15 @@ def test_regression(path):
     pipeline = make_pipeline(StandardScaler(), SGDRegressor(random_state=0))
     model = ChunkedFit(pipeline, random_state=0).fit(path, target)
     assert model.score(path, target) > 0.99
+
+
+def test_verbose_names_what_learns_in_each_pass(path, capsys):
+    union = make_union(StandardScaler(), MinMaxScaler())
+    pipeline = make_pipeline(union, IncrementalPCA(2), sgd())
+    wrap(pipeline, verbose=1).fit(path, y)
+    lines = [line.split(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "[ChunkedFit] fit of StandardScaler, MinMaxScaler",
+        "[ChunkedFit] fit of IncrementalPCA",
+        "[ChunkedFit] fit",
+    ]

@@ -75,7 +75,8 @@ def train_anew(
     learner = _make_fresh_learner(wrapper, plan, classes)
     is_given = given_validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
-    training = _make_training(wrapper, plan, learner, "fit", score)
+    title = vars(wrapper).get("_title", "fit")  # of a step, its name too
+    training = _make_training(wrapper, plan, learner, title, score)
     counted = note_start(learner.estimator)
     # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks

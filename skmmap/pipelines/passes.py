@@ -137,7 +137,7 @@ def make_passes(wrapper, requests: list[Request], y) -> list[str]:
     said = []
     if additive:
         _share_pass(wrapper, additive, y)
-        said.append(", ".join(dict.fromkeys(each.name for each in additive)))
+        said.append(_say_names(additive))
     for request in alone:
         with request.noting():
             request.train()
@@ -146,12 +146,16 @@ def make_passes(wrapper, requests: list[Request], y) -> list[str]:
     return said
 
 
+def _say_names(requests: list[Request]) -> str:
+    return ", ".join(dict.fromkeys(request.name for request in requests))
+
+
 def _share_pass(wrapper, requests: list[Request], y) -> None:
     rows, chains = _find_common([request.rows for request in requests])
     y = y if any(request.takes_target for request in requests) else None
-    shared = derive(
-        wrapper, Shared(requests, chains), shuffle=False, max_epochs="auto", verbose=0
-    )
+    title = f"fit of {_say_names(requests)}"
+    changes = {"shuffle": False, "max_epochs": "auto", "_title": title}
+    shared = derive(wrapper, Shared(requests, chains), **changes)
     weights = {
         _name_weight(number): request.sample_weight
         for number, request in enumerate(requests)

@@ -63,6 +63,7 @@ def derive_step(wrapper, step, number: int, **changes):
     if isinstance(seed, Integral):
         spawned = np.random.SeedSequence(int(seed), spawn_key=(number,))
         changes = {"random_state": int(spawned.generate_state(1)[0] >> 1)} | changes
+    changes |= {"_title": f"fit of {type(step).__name__}"}
     derived = derive(wrapper, step, **{"max_epochs": "auto"} | changes)
     for own in _CALLBACKS:  # which are told of the last step alone
         vars(derived).pop(own, None)
