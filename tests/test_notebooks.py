@@ -125,12 +125,14 @@ def summarize(notebook):
 
 
 def says_the_same_here(stored):
-    """Return whether this system refuses memory, if the notebook asks it to.
+    """Return whether this system limits or counts memory, if the notebook asks it to.
 
-    Only Linux enforces the limit; elsewhere the notebook says that it is not enforced.
+    Only Linux enforces the limit, and says how much memory is anonymous; elsewhere the
+    notebook says that it is not so.
     """
-    is_limiting = any("RLIMIT_DATA" in cell.source for cell in stored.cells)
-    return sys.platform == "linux" or not is_limiting
+    asked = re.compile("RLIMIT_DATA|RssAnon")
+    asks = any(asked.search(cell.source) for cell in stored.cells)
+    return sys.platform == "linux" or not asks
 
 
 def drop_words(summary):
