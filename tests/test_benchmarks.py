@@ -57,13 +57,14 @@ for way in ways.values():
 PIPELINES = """
 import pathlib, sys
 sys.path.insert(0, sys.argv[1])
-import pipelines
-pipelines.write_rows(pathlib.Path(), 2_000)
-times = pipelines.measure_times(".", repeats=1)
-maps = pipelines.open_maps(".")
-for name, way in pipelines.WAYS.items():
-    assert len(times[name]) == 1
-    assert way(*maps).classes_.tolist() == list(range(pipelines.N_CLASSES))
+import pipelines, pipelines_table
+for scenario in (pipelines.SCENARIO, pipelines_table.SCENARIO):
+    scenario.write(pathlib.Path(), 2_000)
+    times = pipelines.measure_times(scenario, ".", repeats=1)
+    given = scenario.open(".")
+    labels = {tuple(way(*given).classes_.tolist()) for way in scenario.ways.values()}
+    assert len(labels) == 1
+    assert [len(taken) for taken in times.values()] == [1] * len(scenario.ways)
 """
 
 SIZES = """
@@ -128,7 +129,11 @@ def test_the_benchmark_of_large_files_runs(tmp_path, monkeypatch):
 def test_the_benchmark_of_pipelines_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check(PIPELINES)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["X.npy", "y.npy"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "X.npy",
+        "table.parquet",
+        "y.npy",
+    ]
 
 
 def test_files_that_do_not_fit_on_the_disk_are_refused(tmp_path):

@@ -53,4 +53,4 @@ def by_numbers(path: str) -> tuple:
 
 def find_suffix(path) -> str:
     """Return the suffix of a path, in small letters."""
-    return Path(path).suffix.lower()
+    return Path(os.fsdecode(path)).suffix.lower()
