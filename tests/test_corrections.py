@@ -250,6 +250,21 @@ def test_weights_that_do_not_add_up_to_nothing(dtype, form):
         np.testing.assert_allclose(one, other, rtol=1e-4 if dtype == "f4" else 1e-9)
 
 
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_columns_that_lack_as_many_values_again(form, weighted):
+    """Their number is one for all columns, then one for each, then one again."""
+    X = np.random.default_rng(0).normal(size=(12, 3))
+    X[1, 0] = X[3, 1] = X[4, 2] = X[8, 0] = X[9, 1] = X[10, 2] = np.nan
+    weights = {"sample_weight": np.ones(12)} if weighted else {}
+    scaler, X = StandardScaler(with_mean=form is np.asarray), form(X)
+    expected = clone(scaler).fit(X, **weights)
+    for chunk_size in (1, 2, 3):
+        found = ChunkedFit(scaler, chunk_size=chunk_size).fit(X, **weights)
+        np.testing.assert_allclose(found.n_samples_seen_, expected.n_samples_seen_)
+        np.testing.assert_allclose(found.var_, expected.var_, rtol=1e-9)
+
+
 def test_near_constant_features_and_sorted_labels():
     """The last chunk varies a thousandth of what all rows do."""
     rng = np.random.default_rng(0)

@@ -121,8 +121,9 @@ class StandardColumns(_KeepColumns):
         if self._seen is None or kept["mean_"] is None:
             return None
         now, shape = learner.n_samples_seen_, kept["mean_"].shape
-        if np.ndim(now) == 0 and now != self._seen:
-            return None  # an int as long as no value was missing
+        # Ints as long as no value was missing, and where as many are in all columns.
+        if np.ndim(now) == np.ndim(self._seen) == 0 and now != self._seen:
+            return None
         if weights is None:
             seen = np.equal(now, self._seen)
             return np.broadcast_to(seen, shape)

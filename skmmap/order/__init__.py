@@ -13,6 +13,7 @@ from skmmap.order.file_order import find_order
 from skmmap.order.holdout import split_rows
 from skmmap.order.indexing import resolve_key
 from skmmap.order.memory import (
+    AUTO_SHARE,
     COPY_SHARE,
     HELD_OUT_SHARE,
     ORDER_NBYTES,
@@ -27,6 +28,7 @@ from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 from skmmap.order.units import choose_units, join_units, make_units, select_units
 
 __all__ = [
+    "AUTO_SHARE",
     "COPY_SHARE",
     "COSTS",
     "HELD_OUT_SHARE",

@@ -7,13 +7,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import clone
+from sklearn import config_context
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils import check_array
 
 from skmmap.learn import make_estimator, say_member
 from skmmap.pipelines.passes import Request, inside, side_by_side
-from skmmap.pipelines.steps import FIRST_ROWS, derive_step, refuse_params, split_params
-from skmmap.rows import Rows, find_source
+from skmmap.pipelines.steps import (
+    derive_step,
+    find_first_rows,
+    refuse_params,
+    split_params,
+)
+from skmmap.rows import MappedStore, Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
@@ -91,7 +97,8 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     is_union = is_one_of(union, "FeatureUnion")
     members, trained, layouts = find_members(wrapper.estimator), {}, []
     params = split_params(wrapper, params, "fit")
-    selected = {} if is_union else _find_columns(union, rows)
+    first_rows = find_first_rows(wrapper, rows)
+    selected = {} if is_union else _find_columns(union, rows, first_rows)
 
     def learn(number: int, name: str, member):
         if is_passed(member):
@@ -112,25 +119,27 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     )
     members = dict(members) | trained
     if is_union:
-        fitted = _put_union_together(union, rows, members)
+        fitted = _put_union_together(union, first_rows, members)
     else:
         members = {name: members[name] for name in selected}
-        fitted = _put_columns_together(union, rows, members, selected)
-        fitted.sparse_output_ = _is_sparse_at_once(fitted, rows)
-        if fitted.sparse_output_ is None:
+        fitted = _put_columns_together(union, first_rows, members, selected)
+        is_sparse = _is_sparse_at_once(fitted, rows)
+        if is_sparse is None:
             count = partial(_count_stored, fitted, rows)
             yield [Request(wrapper, rows, train=count, does="counts stored values")]
+        elif hasattr(fitted, "sparse_output_"):
+            fitted.sparse_output_ = is_sparse
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
 
 
-def _put_union_together(union, rows: Rows, trained: dict):
+def _put_union_together(union, first_rows: Rows, trained: dict):
     """Give a FeatureUnion its members, and let it check them on the first rows."""
     union.transformer_list = [
         (name, trained[name]) for name, _ in union.transformer_list
     ]
-    union.fit(rows[:FIRST_ROWS].read())
+    union.fit(first_rows.read())
     union.transformer_list = [
         (name, _unwrap(member)) for name, member in union.transformer_list
     ]
@@ -141,7 +150,7 @@ def _unwrap(member):
     return member.member if isinstance(member, Trained) else member
 
 
-def _put_columns_together(union, rows: Rows, trained: dict, columns: dict):
+def _put_columns_together(union, first_rows: Rows, trained: dict, columns: dict):
     """Give a ColumnTransformer its members, and let it put them together.
 
     It is fitted on the first rows with members that are trained already: so the order
@@ -153,7 +162,7 @@ def _put_columns_together(union, rows: Rows, trained: dict, columns: dict):
         for name, _, given in union.transformers
     ]
     fitted.remainder = trained.get("remainder", union.remainder)
-    fitted.fit(rows[:FIRST_ROWS].read())
+    fitted.fit(first_rows.read())
     fitted.transformers, fitted.remainder = union.transformers, union.remainder
     fitted.transformers_ = [
         (name, _unwrap(member), selected)
@@ -174,27 +183,37 @@ class _Given:
         return self.columns
 
 
-def _find_columns(union, rows: Rows) -> dict[str, Any]:
+def _find_columns(union, rows: Rows, first_rows: Rows) -> dict[str, Any]:
     """Return the columns of each member: callables have been called.
 
-    They are given all rows that are in memory, or the first ones of a file.
+    They are given all rows of what is in memory as it is, and else the first ones.
     """
     is_called = any(callable(columns) for _, _, columns in union.transformers)
-    reads_all = is_called and not find_source(rows).store.on_disk
-    some = rows.read() if reads_all else rows[:FIRST_ROWS].read()
+    store = find_source(rows).store
+    is_held = not (store.on_disk or isinstance(store, MappedStore))
+    some = (rows if is_called and is_held else first_rows).read()
     found = {
         name: columns(some) if callable(columns) else columns
         for name, _, columns in union.transformers
     }
     if is_passed(union.remainder):
         return found
-    whole = clone(union).set_params(remainder="passthrough", sparse_threshold=0)
-    whole.transformers = [
-        (name, "passthrough", [each] if _is_scalar(each) else each)
-        for name, each in found.items()
-    ]
-    rest = _list_members(whole.fit(some))
+    whole = clone(union).set_params(remainder=_Nothing(), sparse_threshold=0)
+    whole.transformers = [(name, "drop", columns) for name, columns in found.items()]
+    vars(whole).pop("_sklearn_output_config", None)
+    with config_context(transform_output="default"):
+        rest = _list_members(whole.fit(some))
     return found | {n: each for n, _, each in rest if n == "remainder"}
+
+
+class _Nothing(TransformerMixin, BaseEstimator):
+    """Stands for the remainder where only its columns are asked for."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.zeros((X.shape[0], 1))
 
 
 def _list_members(union) -> list[tuple[str, Any, Any]]:
@@ -235,7 +254,7 @@ def _is_sparse_at_once(union, rows: Rows) -> bool | None:
     is_dense = True
     for member, columns in _list_transforming(union):
         result = member.transform(select_columns(some, columns))
-        width = result.shape[1] if result.ndim > 1 else 1
+        width = result.shape[1] if len(result.shape) > 1 else 1
         n_values += width
         if not sparse.issparse(result):
             least, most = least + width, most + width
@@ -244,10 +263,16 @@ def _is_sparse_at_once(union, rows: Rows) -> bool | None:
         is_one_hot = is_one_of(member, "OneHotEncoder")
         stored = member.n_features_in_ if is_one_hot else width
         most += stored
-        least += stored if is_one_hot and member.drop is None else 0
+        least += stored if is_one_hot and _stores_all(member) else 0
     if is_dense or least >= union.sparse_threshold * n_values:
         return False
     return True if most < union.sparse_threshold * n_values else None
+
+
+def _stores_all(encoder) -> bool:
+    """Whether a one-hot encoder has a value for each column of all rows of ``fit``."""
+    is_known = isinstance(encoder.categories, str) or encoder.handle_unknown == "error"
+    return encoder.drop is None and is_known
 
 
 def _list_transforming(union) -> list[tuple[Any, Any]]:
@@ -266,6 +291,7 @@ def _count_stored(union, rows: Rows) -> None:
         part = rows.read(start, min(start + step, len(rows)))
         for member, columns in _list_transforming(union):
             result = member.transform(select_columns(part, columns))
-            n_stored += result.nnz if sparse.issparse(result) else result.size
-            n_values += np.prod(result.shape, dtype=np.int64)
+            size = np.prod(result.shape, dtype=np.int64)
+            n_stored += result.nnz if sparse.issparse(result) else size
+            n_values += size
     union.sparse_output_ = bool(n_stored / n_values < union.sparse_threshold)

@@ -11,7 +11,14 @@ from sklearn.utils.metadata_routing import (
     process_routing,
 )
 
-from skmmap.learn import draw_seed, find_unset_seeds, is_stateless, make_estimator
+from skmmap.learn import (
+    draw_seed,
+    find_unset_seeds,
+    is_learned_by_passes,
+    is_stateless,
+    make_estimator,
+)
+from skmmap.order import AUTO_SHARE, parse_size
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import (
     InputLayout,
@@ -25,6 +32,7 @@ from skmmap.wrap import (
 
 # Stateless steps are fitted on so many rows, and `explain` fits all steps on as many.
 FIRST_ROWS = 10_000
+_FIRST_NBYTES, _LEAST_ROWS = 2**24, 10
 _CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
 STATE = "_corrections", "_input_layout", "_classes", "_last_step", "_widest_row"
 
@@ -137,9 +145,19 @@ def add_steps(wrapper, router: MetadataRouter) -> None:
     mapping = MethodMapping().add(caller="fit", callee="fit")
     mapping.add(caller="partial_fit", callee="fit")
     for name, step in list_parts(wrapper.estimator):
-        if hasattr(step, "partial_fit") or list_parts(step):
+        if is_learned_by_passes(step) and not list_parts(step):
+            router.add(**{f"step_{name}": step}, method_mapping=mapping)
+        elif hasattr(step, "partial_fit") or list_parts(step):
             derived = derive(wrapper, step)
             router.add(**{f"step_{name}": derived}, method_mapping=mapping)
+
+
+def find_first_rows(wrapper, rows: Rows) -> Rows:
+    """Return the first rows, as many as take little of the memory limit."""
+    limit = parse_size(wrapper.memory_limit, "memory_limit")
+    nbytes = min(_FIRST_NBYTES, limit // AUTO_SHARE)
+    n_rows = nbytes // max(1, 8 * find_source(rows).row_values)
+    return rows[: min(max(n_rows, _LEAST_ROWS), FIRST_ROWS)]
 
 
 def fit_stateless(wrapper, rows: Rows) -> None:
@@ -148,7 +166,7 @@ def fit_stateless(wrapper, rows: Rows) -> None:
     transformer = make_estimator(wrapper, seed, {})
     # FrozenEstimator has no default for y.
     y = {"y": None} if takes(transformer.fit, "y") else {}
-    transformer.fit(rows[:FIRST_ROWS].read(), **y)
+    transformer.fit(find_first_rows(wrapper, rows).read(), **y)
     keep_names(transformer, find_source(rows))
     learned = {"estimator_": transformer, "random_state_": seed}
     vars(wrapper).update(learned | {"_input_layout": InputLayout()})
