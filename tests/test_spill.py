@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 
 from skmmap import ChunkedFit, open_rows, register
 from skmmap.pipelines import spill
-from skmmap.rows import Rows, Source, find_source
+from skmmap.rows import find_source
 
 X = np.random.default_rng(0).normal(size=(30_000, 8))
 y = (X[:, 0] > 0).astype(int)
@@ -71,20 +71,51 @@ def test_rows_are_transformed_once(shuffle):
     np.testing.assert_array_equal(model.estimator_[-1].coef_, alone.fit(2 * X, y).coef_)
 
 
-def test_sparse_rows(monkeypatch):
-    steps = HashingVectorizer(n_features=2**10, alternate_sign=False)
-    kept = wrap(steps).fit(TEXTS, y)
-    monkeypatch.setattr(spill, "_DISK_SPEED", 1e-9)
-    again = wrap(steps).fit(TEXTS, y)
+WAYS = [
+    {},
+    {"chunk_size": 500},
+    {"shuffle": "chunks"},
+    {"shuffle": False},
+    {"shuffle": False, "chunk_size": 700},
+]
+
+
+@pytest.mark.parametrize("params", WAYS, ids=str)
+@pytest.mark.parametrize("kind", ["dense", "sparse", "fold"])
+def test_results_do_not_depend_on_the_file(monkeypatch, kind, params):
+    step = HashingVectorizer(n_features=2**10) if kind == "sparse" else Slow()
+    rows, target = open_rows(TEXTS if kind == "sparse" else X), y
+    if kind == "fold":
+        picked = np.flatnonzero(np.arange(len(y)) % 5000 > 700)
+        rows, target = rows[picked], y[picked]
+    models = []
+    for speed in (1e15, 1e-9):
+        monkeypatch.setattr(spill, "_DISK_SPEED", speed)
+        models.append(wrap(step, max_iter=2, **params).fit(rows, target))
+    kept, again = models
+    assert kept.chunk_size_ == again.chunk_size_
     np.testing.assert_array_equal(kept.estimator_[-1].coef_, again.estimator_[-1].coef_)
 
 
 def test_written_rows_are_those_of_the_selection():
     rows = open_rows(TEXTS).map(HashingVectorizer(n_features=64).transform)[7:99:3]
     with ExitStack() as files:
-        written = Rows(Source(spill.write(rows, files)))
+        written = spill.spill(rows, files)
         assert (written.read() != rows.read()).nnz == 0
+        assert (written[3:9:2].read() != rows[3:9:2].read()).nnz == 0
         assert not find_source(written).store.can_reopen
+
+
+def test_without_room_rows_are_transformed_again(monkeypatch):
+    def refuse(*_):
+        raise OSError(28, "No space left on device")
+
+    expected = wrap(Slow()).fit(X, y)
+    monkeypatch.setattr(spill._Growing, "add", refuse)
+    model = wrap(Slow()).fit(X, y)
+    np.testing.assert_array_equal(
+        model.estimator_[-1].coef_, expected.estimator_[-1].coef_
+    )
 
 
 def test_files_are_gone_after_an_error(monkeypatch):
@@ -112,5 +143,7 @@ def test_when_there_is_no_file(monkeypatch, max_iter, speed, limit, room):
     wrap(Slow(), max_iter=max_iter).set_params(memory_limit=limit).fit(X, y)
 
 
-def test_room():
+def test_room(monkeypatch):
     assert not spill.has_room(10**18)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    assert not spill.has_room(1)

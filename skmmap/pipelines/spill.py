@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from scipy import sparse
 from skmmap.disk import Identity
 from skmmap.formats.shared import CsrStore, MapStore
 from skmmap.learn import make_fit_plan
-from skmmap.rows import MappedStore, Rows, Source, find_source
+from skmmap.order import rows_at
+from skmmap.rows import MappedStore, PartStore, Rows, Source, Store, find_source
 
 # What fits in so little is not worth a file.
 _LEAST_NBYTES = 2**26
@@ -30,16 +31,13 @@ _IN_MEMORY = "tmpfs", "ramfs"
 
 
 class UnnamedFile(MapStore):
-    """Rows in an open file without a name, which other processes cannot open."""
+    """Rows in an open file without a name."""
 
-    can_reopen = False
     where = "transformed rows in a temporary file"
 
 
 class UnnamedCsr(CsrStore):
     """Rows of a CSR matrix in such files."""
-
-    can_reopen = False
 
     def __init__(self, data, indices, indptr, n_columns: int):
         super().__init__(data, indices, indptr, n_columns)
@@ -50,14 +48,64 @@ class UnnamedCsr(CsrStore):
         return sum((part.identity for part in self._parts), Identity())
 
 
+class Spilled(PartStore):
+    """Rows of a mapped store, some of which are read from a file.
+
+    In all else it is the mapped store: which rows make a chunk or a block follows from
+    that alone, and so does what is learned, whether there is a file or not.
+    ``numbers`` are those of the rows in the file, ascending.
+    """
+
+    can_reopen = False
+
+    def __init__(self, mapped: MappedStore, file: Store, numbers: np.ndarray):
+        super().__init__(mapped, mapped.shape)
+        self._file, self._numbers = file, numbers
+        self.can_reopen = False  # by other processes
+
+    @property
+    def row_extent(self) -> int:
+        return self._store.row_extent
+
+    def for_run(self, read_mode: str) -> "Spilled":
+        part = super().for_run(read_mode)
+        part._file = self._file.for_run(read_mode)
+        return part
+
+    def read(self, start: int, stop: int):
+        first = int(np.searchsorted(self._numbers, start))
+        return self._file.read(first, first + stop - start)
+
+    def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
+        first = int(np.searchsorted(self._numbers, start))
+        self._file.read_into(first, first + stop - start, out)
+
+    def take(self, rows: np.ndarray):
+        return self._file.take(np.searchsorted(self._numbers, rows))
+
+
 @contextmanager
 def kept_on_disk(wrapper, rows: Rows, y, params: dict, given: dict) -> Iterator[Rows]:
     """Return rows to train on: in a temporary file, if that is cheaper in all."""
-    if not _is_worth_it(wrapper, rows, y, params, given):
-        yield rows
-        return
     with ExitStack() as files:
-        yield Rows(Source(write(rows, files)))
+        kept = rows
+        if _is_worth_it(wrapper, rows, y, params, given):
+            # Without room on the disk, rows are transformed again.
+            with suppress(OSError):
+                kept = spill(rows, files)
+        yield kept
+
+
+def spill(rows: Rows, files: ExitStack) -> Rows:
+    """Return the rows, read from files that are closed at the end."""
+    source = find_source(rows)
+    store = Spilled(source.store, write(rows, files), _find_numbers(rows))
+    return Rows(Source(store, source.selection, source.order, source.cast))
+
+
+def _find_numbers(rows: Rows) -> np.ndarray:
+    """Return the numbers of the rows in their store."""
+    return np.asarray(rows_at(find_source(rows).selection, range(len(rows))))
 
 
 def _is_worth_it(wrapper, rows: Rows, y, params: dict, given: dict) -> bool:
@@ -67,7 +115,8 @@ def _is_worth_it(wrapper, rows: Rows, y, params: dict, given: dict) -> bool:
     can_write = store.is_sparse or (store.is_array and store.dtype.kind in "biuf")
     if not (isinstance(store, MappedStore) and can_write and nbytes >= _LEAST_NBYTES):
         return False
-    if not has_room(nbytes):
+    # Rows out of file order would be read here and there to be written.
+    if np.any(np.diff(_find_numbers(rows)) <= 0) or not has_room(nbytes):
         return False
     plan = make_fit_plan(wrapper, rows, y, params, is_run=False, **given)
     n_again = min(plan.n_epochs, _EPOCHS) - 1
@@ -82,10 +131,14 @@ def _is_worth_it(wrapper, rows: Rows, y, params: dict, given: dict) -> bool:
 
 def has_room(nbytes: int) -> bool:
     """Whether so many bytes have room in temporary files, which are on a disk."""
-    folder = Path(tempfile.gettempdir()).resolve()
     if not _OPEN_FILES.is_dir():  # as on macOS, where an open file has no path
         return False
-    if nbytes > _FREE_SHARE * shutil.disk_usage(folder).free:
+    try:
+        folder = Path(tempfile.gettempdir()).resolve()
+        free = shutil.disk_usage(folder).free
+    except OSError:
+        return False
+    if nbytes > _FREE_SHARE * free:
         return False
     lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     mounts = {Path(fields[1]): fields[2] for fields in map(str.split, lines)}

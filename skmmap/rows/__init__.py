@@ -11,7 +11,7 @@ from skmmap.rows.frames import (
 )
 from skmmap.rows.loaded import LoadedStore, StandIn
 from skmmap.rows.mapped import MappedStore, share_out
-from skmmap.rows.part_stores import DenseStore
+from skmmap.rows.part_stores import DenseStore, PartStore
 from skmmap.rows.partly_loaded import PartlyLoadedStore
 from skmmap.rows.rows import Rows, find_source, show_rows
 from skmmap.rows.shards import join_shards
@@ -27,6 +27,7 @@ __all__ = [
     "ListStore",
     "LoadedStore",
     "MappedStore",
+    "PartStore",
     "PartlyLoadedStore",
     "Rows",
     "Source",
