@@ -45,6 +45,14 @@ _EQUIVALENTS = {
     "DecisionTreeRegressor": _FOREST.format("MLPRegressor"),
     "KMeans": _BATCHES.format("MiniBatchKMeans"),
     "BisectingKMeans": _BATCHES.format("MiniBatchKMeans"),
+    "FeatureAgglomeration": "PCA joins columns as well, and learns from chunks",
+    **dict.fromkeys(
+        ("RFE", "RFECV"), "SelectFromModel selects columns by coefficients, too"
+    ),
+    **dict.fromkeys(
+        ("CCA", "PLSCanonical", "PLSRegression"),
+        "PCA and SGDRegressor learn from chunks",
+    ),
     "AgglomerativeClustering": "Birch clusters hierarchically",
     "KernelPCA": f"Use IncrementalPCA {_KERNEL}",
     **dict.fromkeys(

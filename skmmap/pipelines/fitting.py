@@ -1,5 +1,7 @@
 """``fit``, ``partial_fit`` and ``explain`` of every estimator, composed or not."""
 
+from itertools import groupby
+
 from skmmap._messages import say_count
 from skmmap.formats import open_source
 from skmmap.learn import (
@@ -162,7 +164,9 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
 
 
 def _say_passes(passes: list[str]) -> str:
-    said = "; ".join(f"{number}. {names}" for number, names in enumerate(passes, 1))
+    # One that may make several says so, and makes others of all rows than of the first.
+    once = [names for names, _ in groupby(passes)]
+    said = "; ".join(f"{number}. {names}" for number, names in enumerate(once, 1))
     return f"{said}; then those of the last step" if said else "those of the last step"
 
 

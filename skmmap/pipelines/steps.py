@@ -135,7 +135,7 @@ def say_step(step) -> str:
     name = type(step).__name__
     if inside := list_parts(step):
         said = [say_step(each) for _, each in inside if not is_passed(each)]
-        return f"{name} of {'; '.join(said)}"
+        return f"{name} of ({'; '.join(said)})"
     learns = "learns no values" if is_stateless(step) else "learns before the last step"
     return f"{name}, {learns}"
 
