@@ -92,6 +92,7 @@ CASES = {
     "SplineTransformer()": Case(),
     'SplineTransformer(knots="quantile")': Case(),
     "StandardScaler()": Case(),
+    "TargetEncoder()": Case("codes"),
     "TfidfTransformer()": Case("positive"),
     "TfidfTransformer(use_idf=False)": Case("positive"),
     "TfidfVectorizer()": Case("texts"),
@@ -154,7 +155,6 @@ REFUSED = {
     'StackingClassifier([("a", SGDClassifier())])': _MEMBERS,
     'StackingRegressor([("a", SGDRegressor())])': _MEMBERS,
     "TSNE()": _EMBEDS,
-    "TargetEncoder()": "Encodes rows that it is fitted on by folds, others by all.",
     'VotingClassifier([("a", SGDClassifier())])': _MEMBERS,
     'VotingRegressor([("a", SGDRegressor())])': _MEMBERS,
 }

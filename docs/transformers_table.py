@@ -38,7 +38,8 @@ PAGE = Path(__file__).parent / "reference" / "transformers.md"
 _LITTLE = 2**17  # bytes, of which ranks have 64 MB
 _CLOSE = 1e-10
 SHAPE, DRAWN, MEMBERS = "shape alone", "drawn rows", "members"
-CHUNKS, SEVERAL = "chunks, one pass", "chunks, several passes"
+CHUNKS, TWICE = "chunks, one pass", "chunks, two passes"
+SEVERAL = "chunks, several passes"
 SUMS, BATCHES, EPOCHS = (
     f"`partial_fit`, {way}" for way in ("sums", "one pass", "own epochs")
 )
@@ -127,7 +128,9 @@ def find_way(estimator, done: Fit, case: Case) -> str:
         return DRAWN
     with mock.patch.object(ranks, "_BYTES", _LITTLE):
         again = fit(estimator, case, chunk_size=case.chunk_size)
-    return CHUNKS if again.n_passes == done.n_passes else SEVERAL
+    if again.n_passes != done.n_passes:
+        return SEVERAL
+    return CHUNKS if done.n_passes == 1 else TWICE
 
 
 def find_equality(code: str, estimator, done: Fit, case: Case) -> str:

@@ -25,6 +25,7 @@ HOUSE = {
     ],
     "order": [
         "selection",
+        "positions",
         "units",
         "indexing",
         "file_order",
@@ -159,6 +160,9 @@ HOUSE = {
         "witnesses",
         "columns",
         "encoders",
+        "folds",
+        "category_sums",
+        "targets",
         "floats",
         "ranks",
         "quantiles",
@@ -223,6 +227,7 @@ HOUSE = {
     ],
     "pipelines": [
         "steps",
+        "training_rows",
         "passes",
         "compositions",
         "fusing",

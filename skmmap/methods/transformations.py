@@ -11,7 +11,7 @@ from skmmap._types import RowsLike
 from skmmap.formats import open_source
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
-from skmmap.pipelines import Transform
+from skmmap.pipelines import Transform, refuse_fit_transform
 from skmmap.rows import Rows
 from skmmap.wrap import (
     InputLayout,
@@ -212,6 +212,7 @@ class Transformations(FittedMethods):
         Allocates: what `fit` and `transform` allocate.
         Equals: ``fit(X, y).transform(X, out=out)``.
         """
+        refuse_fit_transform(self.estimator)
         self._check_output(X, y, params, out, resume)
         return self.fit(X, y, **params).transform(X, out=out, resume=resume)
 

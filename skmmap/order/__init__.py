@@ -23,6 +23,7 @@ from skmmap.order.memory import (
     ChunkNeed,
     fit_jobs,
 )
+from skmmap.order.positions import Positions
 from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 from skmmap.order.units import choose_units, join_units, make_units, select_units
@@ -42,6 +43,7 @@ __all__ = [
     "ChunkOrder",
     "Cost",
     "FileOrder",
+    "Positions",
     "Runs",
     "can_keep",
     "choose_units",

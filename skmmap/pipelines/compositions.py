@@ -19,6 +19,7 @@ from skmmap.pipelines.steps import (
     refuse_params,
     split_params,
 )
+from skmmap.pipelines.training_rows import OfMembers
 from skmmap.rows import MappedStore, Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
@@ -96,6 +97,7 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
     is_union = is_one_of(union, "FeatureUnion")
     members, trained, layouts = find_members(wrapper.estimator), {}, []
+    trainings: dict[str, Any] = {}
     params = split_params(wrapper, params, "fit")
     first_rows = find_first_rows(wrapper, rows)
     selected = {} if is_union else _find_columns(union, rows, first_rows)
@@ -109,6 +111,8 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
         yield from learn_step(step, given, y, params[name])
         layouts.append(vars(step).get("_input_layout", InputLayout()))
         trained[name] = Trained(step.estimator_)
+        if "_training" in vars(step):
+            trainings[name] = step._training
 
     yield from side_by_side(
         [
@@ -132,6 +136,8 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
     wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
+    if trainings:
+        wrapper._training = OfMembers(trainings)
 
 
 def _put_union_together(union, first_rows: Rows, trained: dict):

@@ -161,6 +161,7 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
     rows, y = stages.find_rows(n_rows)
     for requests in learn_step(last, rows, y, params):
         stages.passes += make_passes(last, requests, y)
+    vars(last).pop("_training", None)  # no step comes behind it
 
 
 def _say_passes(passes: list[str]) -> str:

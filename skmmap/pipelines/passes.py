@@ -15,6 +15,7 @@ from sklearn import config_context
 from sklearn.base import BaseEstimator
 
 from skmmap.learn import Learner, train_anew
+from skmmap.order import rows_at
 from skmmap.pipelines.steps import derive
 from skmmap.read import Chunk, slice_rows
 from skmmap.rows import MappedStore, Rows, Source, find_source, share_out
@@ -24,6 +25,7 @@ NOTHING = {
     "class_weight": None,
     "given_validation": (None, None, None),
 }
+_POSITIONS = "positions"
 
 
 @dataclass(eq=False, repr=False)
@@ -39,6 +41,7 @@ class Request:
     rows: Rows
     learner: Learner | None = None
     takes_target: bool = False
+    takes_positions: bool = False  # of rows among all of them
     sample_weight: Any = None
     train: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
@@ -62,10 +65,13 @@ class Request:
 
 
 class Shared(BaseEstimator):
-    """Learns for several steps at once, as an estimator that is trained alone."""
+    """Learns for several steps at once, as an estimator that is trained alone.
 
-    def __init__(self, requests: list[Request], chains: list[list[MappedStore]]):
-        self.requests, self.chains = requests, chains
+    ``selection`` has the numbers of all rows in their store.
+    """
+
+    def __init__(self, requests, chains: list[list[MappedStore]], selection):
+        self.requests, self.chains, self.selection = requests, chains, selection
 
     def __sklearn_clone__(self):
         return self
@@ -86,20 +92,23 @@ class Shared(BaseEstimator):
 
     def _learn(self, X, y, weights: dict, start: int, stop: int) -> None:
         known: dict[int, Any] = {}
+        positions = weights.get(_POSITIONS)
+        positions = None if positions is None else positions[start:stop].astype(int)
+        numbers = None if positions is None else rows_at(self.selection, positions)
         every = zip(self.requests, self.chains, strict=True)
         for number, (request, chain) in enumerate(every):
             with request.noting():
                 rows = X
                 for store in chain:
                     if id(store) not in known:
-                        known[id(store)] = store.compute(rows)
+                        known[id(store)] = store.compute(rows, numbers)
                     rows = known[id(store)]
                 target = None if y is None else y[start:stop]
-                params = {}
+                params = {_POSITIONS: positions} if request.takes_positions else {}
                 if (weight := weights.get(_name_weight(number))) is not None:
                     is_whole = np.ndim(weight) == 0
                     weight = weight if is_whole else weight[start:stop]
-                    params = {"sample_weight": weight}
+                    params["sample_weight"] = weight
                 chunk = Chunk(start, stop, rows, target, params)
                 request.learner.learn(chunk, request.context, tuple)
 
@@ -155,14 +164,19 @@ def _share_pass(wrapper, requests: list[Request], y) -> None:
     y = y if any(request.takes_target for request in requests) else None
     title = f"fit of {_say_names(requests)}"
     changes = {"shuffle": False, "max_epochs": "auto", "_title": title}
-    shared = derive(wrapper, Shared(requests, chains), **changes)
-    weights = {
+    shared = Shared(requests, chains, find_source(rows).selection)
+    by_row = {
         _name_weight(number): request.sample_weight
         for number, request in enumerate(requests)
         if request.sample_weight is not None
     }
+    if any(request.takes_positions for request in requests) or any(
+        store.takes_numbers for chain in chains for store in chain
+    ):
+        n_rows = len(rows)
+        by_row[_POSITIONS] = np.arange(n_rows, dtype=np.min_scalar_type(n_rows))
     with config_context(enable_metadata_routing=False):  # which is done
-        train_anew(shared, rows, y, weights, **NOTHING)
+        train_anew(derive(wrapper, shared, **changes), rows, y, by_row, **NOTHING)
 
 
 def _name_weight(number: int) -> str:

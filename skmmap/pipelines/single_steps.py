@@ -17,6 +17,7 @@ from skmmap.learn import (
 from skmmap.pipelines.fusing import complete
 from skmmap.pipelines.passes import NOTHING, Request, side_by_side
 from skmmap.pipelines.steps import Transform, refuse_params
+from skmmap.pipelines.training_rows import check_single
 from skmmap.rows import Rows, find_source
 from skmmap.transformers import ChunkLearner
 from skmmap.wrap import InputLayout, keep_names
@@ -38,25 +39,32 @@ def learn_alone_or_shared(wrapper, rows: Rows, y, params: dict):
 
 def learn_by_chunks(wrapper, rows: Rows, params: dict) -> Iterator[list[Request]]:
     """Ask for the passes of a transformer without ``partial_fit``: its entry's."""
-    seed = draw_seed(wrapper, is_needed=bool(find_unset_seeds(wrapper)))
-    transformer, source = make_estimator(wrapper, seed, {}), find_source(rows)
-    learn = find_entry(type(transformer)).entry.chunk_learner
-    make = partial(ChunkLearner, transformer, learn, source.n_rows)
-    takes_target = make().takes_target
+    learn = find_entry(type(wrapper.estimator)).entry.chunk_learner
+    source = find_source(rows)
+    takes_seed = ChunkLearner(wrapper.estimator, learn, source.n_rows).takes_seed
+    is_needed = takes_seed or bool(find_unset_seeds(wrapper))
+    seed = draw_seed(wrapper, is_needed=is_needed)
+    transformer = make_estimator(wrapper, seed, {})
+    make = partial(ChunkLearner, transformer, learn, source.n_rows, seed)
+    takes_target, takes_positions = make().takes_target, make().takes("positions")
+    if make().encodes_folds:
+        check_single(transformer, source)
     weights = {k: v for k, v in params.items() if k == "sample_weight"}
     weights = weights if make().takes("sample_weight") else {}
     refuse_params(transformer, params.keys() - weights.keys())
-    does = "(in several, if its values need more memory)"
-    does = does if make().may_repeat else ""
     learner = Learner(
         make(), make, InputLayout(), lambda y: ((), {"y": y} if takes_target else {})
     )
     while True:
-        yield [Request(wrapper, rows, learner, takes_target, **weights, does=does)]
+        does = learner.estimator.does
+        takes = {"takes_target": takes_target, "takes_positions": takes_positions}
+        yield [Request(wrapper, rows, learner, **takes, **weights, does=does)]
         if not learner.estimator.end_pass():
             break
     wrapper.estimator_ = learner.estimator.finish()
     wrapper._input_layout = learner.input_layout
+    if make().encodes_folds:
+        wrapper._training = learner.estimator.learner_.training_transform()
     keep_names(wrapper.estimator_, source)
 
 

@@ -31,6 +31,7 @@ from skmmap.pipelines.steps import (
     say_step,
     split_params,
 )
+from skmmap.pipelines.training_rows import OfMembers, TrainingTransform
 from skmmap.rows import Rows, Source, find_source
 from skmmap.wrap import (
     InputLayout,
@@ -62,6 +63,7 @@ class Stages:
         self._identity, self.rows = source.store.identity, Rows(source)
         self._fitted: list[tuple[str, Any]] = []
         self._transforms: list[Transform] = []
+        self._trainings: dict[str, Any] = {}  # of steps that have one
         self._widest = 0  # values in a row between two steps
         self.passes: list[str] = []  # what learned in each, before the last step
         self.last = derive(wrapper, last)
@@ -114,15 +116,18 @@ class Stages:
                 learning = learn_fused(*wrappers, rows, learning)
             yield from inside(self._note(both[0][0]), learning)
             for (name, step), wrapper in zip(both, wrappers, strict=True):
-                self._keep_step(name, step, wrapper)
+                self._keep_step(name, step, wrapper, is_whole=n_rows is None)
             number += len(both)
         self._identity.check(values=True)
 
-    def _keep_step(self, name: str, step, wrapper) -> None:
+    def _keep_step(self, name: str, step, wrapper, *, is_whole: bool) -> None:
         if is_passed(step):
             self._fitted.append((name, step))
-        else:
-            self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
+            return
+        training = vars(wrapper).get("_training")
+        if training is not None and is_whole:
+            self._trainings[name] = training
+        self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
 
     def learn_all(self) -> Iterator[list[Request]]:
         """Ask for the passes of all steps, where the last one transforms as well."""
@@ -132,6 +137,8 @@ class Stages:
         pipeline.steps = self._fitted
         layout = self._transforms[0].layout if self._transforms else InputLayout()
         vars(self._wrapper).update(estimator_=pipeline, _input_layout=layout)
+        if self._trainings:
+            self._wrapper._training = OfMembers(self._trainings)
 
     def find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
@@ -155,10 +162,15 @@ class Stages:
     def _add(self, name: str, transformer, layout: InputLayout) -> None:
         self._fitted.append((name, transformer))
         # On rows without names, those of a file's columns would be asked for.
-        unnamed = check_names(transformer, find_source(self.rows))
-        self._transforms.append(Transform(unnamed, layout))
+        source = find_source(self.rows)
+        unnamed = check_names(transformer, source)
+        function = Transform(unnamed, layout)
+        self._transforms.append(function)
+        if name in self._trainings:
+            training = self._trainings[name]
+            function = TrainingTransform(unnamed, layout, training, source)
         with self._naming(name):
-            self.rows = self.rows.map(self._transforms[-1])
+            self.rows = self.rows.map(function)
         self._widest = max(self._widest, find_source(self.rows).row_values)
 
     @contextmanager

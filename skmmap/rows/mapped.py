@@ -11,6 +11,7 @@ from sklearn import config_context, get_config
 
 from skmmap._messages import describe_rows
 from skmmap.disk import Identity
+from skmmap.order import rows_at
 from skmmap.rows.array_stores import ArrayStore, SparseStore
 from skmmap.rows.csr_check import to_csr
 from skmmap.rows.frames import FrameStore, is_series
@@ -29,7 +30,8 @@ class MappedStore(PartStore):
     """Rows of another store, each block of which goes through a function.
 
     ``first`` is what the function returns for some rows. All other results have the
-    same kind, type and shape of a row, or it is an error.
+    same kind, type and shape of a row, or it is an error. A function that
+    ``takes_numbers`` is called with the rows and their numbers in the store.
     """
 
     mode = "r"
@@ -77,6 +79,10 @@ class MappedStore(PartStore):
         return self._store
 
     @property
+    def takes_numbers(self) -> bool:
+        return takes_numbers(self._function)
+
+    @property
     def call_rows(self) -> int:
         """Rows of a call of the function."""
         is_array = self._store.is_array or self._store.is_sparse
@@ -87,7 +93,8 @@ class MappedStore(PartStore):
         # In pieces: the rows to compute from may take far more memory than the result.
         pieces = share_out(start, stop, self.call_rows)
         if len(pieces) == 1:
-            return self._compute(self._store.read(start, stop), start, stop)
+            numbers = np.arange(start, stop) if self.takes_numbers else None
+            return self._compute(self._store.read(start, stop), start, stop, numbers)
         return self.join([self.read(*piece) for piece in pieces])
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
@@ -102,25 +109,27 @@ class MappedStore(PartStore):
         return self.join([self._take(rows[i:j]) for i, j in pieces])
 
     def _take(self, rows: np.ndarray):
-        return self._compute(self._store.take(rows), int(rows[0]), int(rows[-1]) + 1)
+        start, stop = int(rows[0]), int(rows[-1]) + 1
+        return self._compute(self._store.take(rows), start, stop, rows)
 
     def write(self, rows: np.ndarray, values) -> None:
         Store.write(self, rows, values)
 
-    def _compute(self, rows, start: int, stop: int):
+    def _compute(self, rows, start: int, stop: int, numbers):
         try:
-            return self.compute(rows)
+            return self.compute(rows, numbers)
         except Exception as error:
             error.add_note(f"Called for {describe_rows(start, stop)} of {self.where}.")
             raise
 
-    def compute(self, rows):
+    def compute(self, rows, numbers: np.ndarray | None = None):
         """Return what the function returns for some rows of the other store."""
         n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
         if not n_rows:  # which most functions refuse
             return self.pick(self._like.rows, np.arange(0))
         with config_context(**self._config):
-            result = take_result(self._function(guard(rows, self.cast)), n_rows)
+            given = guard(rows, self.cast)
+            result = take_result(call(self._function, given, numbers), n_rows)
         self._check(_open_result(result))
         return result
 
@@ -155,10 +164,20 @@ def map_rows(source: Source, function: Callable[[Any], Any]) -> Source:
         raise TypeError(f"function must be callable; got {function!r}.")
     n_rows = min(source.n_rows, _FIRST_ROWS)
     first = guard(source.select(range(n_rows)).load())
+    result = call(function, first, rows_at(source.selection, range(n_rows)))
     store = MappedStore(
-        source.store, function, take_result(function(first), n_rows), source.cast
+        source.store, function, take_result(result, n_rows), source.cast
     )
     return Source(store, source.selection, source.order)
+
+
+def takes_numbers(function) -> bool:
+    """Whether a function needs the numbers of rows in their store, beside them."""
+    return getattr(function, "takes_numbers", False)
+
+
+def call(function, rows, numbers: np.ndarray | None):
+    return function(rows, numbers) if takes_numbers(function) else function(rows)
 
 
 def take_result(result, n_rows: int):

@@ -15,10 +15,21 @@ class ChunkLearner(BaseEstimator):
     fitted transformer. It may have ``begin(n_rows)``, which is called before the first
     pass, and ``end_pass()``, which is called after each one and returns whether it
     needs another.
+
+    If ``begin`` takes ``random_state``, it is passed a seed, and ``partial_fit`` that
+    takes ``positions`` those of the chunk's rows among all rows. If there is
+    ``training_transform()``, it is called at the end: see `pipelines.training_rows`.
     """
 
-    def __init__(self, transformer: Any, make: Callable[[Any], Any], n_rows: int):
+    def __init__(
+        self,
+        transformer: Any,
+        make: Callable[[Any], Any],
+        n_rows: int,
+        random_state: int | None = None,
+    ):
         self.transformer, self.make, self.n_rows = transformer, make, n_rows
+        self.random_state = random_state
 
     @property
     def takes_target(self) -> bool:
@@ -29,20 +40,39 @@ class ChunkLearner(BaseEstimator):
         return takes(self.make(self.transformer).partial_fit, name)
 
     @property
-    def may_repeat(self) -> bool:
-        """Whether the number of passes depends on the values."""
-        return hasattr(self.make(self.transformer), "end_pass")
+    def does(self) -> str:
+        """What it does in the next pass, if there is more to say."""
+        has_begun = hasattr(self, "learner_")
+        learner = self.learner_ if has_begun else self.make(self.transformer)
+        default = "(in several, if its values need more memory)"
+        return getattr(learner, "does", default * hasattr(learner, "end_pass"))
 
-    def partial_fit(self, X, y=None, sample_weight=None):
+    @property
+    def takes_seed(self) -> bool:
+        begin = getattr(self.make(self.transformer), "begin", None)
+        return begin is not None and takes(begin, "random_state")
+
+    @property
+    def encodes_folds(self) -> bool:
+        """Whether the rows of fit are transformed in another way than others."""
+        return hasattr(self.make(self.transformer), "training_transform")
+
+    def partial_fit(self, X, y=None, sample_weight=None, positions=None):
         if not hasattr(self, "learner_"):
-            self.learner_ = self.make(self.transformer)
-            if hasattr(self.learner_, "begin"):
-                self.learner_.begin(self.n_rows)
+            self._begin()
         given = {"y": y} if takes(self.learner_.partial_fit, "y") else {}
         if sample_weight is not None:
             given["sample_weight"] = sample_weight
+        if positions is not None:
+            given["positions"] = positions
         self.learner_.partial_fit(X, **given)
         return self
+
+    def _begin(self) -> None:
+        self.learner_ = self.make(self.transformer)
+        seed = {"random_state": self.random_state} if self.takes_seed else {}
+        if hasattr(self.learner_, "begin"):
+            self.learner_.begin(self.n_rows, **seed)
 
     def end_pass(self) -> bool:
         """Return whether the learner needs another pass."""
