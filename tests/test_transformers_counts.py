@@ -61,6 +61,12 @@ ROWS = {
     "frame": FRAME,
     "polars": POLARS,
     "polars, numbers": POLARS[["code"]],
+    "polars, without some": POLARS.with_columns(
+        number=pl.col("code").replace(3, None),
+        float=pl.Series(FLOATS[:, 0]),
+        bool=pl.col("code").replace_strict({1: True, 2: False}, default=None),
+        null=None,
+    ),
     "polars, categorical": POLARS[["text"]].cast(pl.Categorical),
     "lists": TEXTS.tolist(),
     "lists of numbers and texts": np.c_[CODES, TEXTS].astype(object).tolist(),

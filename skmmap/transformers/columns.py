@@ -137,6 +137,12 @@ def _find_in_polars(column) -> Values:
     if column.dtype.is_nested() or str(column.dtype) == "Object":
         return _find_in_list(column.to_list())
     firsts = column.arg_unique().to_numpy().astype(np.intp)
-    return Values(
-        column.gather(firsts).to_list(), firsts, column.unique_counts().to_numpy()
-    )
+    values = column.gather(firsts).to_list()
+    if (
+        column.dtype.is_integer()
+        or column.dtype.is_float()
+        or str(column.dtype) == "Null"
+    ):
+        # Of these polars makes NaN, as soon as they become an array.
+        values = [np.nan if value is None else value for value in values]
+    return Values(values, firsts, column.unique_counts().to_numpy())

@@ -1,6 +1,8 @@
 """How encoders of categories learn from chunks."""
 
 import numpy as np
+from sklearn.base import clone
+from sklearn.utils import check_array
 
 from skmmap.transformers.columns import add_counts, find_key, iter_values
 from skmmap.transformers.witnesses import Witnesses, count_rows
@@ -15,8 +17,15 @@ class CategoryRows(Witnesses):
         self._n_rows = 0
 
     def find(self, X) -> np.ndarray:
+        if isinstance(X, np.ndarray):
+            check_array(X[:1], dtype=None, ensure_all_finite=False)  # its dimensions
         self._n_rows += count_rows(X)
-        return np.array(add_counts(self._counts, iter_values(X)), dtype=np.intp)
+        try:
+            new = add_counts(self._counts, iter_values(X))
+        except TypeError:  # values that cannot be hashed
+            clone(self.transformer).fit(X)  # which says what encoders need
+            raise
+        return np.array(new, dtype=np.intp)
 
     def finish(self):
         """Let fit find the categories in few rows, and the rare ones by counts."""
