@@ -220,6 +220,9 @@ EXACT = {
 if "handle_missing" in SplineTransformer().get_params():  # scikit-learn 1.9
     splines = SplineTransformer(knots="quantile", handle_missing="zeros")
     EXACT["quantile splines with NaN"] = splines, WITH_NAN
+    nullable = pd.DataFrame({"a": [2, 3, 4, 1] * 10, "b": [1.5, None, 2, 5] * 10})
+    splines = SplineTransformer(handle_missing="zeros")
+    EXACT["splines of pandas.NA"] = splines, nullable.convert_dtypes()
 
 
 @pytest.mark.filterwarnings("ignore:Skipping features without")

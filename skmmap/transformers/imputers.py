@@ -6,7 +6,11 @@ from sklearn.base import clone
 
 from skmmap.transformers.columns import is_nan
 from skmmap.transformers.floats import check_floats
-from skmmap.transformers.most_frequent import MostFrequent
+from skmmap.transformers.most_frequent import (
+    MostFrequent,
+    allow_missing,
+    check_values,
+)
 from skmmap.transformers.quantiles import find_middle, get_middle
 from skmmap.transformers.ranks import Ranks
 from skmmap.transformers.witnesses import Witnesses
@@ -36,6 +40,14 @@ class MissingRows(Witnesses):
         return np.concatenate(numbers)
 
 
+class CheckedRows(MissingRows):
+    """The same of transformers that learn no more than these, all values checked."""
+
+    def partial_fit(self, X) -> None:
+        check_values(X, self.transformer)
+        super().partial_fit(X)
+
+
 class MeanImputer:
     """Sums of each column, in float64: `SimpleImputer` adds float32 in float32."""
 
@@ -44,8 +56,8 @@ class MeanImputer:
         self._n, self._sum = 0, 0.0
 
     def partial_fit(self, X) -> None:
+        values = _check_floats(X, self.imputer)
         self._witnesses.partial_fit(X)
-        values = _check_values(X, self.imputer)
         is_missing = _find_missing(values, self.imputer.missing_values)
         if sparse.issparse(values):
             values = values.toarray()
@@ -71,9 +83,9 @@ class MedianImputer:
         self.begin, self._is_sparse = self._ranks.begin, False
 
     def partial_fit(self, X) -> None:
+        values, missing = _check_floats(X, self.imputer), self.imputer.missing_values
         if self._is_first:
             self._witnesses.partial_fit(X)
-        values, missing = _check_values(X, self.imputer), self.imputer.missing_values
         self._is_sparse = sparse.issparse(values)
         if not is_nan(missing):  # NaN is left out
             values = values.copy()
@@ -101,7 +113,7 @@ def learn_imputer(imputer):
     if imputer.strategy == "median":
         return MedianImputer(imputer)
     if imputer.strategy == "constant":
-        return MissingRows(imputer)
+        return CheckedRows(imputer)
     if imputer.strategy == "most_frequent":
         return MostFrequent(imputer, MissingRows(imputer))
     raise ValueError(
@@ -111,15 +123,14 @@ def learn_imputer(imputer):
     )
 
 
-def learn_indicator(indicator) -> MissingRows:
+def learn_indicator(indicator) -> CheckedRows:
     """Return what learns for `MissingIndicator`."""
-    return MissingRows(indicator)
+    return CheckedRows(indicator)
 
 
-def _check_values(X, imputer):
+def _check_floats(X, imputer):
     """Return rows as floats; raise for values that fit would refuse."""
-    finite = "allow-nan" if is_nan(imputer.missing_values) else True
-    return check_floats(X, imputer, ensure_all_finite=finite)
+    return check_floats(X, imputer, ensure_all_finite=allow_missing(imputer))
 
 
 def _find_missing(X, missing) -> np.ndarray:

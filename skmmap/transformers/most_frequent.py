@@ -1,5 +1,7 @@
 """How `SimpleImputer` learns the most frequent values from chunks."""
 
+from numbers import Real
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import clone
@@ -14,6 +16,27 @@ from skmmap.transformers.columns import (
 )
 
 
+def check_values(X, transformer):
+    """Return rows of numbers or texts; raise for values that fit would refuse."""
+    is_text = isinstance(X, list) and any(isinstance(v, str) for r in X for v in r)
+    return check_array(
+        X,
+        accept_sparse="csc",
+        input_name="X",
+        estimator=transformer,
+        dtype=object if is_text else None,
+        ensure_all_finite=allow_missing(transformer),
+    )
+
+
+def allow_missing(transformer) -> str | bool:
+    """Return which values that are not finite fit accepts."""
+    missing = transformer.missing_values
+    # The indicator refuses NaN, and with it pandas.NA, where pandas.NA is missing.
+    is_allowed = hasattr(transformer, "strategy") or isinstance(missing, Real)
+    return "allow-nan" if is_allowed and is_nan(missing) else True
+
+
 class MostFrequent:
     """Counts of the values of each column; ``rows`` keeps types and what is missing."""
 
@@ -22,17 +45,8 @@ class MostFrequent:
         self._counts: list[dict] = []
 
     def partial_fit(self, X) -> None:
-        imputer = self.imputer
+        values = check_values(X, self.imputer)
         self._rows.partial_fit(X)
-        is_text = isinstance(X, list) and any(isinstance(v, str) for r in X for v in r)
-        values = check_array(
-            X,
-            accept_sparse="csc",
-            input_name="X",
-            estimator=imputer,
-            dtype=object if is_text else None,
-            ensure_all_finite="allow-nan" if is_nan(imputer.missing_values) else True,
-        )
         self._n += values.shape[0]
         find = iter_stored if sparse.issparse(values) else iter_values
         self._is_sparse = sparse.issparse(values)

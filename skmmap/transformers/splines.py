@@ -1,7 +1,6 @@
 """How `SplineTransformer` learns from chunks."""
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import clone
 
 from skmmap.transformers.floats import check_floats
@@ -18,9 +17,13 @@ class ExtremeRows(Witnesses):
         self._least, self._largest, self._has_nan = np.inf, -np.inf, False
 
     def find(self, X) -> np.ndarray:
-        if sparse.issparse(X):
-            return np.arange(0)  # which its fit refuses
-        values = np.asarray(X, dtype=np.float64)
+        values = check_floats(
+            X,
+            self.transformer,
+            accept_sparse=False,
+            dtype=np.float64,
+            ensure_all_finite=False,  # what is not is kept, for fit to judge
+        )
         is_nan = np.isnan(values)
         low, high = np.where(is_nan, np.inf, values), np.where(is_nan, -np.inf, values)
         least, largest = low.min(axis=0), high.max(axis=0)
