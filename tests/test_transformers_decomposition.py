@@ -201,6 +201,10 @@ def test_what_cannot_be_computed_is_refused(learn, rows, text):
     ("pca", "rows"),
     [
         (PCA(svd_solver="full"), SPARSE),
+        (PCA(0.9), SPARSE),
+        (PCA("mle"), SPARSE),
+        (PCA(0), SPARSE),
+        (PCA(SPARSE.shape[1]), SPARSE),
         (PCA(), np.where(X > 9, np.nan, X)),
         (TruncatedSVD(1), X[:50, :1]),
         (PCA(n_components="most"), X),

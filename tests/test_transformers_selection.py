@@ -47,6 +47,8 @@ FRAME = pd.DataFrame(NUMBERS[:, :3], columns=["a", "b", "c"]).assign(d=COUNTS[:,
 SPARSE = sparse.csr_array(np.where(NUMBERS < 3, 0, NUMBERS))
 target = NUMBERS @ [1, 0, -1, 0.1, 0] + rng.normal(0, 1, N)
 
+INDICATORS = np.column_stack([y > 0, y == 1]).astype(int)
+
 SELECTORS = {
     "best": (SelectKBest(k=2), NUMBERS, y),
     "best of a tie": (SelectKBest(k=3), NUMBERS[:, [0, 4, 3, 0]], y),
@@ -59,6 +61,12 @@ SELECTORS = {
     "counts of two classes": (SelectKBest(chi2, k=2), COUNTS, NAMES == "oak"),
     "counts of one class": (SelectKBest(chi2, k=2), COUNTS, np.ones(N)),
     "sparse counts": (SelectPercentile(chi2), sparse.csr_array(COUNTS), NAMES),
+    "counts of several classes": (SelectKBest(chi2, k=2), COUNTS, INDICATORS),
+    "sparse counts of these": (
+        SelectKBest(chi2, k=2),
+        sparse.csr_array(COUNTS),
+        INDICATORS,
+    ),
     "regression": (SelectKBest(f_regression, k=2), NUMBERS, target),
     "regression on integers": (SelectFwe(f_regression), FRAME, y),
     "regression, sparse": (SelectKBest(f_regression, k=2), SPARSE, target),
@@ -311,3 +319,11 @@ def test_steps_of_pipelines(transformer, X):
     if not isinstance(transformer, SelectKBest):
         model = ChunkedFit(pipeline, chunk_size=50).fit(X)
         assert_alike(model.estimator_[0], expected, 1e-10, free=free)
+
+
+@pytest.mark.parametrize("y", [INDICATORS * [2, 1], INDICATORS / 3])
+def test_columns_that_say_no_classes_are_refused_as_by_fit(y):
+    with pytest.raises(ValueError, match="Multioutput") as expected:
+        SelectKBest(chi2, k=2).fit(COUNTS, y)
+    with raises(ValueError, str(expected.value)):
+        learn_by_chunks(learn_selection(SelectKBest(chi2, k=2)), COUNTS, 1, y)

@@ -4,6 +4,7 @@ from math import lgamma
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import clone
 
 from skmmap._messages import say_size
 from skmmap.transformers.floats import check_floats
@@ -41,12 +42,20 @@ class PrincipalComponents:
             self.pca.fit(X)  # which is refused
         is_tall = X.shape[1] <= 1000 and self._n_rows >= 10 * X.shape[1]
         self._rank = self._most = min(self._n_rows, X.shape[1])
-        if is_sparse and solver == "auto":
-            self._most -= 1  # as fit does, which takes ARPACK
+        if is_sparse and solver == "auto":  # for which fit takes ARPACK
+            self._most -= 1
+            self._refuse_number_of_arpack(X.shape[1])
         self._check_number(X.shape[1])
         if is_sparse or solver == "covariance_eigh" or (solver == "auto" and is_tall):
             return Products()
         return Factor()
+
+    def _refuse_number_of_arpack(self, n_columns: int) -> None:
+        """Let fit refuse a number of components, of rows that have no values."""
+        number = self.pca.n_components
+        is_number = number is not None and not isinstance(number, str)
+        if number is not None and not (is_number and 1 <= number <= self._most):
+            clone(self.pca).fit(sparse.csr_array((self._rank, n_columns)))
 
     def _check_number(self, n_columns: int) -> None:
         number = self.pca.n_components

@@ -99,8 +99,7 @@ class CountScores:
         self._n: dict = {}
 
     def add(self, X, y) -> None:
-        if np.any((X.data if sparse.issparse(X) else X) < 0):
-            raise ValueError("Input X must be non-negative.")
+        _check_counts(X)
         if type_of_target(y) == "continuous":
             raise ValueError(
                 "chi2 needs classes in y, which has values such as "
@@ -112,17 +111,54 @@ class CountScores:
             self._n[label] = self._n.get(label, 0) + n
 
     def compute(self) -> tuple:
-        from scipy import special
-
         observed = np.array(list(self._sums.values()))
         shares = np.array(list(self._n.values())) / sum(self._n.values())
         if len(shares) == 1:  # chi2 has a second one then, of no rows
             observed = np.vstack([observed, np.zeros_like(observed)])
             shares = np.array([1.0, 0.0])
-        expected = np.outer(shares, observed.sum(axis=0))
-        with np.errstate(invalid="ignore"):
-            scores = ((observed - expected) ** 2 / expected).sum(axis=0)
-        return scores, special.chdtrc(len(shares) - 1, scores)
+        return _compare(observed, np.outer(shares, observed.sum(axis=0)))
+
+
+class IndicatorScores:
+    """Chi-squared of `chi2` where each class has a column that says which rows it has.
+
+    A row may be in several classes or in none.
+    """
+
+    def __init__(self):
+        self._n, self._sum, self._rows, self._sums = 0, 0.0, 0.0, 0.0
+        self._labels: set = set()
+
+    def add(self, X, y) -> None:
+        _check_counts(X)
+        y = np.asarray(y)
+        self._labels.update(np.unique(y).tolist())
+        if type_of_target(y) != "multilabel-indicator" or len(self._labels) > 2:
+            raise ValueError(
+                "Multioutput target data is not supported with label binarization"
+            )
+        indicators = y.astype(np.float64)
+        self._n += len(y)
+        self._rows = self._rows + indicators.sum(axis=0)
+        self._sum = self._sum + np.asarray(X.sum(axis=0)).ravel()
+        self._sums = self._sums + (X.T @ indicators).T
+
+    def compute(self) -> tuple:
+        return _compare(self._sums, np.outer(self._rows / self._n, self._sum))
+
+
+def _check_counts(X) -> None:
+    if np.any((X.data if sparse.issparse(X) else X) < 0):
+        raise ValueError("Input X must be non-negative.")
+
+
+def _compare(observed: np.ndarray, expected: np.ndarray) -> tuple:
+    """Return chi-squared and p-values of sums, with a row for each class."""
+    from scipy import special
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = ((observed - expected) ** 2 / expected).sum(axis=0)
+    return scores, special.chdtrc(len(observed) - 1, scores)
 
 
 SCORES = {

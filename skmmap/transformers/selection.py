@@ -6,7 +6,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.validation import validate_data
 
 from skmmap.transformers.column_moments import Moments, find_moments, find_shift
-from skmmap.transformers.scores import SCORES
+from skmmap.transformers.scores import SCORES, CountScores, IndicatorScores
 from skmmap.transformers.witnesses import take_first
 
 
@@ -30,7 +30,11 @@ class ScoreSelector:
                 f"{type(self.selector).__name__} scores columns by y, and fit got none."
             )
         values = _check(X, self.selector)
-        labels = column_or_1d(y, warn=True)
+        has_columns = np.ndim(y) == 2 and y.shape[1] > 1
+        if has_columns and isinstance(self._scores, CountScores):
+            self._scores = IndicatorScores()
+        is_indicator = isinstance(self._scores, IndicatorScores)
+        labels = np.asarray(y) if is_indicator else column_or_1d(y, warn=True)
         assert_all_finite(labels, input_name="y")
         if self._first is None:
             self._first = take_first(X), labels[:2].copy()
