@@ -236,3 +236,34 @@ def test_results_of_a_function_are_not_continued(path, tmp_path):
         model.predict(rows.map(divide), **resumed)
     scaled = ChunkedFit(StandardScaler()).fit(path).transform(rows)
     model.predict(scaled, **resumed)  # of a transformer the learned values are known
+
+
+def test_short_blocks_are_computed_in_one_call():
+    frame, calls = pd.DataFrame(X), []
+
+    def count(rows):
+        calls.append(len(rows))
+        return rows.to_numpy() / 255
+
+    def make_sparse(rows):
+        return sparse.csr_array(count(rows))
+
+    rows = open_rows(frame).map(make_sparse)
+    model = ChunkedFit(SGDClassifier(max_iter=1, tol=None, random_state=0))
+    model.set_params(random_state=0, memory_limit="200kB", chunk_size=50)
+    calls.clear()
+    found = model.fit(rows, y).coef_
+    assert len(calls) <= 8
+    assert sum(calls) == len(X)
+    expected = model.fit(sparse.csr_array(X / 255), y).coef_
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_long_chunks_are_computed_in_several_calls(monkeypatch, shuffle):
+    monkeypatch.setattr("skmmap.rows.mapped._FRAME_NBYTES", 1_000)
+    rows = open_rows(pd.DataFrame(X)).map(lambda part: sparse.csr_array(part / 255))
+    model = ChunkedFit(SGDClassifier(max_iter=1, tol=None, random_state=0))
+    model.set_params(random_state=0, chunk_size=250, shuffle=shuffle)
+    found = model.fit(rows, y).coef_
+    np.testing.assert_array_equal(found, model.fit(sparse.csr_array(X / 255), y).coef_)

@@ -97,6 +97,26 @@ class MappedStore(PartStore):
             return self._compute(self._store.read(start, stop), start, stop, numbers)
         return self.join([self.read(*piece) for piece in pieces])
 
+    def read_runs(self, runs: list[tuple[int, int]]) -> list:
+        # A call takes long even for few rows: several short runs make one.
+        pieces = [piece for run in runs for piece in share_out(*run, self.call_rows)]
+        groups: list[list] = [[]]
+        n_rows = 0
+        for start, stop in pieces:
+            n_rows += stop - start
+            if groups[-1] and n_rows > self.call_rows:
+                groups.append([])
+                n_rows = stop - start
+            groups[-1].append((start, stop))
+        return [self._compute_group(group) for group in groups if group]
+
+    def _compute_group(self, runs: list[tuple[int, int]]):
+        read = self._store.read_runs(runs)
+        rows = read[0] if len(read) == 1 else self._store.join(read)
+        every = [np.arange(*run) for run in runs] if self.takes_numbers else None
+        numbers = None if every is None else np.concatenate(every)
+        return self._compute(rows, runs[0][0], runs[-1][1], numbers)
+
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         for i, end in share_out(start, stop, self.call_rows):
             out[i - start : end - start] = self.read(i, end)

@@ -79,6 +79,13 @@ class Source:
             read = self._read(range(start, stop))
         return guard(read, self.cast)
 
+    def read_blocks(self, blocks: list[tuple[int, int]]) -> list:
+        """Return the rows of some blocks, one after the other, in any pieces."""
+        runs = [self.find_run(*block) for block in blocks]
+        if None in runs:
+            return [self.read(*block) for block in blocks]
+        return [guard(rows, self.cast) for rows in self.store.read_runs(runs)]
+
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put neighbouring rows into an array, which may be of another type."""
         run = self.find_run(start, stop)

@@ -139,6 +139,10 @@ class Store:
         """Return neighbouring rows, as a view where that is possible."""
         raise NotImplementedError
 
+    def read_runs(self, runs: list[tuple[int, int]]) -> list:
+        """Return the rows of some runs, one after the other, in any pieces."""
+        return [self.read(*run) for run in runs]
+
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Read neighbouring rows into an array of their shape."""
         out[...] = self.read(start, stop)
