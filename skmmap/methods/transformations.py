@@ -203,6 +203,10 @@ class Transformations(FittedMethods):
             If the result does not fit `out`, `out` is a file that X is read from, or
             the estimator refuses a chunk; a note then names the rows of that chunk.
 
+        TypeError
+            If the estimator is or contains a `TargetEncoder`, whose ``fit_transform``
+            is not ``fit``, then ``transform``.
+
         OSError
             If a file cannot be read or written.
 
