@@ -14,6 +14,7 @@ from skmmap.learn import (
     make_estimator,
     train_anew,
 )
+from skmmap.order import rows_at
 from skmmap.pipelines.fusing import complete
 from skmmap.pipelines.passes import NOTHING, Request, side_by_side
 from skmmap.pipelines.steps import Transform, refuse_params
@@ -46,6 +47,8 @@ def learn_by_chunks(wrapper, rows: Rows, params: dict) -> Iterator[list[Request]
     seed = draw_seed(wrapper, is_needed=is_needed)
     transformer = make_estimator(wrapper, seed, {})
     make = partial(ChunkLearner, transformer, learn, source.n_rows, seed)
+    if make().takes_order and (order := source.find_file_order()) is not None:
+        make = partial(make, order=rows_at(order, range(source.n_rows)))
     takes_target, takes_positions = make().takes_target, make().takes("positions")
     if make().encodes_folds:
         check_single(transformer, source)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils import check_array, resample
 from sklearn.utils.validation import validate_data
 
-from skmmap.transformers.drawn_rows import DrawnRows
+from skmmap.transformers.drawn_rows import DrawnRows, put_back
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import compute_quantiles, find_around
 from skmmap.transformers.ranks import Ranks
@@ -20,8 +20,8 @@ _DRAWS_BY_WEIGHT = "sample_weight" in inspect.signature(resample).parameters
 class _All:
     """Keeps all rows, which ``subsample`` limits."""
 
-    def __init__(self, discretizer, n_rows: int):
-        self.discretizer, self.n_rows = discretizer, n_rows
+    def __init__(self, discretizer, n_rows: int, order=None):
+        self.discretizer, self.n_rows, self.order = discretizer, n_rows, order
         self.kept: list = []
         self.weights: list = []
 
@@ -34,8 +34,10 @@ class _All:
         return False
 
     def fit(self):
-        weights = np.concatenate(self.weights) if self.weights else None
-        return self.discretizer.fit(np.concatenate(self.kept), sample_weight=weights)
+        rows, weights = put_back(np.concatenate(self.kept), self.order), None
+        if self.weights:
+            weights = put_back(np.concatenate(self.weights), self.order)
+        return self.discretizer.fit(rows, sample_weight=weights)
 
 
 class _Extremes(_All):
@@ -87,13 +89,14 @@ class _Drawn(_All):
             random_state=discretizer.random_state,
             **weights,
         )
-        self.drawn = DrawnRows(np.array(numbers))
+        self.drawn = DrawnRows(np.array(numbers), self.order)
 
     def end_pass(self):
         """Draw where that took all weights, and ask for another pass then."""
         if self.drawn is not None:
             return False
-        self._draw({"sample_weight": np.concatenate(self.weights)})
+        weights = put_back(np.concatenate(self.weights), self.order)
+        self._draw({"sample_weight": weights})
         self.weights = []
         return True
 
@@ -110,7 +113,7 @@ class _Drawn(_All):
 class _Quantiles(_All):
     """The values around the quantiles of each column."""
 
-    def __init__(self, discretizer, n_rows: int):
+    def __init__(self, discretizer, n_rows: int, order=None):
         super().__init__(discretizer, n_rows)
         self.method = _find_method(discretizer)
         n_bins = np.unique(discretizer.n_bins)
@@ -166,7 +169,7 @@ class Bins:
     def __init__(self, discretizer):
         self.discretizer, self._first = discretizer, None
 
-    def begin(self, n_rows: int) -> None:
+    def begin(self, n_rows: int, order=None) -> None:
         subsample = self.discretizer.subsample
         kind = _All
         if subsample is not None and n_rows > subsample:
@@ -175,7 +178,7 @@ class Bins:
             kind = _Extremes
         elif subsample is None:
             kind = _Quantiles
-        self._rows = kind(self.discretizer, n_rows)
+        self._rows = kind(self.discretizer, n_rows, order)
 
     def partial_fit(self, X, sample_weight=None) -> None:
         values = check_array(X, input_name="X", estimator=self.discretizer)

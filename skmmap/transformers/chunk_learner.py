@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 
 from skmmap.wrap import takes
@@ -17,7 +18,9 @@ class ChunkLearner(BaseEstimator):
     needs another.
 
     If ``begin`` takes ``random_state``, it is passed a seed, and ``partial_fit`` that
-    takes ``positions`` those of the chunk's rows among all rows. If there is
+    takes ``positions`` those of the chunk's rows among all rows. If ``begin`` takes
+    ``order``, it is passed the positions of all rows as they will come, or None if they
+    ascend. If there is
     ``training_transform()``, it is called at the end: see `pipelines.training_rows`.
     """
 
@@ -27,9 +30,10 @@ class ChunkLearner(BaseEstimator):
         make: Callable[[Any], Any],
         n_rows: int,
         random_state: int | None = None,
+        order: np.ndarray | None = None,
     ):
         self.transformer, self.make, self.n_rows = transformer, make, n_rows
-        self.random_state = random_state
+        self.random_state, self.order = random_state, order
 
     @property
     def takes_target(self) -> bool:
@@ -49,8 +53,15 @@ class ChunkLearner(BaseEstimator):
 
     @property
     def takes_seed(self) -> bool:
+        return self._begins_with("random_state")
+
+    @property
+    def takes_order(self) -> bool:
+        return self._begins_with("order")
+
+    def _begins_with(self, name: str) -> bool:
         begin = getattr(self.make(self.transformer), "begin", None)
-        return begin is not None and takes(begin, "random_state")
+        return begin is not None and takes(begin, name)
 
     @property
     def encodes_folds(self) -> bool:
@@ -70,9 +81,10 @@ class ChunkLearner(BaseEstimator):
 
     def _begin(self) -> None:
         self.learner_ = self.make(self.transformer)
-        seed = {"random_state": self.random_state} if self.takes_seed else {}
+        given = {"random_state": self.random_state} if self.takes_seed else {}
+        given |= {"order": self.order} if self.takes_order else {}
         if hasattr(self.learner_, "begin"):
-            self.learner_.begin(self.n_rows, **seed)
+            self.learner_.begin(self.n_rows, **given)
 
     def end_pass(self) -> bool:
         """Return whether the learner needs another pass."""

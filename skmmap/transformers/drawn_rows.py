@@ -7,9 +7,14 @@ from skmmap.transformers.witnesses import count_rows, join, take
 
 
 class DrawnRows:
-    """Keeps the rows of these numbers; a number may be there more than once."""
+    """Keeps the rows of these numbers; a number may be there more than once.
 
-    def __init__(self, numbers: np.ndarray):
+    ``order`` are the numbers of the rows as they come, None if they ascend.
+    """
+
+    def __init__(self, numbers: np.ndarray, order: np.ndarray | None = None):
+        if order is not None:
+            numbers = put_back(np.arange(len(order)), order)[numbers]
         self._order = np.argsort(numbers, kind="stable")
         self._sorted, self._start = numbers[self._order], 0
         self._parts: list = []
@@ -36,3 +41,16 @@ def draw_rows(random_state, n_rows: int, n_drawn: int) -> np.ndarray:
     numbers = np.arange(n_rows, dtype=np.uint32 if n_rows < 2**32 else np.int64)
     check_random_state(random_state).shuffle(numbers)
     return numbers[:n_drawn].astype(np.int64)
+
+
+def put_back(values: np.ndarray, order: np.ndarray | None) -> np.ndarray:
+    """Return values that came in this order by the numbers of their rows.
+
+    >>> put_back(np.array([10, 20, 30]), np.array([2, 0, 1])).tolist()
+    [20, 30, 10]
+    """
+    if order is None:
+        return values
+    found = np.empty_like(values)
+    found[order] = values
+    return found

@@ -21,14 +21,14 @@ class QuantileColumns:
     def __init__(self, transformer):
         self.transformer = transformer
 
-    def begin(self, n_rows: int) -> None:
+    def begin(self, n_rows: int, order=None) -> None:
         transformer = self.transformer
         subsample, n_quantiles = transformer.subsample, transformer.n_quantiles
         if subsample is not None and subsample < n_rows:
             drawn = draw_rows(transformer.random_state, n_rows, subsample)
-            self._learner = _FitOnRows(transformer, drawn)
+            self._learner = _FitOnRows(transformer, drawn, order)
         elif n_rows <= max(n_quantiles, _FEW_ROWS):
-            self._learner = _FitOnRows(transformer, np.arange(n_rows))
+            self._learner = _FitOnRows(transformer, np.arange(n_rows), order)
         else:
             self._learner = _Quantiles(transformer, n_rows)
 
@@ -50,8 +50,8 @@ class QuantileColumns:
 
 
 class _FitOnRows:
-    def __init__(self, transformer, numbers: np.ndarray):
-        self._transformer, self._drawn = transformer, DrawnRows(numbers)
+    def __init__(self, transformer, numbers: np.ndarray, order):
+        self._transformer, self._drawn = transformer, DrawnRows(numbers, order)
 
     def add(self, X, values: np.ndarray) -> None:
         self._drawn.add(X)
@@ -101,10 +101,10 @@ class BasisRows:
     def __init__(self, nystroem):
         self.nystroem = nystroem
 
-    def begin(self, n_rows: int) -> None:
+    def begin(self, n_rows: int, order=None) -> None:
         n_components = min(n_rows, self.nystroem.n_components)
         self._numbers = draw_rows(self.nystroem.random_state, n_rows, n_components)
-        self._drawn = DrawnRows(self._numbers)
+        self._drawn = DrawnRows(self._numbers, order)
 
     def partial_fit(self, X) -> None:
         check_floats(X, self.nystroem, ensure_all_finite=True)
