@@ -2,11 +2,13 @@
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from helpers import assert_alike, raises
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from skmmap import ChunkedFit
 
@@ -77,3 +79,23 @@ def test_pandas_na_may_be_missing_for_imputers_alone():
     imputer = clone(CONSTANT).set_params(missing_values=pd.NA)
     found = ChunkedFit(imputer, chunk_size=4).fit(NULLABLE).estimator_
     assert_alike(found, clone(imputer).fit(NULLABLE))
+
+
+FRAME = pd.DataFrame({"a": [1.0, 2, 3], "b": [4.0, 5, 7]})
+
+
+@pytest.mark.parametrize("rows", [FRAME, FRAME.to_numpy(), pl.from_pandas(FRAME)])
+@pytest.mark.parametrize("columns", ["zz", ["a", "zz"], 7, [-3], [True] * 3])
+def test_columns_that_are_not_there(rows, columns):
+    union = ColumnTransformer([("scaled", StandardScaler(), columns)])
+    if "zz" not in np.atleast_1d(columns) or hasattr(rows, "columns"):
+        assert_refused_alike(union, rows)
+
+
+@pytest.mark.parametrize("columns", [pd.Index(["b", "a"]), pd.Index([1])])
+def test_columns_of_an_index(columns):
+    rows = pl.from_pandas(FRAME)
+    union = ColumnTransformer([("scaled", StandardScaler(), columns)])
+    found = ChunkedFit(union, chunk_size=2).fit(rows).transform(rows)
+    expected = union.fit(rows).transform(rows)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.compose import ColumnTransformer
 from sklearn.utils import check_array
 
 from skmmap.learn import make_estimator, say_member
@@ -69,16 +70,21 @@ def select_columns(rows, columns):
     """
     if isinstance(rows, list):  # as scikit-learn does
         rows = check_array(rows, ensure_all_finite="allow-nan", dtype=object)
-    if hasattr(columns, "iloc"):  # a mask with an index
-        columns = np.asarray(columns)
-    if hasattr(rows, "iloc"):
-        return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
+    if hasattr(columns, "__array__") and np.ndim(columns):  # a mask, or an index
+        columns = np.asarray(columns).tolist()
     if _are_names(columns) and not hasattr(rows, "columns"):
         raise ValueError(
             f"Columns of arrays have numbers; got {columns!r}. Names are for rows of "
             "data frames: X.map(lambda rows: pandas.DataFrame(rows, columns=names))."
         )
-    return rows[:, columns]
+    try:
+        if hasattr(rows, "iloc"):
+            return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
+        return rows[:, columns]
+    except Exception:  # each kind of rows has its own
+        given = [columns] if _is_scalar(columns) else columns
+        ColumnTransformer([("columns", "passthrough", given)]).fit(rows)  # says which
+        raise
 
 
 def _are_names(columns) -> bool:
