@@ -101,24 +101,30 @@ class Stages:
         number = 0
         while number < len(self._steps):
             rows, y = self.find_rows(n_rows)
-            both = self._steps[number : number + 2]
-            given = [self.params[name] for name, _ in both]
-            is_fused = len(both) == 2 and not any(given)
-            if not (is_fused and can_fuse(both[0][1], both[1][1], rows)):
-                both = both[:1]
+            steps = self._find_next(number, rows)
             wrappers = [
                 # No generator of random numbers moves on for a part of the rows.
                 derive_step(self._wrapper, step, number + i, **_find_seed(n_rows))
-                for i, (_, step) in enumerate(both)
+                for i, (_, step) in enumerate(steps)
             ]
-            learning = learn_step(wrappers[0], rows, y, given[0])
-            if len(both) == 2:
+            name, _ = steps[0]
+            learning = learn_step(wrappers[0], rows, y, self.params[name])
+            if len(steps) == 2:
                 learning = learn_fused(*wrappers, rows, learning)
-            yield from inside(self._note(both[0][0]), learning)
-            for (name, step), wrapper in zip(both, wrappers, strict=True):
+            yield from inside(self._note(name), learning)
+            for (name, step), wrapper in zip(steps, wrappers, strict=True):
                 self._keep_step(name, step, wrapper, is_whole=n_rows is None)
-            number += len(both)
+            number += len(steps)
         self._identity.check(values=True)
+
+    def _find_next(self, number: int, rows: Rows) -> list[tuple[str, Any]]:
+        """Return the next step, or an imputer and the scaler that learns with it."""
+        steps = self._steps[number : number + 2]
+        has_params = any(self.params[name] for name, _ in steps)
+        if len(steps) < 2 or has_params:
+            return steps[:1]
+        (_, imputer), (_, scaler) = steps
+        return steps if can_fuse(imputer, scaler, rows) else steps[:1]
 
     def _keep_step(self, name: str, step, wrapper, *, is_whole: bool) -> None:
         if is_passed(step):
