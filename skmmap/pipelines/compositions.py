@@ -9,7 +9,6 @@ import numpy as np
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.compose import ColumnTransformer
 from sklearn.utils import check_array
 
 from skmmap.learn import make_estimator, say_member
@@ -82,6 +81,8 @@ def select_columns(rows, columns):
             return (rows.loc if _are_names(columns) else rows.iloc)[:, columns]
         return rows[:, columns]
     except Exception:  # each kind of rows has its own
+        from sklearn.compose import ColumnTransformer
+
         given = [columns] if _is_scalar(columns) else columns
         ColumnTransformer([("columns", "passthrough", given)]).fit(rows)  # says which
         raise
