@@ -16,7 +16,7 @@ from helpers import (
 )
 from sklearn.linear_model import SGDClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, SplineTransformer, StandardScaler
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
@@ -98,6 +98,8 @@ def wrapped(*, every: bool = False):
             )
     sgd = SGDClassifier(max_iter=3, random_state=0)
     yield ChunkedFit(make_pipeline(StandardScaler(), sgd))
+    yield ChunkedFit(OneHotEncoder())  # of those that learn without partial_fit
+    yield ChunkedFit(SplineTransformer())
 
 
 def cases():
