@@ -554,8 +554,11 @@ def test_explain_draws_no_random_numbers(path):
     model = ChunkedFit(PIPELINES["kernel"]).set_params(
         estimator__rbfsampler__random_state=None
     )
+    kernel = clone(model.estimator[1])
     np.random.seed(0)
     model.explain(path, y)
+    ChunkedFit(kernel).explain(path)
+    ChunkedFit(make_pipeline(StandardScaler(), kernel)).explain(path)
     assert np.random.randint(2**31 - 1) == np.random.RandomState(0).randint(2**31 - 1)
 
 

@@ -109,7 +109,10 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     if is_learned_by_passes(wrapper.estimator):
         rows = Rows(open_source(X, "X"))
         some = y if y is None else Rows(open_source(y, "y"))[:FIRST_ROWS]
-        _, passes = _learn_by_passes(wrapper, rows[:FIRST_ROWS], some, params, **given)
+        # No generator of random numbers moves on.
+        kept = {"random_state": 0, "dtype": wrapper.dtype}
+        seeded = derive(wrapper, wrapper.estimator, **kept)
+        _, passes = _learn_by_passes(seeded, rows[:FIRST_ROWS], some, params, **given)
         kind = type(wrapper.estimator).__name__
         said = {"step": say_step(wrapper.estimator), "passes": "; ".join(passes)}
         return Explanation(
@@ -133,6 +136,7 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     if _is_trained(stages.last.estimator):
         plan = explain(stages.last, stages.rows, y, last_params, **given)
     else:
+        stages.last.random_state = 0  # no generator of random numbers moves on
         _train_last(stages, FIRST_ROWS)
         sections[f"step {stages.last_name}"] = say_step(stages.last.estimator)
     return Explanation(

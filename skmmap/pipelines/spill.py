@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +80,9 @@ class Spilled(PartStore):
         first = int(np.searchsorted(self._numbers, start))
         self._file.read_into(first, first + stop - start, out)
 
+    def is_viewed_by(self, array: np.ndarray) -> bool:
+        return self._file.is_viewed_by(array)
+
     def take(self, rows: np.ndarray):
         return self._file.take(np.searchsorted(self._numbers, rows))
 
@@ -90,9 +93,10 @@ def kept_on_disk(wrapper, rows: Rows, y, params: dict, given: dict) -> Iterator[
     with ExitStack() as files:
         kept = rows
         if _is_worth_it(wrapper, rows, y, params, given):
-            # Without room on the disk, rows are transformed again.
-            with suppress(OSError):
+            try:
                 kept = spill(rows, files)
+            except OSError:  # no room on the disk: rows are transformed again
+                files.close()
         yield kept
 
 
