@@ -2,7 +2,7 @@
 
 A scaler skips missing values. What they become is one value a column, known after the
 pass: to add it as often as values are missing gives what the scaler would learn from
-imputed rows. https://doi.org/10.1007/BF02478225 has how moments add up.
+imputed rows. How moments add up is in `estimators.sums`.
 """
 
 import numpy as np
