@@ -1,7 +1,7 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
 from copy import copy
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
+from skmmap._saved_state import find_defaults, pack_state, unpack_state
 from skmmap._types import RowsLike
 from skmmap.estimators import (
     add_own_entries,
@@ -240,6 +241,9 @@ class ChunkedFit(
     ValueError: X has 1,000 rows and y has 999; they must have the same number.
     >>> del X_mm; folder.cleanup()
     """
+
+    # The name that files have of it is the public one, wherever it is defined.
+    __module__ = "skmmap"
 
     # What `fit` learns, for type checkers: it is there once the wrapper is fitted.
     estimator_: Any
@@ -596,17 +600,21 @@ class ChunkedFit(
         return find_trained(self) is not None
 
     def __getstate__(self) -> dict[str, Any]:
+        return pack_state(super().__getstate__())
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
         # Workers that are spawned have the class, and not what was registered of it
-        # in a notebook or in another module.
-        state, entries = super().__getstate__(), get_own_entries()
-        if not entries:
-            return state
-        own = find_own_entries(self.estimator)
-        return state | {"_entries": WithCode(own, others=entries)}
+        # in a notebook or in another module. Only pickles can hold its functions.
+        make, args, state, *others = cast(tuple, super().__reduce_ex__(protocol))
+        if entries := get_own_entries():
+            own = find_own_entries(self.estimator)
+            state |= {"_entries": WithCode(own, others=entries)}
+        return make, args, state, *others
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         add_own_entries(state.get("_entries", {}))
-        super().__setstate__({k: v for k, v in state.items() if k != "_entries"})
+        state = {name: value for name, value in state.items() if name != "_entries"}
+        super().__setstate__(find_defaults(type(self)) | unpack_state(state))
 
     def __sklearn_tags__(self) -> Tags:
         tags = find_tags(self.estimator)
@@ -650,3 +658,7 @@ class ChunkedFit(
         learned = filter(is_learned, dir(trained))
         shown = [n for n in learned if self._find_reason_hidden(trained, n) is None]
         return [*super().__dir__(), *shown]
+
+
+# doctest takes only what says that it is of this module.
+__test__ = {"ChunkedFit": ChunkedFit}

@@ -245,7 +245,7 @@ HOUSE = {
         "scores",
         "by_name",
     ],
-    "": ["_history_display", "_chunked_fit", "__init__"],
+    "": ["_history_display", "_saved_state", "_chunked_fit", "__init__"],
     "cli": ["digits", "demo", "demo_report", "info"],
     "command": ["__main__"],
 }

@@ -75,3 +75,16 @@ def test_views_are_replaced_wherever_they_are_kept(nest):
 @pytest.mark.parametrize("root", [object(), 3, None, Slotted(1), Holder])
 def test_anything_can_be_searched(root):
     own_arrays(root, lambda array: True)
+
+
+def test_a_copy_has_the_layout_of_what_it_replaces(tmp_path):
+    """Products round by it; a map of a file becomes an array, a masked one stays so."""
+    np.save(tmp_path / "a.npy", np.asfortranarray(np.ones((2, 3))))
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    masked = np.ma.masked_array(DATA, DATA > 3)
+    holder = {"mapped": mapped, "masked": masked}
+    own_arrays(holder, lambda array: True)
+    assert type(holder["mapped"]) is np.ndarray
+    assert holder["mapped"].strides == mapped.strides
+    assert not np.shares_memory(holder["masked"], masked)
+    assert holder["masked"].mask.tolist() == masked.mask.tolist()

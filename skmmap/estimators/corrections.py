@@ -17,7 +17,17 @@ from typing import Any
 import numpy as np
 
 from skmmap.estimators.registry import find_entry
-from skmmap.estimators.statistics import Correction
+from skmmap.estimators.sgd_state import LearningRate, SgdState
+from skmmap.estimators.statistics import (
+    Categories,
+    Clusters,
+    Correction,
+    MaxAbsColumns,
+    MinMaxColumns,
+    Samples,
+    Smoothing,
+    StandardColumns,
+)
 from skmmap.run import pack_with_code
 from skmmap.wrap import find_learner, iter_fitted, replace_parameters
 
@@ -29,7 +39,24 @@ def find_correction(learner) -> type[Correction]:
     return correction if is_needed else Correction
 
 
+def _find_own_finish(learner) -> Callable[[Any], None] | None:
+    return find_entry(type(learner)).entry.finish
+
+
 _AS_IT_IS = nullcontext()
+# By the names that saved models have of them, which must not change.
+_KINDS = {
+    "Categories": Categories,
+    "Clusters": Clusters,
+    "Correction": Correction,
+    "LearningRate": LearningRate,
+    "MaxAbsColumns": MaxAbsColumns,
+    "MinMaxColumns": MinMaxColumns,
+    "Samples": Samples,
+    "SgdState": SgdState,
+    "Smoothing": Smoothing,
+    "StandardColumns": StandardColumns,
+}
 
 
 @dataclass(eq=False, repr=False)
@@ -57,8 +84,26 @@ class Corrections:
     def of(cls, estimator) -> "Corrections":
         """Return the corrections of an untrained estimator."""
         _, learner = find_learner(estimator)
-        own_finish = find_entry(type(learner)).entry.finish
-        return cls(find_correction(learner), own_finish=own_finish)
+        return cls(find_correction(learner), own_finish=_find_own_finish(learner))
+
+    @classmethod
+    def from_state(cls, state: dict, estimator) -> "Corrections":
+        """Return the corrections of a trained estimator from what `get_state` gave."""
+        make = None if state["kind"] is None else _KINDS[state["kind"]]
+        members = []
+        for values in state["members"]:
+            members.append(make())
+            vars(members[-1]).update(values)
+        _, learner = find_learner(estimator)
+        return cls(make, members, make and _find_own_finish(learner))
+
+    def get_state(self) -> dict:
+        """Return them as built-in types and arrays, without the function ``finish``.
+
+        That one belongs to the class, which has it where the state is used.
+        """
+        kind = next((name for name, kind in _KINDS.items() if kind is self.make), None)
+        return {"kind": kind, "members": [dict(vars(each)) for each in self.members]}
 
     def find_overrides(self, estimator) -> dict:
         """Return the parameters that are overridden during training."""

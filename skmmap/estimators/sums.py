@@ -57,8 +57,9 @@ def merge_gaussian(estimator, other):
 
 def merge_counts(estimator, other):
     """Merge naive Bayes classifiers that count features."""
-    estimator.class_count_ += other.class_count_
-    estimator.feature_count_ += other.feature_count_
+    # Not in place: a loaded model may be mapped, and its file must not change.
+    estimator.class_count_ = estimator.class_count_ + other.class_count_
+    estimator.feature_count_ = estimator.feature_count_ + other.feature_count_
     if hasattr(estimator, "feature_all_"):
         estimator.feature_all_ = estimator.feature_count_.sum(axis=0)
     return _update_probabilities(estimator)
@@ -66,7 +67,7 @@ def merge_counts(estimator, other):
 
 def merge_categories(estimator, other):
     """Merge ``CategoricalNB``, which may have seen different categories."""
-    estimator.class_count_ += other.class_count_
+    estimator.class_count_ = estimator.class_count_ + other.class_count_
     estimator.category_count_ = [
         _add_padded(*pair)
         for pair in zip(estimator.category_count_, other.category_count_, strict=True)

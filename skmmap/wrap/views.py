@@ -34,12 +34,17 @@ def own_arrays(root, is_foreign) -> None:
 def _own(value, is_foreign):
     """Return a copy of a foreign array, or of a tuple with one inside."""
     if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.copy() if is_foreign(value) else value
+        return _copy(value) if is_foreign(value) else value
     if isinstance(value, tuple):
         items = [_own(item, is_foreign) for item in value]
         if any(a is not b for a, b in zip(items, value, strict=True)):
             return value._make(items) if hasattr(value, "_make") else tuple(items)
     return value
+
+
+def _copy(array: np.ndarray) -> np.ndarray:
+    """Return a copy of the same layout, by which products are rounded; not a memmap."""
+    return np.array(array, subok=not isinstance(array, np.memmap))
 
 
 def _iter_members(holder):
