@@ -627,6 +627,12 @@ def test_what_is_sent_to_workers_is_not_saved():
     assert [*state["_entries"]] == [f"{__name__}.Line"]
 
 
+def test_pickles_of_other_models_do_not_show_it():
+    register(Line, epochs="passes")
+    assert b"packing" in pickle.dumps(ChunkedFit(Line()))
+    assert b"packing" not in pickle.dumps(ChunkedFit(SGDRegressor()))
+
+
 @pytest.mark.parametrize("copied", [deepcopy, copy])
 def test_a_copy_needs_no_pickle(copied):
     lock = threading.Lock()

@@ -34,16 +34,17 @@ class WithCode(dict):
         return self
 
     def __reduce__(self) -> tuple:
-        return _load, ([_dump_with_code(dict(self))],)
+        # Without values a file needs no function of skmmap's to be loaded.
+        return (_load, ([_dump_with_code(dict(self))],)) if self else (dict, ())
 
 
 def _reduce_for_workers(values: WithCode) -> tuple:
-    load, (data,) = values.__reduce__()
+    data = [_dump_with_code(dict(values))]
     for name in values._others.keys() - values.keys():
         # One that cannot be pickled must not stop work that may not need it.
         with suppress(Exception):
             data.append(_dump_with_code({name: values._others[name]}))
-    return load, (data,)
+    return _load, (data,)
 
 
 register(WithCode, _reduce_for_workers)
