@@ -22,6 +22,7 @@ HOUSE = {
         "identity",
         "mapped_file",
         "npy_header",
+        "scratch",
     ],
     "order": [
         "selection",

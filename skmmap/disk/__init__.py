@@ -31,6 +31,7 @@ from skmmap.disk.paths import (
 )
 from skmmap.disk.referents import find_referents, is_named
 from skmmap.disk.regular import check_inside, check_regular, open_regular
+from skmmap.disk.scratch import ScratchFile, has_unnamed_files, is_in_memory
 from skmmap.disk.unfinished import (
     Unfinished,
     all_or_none,
@@ -48,6 +49,7 @@ __all__ = [
     "RESULT",
     "FileState",
     "Identity",
+    "ScratchFile",
     "Unfinished",
     "all_or_none",
     "allocate",
@@ -65,6 +67,8 @@ __all__ = [
     "find_paths",
     "find_referents",
     "find_suffix",
+    "has_unnamed_files",
+    "is_in_memory",
     "is_mapped_from",
     "is_named",
     "is_path",

@@ -3,7 +3,6 @@
 The files have no names: whatever ends the process, the system frees them.
 """
 
-import os
 import shutil
 import tempfile
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from skmmap.disk import Identity
+from skmmap.disk import Identity, ScratchFile, has_unnamed_files, is_in_memory
 from skmmap.formats.shared import CsrStore, MapStore
 from skmmap.learn import make_fit_plan
 from skmmap.order import rows_at
@@ -26,8 +25,6 @@ _LEAST_NBYTES = 2**26
 _DISK_SPEED, _EPOCHS = 2e8, 10
 _SAMPLE_ROWS = 2_000
 _FREE_SHARE = 0.8  # of what is free on the disk
-_OPEN_FILES = Path("/proc/self/fd")
-_IN_MEMORY = "tmpfs", "ramfs"
 
 
 class UnnamedFile(MapStore):
@@ -135,19 +132,14 @@ def _is_worth_it(wrapper, rows: Rows, y, params: dict, given: dict) -> bool:
 
 def has_room(nbytes: int) -> bool:
     """Whether so many bytes have room in temporary files, which are on a disk."""
-    if not _OPEN_FILES.is_dir():  # as on macOS, where an open file has no path
+    if not has_unnamed_files():  # as on macOS, where an open file has no path
         return False
     try:
-        folder = Path(tempfile.gettempdir()).resolve()
+        folder = Path(tempfile.gettempdir())
         free = shutil.disk_usage(folder).free
     except OSError:
         return False
-    if nbytes > _FREE_SHARE * free:
-        return False
-    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
-    mounts = {Path(fields[1]): fields[2] for fields in map(str.split, lines)}
-    found = [mounts[part] for part in (folder, *folder.parents) if part in mounts]
-    return bool(found) and found[0] not in _IN_MEMORY
+    return nbytes <= _FREE_SHARE * free and is_in_memory(folder) is False
 
 
 def write(rows: Rows, files: ExitStack):
@@ -182,12 +174,12 @@ class _Growing:
     """A file without a name, to which arrays are added."""
 
     def __init__(self, files: ExitStack):
-        self._file = files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        self._scratch = ScratchFile()
+        files.callback(self._scratch.close)
 
     def add(self, array: np.ndarray) -> None:
-        self._file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+        self._scratch.file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
 
     def open(self, dtype, shape: tuple) -> UnnamedFile:
-        self._file.flush()
-        path = os.fspath(_OPEN_FILES / str(self._file.fileno()))
-        return UnnamedFile(path, dtype, shape)
+        self._scratch.file.flush()
+        return UnnamedFile(self._scratch.path, dtype, shape)
