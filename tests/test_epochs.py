@@ -726,14 +726,14 @@ def test_many_classes_sorted_by_label():
 # --- What a second reader found ------------------------------------------------------
 
 
-def test_partial_fit_makes_one_pass_and_holds_nothing_out():
+def test_partial_fit_holds_nothing_out_and_makes_one_pass_by_default():
     """The first one too, which trains a fresh estimator."""
     model = Spy(random_state=0, early_stopping=True)
-    wrapper = ChunkedFit(model, chunk_size=100, max_epochs=5)
-    for _ in range(2):
+    wrapper = ChunkedFit(model, chunk_size=100)
+    for n_calls in (1, 2):
         wrapper.partial_fit(X, Y)
-        assert wrapper.n_epochs_ == 1
-        assert wrapper.history_["rows"] == [2_000]
+        assert wrapper.n_epochs_ == n_calls
+        assert wrapper.history_["rows"] == n_calls * [2_000]
     assert len(rows_of(wrapper)) == 4_000
     balanced = ChunkedFit(SGDClassifier(class_weight="balanced"))
     text = (

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from copy import deepcopy
 from math import inf
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,15 +30,18 @@ X = RNG.normal(size=(100, 5))
 Y = (X[:, 0] + RNG.normal(size=100) > 0).astype(int)
 
 TOLD = (
-    "fit was interrupted in epoch {next} of at most {most}. The model is fitted; "
-    "complete epochs: {n} (n_epochs_, history_){part}. partial_fit(X, y) continues, "
-    "one epoch per call; fit starts anew."
+    "{method} was interrupted in epoch {next} of {most}. The model is fitted; "
+    "complete epochs: {n} (n_epochs_, history_){part}. {how}; fit starts anew."
 )
 PART = ", and a part of the next one, before which no copy was kept"
+ONE = "partial_fit(X, y) continues, one epoch per call"
+REST = "set_params(max_epochs={}).partial_fit(X, y) continues with the rest"
 
 
-def told(n, most, part="") -> str:
-    return re.escape(TOLD.format(next=n + 1, n=n, most=most, part=part)) + "$"
+def told(n, most, part="", *, method="fit", how=ONE) -> str:
+    limit = f"at most {most}" if method == "fit" else most
+    text = TOLD.format(method=method, next=n + 1, n=n, most=limit, part=part, how=how)
+    return re.escape(text) + "$"
 
 
 @pytest.fixture(autouse=True)
@@ -94,12 +99,10 @@ def after(monkeypatch):
 SGD = {"max_iter": 6, "tol": None, "random_state": 0}
 
 
-def interrupt(model, n_epochs, most=6, part="", **given):
-    with (
-        pytest.warns(UserWarning, match=told(n_epochs, most, part)),
-        pytest.raises(KeyboardInterrupt),
-    ):
-        model.fit(X, Y, **given)
+def interrupt(model, n_epochs, most=6, part="", *, how=ONE, method="fit", **given):
+    text = told(n_epochs, most, part, how=how, method=method)
+    with pytest.warns(UserWarning, match=text), pytest.raises(KeyboardInterrupt):
+        getattr(model, method)(X, Y, **given)
     return model
 
 
@@ -125,7 +128,7 @@ def test_complete_epochs_are_kept(after, n_epochs, n_chunks, shuffle, before):
     np.testing.assert_array_equal(model.predict(X), expected.predict(X))
     # And it goes on as one that was trained so long.
     model.partial_fit(X, Y)
-    expected.partial_fit(X, Y)
+    expected.set_params(max_epochs="auto").partial_fit(X, Y)
     assert state_of(model.estimator_) == state_of(expected.estimator_)
 
 
@@ -170,6 +173,74 @@ def test_partial_fit_keeps_the_chunks_that_it_has_learned(after):
     assert model.t_ == before + 50
 
 
+@pytest.mark.parametrize("shuffle", [False, "blocks"])
+@pytest.mark.parametrize("fitted", [False, True])
+def test_partial_fit_keeps_complete_epochs_and_the_rest_is_told(after, fitted, shuffle):
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=shuffle, max_epochs=5)
+    if fitted:
+        model.fit(X, Y)
+    expected = deepcopy(model).partial_fit(X, Y)
+    after(Linear, 4 * 2 + 3)
+    interrupt(model, 2, 5, method="partial_fit", how=REST.format(3))
+    after(Linear, inf)
+    n_before = 5 * fitted
+    assert model.n_epochs_ == n_before + 2
+    assert model.history_["rows"] == [100] * (n_before + 2)
+    # What the warning says ends as if it had not been interrupted.
+    model.set_params(max_epochs=3).partial_fit(X, Y)
+    expected.estimator_.n_iter_ = model.n_iter_
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
+    assert model.n_epochs_ == expected.n_epochs_
+
+
+def test_what_is_told_of_a_number_of_epochs_ends_the_fit(after):
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, max_epochs=6)
+    expected = clone(model).fit(X, Y)
+    after(Linear, 4 * 4 + 1)
+    interrupt(model, 4, how=REST.format(2))
+    after(Linear, inf)
+    model.set_params(max_epochs=2).partial_fit(X, Y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+    assert model.history_["rows"] == expected.history_["rows"]
+
+
+@pytest.mark.parametrize("limit", ["512MB", "4096B"])
+def test_pipelines_keep_complete_epochs_of_partial_fit(after, limit):
+    """With a copy, and without one, where the estimator stays the same object."""
+    step = Linear(**SGD)
+    params = {"chunk_size": 25, "shuffle": False, "memory_limit": limit}
+    model = ChunkedFit(make_pipeline(StandardScaler(), step), max_epochs=3, **params)
+    expected = deepcopy(model.fit(X, Y)).set_params(max_epochs=1)
+    after(Linear, 4 * 1 + 2)
+    part = {"part": PART} if limit == "4096B" else {}
+    interrupt(model, 1, 3, method="partial_fit", how=REST.format(2), **part)
+    after(Linear, inf)
+    assert (model.n_epochs_, len(model.history_["rows"])) == (4, 4)
+    if not part:
+        expected.partial_fit(X, Y)
+        np.testing.assert_array_equal(
+            model.estimator_[-1].coef_, expected.estimator_[-1].coef_
+        )
+
+
+def test_names_of_columns_are_kept_with_complete_epochs(after):
+    """They are hidden from the estimator while it is trained, and its copy made."""
+    pd, names = pytest.importorskip("pandas"), ["a", "b", "c", "d", "e"]
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, max_epochs=3)
+    model.fit(pd.DataFrame(X, columns=names), Y)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        expected = deepcopy(model).set_params(max_epochs=1).partial_fit(X, Y)
+    after(Linear, 4 * 1 + 2)
+    with (
+        pytest.warns(UserWarning, match="does not have valid feature names"),
+        pytest.warns(UserWarning, match="interrupted in epoch 2 of 3"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        model.partial_fit(X, Y)
+    assert list(model.feature_names_in_) == names
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
+
+
 def test_the_best_epoch_on_held_out_rows_is_kept(after):
     model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=False)
     given = {"X_val": X[:30], "y_val": Y[:30]}
@@ -211,7 +282,7 @@ class Odd(Interrupts, Recorder):
 def test_what_cannot_be_pickled_has_a_part_of_the_next_epoch(after):
     model = ChunkedFit(Odd(), chunk_size=25, max_epochs=3)
     after(Odd, 6)
-    interrupt(model, 1, most=3, part=PART)
+    interrupt(model, 1, most=3, part=PART, how=REST.format(2))
     assert len(model.calls_) == 6
 
 

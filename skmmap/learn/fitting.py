@@ -29,12 +29,14 @@ from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
+from skmmap.learn.watch import Watch
 from skmmap.read import Table
 from skmmap.rows import is_mapped
 from skmmap.run import FitReport, Tasks, open_tasks
 from skmmap.wrap import (
     InputLayout,
     check_names,
+    copy_names,
     copy_trained,
     find_tags,
     find_target_passing,
@@ -98,7 +100,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
         learner = _make_fresh_learner(wrapper, plan, classes)
     else:
         learner = _make_trained_learner(wrapper, plan, trained)
-    training = _make_training(wrapper, plan, learner, "partial_fit")
+    training = _make_training(wrapper, plan, learner, "partial_fit", is_fit=False)
     if trained is not None:
         check_names(trained, plan.table.X)
     counted = note_start(learner.estimator)
@@ -109,7 +111,7 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     _put_attributes_right(wrapper, training, counted, is_fit=False)
     if plan.seed is not None or trained is None:
         learned["random_state_"] = plan.seed
-    _keep(wrapper, plan, training, learned)
+    _keep(wrapper, plan, training, learned, is_fit=False)
 
 
 def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> dict:
@@ -128,10 +130,14 @@ def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> d
 def _run_further(training: Training, overrides: dict) -> dict:
     """Train a fitted estimator further, and return the learned attributes."""
     learner = training.learner
+    trained = learner.estimator
     learner.begin(overrides)
     try:
-        with hidden_names(learner.estimator, training.table.X):
-            return training.run()
+        with hidden_names(trained, training.table.X):
+            learned = training.run()
+        if learner.estimator is not trained:  # but a copy, after Ctrl-C
+            copy_names(trained, learner.estimator)
+        return learned
     finally:
         # After an error it has learned the chunks before it, as in the hand-written
         # loop. A copy before each call would take too long, and not every model can be
@@ -213,10 +219,14 @@ def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
 
 
 def _make_training(
-    wrapper, plan: Plan, learner: Learner, title: str, score=None
+    wrapper, plan: Plan, learner: Learner, title: str, score=None, *, is_fit=True
 ) -> Training:
     table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
-    rule, watch = make_rule(wrapper, plan, lambda: learner.input_layout)
+    rule, watch, before = Rule(), Watch(), {}
+    if is_fit:
+        rule, watch = make_rule(wrapper, plan, lambda: learner.input_layout)
+    elif "history_" in vars(wrapper):
+        before = {"history_before": wrapper.history_}
     return Training(
         learner,
         table,
@@ -240,6 +250,7 @@ def _make_training(
         plan.learning.say_limit(wrapper.max_epochs),
         keeps_rows=plan.keeps_rows,
         row_cache=plan.row_cache,
+        **before,
     )
 
 
@@ -291,12 +302,19 @@ def _put_attributes_right(
         set_attributes(training.learner.estimator, run)
 
 
-def _keep(wrapper, plan: Plan, training: Training, learned: dict) -> None:
+def _keep(
+    wrapper, plan: Plan, training: Training, learned: dict, *, is_fit=True
+) -> None:
     """Set the learned attributes; then raise KeyboardInterrupt if Ctrl-C ended it."""
     if requires_labels(wrapper.estimator):
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
     if training.interrupt is not None:
-        is_partial = training.is_partial
-        tell_interrupted(wrapper.n_epochs_, plan.n_epochs, is_partial=is_partial)
+        tell_interrupted(
+            len(training.history["rows"]),
+            plan.n_epochs,
+            is_fit=is_fit,
+            is_partial=training.is_partial,
+            is_counted=not isinstance(wrapper.max_epochs, str),
+        )
         raise training.interrupt

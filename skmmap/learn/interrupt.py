@@ -1,4 +1,4 @@
-"""Ctrl-C in a fit of several epochs keeps those that are complete.
+"""Ctrl-C in several epochs of a fit or partial_fit keeps those that are complete.
 
 KeyboardInterrupt is raised nevertheless: a script has to end, and must not replace a
 saved model with a partly trained one; in a notebook the cells below must not run.
@@ -106,14 +106,23 @@ def hearing_interrupts() -> Iterator[list]:
             signal.signal(signal.SIGINT, before)
 
 
-def tell_interrupted(n_epochs: int, most: int, *, is_partial: bool) -> None:
-    """Warn that a fit has ended early, with what is kept and how to continue."""
+def tell_interrupted(
+    n_epochs: int, most: int, *, is_fit: bool, is_partial: bool, is_counted: bool
+) -> None:
+    """Warn that a run has ended early, with what is kept and how to continue.
+
+    ``is_counted`` says that ``max_epochs`` is a number, which `partial_fit` makes too.
+    """
     kept = f"complete epochs: {n_epochs:,} (n_epochs_, history_)"
     if is_partial:
         kept += ", and a part of the next one, before which no copy was kept"
+    method = "fit" if is_fit else "partial_fit"
+    where = f"epoch {n_epochs + 1:,} of {'at most ' * is_fit}{most:,}"
+    how, left = "partial_fit(X, y) continues, one epoch per call", most - n_epochs
+    if is_counted:
+        how = f"set_params(max_epochs={left}).partial_fit(X, y) continues with the rest"
     warn(
-        f"fit was interrupted in epoch {n_epochs + 1:,} of at most {most:,}. The model "
-        f"is fitted; {kept}. partial_fit(X, y) continues, one epoch per call; fit "
+        f"{method} was interrupted in {where}. The model is fitted; {kept}. {how}; fit "
         "starts anew.",
         UserWarning,
     )

@@ -76,9 +76,9 @@ class Planner:
     """Computes the parts of a plan, each once and from those that it needs.
 
     ``given_validation`` holds X, y and weights of the user's own, if there are any.
-    Without ``is_fit`` the run is one pass of ``partial_fit``, which trains ``fitted``
-    further; without ``is_run`` it is only explained, and draws no seed. ``start`` is
-    where a fit starts.
+    Without ``is_fit`` the run is ``partial_fit``, which trains ``fitted`` further and
+    never stops early; without ``is_run`` it is only explained, and draws no seed.
+    ``start`` is where a fit starts.
     """
 
     wrapper: Any
@@ -165,10 +165,8 @@ class Planner:
 
     @cached_property
     def n_epochs(self) -> int:
-        if not self.is_fit:
-            return 1
         if isinstance(self.wrapper.max_epochs, str):
-            return self.learning.n_epochs
+            return self.learning.n_epochs if self.is_fit else 1
         return int(self.wrapper.max_epochs)
 
     @property
@@ -178,7 +176,7 @@ class Planner:
     @property
     def holds_out(self) -> bool:
         """Whether rows are held out, as ``fit`` does with early stopping."""
-        if self.n_epochs == 1 or self.has_validation:
+        if not self.is_fit or self.n_epochs == 1 or self.has_validation:
             return False
         return self.learning.holds_out and hasattr(self.estimator, "score")
 
@@ -186,7 +184,12 @@ class Planner:
     def seed(self) -> int | None:
         is_seeded = self.fitted is None and bool(find_unset_seeds(self.wrapper))
         is_needed = bool(self.shuffle) or self.holds_out or is_seeded
-        return draw_seed(self.wrapper, is_needed=is_needed, is_run=self.is_run)
+        before = (
+            None if self.fitted is None else vars(self.wrapper).get("random_state_")
+        )
+        return draw_seed(
+            self.wrapper, is_needed=is_needed, is_run=self.is_run, before=before
+        )
 
     @cached_property
     def class_weights(self) -> tuple[dict, bool]:

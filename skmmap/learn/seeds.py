@@ -40,16 +40,22 @@ def _find_others(name: str) -> list[str]:
     return [prefix + other for other in _OTHER_NAMES]
 
 
-def draw_seed(wrapper, *, is_needed: bool, is_run: bool = True) -> int | None:
+def draw_seed(
+    wrapper, *, is_needed: bool, is_run: bool = True, before: int | None = None
+) -> int | None:
     """Return the seed of a run: the wrapper's, else the estimator's, else a new one.
 
-    A new one is drawn only if it is needed, since that moves NumPy's generator on.
-    Where there is no run, no generator moves on, and 0 stands for what would be drawn.
+    A run that continues another one has the seed of that one, ``before``, instead of a
+    new one. A new one is drawn only if it is needed, since that moves NumPy's generator
+    on. Where there is no run, no generator moves on, and 0 stands for what would be
+    drawn.
     """
     random_state = wrapper.random_state
     if random_state is None:
         # A RandomState in the estimator belongs to the user, and must not advance.
         random_state = deepcopy(find_own_seed(wrapper.estimator)[1])
+    if random_state is None:
+        random_state = before
     if isinstance(random_state, Integral):
         return int(random_state)
     if random_state is None and not is_needed:

@@ -36,7 +36,8 @@ class Training:
     returns the score of an estimator on held-out rows. More epochs than ``warns_after``
     that have not converged are warned about. Chunks in which all weights are zero are
     skipped, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
-    ``limited_by`` is what messages call the parameter with the number of epochs. With
+    ``limited_by`` is what messages call the parameter with the number of epochs.
+    ``history_before`` is that of the epochs that were made before this run. With
     ``keeps_rows`` rows are read once and stay in memory; if not all of them do, those
     of ``row_cache``.
     """
@@ -54,6 +55,7 @@ class Training:
     warns_after: int = 0
     takes_weightless: bool = False
     limited_by: str = "max_epochs"
+    history_before: dict = field(default_factory=_make_history)
     keeps_rows: bool = False
     row_cache: RowCache = NO_CACHE
     epoch: int = field(default=0, init=False)
@@ -109,13 +111,20 @@ class Training:
         for column in self.history.values():
             del column[n_epochs:]
 
+    @property
+    def _n_before(self) -> int:
+        """The number of epochs before this run, whose orders are not used again."""
+        return len(self.history_before["rows"])
+
     def learned_attributes(self) -> dict:
         """Return the learned attributes of the wrapper at this moment."""
         return {
             "estimator_": self.learner.estimator,
-            "n_epochs_": self.epoch + 1,
+            "n_epochs_": self._n_before + self.epoch + 1,
             "chunk_size_": self.schedule.chunk_size,
-            "history_": self.history,
+            "history_": {
+                k: self.history_before[k] + v for k, v in self.history.items()
+            },
             "_input_layout": self.learner.input_layout,
             "_corrections": self.learner.corrections,
         }
@@ -249,7 +258,8 @@ class Training:
             self._rows = keep(self.table)
         table, order = self._rows, self.schedule
         buffers = chain.from_iterable(
-            order.iter_buffers(epoch, table.group_rows) for epoch in epochs
+            order.iter_buffers(self._n_before + epoch, table.group_rows)
+            for epoch in epochs
         )
         read = table.iter_gathered if self._gathers else table.iter_buffers
         with closing(read(buffers)) as chunks:

@@ -182,12 +182,13 @@ class Stages:
     @contextmanager
     def finishing(self) -> Iterator[None]:
         """Keep what was learned, if the last step was trained or ended by Ctrl-C."""
-        before = vars(self.last).get("estimator_")
+        # A new one after each training, where the estimator may be the same.
+        before = vars(self.last).get("history_")
         try:
             with self._naming(self.last_name):
                 yield
         except KeyboardInterrupt:
-            if vars(self.last).get("estimator_") is not before:
+            if vars(self.last).get("history_") is not before:
                 self.keep()
             raise
         finally:

@@ -22,6 +22,7 @@ from skmmap.wrap.delegation import (
 from skmmap.wrap.feature_names import (
     check_names,
     check_same_names,
+    copy_names,
     hidden_names,
     keep_names,
 )
@@ -47,6 +48,7 @@ __all__ = [
     "available_with",
     "check_names",
     "check_same_names",
+    "copy_names",
     "copy_trained",
     "delegate",
     "describe_error",

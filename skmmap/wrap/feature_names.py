@@ -46,6 +46,13 @@ def keep_names(estimator, source) -> None:
             setattr(part, _NAMES, np.array(names, dtype=object))
 
 
+def copy_names(estimator, other) -> None:
+    """Set ``feature_names_in_`` of a copy of an estimator, made without names."""
+    for part, own in zip(_iter_parts(estimator), _iter_parts(other), strict=True):
+        if _NAMES in vars(part):
+            setattr(own, _NAMES, vars(part)[_NAMES])
+
+
 def check_names(estimator, source):
     """Check the names of columns as scikit-learn does; return the estimator to use.
 

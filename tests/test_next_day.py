@@ -1,0 +1,173 @@
+"""Further rows: ``partial_fit`` of several epochs goes on where training ended."""
+
+import pickle
+from copy import deepcopy
+
+import numpy as np
+import pytest
+from helpers import (
+    hand_loop,
+    in_file_order,
+    make_rows,
+    name_of,
+    one_of_each_kind,
+    partial_fit_estimators,
+    state_of,
+)
+from sklearn.base import clone
+from sklearn.linear_model import SGDClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skmmap import ChunkedFit
+
+CHUNK_ROWS = 25
+DAYS = slice(0, 50), slice(50, 90)
+X, Y = make_rows(SGDClassifier())
+
+
+class Spy(SGDClassifier):
+    """Keeps the first feature of the rows that it has learned, call by call."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        self.seen_ = [*getattr(self, "seen_", []), *X[:, 0]]
+        return super().partial_fit(X, y, classes, sample_weight)
+
+
+def orders_of(model) -> list:
+    """Return the order of all rows in each epoch."""
+    return list(map(tuple, np.reshape(model.seen_, (-1, len(X)))))
+
+
+ESTIMATORS = one_of_each_kind(partial_fit_estimators(max_iter=3))
+ESTIMATORS += [
+    SGDClassifier(average=30, random_state=0),
+    SGDClassifier(learning_rate="adaptive", eta0=0.1, random_state=0),
+    MLPClassifier((4,), solver="sgd", momentum=0.5, random_state=0),
+    MLPClassifier((4,), solver="sgd", learning_rate="invscaling", random_state=0),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_days_of_epochs_are_the_loop_over_their_rows(estimator):
+    """By hand: two epochs of the first day, one of it again, and three of both."""
+    rows, y = make_rows(estimator)
+    model = in_file_order(estimator, chunk_size=CHUNK_ROWS)
+    expected, given = None, [(2, "fit", DAYS[0]), (1, "partial_fit", DAYS[0])]
+    with np.errstate(all="ignore"):
+        for n_epochs, method, day in [*given, (3, "partial_fit", slice(None))]:
+            part = rows[day], None if y is None else y[day]
+            getattr(model.set_params(max_epochs=n_epochs), method)(*part)
+            by_hand = hand_loop if expected is None else go_on
+            expected = by_hand(
+                estimator if expected is None else expected,
+                *part,
+                CHUNK_ROWS,
+                max_epochs=n_epochs,
+            )
+    assert state_of(model.estimator_) == state_of(expected)
+    assert model.n_epochs_ == 6
+    assert model.history_["rows"] == [50, 50, 50, 90, 90, 90]
+    assert {len(column) for column in model.history_.values()} == {6}
+
+
+def go_on(estimator, X, y, chunk_size, *, max_epochs):
+    """The hand-written loop, without a clone and without classes."""
+    n_rows = len(X) if isinstance(X, list) else X.shape[0]
+    for _ in range(max_epochs):
+        for start in range(0, n_rows, chunk_size):
+            part = slice(start, start + chunk_size)
+            estimator.partial_fit(X[part], *(() if y is None else (y[part],)))
+    return estimator
+
+
+def test_a_first_partial_fit_is_a_fit_of_as_many_epochs():
+    model = in_file_order(SGDClassifier(random_state=0), chunk_size=25, max_epochs=3)
+    further = deepcopy(model).partial_fit(X, Y)
+    assert state_of(further.estimator_) == state_of(model.fit(X, Y).estimator_)
+    assert (further.n_epochs_, further.history_["rows"]) == (3, [90, 90, 90])
+
+
+def spy(n_epochs, **params):
+    given = {"chunk_size": 10, "max_epochs": n_epochs} | params
+    return ChunkedFit(Spy(random_state=0, tol=None), **given)
+
+
+@pytest.mark.parametrize("shuffle", ["blocks", "chunks"])
+@pytest.mark.parametrize("seed", [None, 7])
+def test_all_epochs_have_orders_of_their_own(shuffle, seed):
+    """Fits and calls of so many epochs are one fit of them all."""
+    whole = spy(6, shuffle=shuffle, random_state=seed).fit(X, Y)
+    model = spy(2, shuffle=shuffle, random_state=seed).fit(X, Y)
+    for n_epochs in (1, 3):
+        model.set_params(max_epochs=n_epochs).partial_fit(X, Y)
+    assert len(set(orders_of(model))) == 6
+    assert {tuple(sorted(order)) for order in orders_of(model)} == {
+        tuple(sorted(X[:, 0]))
+    }
+    assert model.estimator_.n_iter_ == 3  # of the last call, as by hand
+    model.estimator_.n_iter_ = whole.n_iter_
+    assert state_of(model.estimator_) == state_of(whole.estimator_)
+    fresh = spy(3, shuffle=shuffle, random_state=seed).partial_fit(X, Y)
+    fresh.partial_fit(X, Y)
+    assert orders_of(fresh) == orders_of(whole)
+
+
+def test_a_seed_that_was_drawn_is_kept():
+    estimator = Spy(tol=None)
+    model = ChunkedFit(estimator, chunk_size=10, max_epochs=2).fit(X, Y)
+    loaded, seed = pickle.loads(pickle.dumps(model)), model.random_state_
+    before = np.random.get_state()[1].copy()
+    model.partial_fit(X, Y), loaded.partial_fit(X, Y)
+    assert (np.random.get_state()[1] == before).all()
+    assert model.random_state_ == loaded.random_state_ == seed
+    assert orders_of(model) == orders_of(loaded)
+    assert len(set(orders_of(model))) == 4
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_partial_fit_never_stops_and_holds_nothing_out(stops):
+    """Where fit would, by its loss or by a score."""
+    estimator = Spy(early_stopping=stops, n_iter_no_change=1, tol=1e9, random_state=0)
+    model = ChunkedFit(estimator, chunk_size=10, max_epochs=9)
+    assert clone(model).fit(X, Y).n_epochs_ < 9
+    model.partial_fit(X, Y)
+    assert model.history_["rows"] == 9 * [90]
+    assert model.set_params(max_epochs=3).partial_fit(X, Y).n_epochs_ == 12
+    assert model.estimator_.early_stopping is stops
+
+
+def test_fit_starts_the_history_anew():
+    model = spy(2).fit(X, Y).partial_fit(X, Y)
+    history = model.history_
+    assert model.n_epochs_ == 4
+    model.fit(X, Y)
+    assert model.n_epochs_ == 2
+    assert model.history_["rows"] == [90, 90]
+    assert len(history["rows"]) == 4  # which the user may have kept
+
+
+def test_an_estimator_that_was_given_trained_has_no_history():
+    trained = SGDClassifier(random_state=0).fit(X, Y)
+    by_hand = go_on(deepcopy(trained), X, Y, CHUNK_ROWS, max_epochs=2)
+    model = in_file_order(trained, chunk_size=CHUNK_ROWS, max_epochs=2)
+    model.partial_fit(X, Y)
+    assert (model.n_epochs_, model.history_["rows"]) == (2, [90, 90])
+    assert state_of(model.estimator_) == state_of(by_hand)
+    assert model.partial_fit(X, Y).n_epochs_ == 4
+
+
+def test_the_last_step_of_a_pipeline_goes_on():
+    pipeline = make_pipeline(StandardScaler(), SGDClassifier(random_state=0))
+    model = in_file_order(pipeline, chunk_size=CHUNK_ROWS, max_epochs=2)
+    model.fit(X[DAYS[0]], Y[DAYS[0]]).set_params(max_epochs=3)
+    model.partial_fit(X[DAYS[1]], Y[DAYS[1]])
+    scaler = hand_loop(StandardScaler(), X[DAYS[0]], None, CHUNK_ROWS)
+    first, second = (scaler.transform(X[day]) for day in DAYS)
+    last = hand_loop(pipeline[-1], first, Y[DAYS[0]], CHUNK_ROWS, max_epochs=2)
+    go_on(last, second, Y[DAYS[1]], CHUNK_ROWS, max_epochs=3)
+    np.testing.assert_allclose(model.estimator_[-1].coef_, last.coef_, rtol=1e-12)
+    assert (model.n_epochs_, model.history_["rows"]) == (5, [50, 50, 40, 40, 40])
+    loaded = pickle.loads(pickle.dumps(model))
+    assert loaded.partial_fit(X, Y).n_epochs_ == 8
