@@ -184,11 +184,12 @@ class Planner:
     def seed(self) -> int | None:
         is_seeded = self.fitted is None and bool(find_unset_seeds(self.wrapper))
         is_needed = bool(self.shuffle) or self.holds_out or is_seeded
-        before = (
-            None if self.fitted is None else vars(self.wrapper).get("random_state_")
-        )
+        learned = {} if self.fitted is None else vars(self.wrapper)
         return draw_seed(
-            self.wrapper, is_needed=is_needed, is_run=self.is_run, before=before
+            self.wrapper,
+            is_needed=is_needed,
+            is_run=self.is_run,
+            before=learned.get("random_state_"),
         )
 
     @cached_property
