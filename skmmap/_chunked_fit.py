@@ -98,10 +98,11 @@ class ChunkedFit(
         ``max_iter`` if its own ``fit`` makes several passes, and 1 otherwise: naive
         Bayes and scalers must not count a row twice. In both cases the estimator's
         ``tol``, ``n_iter_no_change``, ``max_no_improvement`` and ``early_stopping``
-        stop it as they stop ``fit``.
+        stop it as they stop ``fit``. `partial_fit` makes exactly that number of passes
+        in each call, and one with ``"auto"``.
 
     shuffle : bool, "auto", "blocks" or "chunks", default="auto"
-        The order of rows in `fit`. ``"blocks"`` and True shuffle rows from the whole
+        The order of rows in training. ``"blocks"`` and True shuffle rows from the whole
         file at the cost of a sequential scan: each shuffled buffer takes a random block
         from each of many equal slices of the file. ``"chunks"`` shuffles the order of
         chunks, and keeps the rows of a chunk together. False is file order. ``"auto"``
@@ -163,17 +164,19 @@ class ChunkedFit(
 
     n_epochs_ : int
         Number of passes over the data in the last `fit`, of which the last may be
-        incomplete; 1 after `partial_fit`.
+        incomplete, and in all calls of `partial_fit` since. An estimator that was
+        already trained when it was given begins with 0.
 
     history_ : dict of lists
-        A value for each epoch: ``"rows"``, the number of rows learned; ``"seconds"``,
-        its duration; ``"read_seconds"``, the part of it spent waiting for data;
-        ``"bound_by"``, which of ``"reading"`` and ``"estimator"`` took longer;
-        ``"loss"``, the mean training loss; and ``"score"`` on held-out rows. Loss and
-        score are NaN if there is none.
+        A value for each of these epochs: ``"rows"``, the number of rows learned;
+        ``"seconds"``, its duration; ``"read_seconds"``, the part of it spent waiting
+        for data; ``"bound_by"``, which of ``"reading"`` and ``"estimator"`` took
+        longer; ``"loss"``, the mean training loss; and ``"score"`` on held-out rows.
+        Loss and score are NaN if there is none; in `partial_fit`, which does not stop,
+        the loss is that which the estimator itself reports.
 
     random_state_ : int or None
-        The seed of the last `fit`; None if nothing was drawn.
+        The seed of the last `fit` or `partial_fit`; None if nothing was drawn.
 
     chunk_size_ : int
         Number of rows in a chunk.
@@ -407,10 +410,17 @@ class ChunkedFit(
         classes: Any = None,
         **params: Any,
     ) -> Self:
-        """Train on further rows once, chunk by chunk.
+        """Train further on rows, for exactly `max_epochs` epochs, or one if "auto".
+
+        Nothing stops a call early, and no rows are held out, as in scikit-learn's
+        ``partial_fit``. Training goes on where the last `fit` or `partial_fit` ended:
+        the step count and the optimizer's moments are kept, ``n_epochs_`` and
+        ``history_`` grow, and shuffled rows come in an order that no epoch before had.
 
         An estimator that was already trained when it was given is copied in the first
-        call, and stays as it is; if that call fails, nothing has changed.
+        call, and stays as it is; if that call fails, nothing has changed. Ctrl-C keeps
+        the epochs of the call that are complete, warns of it, and raises
+        KeyboardInterrupt; if none is, the chunks before it stay learned.
 
         Parameters
         ----------
@@ -425,7 +435,7 @@ class ChunkedFit(
 
         classes : array-like of shape (n_classes,), or a list of them, default=None
             All labels that can occur in this and in later calls. By default those that
-            occur in the y of the first call.
+            occur in the y of the first call, or of `fit`.
 
         **params : dict
             Further parameters of ``partial_fit``.
@@ -449,9 +459,10 @@ class ChunkedFit(
 
         Notes
         -----
-        Reads: y once for its labels, then X and y once.
+        Reads: y once for its labels, then X and y once for each epoch.
         Allocates: at most three chunks of X and y, two shuffled buffers, and what the
-        estimator needs.
+        estimator needs; and a copy of the estimator after each epoch but the last, if
+        it is no larger than a chunk and quickly made.
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
         ``partial_fit`` on the same slices by hand, bit for bit; otherwise, for
         estimators that learn from sums or extremes, `fit` on all rows so far. As in the
