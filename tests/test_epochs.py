@@ -735,15 +735,6 @@ def test_partial_fit_holds_nothing_out_and_makes_one_pass_by_default():
         assert wrapper.n_epochs_ == n_calls
         assert wrapper.history_["rows"] == n_calls * [2_000]
     assert len(rows_of(wrapper)) == 4_000
-    balanced = ChunkedFit(SGDClassifier(class_weight="balanced"))
-    text = (
-        "class_weight='balanced' needs all rows, and partial_fit is given some of "
-        "them. Use fit, or a dict of weights."
-    )
-    with raises(ValueError, text):
-        balanced.partial_fit(X, Y)
-    with raises(ValueError, text):
-        balanced.fit(X, Y).partial_fit(X, Y)
 
 
 def test_one_weight_for_all_rows_is_one_in_scores_and_beside_class_weights():

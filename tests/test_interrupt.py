@@ -176,9 +176,10 @@ def test_partial_fit_keeps_the_chunks_that_it_has_learned(after):
 @pytest.mark.parametrize("shuffle", [False, "blocks"])
 @pytest.mark.parametrize("fitted", [False, True])
 def test_partial_fit_keeps_complete_epochs_and_the_rest_is_told(after, fitted, shuffle):
-    model = ChunkedFit(Linear(**SGD), chunk_size=25, shuffle=shuffle, max_epochs=5)
+    linear = Linear(class_weight="balanced", **SGD)
+    model = ChunkedFit(linear, chunk_size=25, shuffle=shuffle, max_epochs=5)
     if fitted:
-        model.fit(X, Y)
+        model.fit(X, Y * (np.arange(100) % 2))  # of which fewer are 1
     expected = deepcopy(model).partial_fit(X, Y)
     after(Linear, 4 * 2 + 3)
     interrupt(model, 2, 5, method="partial_fit", how=REST.format(3))

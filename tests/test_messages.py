@@ -654,7 +654,7 @@ def test_one_class_in_the_first_call():
     ) as caught:
         bayes.partial_fit(X, y)
     assert caught.value.__notes__ == [
-        "The first call of partial_fit says which labels there are: give it all that "
+        "The first fit or partial_fit says which labels there are: give it all that "
         "will occur, classes=[...]."
     ]
     with raises(

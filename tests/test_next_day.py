@@ -14,11 +14,13 @@ from helpers import (
     partial_fit_estimators,
     state_of,
 )
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_class_weight
 
 from skmmap import ChunkedFit
 
@@ -171,3 +173,160 @@ def test_the_last_step_of_a_pipeline_goes_on():
     assert (model.n_epochs_, model.history_["rows"]) == (5, [50, 50, 40, 40, 40])
     loaded = pickle.loads(pickle.dumps(model))
     assert loaded.partial_fit(X, Y).n_epochs_ == 8
+
+
+# --- class_weight ---------------------------------------------------------------------
+
+RARE = (7 * np.arange(90) % 10 < np.where(np.arange(90) < 50, 2, 4)).astype(int)
+LINEAR = SGDClassifier(class_weight="balanced", random_state=0)
+
+
+def weigh(y) -> dict:
+    """scikit-learn's own weights of all rows so far, by label."""
+    labels = np.unique(y)
+    weights = compute_class_weight("balanced", classes=labels, y=y)
+    return dict(zip(labels.tolist(), weights.tolist(), strict=True))
+
+
+class ByHand:
+    """The loop with the weights of all rows so far, in the estimator or beside y."""
+
+    def __init__(self, estimator, classes=(0, 1)):
+        self.model, self.y, self.classes = clone(estimator), [], classes
+
+    def learn(self, X, y, n_epochs):
+        self.y = [*self.y, *y]
+        weights, has_own = weigh(self.y), hasattr(self.model, "class_weight")
+        if has_own:
+            self.model.class_weight = weights
+        for _ in range(n_epochs):
+            for start in range(0, len(X), CHUNK_ROWS):
+                part = slice(start, start + CHUNK_ROWS)
+                given = [] if has_own else [[weights[label] for label in y[part]]]
+                self.model.partial_fit(X[part], y[part], self.classes, *given)
+        if has_own:
+            self.model.class_weight = "balanced"
+
+
+@pytest.mark.parametrize("first", ["fit", "partial_fit"])
+def test_balanced_weights_of_the_estimator_are_those_of_all_rows_so_far(first):
+    model = in_file_order(LINEAR, chunk_size=CHUNK_ROWS, max_epochs=2)
+    by_hand = ByHand(LINEAR)
+    days = (first, DAYS[0]), ("partial_fit", DAYS[1]), ("partial_fit", DAYS[0])
+    for method, day in days:
+        getattr(model, method)(X[day], RARE[day])
+        by_hand.learn(X[day], RARE[day], 2)
+        model = pickle.loads(pickle.dumps(model))
+        # scikit-learn keeps the weights of the last call, and the user's parameter.
+        assert state_of(model.estimator_) == state_of(by_hand.model)
+        assert model.estimator_.class_weight == "balanced"
+
+
+def test_weights_that_were_given_to_fit_hold_for_further_rows():
+    balanced = in_file_order(GaussianNB(), chunk_size=CHUNK_ROWS)
+    by_hand = ByHand(GaussianNB())
+    balanced.fit(X[DAYS[0]], RARE[DAYS[0]], class_weight="balanced")
+    by_hand.learn(X[DAYS[0]], RARE[DAYS[0]], 1)
+    balanced = pickle.loads(pickle.dumps(balanced))
+    balanced.partial_fit(X[DAYS[1]], RARE[DAYS[1]])
+    by_hand.learn(X[DAYS[1]], RARE[DAYS[1]], 1)
+    assert state_of(balanced.estimator_) == state_of(by_hand.model)
+    # A dict too, where the further rows have one of the labels only.
+    fixed = in_file_order(GaussianNB(), chunk_size=CHUNK_ROWS)
+    fixed.fit(X, RARE, class_weight={0: 1, 1: 5}).partial_fit(X[:20], np.ones(20, int))
+    n_rows = np.bincount(RARE)
+    np.testing.assert_allclose(fixed.class_count_, n_rows * [1, 5] + [0, 100])
+    # A fit without weights has none, and neither has what comes after it.
+    fixed.fit(X, RARE).partial_fit(X, RARE)
+    np.testing.assert_allclose(fixed.class_count_, 2 * n_rows)
+
+
+def test_labels_that_come_on_a_later_day_are_balanced_from_then_on():
+    labels = np.where(np.arange(90) < 50, RARE, 2 * RARE)
+    model = in_file_order(LINEAR, chunk_size=CHUNK_ROWS)
+    by_hand = ByHand(LINEAR, classes=[0, 1, 2])
+    model.fit(X[DAYS[0]], labels[DAYS[0]], classes=[0, 1, 2])
+    model.partial_fit(X[DAYS[1]], labels[DAYS[1]])
+    for day in DAYS:
+        by_hand.learn(X[day], labels[day], 1)
+    assert state_of(model.estimator_) == state_of(by_hand.model)
+
+
+def test_rows_are_counted_once_in_a_call_and_not_where_it_fails():
+    weights = []
+
+    class Told(SGDClassifier):
+        def partial_fit(self, X, y, classes=None, sample_weight=None):
+            weights.append(self.class_weight)
+            return super().partial_fit(X, y, classes, sample_weight)
+
+    told = Told(**LINEAR.get_params())
+    model = in_file_order(told, chunk_size=CHUNK_ROWS, max_epochs=5).fit(X, RARE)
+    bad = X.copy()
+    bad[-1] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(bad, np.ones(90, int))
+    model.partial_fit(X[:9], np.ones(9, int))
+    assert weights[-1] == weigh([*RARE, *np.ones(9, int)])
+    model.fit(X, 1 - RARE)
+    assert weights[-1] == weigh(1 - RARE)
+
+
+def test_balanced_weights_of_the_last_step_of_a_pipeline():
+    pipeline = make_pipeline(StandardScaler(), LINEAR)
+    model = in_file_order(pipeline, chunk_size=CHUNK_ROWS)
+    model.fit(X[DAYS[0]], RARE[DAYS[0]])
+    scaler, by_hand = model.estimator_[0], ByHand(LINEAR)
+    pickle.loads(pickle.dumps(model)).partial_fit(X[DAYS[1]], RARE[DAYS[1]])
+    model = pickle.loads(pickle.dumps(model)).partial_fit(X[DAYS[1]], RARE[DAYS[1]])
+    for day in DAYS:
+        by_hand.learn(scaler.transform(X[day]), RARE[day], 1)
+    np.testing.assert_array_equal(model.estimator_[-1].coef_, by_hand.model.coef_)
+
+
+def test_an_estimator_that_was_given_trained_has_counted_no_rows():
+    trained = (
+        SGDClassifier(random_state=0).fit(X, Y).set_params(class_weight="balanced")
+    )
+    model = in_file_order(trained, chunk_size=90)
+    model.partial_fit(X, np.where(RARE, 2, 0))
+    expected = deepcopy(trained)
+    expected.set_params(class_weight=weigh(np.where(RARE, 2, 0)))
+    expected.partial_fit(X, np.where(RARE, 2, 0))
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+class Weighed(BaseEstimator):
+    """A third-party classifier without ``classes_``, which keeps its weights."""
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        self.weights_ = [*getattr(self, "weights_", []), *sample_weight]
+        return self
+
+
+def test_third_parties_get_weights_of_all_rows_so_far():
+    model = in_file_order(Weighed(), chunk_size=CHUNK_ROWS)
+    model.fit(X, RARE, class_weight="balanced").partial_fit(X[:9], np.ones(9, int))
+    first, both = weigh(RARE), weigh([*RARE, *np.ones(9, int)])
+    expected = [first[label] for label in RARE.tolist()] + 9 * [both[1]]
+    np.testing.assert_array_equal(model.weights_, expected)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda model: model, lambda model: make_pipeline(StandardScaler(), model)]
+)
+def test_a_label_that_was_never_seen_says_where_to_name_it(make):
+    model = in_file_order(make(SGDClassifier(random_state=0))).fit(X, RARE)
+    before = state_of(model.estimator_)
+    text = r"the label 2 \(first in row 3\), which is not in classes=\[0, 1\]\."
+    with pytest.raises(ValueError, match=text) as caught:
+        model.partial_fit(X, np.where(np.arange(90) == 3, 2, RARE))
+    assert caught.value.__notes__[0] == (
+        "The first fit or partial_fit says which labels there are: give it all that "
+        "will occur, classes=[...]."
+    )
+    assert state_of(model.estimator_) == before
+    assert model.n_epochs_ == 1
+    model.fit(X, RARE, classes=[0, 1, 2])
+    model.partial_fit(X, np.where(np.arange(90) == 3, 2, RARE))
+    assert model.n_epochs_ == 2

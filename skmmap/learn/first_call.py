@@ -70,8 +70,8 @@ def _noting_first_call(*, is_learned: bool) -> Iterator[None]:
     except ValueError as error:
         if is_learned:
             error.add_note(
-                "The first call of partial_fit says which labels there are: give it "
-                "all that will occur, classes=[...]."
+                "The first fit or partial_fit says which labels there are: give it all "
+                "that will occur, classes=[...]."
             )
         raise
 

@@ -86,7 +86,8 @@ def train_anew(
     is_held_out = plan.validation is not None and not is_given
     n_held_out = plan.validation.X.n_rows if is_held_out else 0
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
-    _keep(wrapper, plan, training, learned | {"random_state_": plan.seed})
+    learned |= {"random_state_": plan.seed, "_class_weight": given["class_weight"]}
+    _keep(wrapper, plan, training, learned | {"_label_counts": plan.label_counts})
 
 
 def train_further(wrapper, X, y, params: dict, *, classes) -> None:
@@ -95,6 +96,8 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     check_parameters(wrapper)
     params = route(wrapper, "partial_fit", "partial_fit", params)
     given = {"classes": classes, "is_fit": False, "fitted": trained}
+    given["class_weight"] = vars(wrapper).get("_class_weight")
+    given["counts_before"] = vars(wrapper).get("_label_counts")
     plan = fit_plan(Planner(wrapper, X, y, params, **given).make())
     if trained is None:
         learner = _make_fresh_learner(wrapper, plan, classes)
@@ -111,6 +114,8 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     _put_attributes_right(wrapper, training, counted, is_fit=False)
     if plan.seed is not None or trained is None:
         learned["random_state_"] = plan.seed
+    if training.interrupt is None:  # or else the call that continues counts these rows
+        learned["_label_counts"] = plan.label_counts
     _keep(wrapper, plan, training, learned, is_fit=False)
 
 

@@ -31,7 +31,7 @@ from skmmap.learn.keeping import (
 )
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
 from skmmap.order import BlockOrder, FileOrder, split_rows
-from skmmap.read import NO_CACHE, ClassWeight, Labels, RowCache, Table
+from skmmap.read import NO_CACHE, ClassWeight, Labels, RowCache, Table, balance
 from skmmap.wrap import (
     InputLayout,
     check_same_names,
@@ -65,6 +65,7 @@ class Plan(NamedTuple):
     # Which rows are kept where not all of them are.
     row_cache: RowCache = NO_CACHE
     held_out_cache: RowCache = NO_CACHE
+    label_counts: dict | None = None  # of all rows so far
 
     @property
     def is_shuffled(self) -> bool:
@@ -78,7 +79,7 @@ class Planner:
     ``given_validation`` holds X, y and weights of the user's own, if there are any.
     Without ``is_fit`` the run is ``partial_fit``, which trains ``fitted`` further and
     never stops early; without ``is_run`` it is only explained, and draws no seed.
-    ``start`` is where a fit starts.
+    ``start`` is where a fit starts, and ``counts_before`` has those of earlier labels.
     """
 
     wrapper: Any
@@ -92,10 +93,11 @@ class Planner:
     is_run: bool = True
     fitted: Any = None
     start: Start = field(default_factory=Start)
+    counts_before: dict | None = None
 
     def make(self) -> Plan:
         """Return the plan; raise for what cannot be done."""
-        check_class_weight(self.estimator, self.class_weight)
+        check_class_weight(self.weighing, self.class_weight)
         table, validation = self.tables
         rows = self.wrapper, table, self.schedule, self.n_epochs
         held_out = self.wrapper, validation, self.n_epochs
@@ -116,6 +118,7 @@ class Planner:
             keeps_held_out(*held_out),
             find_row_cache(*rows),
             find_held_out_cache(*held_out),
+            self.label_counts,
         )
 
     @property
@@ -159,9 +162,21 @@ class Planner:
 
     @property
     def known_classes(self):
-        """The classes passed to the estimator, or those in y."""
+        """The classes passed to the estimator now or before, or those in y."""
         found = None if self.labels is None else self.labels.classes
+        if self.fitted is not None:
+            known = find_known_classes(self.fitted)
+            found = list(self.label_counts or ()) if known is None else known
         return self.first_call_params.get("classes", found)
+
+    @cached_property
+    def label_counts(self) -> dict | None:
+        return None if self.labels is None else self.labels.count(self.counts_before)
+
+    @property
+    def weighing(self):
+        """The estimator whose ``class_weight`` counts: one that is trained further."""
+        return self.estimator if self.fitted is None else self.fitted
 
     @cached_property
     def n_epochs(self) -> int:
@@ -195,9 +210,7 @@ class Planner:
     @cached_property
     def class_weights(self) -> tuple[dict, bool]:
         """What labels weigh, and whether the estimator weighs them itself."""
-        return find_class_weights(
-            self.estimator, self.class_weight, self.labels, is_fit=self.is_fit
-        )
+        return find_class_weights(self.weighing, self.class_weight, self.label_counts)
 
     @cached_property
     def weighted(self) -> Table:
@@ -287,7 +300,7 @@ class Planner:
 
 
 def find_class_weights(
-    estimator, class_weight, labels: Labels | None, *, is_fit: bool
+    estimator, class_weight, label_counts: dict | None
 ) -> tuple[dict, bool]:
     """Return what labels weigh, and whether the estimator weighs them itself."""
     own = getattr(estimator, "class_weight", None)
@@ -296,14 +309,9 @@ def find_class_weights(
     is_balanced = isinstance(asked, str) and asked == "balanced"
     if asked is None or (asked is own and not is_balanced):
         return {}, False
-    if not is_fit:
-        raise ValueError(
-            "class_weight='balanced' needs all rows, and partial_fit is given some of "
-            "them. Use fit, or a dict of weights."
-        )
-    if labels is None or isinstance(labels.classes, list) or labels.counts is None:
+    if label_counts is None:
         raise ValueError(
             f"class_weight={asked!r} needs labels in one column; "
             f"{type(estimator).__name__} is trained on other targets."
         )
-    return (labels.balance() if is_balanced else dict(asked)), is_own
+    return (balance(label_counts) if is_balanced else dict(asked)), is_own

@@ -34,7 +34,15 @@ from skmmap.wrap import (
 FIRST_ROWS = 10_000
 _FIRST_NBYTES, _LEAST_ROWS = 2**24, 10
 _CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
-STATE = "_corrections", "_input_layout", "_classes", "_last_step", "_widest_row"
+STATE = (
+    "_class_weight",
+    "_classes",
+    "_corrections",
+    "_input_layout",
+    "_label_counts",
+    "_last_step",
+    "_widest_row",
+)
 
 
 class Transform(NamedTuple):

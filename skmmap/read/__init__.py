@@ -3,7 +3,13 @@
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
 from skmmap.read.free_memory import find_free_for
-from skmmap.read.labels import Labels, check_labels, scan_labels, warn_of_empty
+from skmmap.read.labels import (
+    Labels,
+    balance,
+    check_labels,
+    scan_labels,
+    warn_of_empty,
+)
 from skmmap.read.memory_check import choose_way, fit_memory, say_parts
 from skmmap.read.opening import open_given, open_table
 from skmmap.read.read_path import READS, Reading
@@ -21,6 +27,7 @@ __all__ = [
     "Reading",
     "RowCache",
     "Table",
+    "balance",
     "check_finite",
     "check_labels",
     "choose_way",

@@ -27,11 +27,28 @@ class Labels(NamedTuple):
         kept = np.isin(self.classes, np.asarray(classes))
         return self._replace(classes=self.classes[kept], counts=self.counts[kept])
 
-    def balance(self) -> dict:
-        """Return the weight of each label that gives all labels the same total."""
-        n_rows = self.counts.sum()
-        weights = n_rows / (len(self.classes) * self.counts)
-        return dict(zip(self.classes.tolist(), weights.tolist(), strict=True))
+    def count(self, before: dict | None = None) -> dict | None:
+        """Return how often each label has occurred, with rows ``before``, by its value.
+
+        None if y has several columns.
+        """
+        if isinstance(self.classes, list) or self.counts is None:
+            return None
+        counts = dict(before or {})
+        found = zip(self.classes.tolist(), self.counts.tolist(), strict=True)
+        for label, number in found:
+            counts[label] = counts.get(label, 0) + number
+        return counts
+
+
+def balance(counts: dict) -> dict:
+    """Return the weight of each label that gives all labels the same total.
+
+    >>> balance({"a": 1, "b": 3})
+    {'a': 2.0, 'b': 0.6666666666666666}
+    """
+    n_rows = sum(counts.values())
+    return {label: n_rows / (len(counts) * number) for label, number in counts.items()}
 
 
 def scan_labels(y, *, per_column: bool, may_miss: bool = False) -> Labels:
