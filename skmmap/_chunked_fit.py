@@ -332,7 +332,8 @@ class ChunkedFit(
             Weights of the labels, for estimators without such a parameter: they are
             passed to ``partial_fit`` as ``sample_weight``, multiplied by the weights
             that are given. ``"balanced"`` uses the counts in all of y. The estimator's
-            own ``class_weight`` works as well; only one of the two can be set.
+            own ``class_weight`` works as well; only one of the two can be set. Both hold
+            for later calls of `partial_fit`.
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows to score after each epoch, instead of a ``validation_fraction`` of X.
@@ -416,6 +417,8 @@ class ChunkedFit(
         ``partial_fit``. Training goes on where the last `fit` or `partial_fit` ended:
         the step count and the optimizer's moments are kept, ``n_epochs_`` and
         ``history_`` grow, and shuffled rows come in an order that no epoch before had.
+        Class weights of ``"balanced"``, of the estimator or given to `fit`, are those
+        of all rows so far: of the last `fit`, of each call since, and of this one.
 
         An estimator that was already trained when it was given is copied in the first
         call, and stays as it is; if that call fails, nothing has changed. Ctrl-C keeps
@@ -451,8 +454,9 @@ class ChunkedFit(
             If the estimator's ``partial_fit`` has no such parameter.
 
         ValueError
-            If y has a label that is not among the known classes, or the estimator
-            refuses a chunk; a note then names the rows of that chunk.
+            If y has a label that is not among the known classes, for which the first
+            call needs ``classes``, or the estimator refuses a chunk; a note then names
+            the rows of that chunk.
 
         OSError
             If a file cannot be read, or is truncated or replaced during training.
@@ -464,7 +468,8 @@ class ChunkedFit(
         estimator needs; and a copy of the estimator after each epoch but the last, if
         it is no larger than a chunk and quickly made.
         Equals: with ``shuffle=False`` and a number for `max_epochs`, calling
-        ``partial_fit`` on the same slices by hand, bit for bit; otherwise, for
+        ``partial_fit`` on the same slices by hand, bit for bit, with scikit-learn's own
+        ``compute_class_weight`` of all labels so far for ``"balanced"``; otherwise, for
         estimators that learn from sums or extremes, `fit` on all rows so far. As in the
         hand-written loop, the chunks before an error stay learned. Since rows are read
         ahead, an error of reading may come some chunks early.

@@ -220,6 +220,8 @@ def test_balanced_weights_of_the_estimator_are_those_of_all_rows_so_far(first):
         # scikit-learn keeps the weights of the last call, and the user's parameter.
         assert state_of(model.estimator_) == state_of(by_hand.model)
         assert model.estimator_.class_weight == "balanced"
+        # What is set later is for the next fit.
+        model.set_params(estimator__class_weight=None)
 
 
 def test_weights_that_were_given_to_fit_hold_for_further_rows():
