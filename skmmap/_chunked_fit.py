@@ -332,8 +332,8 @@ class ChunkedFit(
             Weights of the labels, for estimators without such a parameter: they are
             passed to ``partial_fit`` as ``sample_weight``, multiplied by the weights
             that are given. ``"balanced"`` uses the counts in all of y. The estimator's
-            own ``class_weight`` works as well; only one of the two can be set. Both hold
-            for later calls of `partial_fit`.
+            own ``class_weight`` works as well; only one of the two can be set. Either
+            holds for later calls of `partial_fit`.
 
         X_val : array-like of shape (n_val, n_features) or (n_val, ...), default=None
             Rows to score after each epoch, instead of a ``validation_fraction`` of X.
