@@ -47,7 +47,9 @@ def test_code_that_is_not_run_needs_what_the_tests_do_not_install():
         )
     )
     blocks = [block for block in shown.split("\n\n") if block.strip()]
-    assert all(re.search("torch|ray|NeuralNet", block) for block in blocks), blocks
+    assert all(
+        re.search("torch|ray|NeuralNet|skl2onnx|onnx", block) for block in blocks
+    ), blocks
 
 
 def test_everything_public_is_in_the_reference():
