@@ -47,6 +47,34 @@ def test_the_tree_of_tasks():
     assert listener.events == [*expected, ("end", "fit", 0, 90), "teardown"]
 
 
+@pytest.mark.parametrize("fitted", [False, True])
+def test_partial_fit_is_a_task_of_its_own_with_all_its_epochs(fitted):
+    """Numbered from 0 in each call, as the tree of another fit."""
+    model, expected = wrapper(max_epochs=2), Listener()
+    clone(model).set_callbacks(expected).fit(X, y)
+    listener, counted = Listener(), []
+
+    class Counts(Listener):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            counted.append((context.task_name, fitted_estimator.n_epochs_))
+
+    model = model.fit(X, y) if fitted else model
+    model.set_callbacks(listener, Counts()).partial_fit(X, y)
+    assert listener.events == expected.events
+    assert [task for task in counted if task[0] != "chunk"] == [
+        ("epoch", 1 + 2 * fitted),
+        ("epoch", 2 + 2 * fitted),
+        ("fit", 2 + 2 * fitted),
+    ]
+    assert model.n_epochs_ == 2 + 2 * fitted
+
+
+def test_a_callback_can_stop_partial_fit():
+    model = wrapper(max_epochs=3).fit(X, y).set_callbacks(Listener("epoch"))
+    assert model.partial_fit(X, y).n_epochs_ == 4
+    assert model.t_ == 1 + 4 * 90
+
+
 def test_a_listener_changes_nothing_but_hears_of_a_working_model():
     listener = Listener()
     heard = wrapper().set_callbacks(listener).fit(X, y, sample_weight=np.ones(90))

@@ -3,6 +3,7 @@
 The oracle is the bare estimator's own ``fit``, one epoch of it, on the same rows.
 """
 
+import pickle
 import warnings
 from copy import deepcopy
 from functools import partial
@@ -14,11 +15,16 @@ import pytest
 from helpers import Duck, name_of, partial_fit_estimators, raises, state_of
 from scipy import sparse
 from sklearn import linear_model
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier, SGDOneClassSVM, SGDRegressor
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, merge
 
@@ -293,3 +299,70 @@ def test_what_goes_on_is_not_merged():
 
 def test_ducks_have_no_start():
     assert ChunkedFit(Duck()).fit(X).fit(X).total_ == X.sum()
+
+
+SGD_WARM = SGDClassifier(max_iter=2, tol=None, warm_start=True, random_state=0)
+METAS = [
+    (MultiOutputClassifier(SGD_WARM), np.column_stack([BINARY, BINARY[::-1]])),
+    (OneVsRestClassifier(SGD_WARM), LABELS),
+    (OneVsOneClassifier(SGD_WARM), LABELS),
+    (SelectFromModel(SGD_WARM), LABELS),
+]
+
+
+def coefficients(model) -> list:
+    members = getattr(model, "estimators_", None) or [model.estimator_]
+    return [member.coef_.tobytes() for member in members]
+
+
+@pytest.mark.parametrize(("meta", "y"), METAS, ids=lambda each: name_of(each))
+def test_members_of_meta_estimators_start_anew_as_in_their_own_fit(meta, y):
+    """Which clones them."""
+    own = fit(clone(meta), X, y)
+    once = coefficients(own)
+    assert coefficients(fit(own, X, y)) == once
+    model = fit(ChunkedFit(meta, chunk_size=30), X, y)
+    once = coefficients(model.estimator_)
+    assert coefficients(fit(model, X, y).estimator_) == once
+    assert model.n_epochs_ == 2
+    # While partial_fit goes on with them.
+    assert coefficients(model.partial_fit(X, y).estimator_) != once
+    assert model.n_epochs_ == 3
+
+
+def test_a_regressor_of_a_transformed_target_starts_anew_as_in_its_own_fit():
+    regressor = SGDRegressor(max_iter=2, tol=None, warm_start=True, random_state=0)
+    meta = TransformedTargetRegressor(regressor, transformer=StandardScaler())
+    own = fit(clone(meta), X, NUMBERS)
+    once = own.regressor_.coef_.copy()
+    np.testing.assert_array_equal(fit(own, X, NUMBERS).regressor_.coef_, once)
+    for estimator in meta, make_pipeline(StandardScaler(), meta):
+        model = fit(ChunkedFit(estimator, chunk_size=30), X, NUMBERS)
+        once = model.predict(X)
+        np.testing.assert_array_equal(fit(model, X, NUMBERS).predict(X), once)
+
+
+@pytest.mark.parametrize("is_given", [False, True])
+def test_the_last_step_of_nested_pipelines_goes_on(is_given):
+    """Of one that the wrapper has trained, and of one that is given trained."""
+    inner = make_pipeline(StandardScaler(), one_epoch(SGD_WARM, max_iter=3, tol=None))
+    pipeline = make_pipeline(StandardScaler(), inner)
+    own = fit(clone(pipeline), X, LABELS)
+    model = ChunkedFit(deepcopy(own) if is_given else pipeline, chunk_size=200)
+    if not is_given:
+        model = pickle.loads(pickle.dumps(fit(model, X, LABELS)))
+    fit(own, X, LABELS), fit(model, X, LABELS)
+    ours, theirs = model.estimator_[-1][-1], own[-1][-1]
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-9)
+    assert ours.t_ == theirs.t_
+    assert model.n_epochs_ == 3
+    cold = fit(clone(own), X, LABELS)[-1][-1]
+    assert not np.allclose(cold.coef_, theirs.coef_)
+
+
+def test_a_warm_start_counts_epochs_and_labels_anew():
+    balanced = one_epoch(SGD_WARM, class_weight="balanced")
+    own, model = fit(clone(balanced), X, BINARY), ChunkedFit(balanced, chunk_size=200)
+    fit(own, X, LABELS % 2), fit(fit(model, X, BINARY), X, LABELS % 2)
+    assert learned(model.estimator_) == learned(own)
+    assert (model.n_epochs_, model.history_["rows"]) == (1, [120])
