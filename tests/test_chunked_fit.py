@@ -427,7 +427,7 @@ def test_classes_go_to_the_first_call_alone():
     wrapper.fit(np.zeros((90, 2)), np.arange(90) % 2).partial_fit([[0, 0]], [1])
     first, *rest = wrapper.given_
     np.testing.assert_array_equal(first, [0, 1])
-    assert rest == [None] * 6
+    assert rest == [None] * 7
 
 
 def test_given_classes_may_be_more_than_occur():

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from helpers import Recorder, state_of
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.neural_network import MLPClassifier
@@ -203,6 +205,59 @@ def test_what_is_told_of_a_number_of_epochs_ends_the_fit(after):
     model.set_params(max_epochs=2).partial_fit(X, Y)
     np.testing.assert_array_equal(model.coef_, expected.coef_)
     assert model.history_["rows"] == expected.history_["rows"]
+
+
+def test_corrections_are_those_of_complete_epochs(after):
+    """Such as the penalty that is owed, which is no attribute of the estimator."""
+    linear = Linear(penalty="l1", alpha=0.01, **SGD)
+    model = ChunkedFit(linear, chunk_size=25, max_epochs=6)
+    expected = clone(model).fit(X, Y)
+    after(Linear, 4 * 4 + 2)
+    interrupt(model, 4, how=REST.format(2))
+    after(Linear, inf)
+    model.set_params(max_epochs=2).partial_fit(X, Y)
+    np.testing.assert_array_equal(model.coef_, expected.coef_)
+
+
+class Regressor(Interrupts, SGDRegressor):
+    def partial_fit(self, X, y, sample_weight=None):
+        return super().partial_fit(X, y)
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_a_transformed_target_keeps_complete_epochs(after, is_last):
+    """It has no partial_fit, which could continue."""
+    meta = TransformedTargetRegressor(Regressor(**SGD), transformer=StandardScaler())
+    estimator = make_pipeline(StandardScaler(), meta) if is_last else meta
+    model = ChunkedFit(estimator, chunk_size=25)
+    expected = clone(model).fit(X, X[:, 0] - X[:, 1])
+    after(Regressor, 4 * 2 + 2)
+    text = re.escape(
+        TOLD.format(
+            method="fit", next=3, most="at most 6", n=2, part="", how=""
+        ).replace(". ; fit", ". fit")
+    )
+    with pytest.warns(UserWarning, match=text), pytest.raises(KeyboardInterrupt):
+        model.fit(X, X[:, 0] - X[:, 1])
+    after(Regressor, inf)
+    assert (model.n_epochs_, model.history_["rows"]) == (2, [100, 100])
+    assert model.predict(X).shape == (100,)
+    assert not np.array_equal(model.predict(X), expected.predict(X))
+
+
+class Dictionary(Interrupts, MiniBatchDictionaryLearning):
+    def partial_fit(self, X, y=None):
+        return super().partial_fit(X)
+
+
+def test_of_a_step_before_the_last_nothing_is_kept_or_told(after):
+    step = Dictionary(3, max_iter=6, batch_size=25, tol=0, max_no_improvement=None)
+    model = ChunkedFit(make_pipeline(step, SGDClassifier()), random_state=0)
+    after(Dictionary, 4 * 2 + 2)
+    with pytest.raises(KeyboardInterrupt):  # and no warning, which is an error here
+        model.fit(X, Y)
+    assert Dictionary.calls == 11
+    assert not hasattr(model, "estimator_")
 
 
 @pytest.mark.parametrize("limit", ["512MB", "4096B"])

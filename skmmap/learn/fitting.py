@@ -315,11 +315,8 @@ def _keep(
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
     if training.interrupt is not None:
-        tell_interrupted(
-            len(training.history["rows"]),
-            plan.n_epochs,
-            is_fit=is_fit,
-            is_partial=training.is_partial,
-            is_counted=not isinstance(wrapper.max_epochs, str),
-        )
+        if "_title" not in vars(wrapper):  # or else it is a step, which is not kept
+            n_epochs, is_partial = len(training.history["rows"]), training.is_partial
+            how = {"is_fit": is_fit, "is_partial": is_partial}
+            tell_interrupted(n_epochs, plan.n_epochs, wrapper, **how)
         raise training.interrupt

@@ -21,7 +21,7 @@ _LEAST_SECONDS = 0.005
 
 
 class Kept:
-    """A copy of the estimator at the end of the last complete epoch, if it is cheap.
+    """A copy of what was learned in all complete epochs, if it is cheap.
 
     ``most`` is the maximum size of a copy. ``n_epochs`` are complete; ``is_at_end``
     says that nothing has been learned since then.
@@ -31,24 +31,24 @@ class Kept:
         self.n_epochs, self.is_at_end = 0, True
         self._most, self._file, self._left = most, None, 0.0
 
-    def end_epoch(self, estimator, seconds: float, *, is_last: bool) -> None:
-        """Keep a copy of the estimator after an epoch that took ``seconds``."""
+    def end_epoch(self, learned, seconds: float, *, is_last: bool) -> None:
+        """Keep a copy of what was learned after an epoch that took ``seconds``."""
         self._file, self.is_at_end = None, True
         self.n_epochs += 1
         self._left += max(_SHARE * seconds, _LEAST_SECONDS)
         if is_last or self._left <= 0:
             return
         began = time.perf_counter()
-        self._file = _pickle(estimator, self._most)
+        self._file = _pickle(learned, self._most)
         # If pickling fails now it will fail later, so it is not tried again.
         self._left -= time.perf_counter() - began if self._file else inf
 
-    def restore(self, estimator) -> tuple:
-        """Return the estimator, and whether it has learned part of the next epoch."""
+    def restore(self, learned) -> tuple:
+        """Return what was learned, and whether part of the next epoch is among it."""
         if self.is_at_end:
-            return estimator, False
+            return learned, False
         if self._file is None:
-            return estimator, True
+            return learned, True
         self._file.seek(0)
         return pickle.load(self._file), False
 
@@ -66,11 +66,11 @@ class _Limited(io.BytesIO):
         return super().write(data)
 
 
-def _pickle(estimator, most: float) -> _Limited | None:
-    """Return the pickled estimator, None if it is too large or pickling fails."""
+def _pickle(learned, most: float) -> _Limited | None:
+    """Return what was learned, pickled; None if it is too large or pickling fails."""
     file = _Limited(most)
     try:
-        pickle.Pickler(file, pickle.HIGHEST_PROTOCOL).dump(estimator)
+        pickle.Pickler(file, pickle.HIGHEST_PROTOCOL).dump(learned)
     except Exception:  # third-party objects may raise any error
         return None
     return file
@@ -107,22 +107,26 @@ def hearing_interrupts() -> Iterator[list]:
 
 
 def tell_interrupted(
-    n_epochs: int, most: int, *, is_fit: bool, is_partial: bool, is_counted: bool
+    n_epochs: int, most: int, wrapper, *, is_fit: bool, is_partial: bool
 ) -> None:
-    """Warn that a run has ended early, with what is kept and how to continue.
-
-    ``is_counted`` says that ``max_epochs`` is a number, which `partial_fit` makes too.
-    """
+    """Warn that a run has ended early, with what is kept and how to continue."""
     kept = f"complete epochs: {n_epochs:,} (n_epochs_, history_)"
     if is_partial:
         kept += ", and a part of the next one, before which no copy was kept"
     method = "fit" if is_fit else "partial_fit"
     where = f"epoch {n_epochs + 1:,} of {'at most ' * is_fit}{most:,}"
-    how, left = "partial_fit(X, y) continues, one epoch per call", most - n_epochs
-    if is_counted:
-        how = f"set_params(max_epochs={left}).partial_fit(X, y) continues with the rest"
     warn(
-        f"{method} was interrupted in {where}. The model is fitted; {kept}. {how}; fit "
-        "starts anew.",
+        f"{method} was interrupted in {where}. The model is fitted; {kept}. "
+        f"{_say_how(wrapper, most - n_epochs)}fit starts anew.",
         UserWarning,
     )
+
+
+def _say_how(wrapper, n_left: int) -> str:
+    """Say how to continue, if that is possible."""
+    if not vars(wrapper).get("_continues", True):
+        return ""
+    if isinstance(wrapper.max_epochs, str):
+        return "partial_fit(X, y) continues, one epoch per call; "
+    call = f"set_params(max_epochs={n_left}).partial_fit(X, y)"
+    return f"{call} continues with the rest; "

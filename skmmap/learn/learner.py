@@ -84,6 +84,15 @@ class Learner:
             zero_negligible(self.estimator)
 
     @property
+    def state(self) -> tuple:
+        """What has been learned, also by the corrections."""
+        return self.estimator, self.corrections
+
+    @state.setter
+    def state(self, state: tuple) -> None:
+        self.estimator, self.corrections = state
+
+    @property
     def weighs_least(self) -> bool:
         """Whether rows with a weight of zero are learned, as ``fit`` does."""
         return not self.corrections.is_off and self.learns_zero_weights

@@ -104,7 +104,8 @@ class Training:
     def _go_back(self) -> None:
         """Return to the end of the last epoch that is complete."""
         n_epochs = self._kept.n_epochs
-        last, self.is_partial = self._kept.restore(self.learner.estimator)
+        self.learner.state, self.is_partial = self._kept.restore(self.learner.state)
+        last = self.learner.estimator
         self.learner.estimator = self.rule.choose(last)
         self.is_partial &= self.learner.estimator is last
         self.epoch = n_epochs - 1
@@ -140,7 +141,7 @@ class Training:
                 is_over = self._run_epoch(every)
             is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
             seconds = self.history["seconds"][-1]
-            self._kept.end_epoch(self.learner.estimator, seconds, is_last=is_last)
+            self._kept.end_epoch(self.learner.state, seconds, is_last=is_last)
             if self.tasks.stopped or is_over:
                 return
         if self.rule.least_epochs and self.n_epochs > self.warns_after:

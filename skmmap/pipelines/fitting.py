@@ -37,8 +37,8 @@ def train(wrapper, X, y, params: dict, **given) -> None:
         target = TargetStage(wrapper, X, y, params, learn_step)
         validation = target.transform_validation(*given.pop("given_validation"))
         given |= {"given_validation": validation}
-        train(target.regressor, X, target.y, target.params, **given)
-        target.keep()
+        with target.finishing():
+            train(target.regressor, X, target.y, target.params, **given)
         return
     if not is_pipeline(wrapper.estimator):
         train_anew(wrapper, X, y, params, **given)

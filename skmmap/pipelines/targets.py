@@ -1,5 +1,7 @@
 """Trains a regressor on a transformed target, which is transformed as it is read."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -72,7 +74,9 @@ class TargetStage:
         is_routed = get_config()["enable_metadata_routing"]
         split = split_params(wrapper, params, "fit") if is_routed else {}
         self.params = split.get("regressor", {}) if is_routed else params
-        self.regressor = derive(wrapper, wrapper.estimator.regressor)
+        regressor = wrapper.estimator.regressor
+        # scikit-learn's class has no partial_fit.
+        self.regressor = derive(wrapper, regressor, _continues=False)
         transformer = self._learn_transformer(learn_step)
         self._fitted = self._put_together(Rows(open_source(X, "X")), transformer)
         self.y = self.transform(self._y)
@@ -121,8 +125,18 @@ class TargetStage:
     def transform_validation(self, X_val, y_val, weights) -> tuple:
         return X_val, self.transform(y_val), weights
 
-    def keep(self) -> None:
-        """Keep what was learned."""
+    @contextmanager
+    def finishing(self) -> Iterator[None]:
+        """Keep what was learned, if the regressor was trained or ended by Ctrl-C."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if "estimator_" in vars(self.regressor):
+                self._keep()
+            raise
+        self._keep()
+
+    def _keep(self) -> None:
         state = find_state(self.regressor)
         self._fitted.regressor_ = state["estimator_"]
         if hasattr(self._fitted.regressor_, "feature_names_in_"):
