@@ -228,8 +228,8 @@ def test_results_of_a_function_are_not_continued(path, tmp_path):
     rows, model = open_rows(path), ChunkedFit(SGDClassifier()).fit(path, y)
     resumed = {"out": tmp_path / "y.npy", "resume": True}
     text = (
-        "resume=True needs rows that can be identified, and a function computes divide "
-        "of X.npy, whose code may have changed since an earlier run. Write them to a "
+        "resume=True needs rows that can be identified, and divide of X.npy is "
+        "computed, by code that may have changed since an earlier run. Write them to a "
         "file with skmmap.convert(X, 'X.npy'), and give that."
     )
     with raises(ValueError, text):

@@ -6,7 +6,6 @@ import anndata
 import dask.array
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset
 import pyarrow.parquet as pq
 import pytest
 import xarray
@@ -27,14 +26,9 @@ GIVEN = {
         lambda value: dask.array.from_delayed(value, X.shape, X.dtype),
     ),
 }
-TABLE = pa.table(dict(zip("abc", X.T, strict=True)))
 PACKED = io.BytesIO()
-pq.write_table(TABLE, PACKED)
-GIVEN |= {
-    "Dataset of pyarrow": (pyarrow.dataset.dataset(TABLE), lambda all: all.to_table()),
-    "ParquetFile": (pq.ParquetFile(PACKED), lambda file: file.read()),
-    "RecordBatchReader": (TABLE.to_reader(), lambda reader: reader.read_all()),
-}
+pq.write_table(pa.table(dict(zip("abc", X.T, strict=True))), PACKED)
+GIVEN |= {"ParquetFile": (pq.ParquetFile(PACKED), lambda file: file.read())}
 if hasattr(xarray, "DataTree"):  # from 2024.10 on
     GIVEN["DataTree"] = (
         xarray.DataTree.from_dict({"/group": VARIABLES}),

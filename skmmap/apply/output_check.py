@@ -56,9 +56,9 @@ def check_known(source: Source) -> None:
     identity = source.store.identity
     if identity.has_code:
         raise ValueError(
-            f"resume=True needs rows that can be identified, and a function computes "
-            f"{source.store.where}, whose code may have changed since an earlier run. "
-            "Write them to a file with skmmap.convert(X, 'X.npy'), and give that."
+            f"resume=True needs rows that can be identified, and {source.store.where} "
+            "is computed, by code that may have changed since an earlier run. Write "
+            "them to a file with skmmap.convert(X, 'X.npy'), and give that."
         )
     if not identity.is_known:
         raise ValueError(

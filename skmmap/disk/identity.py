@@ -78,7 +78,8 @@ class Identity:
     zarr array, the schemas and row groups of Parquet. With ``is_writer`` somebody may
     change values at any time, so they are not compared. Without ``is_known`` there may
     be other files, as behind lazy containers, and nothing can be said of these. With
-    ``has_code`` a function computes the rows, and another run may have another one.
+    ``has_code`` a function or a query computes the rows, and another run may have
+    another one.
     """
 
     states: dict = field(default_factory=dict)

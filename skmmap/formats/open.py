@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+import numpy as np
 from numpy.typing import DTypeLike
 
 from skmmap._types import RowsLike
@@ -60,6 +61,9 @@ def open_rows(
           files, or a folder of them (pyarrow), a dask array. Files are known by their
           first bytes, whatever they are called. Columns that make no array become
           rows of data frames.
+        - A lazy frame of polars, a relation of DuckDB, a reader, scanner or dataset of
+          pyarrow, a table of ibis, or another object with ``__arrow_c_stream__``: its
+          rows are computed once, into a temporary file.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -83,12 +87,13 @@ def open_rows(
         Order of the values in a raw or a new file.
 
     columns : str or list of str, default=None
-        Columns of a Parquet or Arrow file. One name makes a one-dimensional array, or,
+        Columns of a Parquet or Arrow file, of a query, or of `Rows` of these: X and y
+        of one query are columns of the same `Rows`. One name makes a one-dimensional array, or,
         if it holds lists of one length or tensors, one with a list in each row. Of
         several columns, each list is as many columns as it is long. None is all.
 
     as_frame : bool or {"auto", "pandas", "polars"}, default="auto"
-        Whether rows of a Parquet or Arrow file are data frames, whose columns keep
+        Whether rows of such a table are data frames, whose columns keep
         their types. "auto" makes an array of columns that fit one, and frames of
         others, such as numbers beside text. Frames are of polars if scikit-learn's
         configuration has ``transform_output="polars"``, else of pandas, unless one of
@@ -110,11 +115,14 @@ def open_rows(
     Notes
     -----
     Reads: the header; of a Parquet or Arrow file also columns of strings or lists for
-    an array, for their lengths, and of categories for frames.
-    Allocates: nothing; some rows, or one small row group, while lengths are found.
+    an array, for their lengths, and of categories for frames. Of a query all rows.
+    Allocates: nothing; some rows, or one small row group, while lengths are found. For
+    a query, what its engine needs and two batches of rows; on the disk, in
+    ``tempfile.gettempdir()``, what all of its rows would take in memory.
     Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map; frames
     of pandas are slices of what ``pandas.read_parquet(path)`` returns, with row numbers
-    as their index.
+    as their index. Rows of a query are those that it gives at once, in the order of its
+    engine; computed again, as another query is for y, that may be another order.
 
     Examples
     --------
@@ -156,11 +164,22 @@ def open_source(value, name: str) -> Source:
     return source
 
 
+def open_stream(value, name: str):
+    """Return `Rows` of an object that computes them, and any other object as it is.
+
+    For what is opened more than once: each time, a query is run again.
+    """
+    if isinstance(value, np.ndarray | Rows) or is_path(value):
+        return value
+    from skmmap.formats.objects import streams
+
+    return Rows(open_source(value, name)) if streams.is_mine(value) else value
+
+
 def _open(value, name: str, options: dict, is_text: bool) -> Source:
     """Return the source of what `open_rows`, or `fit`, was given."""
     if isinstance(value, Rows):
-        check_options(value, options)
-        return find_source(value)
+        return _choose(value, options)
     if is_path(value) and not is_pattern(path := to_path(value)):
         return Source(_open_path(path, name, options))
     if is_path(value) or is_shards(value, is_text=is_text):
@@ -168,6 +187,18 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     if options["mode"] == "w+":
         raise ValueError("mode='w+' writes a new file; give its path as source.")
     return Source(_open_with(find_adapter(value), value, name, options))
+
+
+def _choose(rows: Rows, options: dict) -> Source:
+    """Return the source of rows, or of some columns of them, if they are a table's."""
+    source = find_source(rows)
+    taken = ("columns", "as_frame") if hasattr(source.store, "choose") else ()
+    check_options(rows, options, taken)
+    given = {key: options[key] for key in taken}
+    if all(option == UNSET[key] for key, option in given.items()):
+        return source
+    store = source.store.choose(**given)
+    return Source(store, source.selection, source.order, source.cast)
 
 
 def _open_with(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from skmmap._types import RowsLike
+from skmmap.formats import open_stream
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_predicts, predicts
 
@@ -333,5 +334,6 @@ class Predictions(FittedMethods):
         Allocates: what `fit` and `predict` allocate.
         Equals: ``fit(X, y).predict(X, out=out)``.
         """
+        X = open_stream(X, "X")
         self._check_output(X, y, params, out, resume)
         return self.fit(X, y, **params).predict(X, out=out, resume=resume)

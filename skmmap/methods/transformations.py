@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn import get_config
 
 from skmmap._types import RowsLike
-from skmmap.formats import open_source
+from skmmap.formats import open_source, open_stream
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
 from skmmap.pipelines import Transform, refuse_fit_transform
@@ -217,8 +217,12 @@ class Transformations(FittedMethods):
         Equals: ``fit(X, y).transform(X, out=out)``.
         """
         refuse_fit_transform(self.estimator)
-        self._check_output(X, y, params, out, resume)
-        return self.fit(X, y, **params).transform(X, out=out, resume=resume)
+        rows = open_stream(X, "X")
+        self._check_output(rows, y, params, out, resume)
+        self.fit(rows, y, **params)
+        if rows is not X:  # a result as of X, which are no Rows
+            return self._apply("transform", rows, {}, out, resume)
+        return self.transform(X, out=out, resume=resume)
 
     @available_with("get_feature_names_out")
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:

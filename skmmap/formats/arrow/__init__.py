@@ -17,23 +17,32 @@ from skmmap.formats.arrow.columns import (
     is_string,
     to_numpy,
 )
-from skmmap.formats.arrow.frame_store import FramesOfArrow, choose_library
+from skmmap.formats.arrow.frame_store import (
+    FramesOfArrow,
+    choose_again,
+    choose_library,
+)
 from skmmap.formats.arrow.group_stream import (
     WHOLE_NBYTES,
     GroupStream,
     estimate_nbytes,
 )
+from skmmap.formats.arrow.once import KNOWN
 from skmmap.formats.arrow.schemas import check_schemas, find_filled, read_schema
+from skmmap.formats.arrow.spool import Spool, write_spool
 
 __all__ = [
+    "KNOWN",
     "MAGIC",
     "SUFFIXES",
     "WHOLE_NBYTES",
     "ArrowStore",
     "FramesOfArrow",
     "GroupStream",
+    "Spool",
     "check_nulls",
     "check_schemas",
+    "choose_again",
     "choose_columns",
     "choose_library",
     "count_from",
@@ -47,4 +56,5 @@ __all__ = [
     "open_arrow",
     "read_schema",
     "to_numpy",
+    "write_spool",
 ]

@@ -97,6 +97,14 @@ class ArrowStore(ContainerStore):
         store._missing = MISSING
         return store
 
+    def list_columns(self) -> list:
+        """Return the names of the columns that are read."""
+        return self._names
+
+    def choose(self, columns, as_frame) -> "ArrowStore":
+        """Return the store of some of the columns that are read."""
+        raise NotImplementedError
+
     def _find_rows(self) -> tuple[int, set]:
         """Return the number of rows, and the columns that are known to have nulls."""
         raise NotImplementedError

@@ -45,6 +45,18 @@ def choose_library(schema, columns, as_frame, where: str) -> str:
     return "polars" if get_config()["transform_output"] == "polars" else "pandas"
 
 
+def choose_again(store: ArrowStore, schema, columns, as_frame) -> tuple:
+    """Return some columns of a store that is open, and the library of their frames.
+
+    Columns that the store does not read are none of its columns.
+    """
+    if columns is None:
+        columns = store.list_columns() if store.columns is None else store.columns
+    read = schema.empty_table().select(dict.fromkeys(store.list_columns())).schema
+    choose_columns(read, columns, store.where)
+    return columns, choose_library(read, columns, as_frame, store.where)
+
+
 def _is_array(schema, columns, where: str) -> bool:
     """Whether one array can hold all columns."""
     if isinstance(columns, str):

@@ -25,6 +25,7 @@ from skmmap.formats.arrow import (
     FramesOfArrow,
     GroupStream,
     check_schemas,
+    choose_again,
     choose_library,
     describe_columns,
     estimate_nbytes,
@@ -58,11 +59,13 @@ def open_store(source, name: str, *, columns=None, as_frame="auto") -> "ParquetS
     paths = find_filled(list_files(source))
     schema = check_schemas(paths, columns)
     library = choose_library(schema, columns, as_frame, paths[0].name)
-    return (
-        ParquetFrames(paths, columns, library)
-        if library
-        else ParquetStore(paths, columns)
-    )
+    return _open(paths, columns, library)
+
+
+def _open(paths, columns, library: str) -> "ParquetStore":
+    if library:
+        return ParquetFrames(paths, columns, library)
+    return ParquetStore(paths, columns)
 
 
 def list_files(source) -> list[Path]:
@@ -121,8 +124,11 @@ class ParquetStore(ArrowStore):
         self._forget()
         # Such a file cannot be changed in place, only written as a whole.
         self._opened = self._run = Identity.read(self.paths).read_again()
-        self._describe(check_schemas(self.paths, columns), columns)
+        self._describe(self._read_schema(columns), columns)
         self._last = None
+
+    def _read_schema(self, columns):
+        return check_schemas(self.paths, columns)
 
     @property
     def where(self) -> str:
@@ -130,6 +136,15 @@ class ParquetStore(ArrowStore):
         if len(self.paths) > 1:
             name = f"{len(self.paths):,} files: {name} to {self.paths[-1].name}"
         return f"{name}:{self.columns}" if isinstance(self.columns, str) else name
+
+    def choose(self, columns, as_frame) -> "ParquetStore":
+        self._check_open()
+        schema = self._read_schema(self.list_columns())
+        columns, library = choose_again(self, schema, columns, as_frame)
+        chosen = _open(self.paths, columns, library)
+        self._used.update(self.paths)
+        self._check_files()  # afterwards: they may be replaced meanwhile
+        return chosen
 
     def _forget(self) -> None:
         """Forget what can be read again."""

@@ -9,6 +9,7 @@ from skmmap.formats.objects import (
     refused,
     sequences,
     sliceable,
+    streams,
     xarray,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "refused",
     "sequences",
     "sliceable",
+    "streams",
     "xarray",
 ]

@@ -3,6 +3,7 @@
 from skmmap.formats.arrow import (
     ArrowStore,
     FramesOfArrow,
+    choose_again,
     choose_library,
     describe_columns,
     import_arrow,
@@ -28,9 +29,14 @@ def list_arrays(source) -> list[ArrayInfo]:
 def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
     """Return the store of a table, or of some columns of one."""
     where = f"a {type(source).__name__}"
-    if library := choose_library(source.schema, columns, as_frame, where):
-        return TableFrames(source, columns, library)
-    return TableStore(source, columns)
+    library = choose_library(source.schema, columns, as_frame, where)
+    return _open(source, columns, library)
+
+
+def _open(table, columns, library: str) -> "TableStore":
+    return (
+        TableFrames(table, columns, library) if library else TableStore(table, columns)
+    )
 
 
 class TableStore(ArrowStore):
@@ -55,6 +61,12 @@ class TableStore(ArrowStore):
 
     def _iter_slices(self, start, stop):
         yield self._table.slice(start, max(0, stop - start)), start
+
+    def choose(self, columns, as_frame):
+        self._check_open()
+        schema = self._table.schema
+        columns, library = choose_again(self, schema, columns, as_frame)
+        return _open(self._table, columns, library)
 
     @property
     def memory_nbytes(self) -> int:

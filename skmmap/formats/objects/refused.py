@@ -30,18 +30,8 @@ REFUSED = {
         "dask.array.from_delayed(value, shape, dtype); or value.compute(), where that "
         "fits in memory."
     ),
-    ("pyarrow", "Dataset"): (
-        "A Dataset of pyarrow is read by its files. Give their paths, dataset.files; "
-        "or write what it selects, pyarrow.dataset.write_dataset(dataset, folder, "
-        "format='parquet'), and give the folder."
-    ),
     ("pyarrow", "ParquetFile"): (
         "A ParquetFile of pyarrow is an open file. Give its path."
-    ),
-    ("pyarrow", "RecordBatchReader"): (
-        "A RecordBatchReader of pyarrow can be read once. Write it to a file, "
-        "pyarrow.dataset.write_dataset(reader, folder, format='parquet'), and give the "
-        "folder."
     ),
 }
 
