@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 
 from skmmap._chunked_fit import ChunkedFit
 from skmmap._version import __version__
+from skmmap.checkpoints import Checkpoint
 from skmmap.estimators import merge, register
 from skmmap.formats import open_rows
 from skmmap.rows import Rows
 
 __all__ = [
+    "Checkpoint",
     "ChunkedFit",
     "LearningHistoryDisplay",
     "NpyWriter",

@@ -1,6 +1,7 @@
 """``ChunkedFit``: its parameters and scikit-learn's contract, nothing else."""
 
 from copy import copy
+from os import PathLike
 from typing import Any, Literal, Self, cast
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping
 
 from skmmap._saved_state import find_defaults, pack_state, unpack_state
 from skmmap._types import RowsLike
+from skmmap.checkpoints import Checkpoint
 from skmmap.estimators import (
     add_own_entries,
     find_own_entries,
@@ -151,6 +153,13 @@ class ChunkedFit(
         themselves. The number of workers is limited to those whose chunks fit in
         `memory_limit`.
 
+    checkpoint : str, path-like, Checkpoint or None, default=None
+        File to which the state of `fit` is written every 60 seconds, so that the same
+        call continues after the process was killed, and ends with the same bits.
+        Ctrl-C and SIGTERM write it as well. A fit that is over returns its result at
+        once; other rows or parameters are refused. The file holds pickled objects, and
+        is refused if others can write to it. `Checkpoint` sets the time.
+
     verbose : int, default=0
         1 shows the progress of `fit`, `score` and of ``predict(X, out=...)`` and its
         like: a bar on a terminal and in a notebook, if rich is installed (``pip
@@ -268,6 +277,7 @@ class ChunkedFit(
         read: Literal["auto", "map", "buffer", "uncached"] = "auto",
         dtype: DTypeLike | None = None,
         n_jobs: int | None = None,
+        checkpoint: str | PathLike[str] | Checkpoint | None = None,
         verbose: int = 0,
     ) -> None:
         self.estimator = estimator
@@ -279,6 +289,7 @@ class ChunkedFit(
         self.read = read
         self.dtype = dtype
         self.n_jobs = n_jobs
+        self.checkpoint = checkpoint
         self.verbose = verbose
 
     @shows_sample_weight

@@ -23,6 +23,7 @@ HOUSE = {
         "mapped_file",
         "npy_header",
         "scratch",
+        "generations",
     ],
     "order": [
         "selection",
@@ -115,6 +116,8 @@ HOUSE = {
         "threads",
         "jobs",
         "packing",
+        "birch_tree",
+        "state_pickles",
         "processes",
         "parallel",
         "bars",
@@ -158,6 +161,15 @@ HOUSE = {
         "inference",
         "open",
         "scoring",
+    ],
+    "checkpoints": [
+        "checkpoint",
+        "generators",
+        "digests",
+        "key",
+        "stops",
+        "journal",
+        "keeping",
     ],
     "transformers": [
         "chunk_learner",

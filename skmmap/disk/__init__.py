@@ -9,6 +9,7 @@ from skmmap.disk.allocation import (
     counting_files,
     explaining,
 )
+from skmmap.disk.generations import Generations, Version
 from skmmap.disk.hidden import find_new_mode, open_hidden
 from skmmap.disk.identity import (
     FileState,
@@ -48,9 +49,11 @@ __all__ = [
     "NPY",
     "RESULT",
     "FileState",
+    "Generations",
     "Identity",
     "ScratchFile",
     "Unfinished",
+    "Version",
     "all_or_none",
     "allocate",
     "await_tick",

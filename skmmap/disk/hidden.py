@@ -39,12 +39,12 @@ def open_hidden(hidden: Path):
     return file
 
 
-def check_own(status: os.stat_result, path: Path) -> None:
+def check_own(status: os.stat_result, path: Path, named: str = "hidden file") -> None:
     """Raise unless nobody else can have put that file there."""
     fault = _find_fault(status)
     if fault:
         raise PermissionError(
-            f"The hidden file {path} {fault}, so its contents cannot be trusted. "
+            f"The {named} {path} {fault}, so its contents cannot be trusted. "
             "Delete it and run again."
         )
 

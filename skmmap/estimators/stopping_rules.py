@@ -37,6 +37,14 @@ class Rule:
         """Return the estimator to keep at the end."""
         return estimator
 
+    def take_state(self) -> dict:
+        """Return what it has seen of a run; the rows of a sample are read again."""
+        return {name: value for name, value in vars(self).items() if name != "_sample"}
+
+    def put_state(self, state: dict) -> None:
+        """Go on from there."""
+        vars(self).update(state)
+
 
 class LossRule(Rule):
     """Stops when no loss has decreased by ``tol`` in consecutive epochs.

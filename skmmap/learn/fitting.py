@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+from skmmap.checkpoints import find_journal
 from skmmap.estimators import (
     Corrections,
     Rule,
@@ -23,7 +24,7 @@ from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
-from skmmap.learn.learner import Learner
+from skmmap.learn.learner import Learner, put_estimator, take_estimator
 from skmmap.learn.memory import find_limit_beside, fit_plan
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
@@ -38,6 +39,7 @@ from skmmap.wrap import (
     check_names,
     copy_names,
     copy_trained,
+    find_state,
     find_tags,
     find_target_passing,
     find_trained,
@@ -71,6 +73,11 @@ def train_anew(
     wrapper, X, y, params: dict, *, classes, given_validation, **given
 ) -> None:
     """Train a fresh clone of the estimator, and keep it if training succeeds."""
+    unit = find_journal().open_unit()
+    if unit.result is not None:
+        trained = put_estimator(wrapper.estimator, unit.result["estimator_"])
+        vars(wrapper).update(unit.result | {"estimator_": trained})
+        return
     given |= {"classes": classes, "given_validation": given_validation}
     plan = fit_plan(make_fit_plan(wrapper, X, y, params, **given))
     plan.overrides.update(find_start(wrapper, plan))
@@ -79,6 +86,7 @@ def train_anew(
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     title = vars(wrapper).get("_title", "fit")  # of a step, its name too
     training = _make_training(wrapper, plan, learner, title, score)
+    training.unit = unit
     counted = note_start(learner.estimator)
     # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks
@@ -88,6 +96,8 @@ def train_anew(
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
     learned |= {"random_state_": plan.seed, "_class_weight": given["class_weight"]}
     _keep(wrapper, plan, training, learned | {"_label_counts": plan.label_counts})
+    kept = {"estimator_": take_estimator(wrapper.estimator_)}
+    unit.end(find_state(wrapper) | kept)
 
 
 def train_further(wrapper, X, y, params: dict, *, classes) -> None:
@@ -315,7 +325,8 @@ def _keep(
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
     if training.interrupt is not None:
-        if "_title" not in vars(wrapper):  # or else it is a step, which is not kept
+        is_kept = training.unit.is_kept
+        if not is_kept and "_title" not in vars(wrapper):  # or else it is a step, which is not kept
             n_epochs, is_partial = len(training.history["rows"]), training.is_partial
             how = {"is_fit": is_fit, "is_partial": is_partial}
             tell_interrupted(n_epochs, plan.n_epochs, wrapper, **how)

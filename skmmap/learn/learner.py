@@ -1,7 +1,7 @@
 """An estimator that learns chunk by chunk with ``partial_fit``."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from skmmap.estimators import (
@@ -11,8 +11,10 @@ from skmmap.estimators import (
     zero_negligible,
 )
 from skmmap.read import Chunk
-from skmmap.run import silenced
+from skmmap.run import keep_callbacks, silenced, without_callbacks
 from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
+
+_STATE = "input_layout", "refusal", "drops", "dropped"
 
 
 @dataclass(eq=False, repr=False)
@@ -106,6 +108,20 @@ class Learner:
         self.own = replace_parameters(self.estimator, overrides)
         self.corrections.begin(self.estimator)
 
+    def take_state(self) -> dict:
+        """Return what it has learned, and how chunks are given to the estimator."""
+        return {
+            "estimator": take_estimator(self.estimator),
+            "corrections": self.corrections.members,
+            **{name: getattr(self, name) for name in _STATE},
+        }
+
+    def put_state(self, state: dict) -> None:
+        """Go on from there."""
+        vars(self).update({name: state[name] for name in _STATE})
+        self.corrections = replace(self.corrections, members=state["corrections"])
+        self.estimator = put_estimator(self.estimator, state["estimator"])
+
     def finish(self) -> None:
         """Leave the estimator as its ``fit`` would."""
         self.corrections.finish(self.estimator, self.own)
@@ -113,3 +129,17 @@ class Learner:
     def copy_finished(self):
         """Return a copy of the estimator as it would be if training ended now."""
         return self.corrections.finish_copy(self.estimator, self.own)
+
+
+def take_estimator(estimator) -> Any:
+    """Return what is kept of an estimator: itself, or what it says that this is."""
+    take = getattr(estimator, "skmmap_state", None)
+    return without_callbacks(estimator) if take is None else take()
+
+
+def put_estimator(fresh, state) -> Any:
+    """Return the estimator that goes on from there, in place of a fresh one."""
+    if hasattr(fresh, "skmmap_continue"):
+        fresh.skmmap_continue(state)
+        return fresh
+    return keep_callbacks(fresh, state)

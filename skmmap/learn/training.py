@@ -12,11 +12,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skmmap._messages import add_rows_note, say_count, warn
+from skmmap.checkpoints import Unit
 from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
-from skmmap.order import COPY_SHARE, BlockOrder, FileOrder
+from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, skip_chunks
 from skmmap.read import NO_CACHE, Chunk, RowCache, Table
 from skmmap.run import FitReport, Tasks
 from skmmap.wrap import own_arrays
@@ -26,6 +27,17 @@ def _make_history() -> dict:
     """Return the empty columns of ``history_``, which get a row for each epoch."""
     names = "rows", "seconds", "read_seconds", "bound_by", "loss", "score"
     return {name: [] for name in names}
+
+
+@dataclass(repr=False)
+class Progress:
+    """How far an epoch is; ``is_over`` says that it ends with the last chunk."""
+
+    n_chunks: int = 0
+    n_rows: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0  # seconds of these
+    is_over: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -58,6 +70,7 @@ class Training:
     history_before: dict = field(default_factory=_make_history)
     keeps_rows: bool = False
     row_cache: RowCache = NO_CACHE
+    unit: Unit = field(default_factory=Unit)
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
@@ -67,6 +80,7 @@ class Training:
     _heard: list = field(default_factory=list, init=False)
     # In memory, as far as they are kept.
     _rows: Table | None = field(default=None, init=False)
+    _progress: Progress = field(default_factory=Progress, init=False)
 
     def __post_init__(self):
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
@@ -78,6 +92,8 @@ class Training:
         Where Ctrl-C has ended it, these are of the epochs that are complete, and
         ``interrupt`` is to be raised; without any, it is raised here.
         """
+        if (state := self.unit.take_state()) is not None:
+            self._put_state(state)
         try:
             task = self.tasks.fit(self.copy_learned)
             with hearing_interrupts() as self._heard, self.report, task:
@@ -96,7 +112,8 @@ class Training:
 
     def _train(self) -> None:
         # Rows of the next epoch are gathered while the last ones of this are learned.
-        every = self._iter_epochs(range(self.n_epochs)) if self._gathers else None
+        epochs, skipped = range(self.epoch, self.n_epochs), self._progress.n_chunks
+        every = self._iter_epochs(epochs, skipped) if self._gathers else None
         with closing(every) if every else nullcontext():
             self._run_epochs(every)
         self.learner.estimator = self.rule.choose(self.learner.estimator)
@@ -136,9 +153,11 @@ class Training:
         return deepcopy(learned) | {"estimator_": self.learner.copy_finished()}
 
     def _run_epochs(self, every: Iterator[Chunk] | None) -> None:
-        for self.epoch in range(self.n_epochs):  # noqa: B020
+        self.tasks.skip_epochs(self.epoch)
+        for self.epoch in range(self.epoch, self.n_epochs):  # noqa: B020
             with self.tasks.epoch(self.copy_learned):
                 is_over = self._run_epoch(every)
+            self._progress = Progress()
             is_last = self.tasks.stopped or is_over or self.epoch + 1 == self.n_epochs
             seconds = self.history["seconds"][-1]
             self._kept.end_epoch(self.learner.state, seconds, is_last=is_last)
@@ -154,16 +173,17 @@ class Training:
 
     def _run_epoch(self, every: Iterator[Chunk] | None) -> bool:
         """Learn all rows once; return whether it was the last epoch."""
-        began, waited, done = time.perf_counter(), 0.0, 0
-        is_over = False
-        self.watch.begin_epoch(self.table.X.n_rows)
-        number, chunk = -1, None
-        with closing(self._iter_chunks(self.epoch, every)) as chunks:
-            while not (is_over or self.tasks.stopped):
+        now = self._progress
+        began, chunk = time.perf_counter() - now.seconds, None
+        if not now.n_chunks:
+            self.watch.begin_epoch(self.table.X.n_rows)
+        self.tasks.skip_chunks(now.n_chunks)
+        with closing(self._iter_chunks(self.epoch, every, now.n_chunks)) as chunks:
+            while not (now.is_over or self.tasks.stopped):
                 # The last chunk is let go of first, or its memory could not be used.
                 asked, chunk = time.perf_counter(), None
-                number, chunk = number + 1, next(chunks, None)
-                waited += time.perf_counter() - asked
+                chunk = next(chunks, None)
+                now.waited += time.perf_counter() - asked
                 if chunk is None:
                     break
                 with self.tasks.chunk(chunk, self.copy_learned) as learning:
@@ -171,12 +191,48 @@ class Training:
                         self.learner.skip(chunk)
                     else:
                         self._kept.is_at_end = False
-                        self._learn(number, chunk, learning)
+                        self._learn(now.n_chunks, chunk, learning)
                         self.has_learned = True
-                        is_over = self._look(chunk)
-                done += chunk.n_rows
-                self.report.tell(done, self.epoch)
-        return self.end_epoch(done, time.perf_counter() - began, waited) or is_over
+                        now.is_over = self._look(chunk)
+                now.n_chunks += 1
+                now.n_rows += chunk.n_rows
+                now.seconds = time.perf_counter() - began
+                self.report.tell(now.n_rows, self.epoch)
+                self.unit.after_chunk(self)
+        seconds = time.perf_counter() - began
+        return self.end_epoch(now.n_rows, seconds, now.waited) or now.is_over
+
+    def take_state(self) -> dict:
+        """Return all that a later run needs to go on after the last chunk."""
+        is_over = self._progress.is_over or self.tasks.stopped
+        return {
+            "learner": self.learner.take_state(),
+            "rule": self.rule.take_state(),
+            "watch": self.watch.take_state(),
+            "epoch": self.epoch,
+            "progress": vars(self._progress) | {"is_over": is_over},
+            "history": self.history,
+            "losses": self.losses,
+            "has_learned": self.has_learned,
+        }
+
+    def _put_state(self, state: dict) -> None:
+        self.learner.put_state(state["learner"])
+        self.rule.put_state(state["rule"])
+        self.watch.put_state(state["watch"])
+        self._progress = Progress(**state["progress"])
+        names = "epoch", "history", "losses", "has_learned"
+        vars(self).update({name: state[name] for name in names})
+        self._kept.n_epochs = self.epoch
+        self._kept.is_at_end = not self._progress.n_chunks
+
+    def say_place(self) -> str:
+        """Say where the run is."""
+        done, total = self._progress.n_chunks, len(self.schedule)
+        return (
+            f"in epoch {self.epoch + 1:,} of at most {self.n_epochs:,}, after {done:,} "
+            f"of {say_count(total, 'chunk')}"
+        )
 
     def _look(self, chunk: Chunk) -> bool:
         """Return whether the run is over after this chunk."""
@@ -232,15 +288,17 @@ class Training:
             _note_one_class(error, self.first_call_params.get("classes"))
             raise
 
-    def _iter_chunks(self, epoch: int, every=None) -> Iterator[Chunk]:
+    def _iter_chunks(self, epoch: int, every=None, skipped=0) -> Iterator[Chunk]:
         """Yield the chunks of an epoch, with the parameters of the first in its own.
 
-        They are the next ones of ``every`` epoch, if that is given.
+        They are the next ones of ``every`` epoch, if that is given. The first ones are
+        ``skipped``.
         """
-        params = self.first_call_params if epoch == 0 else {}
-        own = self._iter_epochs([epoch]) if every is None else None
+        is_first = epoch == 0 and not (skipped and self.has_learned)
+        params = self.first_call_params if is_first else {}
+        own = self._iter_epochs([epoch], skipped) if every is None else None
         with closing(own) if own else nullcontext():
-            for chunk in own or islice(every, len(self.schedule)):
+            for chunk in own or islice(every, len(self.schedule) - skipped):
                 if params and self._counts(chunk):
                     chunk, params = chunk.with_params(params), {}
                 yield chunk
@@ -252,8 +310,8 @@ class Training:
         is_shuffled = isinstance(self.schedule, BlockOrder)
         return is_shuffled and (self.keeps_rows or self.table.is_held)
 
-    def _iter_epochs(self, epochs) -> Iterator[Chunk]:
-        """Yield the chunks of some epochs, one after the other."""
+    def _iter_epochs(self, epochs, skipped: int = 0) -> Iterator[Chunk]:
+        """Yield the chunks of some epochs, one after the other, after the first."""
         if self._rows is None:
             keep = Table.load if self.keeps_rows else self.row_cache.use_for
             self._rows = keep(self.table)
@@ -263,7 +321,7 @@ class Training:
             for epoch in epochs
         )
         read = table.iter_gathered if self._gathers else table.iter_buffers
-        with closing(read(buffers)) as chunks:
+        with closing(read(skip_chunks(buffers, skipped))) as chunks:
             yield from chunks
 
     def _counts(self, chunk: Chunk) -> bool:

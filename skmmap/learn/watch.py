@@ -30,6 +30,14 @@ class Watch:
         self._sum, self._weight = 0.0, 0
         self.error: ValueError | None = None  # why a loss could not be computed
 
+    def take_state(self) -> dict:
+        """Return what it has seen of an epoch."""
+        return {name: value for name, value in vars(self).items() if name != "_sample"}
+
+    def put_state(self, state: dict) -> None:
+        """Go on from there."""
+        vars(self).update(state)
+
     @property
     def loss(self) -> np.ndarray | None:
         """The mean loss of each problem of the estimator."""

@@ -24,7 +24,14 @@ from skmmap.order.memory import (
     fit_jobs,
 )
 from skmmap.order.positions import Positions
-from skmmap.order.schedule import BlockOrder, Buffer, ChunkOrder, FileOrder, find_slices
+from skmmap.order.schedule import (
+    BlockOrder,
+    Buffer,
+    ChunkOrder,
+    FileOrder,
+    find_slices,
+    skip_chunks,
+)
 from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
 from skmmap.order.units import choose_units, join_units, make_units, select_units
 
@@ -61,6 +68,7 @@ __all__ = [
     "rows_at",
     "select",
     "select_units",
+    "skip_chunks",
     "split_rows",
     "to_bytes",
 ]

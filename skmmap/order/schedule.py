@@ -4,7 +4,7 @@ An order is a function of the seed, the epoch and the shape alone, and its metad
 few integers for each block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -212,6 +212,22 @@ class BlockOrder(FileOrder):
         np.put_along_axis(in_file, ranks, sizes, axis=0)
         before = np.cumsum(in_file, axis=0) - in_file
         return edges[:-1] + np.take_along_axis(before, ranks, axis=0), sizes
+
+
+def skip_chunks(buffers: Iterable[Buffer], number: int) -> Iterator[Buffer]:
+    """Yield the buffers without so many of the first chunks.
+
+    >>> buffers = FileOrder(7, 2).iter_buffers(0, least_rows=4)
+    >>> [buffer.chunks for buffer in skip_chunks(buffers, 1)]
+    [[(2, 4)], [(0, 2), (2, 3)]]
+    """
+    for buffer in buffers:
+        here = min(number, len(buffer.chunks))
+        number -= here
+        if here == 0:
+            yield buffer
+        elif here < len(buffer.chunks):
+            yield replace(buffer, chunks=buffer.chunks[here:])
 
 
 def _seed(seed: int, *key: int) -> np.random.Generator:

@@ -1,8 +1,10 @@
 """``fit``, ``partial_fit`` and ``explain`` of every estimator, composed or not."""
 
+from functools import partial
 from itertools import groupby
 
 from skmmap._messages import say_count
+from skmmap.checkpoints import run_kept, without_journal
 from skmmap.formats import open_source
 from skmmap.learn import (
     Explanation,
@@ -18,16 +20,30 @@ from skmmap.pipelines.stages import Stages, learn_step, open_rows
 from skmmap.pipelines.steps import (
     FIRST_ROWS,
     derive,
-    find_state,
     refuse_params,
     say_step,
 )
 from skmmap.pipelines.targets import TargetStage, transforms_target
 from skmmap.rows import Rows, find_source
-from skmmap.wrap import copy_trained, find_trained, is_pipeline
+from skmmap.wrap import copy_trained, find_state, find_trained, is_pipeline
 
 
 def train(wrapper, X, y, params: dict, **given) -> None:
+    """Train a fresh clone of the estimator, or what is left of that to do."""
+    X_val, y_val, weights_val = given["given_validation"]
+    named = {"X": X, "y": y, **params, "X_val": X_val, "y_val": y_val}
+    named |= {"sample_weight_val": weights_val}
+    named |= {name: given[name] for name in ("classes", "class_weight")}
+    run_kept(
+        wrapper,
+        named,
+        partial(_train, wrapper, X, y, params, **given),
+        partial(find_state, wrapper),
+        vars(wrapper).update,
+    )
+
+
+def _train(wrapper, X, y, params: dict, **given) -> None:
     """Train a fresh clone of the estimator; of a pipeline, one step after the other."""
     if is_learned_by_passes(wrapper.estimator):
         step, _ = _learn_by_passes(wrapper, X, y, params, **given)
@@ -38,7 +54,7 @@ def train(wrapper, X, y, params: dict, **given) -> None:
         validation = target.transform_validation(*given.pop("given_validation"))
         given |= {"given_validation": validation}
         with target.finishing():
-            train(target.regressor, X, target.y, target.params, **given)
+            _train(target.regressor, X, target.y, target.params, **given)
         return
     if not is_pipeline(wrapper.estimator):
         train_anew(wrapper, X, y, params, **given)
@@ -65,6 +81,7 @@ def _learn_by_passes(wrapper, X, y, params: dict, **given):
     return step, passes
 
 
+@without_journal()
 def train_more(wrapper, X, y, params: dict, *, classes) -> None:
     """Train on further rows; of a pipeline the last step, the others once at all."""
     _check_same_steps(wrapper)
@@ -100,6 +117,7 @@ def _list_kinds(estimator) -> list | None:
     return [(name, type(step)) for name, step in estimator.steps]
 
 
+@without_journal()
 def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     """Return what ``ChunkedFit.explain`` does.
 
@@ -157,10 +175,10 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
     last, params = stages.last, stages.params[stages.last_name]
     if n_rows is None and _is_trained(last.estimator):
         if is_pipeline(last.estimator) or transforms_target(last.estimator):
-            train(last, stages.rows, stages.y, params, **given)
+            _train(last, stages.rows, stages.y, params, **given)
             return
         with kept_on_disk(last, stages.rows, stages.y, params, given) as rows:
-            train(last, rows, stages.y, params, **given)
+            _train(last, rows, stages.y, params, **given)
         return
     rows, y = stages.find_rows(n_rows)
     for requests in learn_step(last, rows, y, params):

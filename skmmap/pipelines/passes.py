@@ -81,6 +81,15 @@ class Shared(BaseEstimator):
         tags.input_tags.three_d_array = True  # each learner has a layout of its own
         return tags
 
+    def skmmap_state(self) -> list[dict]:
+        """Return what the learners have learned, to be kept in a checkpoint."""
+        return [request.learner.take_state() for request in self.requests]
+
+    def skmmap_continue(self, states: list[dict]) -> None:
+        """Let the learners go on from there."""
+        for request, state in zip(self.requests, states, strict=True):
+            request.learner.put_state(state)
+
     def partial_fit(self, X, y=None, **weights):
         n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
         calls = [store.call_rows for chain in self.chains for store in chain]

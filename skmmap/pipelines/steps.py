@@ -21,6 +21,7 @@ from skmmap.learn import (
 from skmmap.order import AUTO_SHARE, parse_size
 from skmmap.rows import Rows, find_source
 from skmmap.wrap import (
+    STATE,
     InputLayout,
     is_learned,
     is_passed,
@@ -34,15 +35,6 @@ from skmmap.wrap import (
 FIRST_ROWS = 10_000
 _FIRST_NBYTES, _LEAST_ROWS = 2**24, 10
 _CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
-STATE = (
-    "_class_weight",
-    "_classes",
-    "_corrections",
-    "_input_layout",
-    "_label_counts",
-    "_last_step",
-    "_widest_row",
-)
 
 
 class Transform(NamedTuple):
@@ -84,15 +76,6 @@ def derive_step(wrapper, step, number: int, **changes):
     for own in _CALLBACKS:  # which are told of the last step alone
         vars(derived).pop(own, None)
     return derived
-
-
-def find_state(wrapper) -> dict:
-    """Return what a wrapper has learned."""
-    return {
-        name: value
-        for name, value in vars(wrapper).items()
-        if is_learned(name) or name in STATE
-    }
 
 
 def split_params(wrapper, params: dict, method: str) -> dict[str, dict]:

@@ -12,9 +12,9 @@ from skmmap.formats import open_source
 from skmmap.learn import check_parameters
 from skmmap.pipelines.compositions import Trained
 from skmmap.pipelines.passes import make_passes
-from skmmap.pipelines.steps import derive, derive_step, find_state, split_params
+from skmmap.pipelines.steps import derive, derive_step, split_params
 from skmmap.rows import Rows
-from skmmap.wrap import is_one_of
+from skmmap.wrap import find_state, is_one_of
 
 # As many rows as TransformedTargetRegressor tries the inverse function with.
 _CHECKED_ROWS = 10

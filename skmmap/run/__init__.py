@@ -3,15 +3,18 @@
 from skmmap.run.callbacks import (
     CallbackSupportMixin,
     Tasks,
+    keep_callbacks,
     open_tasks,
     silenced,
     with_callbacks,
+    without_callbacks,
 )
 from skmmap.run.jobs import Jobs, cut, find_jobs, is_one_by_default
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
-from skmmap.run.threads import one_core
+from skmmap.run.state_pickles import dump_state, load_state
+from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
 __all__ = [
     "CallbackSupportMixin",
@@ -21,12 +24,18 @@ __all__ = [
     "Tasks",
     "WithCode",
     "cut",
+    "dump_state",
     "find_jobs",
+    "find_thread_counts",
     "is_one_by_default",
     "iter_done",
+    "keep_callbacks",
+    "load_state",
     "one_core",
     "open_tasks",
     "pack_with_code",
     "silenced",
     "with_callbacks",
+    "with_thread_counts",
+    "without_callbacks",
 ]

@@ -47,6 +47,12 @@ class Tasks:
 
     epoch = fit
 
+    def skip_epochs(self, number: int) -> None:
+        """Count the first epochs, which are over already."""
+
+    def skip_chunks(self, number: int) -> None:
+        """Count the first chunks of an epoch in the same way."""
+
     @contextmanager
     def chunk(self, chunk, snapshot):
         yield nullcontext
@@ -94,6 +100,14 @@ class CallbackTasks(Tasks):
         yield
         self._end(self._epoch, self._data, snapshot)
 
+    def skip_epochs(self, number: int) -> None:
+        for _ in range(number):
+            self._root.subcontext("epoch", max_subtasks=self._n_chunks)
+
+    def skip_chunks(self, number: int) -> None:
+        for _ in range(number):
+            self._epoch.subcontext("chunk")
+
     @contextmanager
     def chunk(self, chunk, snapshot):
         """Yield the context manager in which the estimator learns the chunk."""
@@ -140,6 +154,22 @@ def silenced(estimator) -> Iterator[None]:
     finally:
         if own:
             setattr(estimator, _CALLBACKS, own)
+
+
+def without_callbacks(estimator):
+    """Return the estimator without its own callbacks, which may be of this process."""
+    if not hasattr(estimator, _CALLBACKS):
+        return estimator
+    bare = copy(estimator)
+    del vars(bare)[_CALLBACKS]
+    return bare
+
+
+def keep_callbacks(estimator, other):
+    """Return the other estimator, with the callbacks of the first."""
+    if hasattr(estimator, _CALLBACKS):
+        setattr(other, _CALLBACKS, getattr(estimator, _CALLBACKS))
+    return other
 
 
 def _propagate(leaf, estimator):

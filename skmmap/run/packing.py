@@ -76,10 +76,10 @@ def _dump(work: Callable) -> bytes:
 
     joblib would write large arrays to a folder and map them, but not bytes.
     """
-    return bytes(dumps(work, reducers={np.ndarray: _reduce_array}))
+    return bytes(dumps(work, reducers={np.ndarray: reduce_array}))
 
 
-def _reduce_array(array: np.ndarray) -> tuple:
+def reduce_array(array: np.ndarray) -> tuple:
     """Keep the strides: rounding in BLAS depends on the memory layout."""
     if array.dtype.hasobject or array.flags.forc:
         return array.__reduce_ex__(pickle.HIGHEST_PROTOCOL)

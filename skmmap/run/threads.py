@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 from threadpoolctl import ThreadpoolController
 
@@ -47,3 +48,32 @@ class _Blas:
 
 
 _blas = _Blas()
+
+
+def find_thread_counts() -> dict[str, int]:
+    """Return how many threads each library of BLAS and OpenMP computes with."""
+    return {name: found.get_num_threads() for name, found in _list_libraries().items()}
+
+
+def _list_libraries() -> dict:
+    # Not those of the cache: some may have been imported since.
+    found = ThreadpoolController().lib_controllers
+    return {Path(library.filepath).name: library for library in found}
+
+
+@contextmanager
+def with_thread_counts(counts: dict[str, int]) -> Iterator[list[str]]:
+    """Let each library compute with so many threads; yield those that do not."""
+    libraries = _list_libraries()
+    before = find_thread_counts()
+    changed = [
+        name for name in libraries if counts.get(name, before[name]) != before[name]
+    ]
+    for name in changed:
+        libraries[name].set_num_threads(counts[name])
+    now = find_thread_counts()
+    try:
+        yield [name for name, number in counts.items() if now.get(name) != number]
+    finally:
+        for name in changed:
+            libraries[name].set_num_threads(before[name])

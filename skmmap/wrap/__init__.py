@@ -1,9 +1,11 @@
 """What the wrapper shows of an estimator, what learns inside it, and its input."""
 
 from skmmap.wrap.delegation import (
+    STATE,
     available_with,
     copy_trained,
     delegate,
+    find_state,
     find_tags,
     find_target_passing,
     find_trained,
@@ -44,6 +46,7 @@ from skmmap.wrap.origin import has_sklearns, is_one_of, is_sklearn_class, is_skl
 from skmmap.wrap.views import own_arrays
 
 __all__ = [
+    "STATE",
     "InputLayout",
     "available_with",
     "check_names",
@@ -55,6 +58,7 @@ __all__ = [
     "find_last_step",
     "find_learner",
     "find_members",
+    "find_state",
     "find_tags",
     "find_target_passing",
     "find_trained",

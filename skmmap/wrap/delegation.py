@@ -20,6 +20,16 @@ from skmmap.wrap.origin import is_one_of, is_sklearns
 # These learn from X alone, and accept y by convention.
 _UNSUPERVISED = "clusterer", "density_estimator", "outlier_detector", "transformer"
 
+# What a wrapper has learned beside the attributes that end with an underscore.
+STATE = (
+    "_class_weight",
+    "_classes",
+    "_corrections",
+    "_input_layout",
+    "_label_counts",
+    "_last_step",
+    "_widest_row",
+)
 _PROBABILITIES = "predict_proba", "predict_log_proba"
 
 
@@ -97,6 +107,15 @@ def is_learned(name: str) -> bool:
     [True, False, False, False]
     """
     return name.endswith("_") and not name.startswith("_") and not name.endswith("__")
+
+
+def find_state(wrapper) -> dict:
+    """Return what a wrapper has learned."""
+    return {
+        name: value
+        for name, value in vars(wrapper).items()
+        if is_learned(name) or name in STATE
+    }
 
 
 def note_where(error: AttributeError, wrapper, name: str) -> None:

@@ -1,0 +1,131 @@
+"""Keeps the state of a run in a file, if the parameter ``checkpoint`` asks for it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from skmmap._messages import warn
+from skmmap.checkpoints.checkpoint import Checkpoint, to_checkpoint
+from skmmap.checkpoints.journal import FORMAT, Journal, KeptJournal
+from skmmap.checkpoints.key import describe_run, find_differences
+from skmmap.checkpoints.stops import Stops
+from skmmap.disk import Generations, Version, to_path
+from skmmap.run import load_state, with_thread_counts
+
+_NO_JOURNAL = Journal()
+_journal: ContextVar[Journal] = ContextVar("journal", default=_NO_JOURNAL)
+
+
+def find_journal() -> Journal:
+    """Return the journal of the run that is being made."""
+    return _journal.get()
+
+
+def run_kept(
+    wrapper, given: dict, run: Callable[[], None], take: Callable, put: Callable
+) -> None:
+    """Run a fit, or what is left of it.
+
+    ``given`` are the parameters of ``fit``; ``take`` returns what it has learned, and
+    ``put`` is called with that if it is over already.
+    """
+    if vars(wrapper).get("checkpoint") is None:
+        with without_journal():
+            run()
+        return
+    checkpoint = to_checkpoint(wrapper.checkpoint)
+    file, stops = _open_file(checkpoint), Stops()
+    try:
+        key = describe_run(wrapper, given)
+        version = _find_version(file, key)
+        if version is not None and version.about["is_over"]:
+            put(version.read("result", load_state))
+            return
+        with stops.hearing():
+            own = wrapper.random_state
+            journal = KeptJournal(file, checkpoint, key, own, stops)
+            with _using(journal), _begun(journal, version, wrapper):
+                run()
+                journal.finish(take())
+    finally:
+        file.close()
+
+
+@contextmanager
+def without_journal() -> Iterator[None]:
+    """Keep nothing of what is trained inside, such as in a callback of another run."""
+    with _using(_NO_JOURNAL):
+        yield
+
+
+@contextmanager
+def _using(journal: Journal) -> Iterator[None]:
+    token = _journal.set(journal)
+    try:
+        yield
+    finally:
+        _journal.reset(token)
+
+
+def _open_file(checkpoint: Checkpoint) -> Generations:
+    path = to_path(checkpoint.path)
+    try:
+        return Generations(path)
+    except PermissionError as error:
+        error.add_note(
+            f"This is about checkpoint={str(path)!r}. Give a path in a folder where "
+            "files can be made."
+        )
+        raise
+
+
+def _find_version(file: Generations, key: dict) -> Version | None:
+    """Return the last version of the file, if there is one, and it is of this run."""
+    version, faults = file.find()
+    if version is None:
+        if faults:
+            raise ValueError(
+                f"{' and '.join(faults)}, and no version before it is left. Delete "
+                f"{file.path} to start over, or give another path."
+            )
+        return None
+    about = version.about
+    if about["format"] != FORMAT:
+        raise ValueError(
+            f"The checkpoint {version.path} was written by another version of skmmap "
+            f"(format {about['format']}, and this one has {FORMAT}). Use that "
+            "version, or delete the file to start over."
+        )
+    if differences := find_differences(about["key"], key):
+        said = "\n".join(f"- {each}" for each in differences)
+        raise ValueError(
+            f"The checkpoint {version.path} is of another run:\n{said}\nTo continue "
+            "that run, give what it had. To start this one, delete the file, or give "
+            "another path."
+        )
+    for fault in faults:
+        warn(
+            f"{fault}, so fit goes on from {version.path}, written {about['written']}.",
+            UserWarning,
+        )
+    return version
+
+
+@contextmanager
+def _begun(journal: KeptJournal, version: Version | None, wrapper) -> Iterator[None]:
+    """Take the state from the file, or write it for the first time."""
+    if version is None:
+        journal.begin()
+        yield
+        return
+    said = journal.load(version)
+    if wrapper.verbose:
+        print(f"fit: continued from {version.path}, {said}", flush=True)
+    with with_thread_counts(journal.thread_counts) as missing:
+        if missing:
+            warn(
+                f"The libraries {', '.join(missing)} do not compute with as many "
+                "threads as when the run began, so the last bits may be others.",
+                UserWarning,
+            )
+        yield

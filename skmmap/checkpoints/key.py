@@ -1,0 +1,153 @@
+"""What must be the same for a run to be continued: data, parameters and versions."""
+
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import scipy
+import sklearn
+from sklearn.base import BaseEstimator
+
+from skmmap._messages import say_size
+from skmmap._version import __version__
+from skmmap.checkpoints.digests import find_digest
+from skmmap.disk import FileState, is_path, read_state
+from skmmap.formats import open_source
+from skmmap.rows import Rows, Source, is_mapped
+
+# Parameters of ChunkedFit that results do not depend on.
+_FREE = "checkpoint", "n_jobs", "read", "verbose"
+_SIMPLE = bool, int, float, str, bytes, type(None)
+_SHOWN = 60  # letters of a value
+
+
+def describe_run(wrapper, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what must be the same, by the names in messages, as JSON has it.
+
+    ``given`` are the parameters of ``fit``.
+    """
+    versions = {
+        "skmmap": __version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "python": ".".join(map(str, sys.version_info[:2])),
+    }
+    params = BaseEstimator.get_params(wrapper, deep=False)
+    own = {name: value for name, value in params.items() if name not in _FREE}
+    estimator = own.pop("estimator")
+    described = {"estimator": _say_class(estimator)}
+    if hasattr(estimator, "get_params"):
+        inside = estimator.get_params(deep=True)
+        own |= {f"estimator__{name}": value for name, value in inside.items()}
+    elif not (digest := find_digest(estimator)):
+        raise ValueError(f"checkpoint={wrapper.checkpoint!r} cannot be used: ...")
+    else:
+        described["estimator's state"] = digest
+    described |= {name: _describe(value) for name, value in own.items()}
+    described |= {f"version of {name}": version for name, version in versions.items()}
+    return described | {
+        name: describe_data(value, name)
+        for name, value in given.items()
+        if value is not None
+    }
+
+
+def describe_data(value, name: str) -> Any:
+    """Return what identifies rows, or another parameter of ``fit``."""
+    is_elsewhere = (
+        is_path(value) or isinstance(value, Rows | Source) or is_mapped(value)
+    )
+    if not (is_elsewhere or name in ("X", "X_val")):
+        return _describe(value)
+    source = value if isinstance(value, Source) else open_source(value, name)
+    _check_known(source, name)
+    files = {}
+    for path in source.store.identity.states:
+        state = read_state(path)
+        files[str(path)] = None if state is None else list(state)
+    kind = source.dtype if source.store.is_array else source.store.kind
+    shape = " x ".join(f"{size:,}" for size in source.shape)
+    return {"rows": f"{shape} {kind}", "digest": find_digest(source), "files": files}
+
+
+def _check_known(source: Source, name: str) -> None:
+    """Raise unless the rows can be compared with those of another run."""
+    identity = source.store.identity
+    why = "what is behind it may change unnoticed"
+    if identity.has_code:
+        why = "a function computes them, whose code may have changed"
+    if identity.has_code or not identity.is_known:
+        raise ValueError(
+            f"checkpoint= needs rows that can be identified, and of {name} "
+            f"({source.store.where}) {why}. Write them to a file with "
+            f"skmmap.convert({name}, '{name}.npy'), and give that."
+        )
+
+
+def _describe(value) -> Any:
+    """Return a value as JSON has it, or its text and digest."""
+    if type(value) in _SIMPLE and not isinstance(value, bytes):
+        return value if value == value else "nan"
+    said = _say_class(value) if hasattr(value, "get_params") else repr(value)
+    said = said if len(said) <= _SHOWN else type(value).__name__
+    return {"value": said, "digest": find_digest(value)}
+
+
+def _say_class(value) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def find_differences(before: dict, now: dict) -> list[str]:
+    """Say what is not the same, with both values."""
+    names = [*before, *(name for name in now if name not in before)]
+    differing = [n for n in names if not _is_same(before.get(n), now.get(n))]
+    # Of a pipeline and its parts, the parts say more.
+    return [
+        _say_difference(name, before.get(name), now.get(name))
+        for name in differing
+        if not any(other.startswith(f"{name}__") for other in differing)
+    ]
+
+
+def _is_same(before, now) -> bool:
+    if not (isinstance(before, dict) and isinstance(now, dict) and "files" in before):
+        return before == now
+    if "files" not in now or before["digest"] != now["digest"]:
+        return False
+    pairs = [(before["files"].get(path), state) for path, state in now["files"].items()]
+    return len(before["files"]) == len(pairs) and all(
+        old is new if None in (old, new) else _to_state(new).is_same(_to_state(old))
+        for old, new in pairs
+    )
+
+
+def _to_state(values: list) -> FileState:
+    return FileState(*values)
+
+
+def _say_difference(name: str, before, now) -> str:
+    return f"{name}: {_say(before, now)} in the checkpoint, {_say(now, before)} now"
+
+
+def _say(value, other) -> str:
+    if not isinstance(value, dict):
+        return "nothing" if value is None else repr(value)
+    if "files" in value:
+        return _say_rows(value)
+    is_like = isinstance(other, dict) and value.get("value") == other.get("value")
+    return f"{value['value']} ({value['digest'][:8]})" if is_like else value["value"]
+
+
+def _say_rows(value: dict) -> str:
+    said = [value["rows"]]
+    for path, state in value["files"].items():
+        if state is None:
+            said.append(f"{path}, which is not there")
+            continue
+        found = _to_state(state)
+        when = datetime.fromtimestamp(found.modified / 1e9, UTC)
+        said.append(f"{path} of {say_size(found.nbytes)}, written {when:%F %T.%f} UTC")
+    return "; ".join(said if len(said) < 4 else [*said[:3], "..."])

@@ -1,0 +1,58 @@
+"""Ctrl-C and SIGTERM during a run that is written to a checkpoint.
+
+The chunk that is being learned is finished first, so that the state can be written. A
+second Ctrl-C does not wait for it.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_STOPS = signal.SIGINT, signal.SIGTERM
+# What a shell calls the exit of a program that a signal has ended.
+_EXIT = 128
+
+
+class Stops:
+    """The signals that have come and that nobody has acted upon."""
+
+    def __init__(self):
+        self.number: int | None = None
+        self._before = {}
+
+    @contextmanager
+    def hearing(self) -> Iterator[None]:
+        """Note signals inside, if this is the main thread, which gets them."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for number in _STOPS:
+            before = signal.getsignal(number)
+            # One that is ignored stays so, as in a program that nohup has started.
+            if before not in (None, signal.SIG_IGN):
+                self._before[number] = before
+                signal.signal(number, self._note)
+        try:
+            yield
+        finally:
+            for number, before in self._before.items():
+                if signal.getsignal(number) == self._note:
+                    signal.signal(number, before)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.number is None:
+            self.number = number
+        else:
+            self.act(number, frame)
+
+    def act(self, number: int, frame: FrameType | None = None) -> None:
+        """Do what the signal would have done."""
+        self.number = None
+        before = self._before.get(number)
+        if callable(before):
+            before(number, frame)
+        elif number == signal.SIGTERM:
+            raise SystemExit(_EXIT + number)
+        raise KeyboardInterrupt

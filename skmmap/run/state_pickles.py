@@ -1,0 +1,81 @@
+"""Pickles an estimator in the middle of its training, so that it goes on as before.
+
+Pickle alone makes a copy of each array. Where one is a view of another (the centers in
+a Birch, and the array in which it has room for more), what is written to one of them
+would no longer be seen in the other.
+"""
+
+import copyreg
+import pickle
+import sys
+from types import FunctionType
+from typing import Any, BinaryIO
+
+import numpy as np
+from joblib.externals.loky.backend.reduction import dumps
+
+from skmmap.run.birch_tree import find_birch_reducers
+from skmmap.run.packing import reduce_array
+
+
+def dump_state(state, file: BinaryIO) -> None:
+    """Write an object to a file; functions without a name by their code."""
+    _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(state)
+
+
+def load_state(file: BinaryIO) -> Any:
+    """Return what `dump_state` wrote, which can run any code."""
+    return pickle.load(file)
+
+
+class _Pickler(pickle.Pickler):
+    """Pickle, for states of estimators.
+
+    Classes are stored by their names, those of a script too: it is the same script that
+    goes on.
+    """
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        reducers = {np.ndarray: _reduce} | find_birch_reducers()
+        self.dispatch_table = copyreg.dispatch_table | reducers
+
+    def reducer_override(self, obj):
+        if isinstance(obj, FunctionType) and not _has_name(obj):
+            return pickle.loads, (bytes(dumps(obj)),)
+        return NotImplemented
+
+
+def _has_name(function: FunctionType) -> bool:
+    """Whether the function is found by its name."""
+    found = sys.modules.get(function.__module__)
+    for name in function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is function
+
+
+def _reduce(array: np.ndarray) -> tuple:
+    root = _find_root(array)
+    if root is array or array.dtype.hasobject or root.dtype.hasobject:
+        return reduce_array(array)
+    offset = _find_address(array) - _find_address(root)
+    return _view, (root, offset, array.shape, array.dtype, array.strides)
+
+
+def _find_root(array: np.ndarray) -> np.ndarray:
+    """Return the array that has the memory of ``array``, if it is a plain one."""
+    root = array
+    while type(root.base) is np.ndarray:
+        root = root.base
+    # Of other owners only what the array shows is known.
+    is_plain = root.base is None and root.flags.forc
+    return root if is_plain and root.nbytes else array
+
+
+def _find_address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _view(root: np.ndarray, offset: int, shape, dtype, strides) -> np.ndarray:
+    memory = root if root.flags.c_contiguous else root.T
+    return np.ndarray(shape, dtype, memory, offset, strides)
