@@ -372,5 +372,9 @@ def assert_alike(one, other, rtol=0.0, where="", free=()):
         assert_alike(one.get_state(), other.get_state(), rtol, where)
     elif callable(one) or type(one).__name__ == "NAType":
         assert one is other, where
+    elif type(one).__eq__ is object.__eq__ and one is not other:
+        own = vars(one) if hasattr(one, "__dict__") else one.__reduce__()[1:]
+        others = vars(other) if hasattr(other, "__dict__") else other.__reduce__()[1:]
+        assert_alike(own, others, rtol, where, free)
     else:
         assert one == other or (one != one and other != other), where

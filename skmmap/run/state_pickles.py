@@ -28,6 +28,9 @@ def load_state(file: BinaryIO) -> Any:
     return pickle.load(file)
 
 
+_PLAIN = type(None), bytes, bytearray
+
+
 class _Pickler(pickle.Pickler):
     """Pickle, for states of estimators.
 
@@ -63,12 +66,15 @@ def _reduce(array: np.ndarray) -> tuple:
 
 
 def _find_root(array: np.ndarray) -> np.ndarray:
-    """Return the array that has the memory of ``array``, if it is a plain one."""
+    """Return the array that has the memory of ``array``, if no file or reader has it.
+
+    Arrays that come from a pickle have theirs from a bytearray.
+    """
     root = array
     while type(root.base) is np.ndarray:
         root = root.base
-    # Of other owners only what the array shows is known.
-    is_plain = root.base is None and root.flags.forc
+    owner = root.base.obj if isinstance(root.base, memoryview) else root.base
+    is_plain = type(owner) in _PLAIN and root.flags.forc
     return root if is_plain and root.nbytes else array
 
 
