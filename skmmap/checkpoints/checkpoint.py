@@ -3,9 +3,8 @@
 from dataclasses import KW_ONLY, dataclass
 from numbers import Real
 from os import PathLike
-from pathlib import Path
 
-from skmmap.disk import is_path, to_path
+from skmmap.disk import is_path
 
 
 @dataclass(frozen=True)
@@ -41,28 +40,29 @@ class Checkpoint:
     >>> checkpoint = Checkpoint("run.ckpt", seconds=600)
     >>> ChunkedFit(SGDClassifier(), checkpoint=checkpoint).checkpoint.seconds
     600
+    >>> Checkpoint("run.ckpt", seconds=-1)
+    Traceback (most recent call last):
+        ...
+    ValueError: seconds of Checkpoint must be a number, at least 0; got -1.
     """
 
     path: str | PathLike[str]
     _: KW_ONLY
     seconds: float = 60.0
 
+    def __post_init__(self):
+        if not is_path(self.path):
+            raise TypeError(
+                "checkpoint must be None, the path of a file, or a Checkpoint of one; "
+                f"got {type(self.path).__name__}."
+            )
+        if not (isinstance(self.seconds, Real) and self.seconds >= 0):
+            raise ValueError(
+                "seconds of Checkpoint must be a number, at least 0; got "
+                f"{self.seconds!r}."
+            )
+
 
 def to_checkpoint(value) -> Checkpoint:
-    """Return what the parameter ``checkpoint`` of ChunkedFit says, after validation."""
-    given = value if isinstance(value, Checkpoint) else Checkpoint(value)
-    if not is_path(given.path):
-        raise TypeError(
-            "checkpoint must be None, the path of a file or a Checkpoint; got "
-            f"{type(given.path).__name__}."
-        )
-    if not (isinstance(given.seconds, Real) and given.seconds >= 0):
-        raise ValueError(
-            f"Checkpoint's seconds must be a number, at least 0; got {given.seconds!r}."
-        )
-    return given
-
-
-def find_path(checkpoint: Checkpoint) -> Path:
-    """Return the path of the file."""
-    return to_path(checkpoint.path)
+    """Return what the parameter ``checkpoint`` of ChunkedFit says."""
+    return value if isinstance(value, Checkpoint) else Checkpoint(value)

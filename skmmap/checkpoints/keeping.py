@@ -85,8 +85,9 @@ def _find_version(file: Generations, key: dict) -> Version | None:
     if version is None:
         if faults:
             raise ValueError(
-                f"{' and '.join(faults)}, and no version before it is left. Delete "
-                f"{file.path} to start over, or give another path."
+                f"No version of the checkpoint is whole: {', and '.join(faults)}. "
+                f"Delete {file.path} and {file.before.name} to start over, or give "
+                "another path."
             )
         return None
     about = version.about
@@ -94,14 +95,14 @@ def _find_version(file: Generations, key: dict) -> Version | None:
         raise ValueError(
             f"The checkpoint {version.path} was written by another version of skmmap "
             f"(format {about['format']}, and this one has {FORMAT}). Use that "
-            "version, or delete the file to start over."
+            f"version, or delete {file.path} and {file.before.name} to start over."
         )
     if differences := find_differences(about["key"], key):
         said = "\n".join(f"- {each}" for each in differences)
         raise ValueError(
             f"The checkpoint {version.path} is of another run:\n{said}\nTo continue "
-            "that run, give what it had. To start this one, delete the file, or give "
-            "another path."
+            f"that run, give what it had. To start this one, delete {file.path} and "
+            f"{file.before.name}, or give another path."
         )
     for fault in faults:
         warn(

@@ -1,5 +1,6 @@
 """What must be the same for a run to be continued: data, parameters and versions."""
 
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from skmmap.rows import Rows, Source, is_mapped
 # Parameters of ChunkedFit that results do not depend on.
 _FREE = "checkpoint", "n_jobs", "read", "verbose"
 _SIMPLE = bool, int, float, str, bytes, type(None)
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SHOWN = 60  # letters of a value
 
 
@@ -91,6 +93,7 @@ def _describe(value) -> Any:
     if type(value) in _SIMPLE and not isinstance(value, bytes):
         return value if value == value else "nan"
     said = _say_class(value) if hasattr(value, "get_params") else repr(value)
+    said = _ADDRESS.sub("", said)
     said = said if len(said) <= _SHOWN else type(value).__name__
     return {"value": said, "digest": find_digest(value)}
 

@@ -75,10 +75,11 @@ class Generations:
             try:
                 return read_version(path), faults
             except FileNotFoundError:
-                continue
+                faults.append(f"{path} is missing")
             except DamagedError as error:
                 faults.append(str(error))
-        return None, faults
+        is_new = all(not os.path.lexists(path) for path in (self.path, self.before))
+        return None, [] if is_new else faults
 
     def write(self, about: dict, sections: dict[str, Callable[[BinaryIO], None]]):
         """Write a version; a function for each section writes it to the file."""

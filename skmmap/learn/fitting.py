@@ -136,7 +136,7 @@ def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> d
 
         learned = run_merge(wrapper, plan, training)
     else:
-        learned = training.run()
+        learned = training.run(training.unit.take_state())
     training.learner.finish()
     keep_names(training.learner.estimator, training.table.X)
     return learned

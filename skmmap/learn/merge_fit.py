@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from skmmap._messages import say_count
 from skmmap.apply import choose_jobs
 from skmmap.estimators import Corrections, add_up, can_merge
-from skmmap.learn.learner import Learner
+from skmmap.learn.learner import Learner, put_estimator, take_estimator
 from skmmap.learn.plan import Plan
 from skmmap.learn.training import Training
 from skmmap.order import FileOrder
@@ -116,15 +117,52 @@ def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
     return choose_jobs(wrapper.estimator, plan.table, plan.schedule, wrapper.n_jobs)
 
 
+@dataclass(repr=False)
+class Merged:
+    """What is merged of the first parts, and what it took."""
+
+    training: Training
+    estimator: Any = None
+    n_parts: int = 0
+    n_rows: int = 0
+    seconds: float = 0.0
+    waited: float = 0.0
+
+    def take_state(self) -> dict:
+        """Return all that a later run needs to go on after the last part."""
+        own = {name: value for name, value in vars(self).items() if name != "training"}
+        learner = self.training.learner
+        own["estimator"] = self.estimator and take_estimator(self.estimator)
+        return {"merged": own, "learner": learner.take_state()}
+
+    def put_state(self, state: dict) -> None:
+        """Go on from there."""
+        learner, own = self.training.learner, state["merged"]
+        learner.put_state(state["learner"])
+        vars(self).update(own)
+        if self.estimator is not None:
+            self.estimator = put_estimator(learner.estimator, self.estimator)
+
+    def say_place(self) -> str:
+        """Say where the run is."""
+        return f"after {say_count(self.n_rows, 'row')}"
+
+
 def run_merge(wrapper, plan: Plan, training: Training) -> dict:
     """Train by all jobs there are, and return the learned attributes."""
     jobs = find_merge_jobs(wrapper, plan)
-    return _run_parts(training, jobs) if jobs.number > 1 else training.run()
+    # A run that was merged so far is merged on any number of workers.
+    state = training.unit.take_state()
+    is_merged = jobs.number > 1 if state is None else "merged" in state
+    return _run_parts(training, jobs, state) if is_merged else training.run(state)
 
 
-def _run_parts(training: Training, jobs: Jobs) -> dict:
+def _run_parts(training: Training, jobs: Jobs, state: dict | None) -> dict:
     """Train on all parts, and return the learned attributes."""
-    began, waited, done, merged = time.perf_counter(), 0.0, 0, None
+    merged = Merged(training)
+    if state is not None:
+        merged.put_state(state)
+    began = time.perf_counter() - merged.seconds
     learner, schedule = training.learner, training.schedule
     table = training.table.divide(jobs.number).reads(ahead=jobs.reads_ahead)
     part = Part(
@@ -138,16 +176,26 @@ def _run_parts(training: Training, jobs: Jobs) -> dict:
     n_parts = max(min(len(schedule), _LEAST_PARTS), len(schedule) // _CHUNKS_PER_PART)
     spans = cut(schedule, min(n_parts, _MOST_PARTS))
     with training.report:
-        with closing(iter_done(part, spans, jobs)) as results:
+        left = spans[merged.n_parts :]
+        with closing(iter_done(part, left, jobs)) as results:
             for span, (estimator, learner.input_layout, corrections, history) in zip(
-                spans, results, strict=True
+                left, results, strict=True
             ):
-                merged = part.add(
-                    merged, estimator, learner.input_layout, corrections, span
+                merged.estimator = part.add(
+                    merged.estimator,
+                    estimator,
+                    learner.input_layout,
+                    corrections,
+                    span,
                 )
-                done += history["rows"][0]
-                waited += history["read_seconds"][0] / jobs.number
-                training.report.tell(done)
-        learner.estimator = learner.estimator if merged is None else merged
-        training.end_epoch(done, time.perf_counter() - began, waited)
+                merged.n_parts += 1
+                merged.n_rows += history["rows"][0]
+                merged.waited += history["read_seconds"][0] / jobs.number
+                merged.seconds = time.perf_counter() - began
+                training.report.tell(merged.n_rows)
+                training.unit.after_chunk(merged)
+        if merged.estimator is not None:
+            learner.estimator = merged.estimator
+        seconds = time.perf_counter() - began
+        training.end_epoch(merged.n_rows, seconds, merged.waited)
     return training.learned_attributes()

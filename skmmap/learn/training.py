@@ -86,13 +86,13 @@ class Training:
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
         self._kept = Kept(self.table.reading.memory_limit / COPY_SHARE)
 
-    def run(self) -> dict:
-        """Train, and return the learned attributes.
+    def run(self, state: dict | None = None) -> dict:
+        """Train, from a state on if there is one, and return the learned attributes.
 
         Where Ctrl-C has ended it, these are of the epochs that are complete, and
         ``interrupt`` is to be raised; without any, it is raised here.
         """
-        if (state := self.unit.take_state()) is not None:
+        if state is not None:
             self._put_state(state)
         try:
             task = self.tasks.fit(self.copy_learned)
