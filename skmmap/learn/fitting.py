@@ -325,8 +325,8 @@ def _keep(
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
     if training.interrupt is not None:
-        is_kept = training.unit.is_kept
-        if not is_kept and "_title" not in vars(wrapper):  # or else it is a step, which is not kept
+        # Of a run with a checkpoint it is told how to continue. A step is not kept.
+        if not (training.unit.is_kept or "_title" in vars(wrapper)):
             n_epochs, is_partial = len(training.history["rows"]), training.is_partial
             how = {"is_fit": is_fit, "is_partial": is_partial}
             tell_interrupted(n_epochs, plan.n_epochs, wrapper, **how)
