@@ -1,6 +1,7 @@
 """Further rows: ``partial_fit`` of several epochs goes on where training ended."""
 
 import pickle
+import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -15,6 +16,7 @@ from helpers import (
     state_of,
 )
 from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
@@ -114,6 +116,42 @@ def test_all_epochs_have_orders_of_their_own(shuffle, seed):
     fresh = spy(3, shuffle=shuffle, random_state=seed).partial_fit(X, Y)
     fresh.partial_fit(X, Y)
     assert orders_of(fresh) == orders_of(whole)
+
+
+NEVER = {"tol": 0.0, "max_no_improvement": None, "n_iter_no_change": 10**9}
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
+def test_epochs_of_fit_and_partial_fit_are_those_of_one_fit(estimator):
+    """Also where rows are shuffled and what chunks need is corrected."""
+    rows, y = make_rows(estimator)
+    never = {
+        name: NEVER[name.split("__")[-1]]
+        for name in estimator.get_params()
+        if name.split("__")[-1] in NEVER
+    }
+    whole = ChunkedFit(clone(estimator).set_params(**never), chunk_size=CHUNK_ROWS)
+    model = clone(whole).set_params(max_epochs=1)
+    whole.set_params(max_epochs=3)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        whole.fit(rows, y)
+        model.fit(rows, y).set_params(max_epochs=2).partial_fit(rows, y)
+    assert drop_n_iter(state_of(model.estimator_)) == drop_n_iter(
+        state_of(whole.estimator_)
+    )
+    assert model.n_epochs_ == whole.n_epochs_ == 3
+
+
+def drop_n_iter(state):
+    """Return a state without the epochs of the last call, as by hand."""
+    if not isinstance(state, tuple):
+        return state
+    return tuple(
+        drop_n_iter(each)
+        for each in state
+        if not (isinstance(each, tuple) and each[:1] == ("n_iter_",))
+    )
 
 
 def test_a_seed_that_was_drawn_is_kept():
