@@ -47,6 +47,7 @@ def orders_of(model) -> list:
 ESTIMATORS = one_of_each_kind(partial_fit_estimators(max_iter=3))
 ESTIMATORS += [
     SGDClassifier(average=30, random_state=0),
+    SGDClassifier(penalty="l1", alpha=0.01, random_state=0),
     SGDClassifier(learning_rate="adaptive", eta0=0.1, random_state=0),
     MLPClassifier((4,), solver="sgd", momentum=0.5, random_state=0),
     MLPClassifier((4,), solver="sgd", learning_rate="invscaling", random_state=0),
