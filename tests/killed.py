@@ -1,5 +1,7 @@
 """Runs that are killed again and again, to be compared with one that never was."""
 
+import os
+import signal
 from contextlib import contextmanager
 from unittest import mock
 
@@ -23,6 +25,21 @@ def killed_after(n_chunks, *, writes_last=True):
             real(self, run)
         if left[0] < 0:
             raise Killed
+
+    with mock.patch.object(KeptJournal, "after_chunk", after_chunk):
+        yield
+
+
+@contextmanager
+def interrupted_after(n_chunks):
+    """Press Ctrl-C while the chunk after so many is learned."""
+    left, real = [n_chunks], KeptJournal.after_chunk
+
+    def after_chunk(self, run):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        real(self, run)
 
     with mock.patch.object(KeptJournal, "after_chunk", after_chunk):
         yield

@@ -13,7 +13,7 @@ from helpers import (
     one_of_each_kind,
     partial_fit_estimators,
 )
-from killed import Killed, killed_after, run_in_pieces
+from killed import Killed, interrupted_after, killed_after, run_in_pieces
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.decomposition import PCA
@@ -217,3 +217,23 @@ def test_a_finished_run_returns_at_once(tmp_path, path):
         again.fit(X, y)
     assert_alike(again.estimator_, first.estimator_)
     assert_alike(again.history_, first.history_)
+
+
+def test_warm_starts_are_other_runs(tmp_path, path):
+    X, y = make_rows(CLASSIFIER)
+    estimator = SGDClassifier(max_iter=2, warm_start=True, random_state=0)
+    twice = ChunkedFit(estimator, chunk_size=13, random_state=5).fit(X, y)
+    first = ChunkedFit(estimator, chunk_size=13, random_state=5, checkpoint=path)
+    first.fit(X, y)
+    with pytest.raises(ValueError, match="start of warm_start: nothing in the"):
+        first.fit(X, y)
+
+    def run():
+        first.set_params(checkpoint=Checkpoint(tmp_path / "second.ckpt", seconds=0))
+        return first.fit(X, y)
+
+    # Where it starts must not move on when it is interrupted in the same process.
+    with interrupted_after(9), pytest.raises(KeyboardInterrupt):
+        run()
+    resumed = run_in_pieces(run, PIECES)
+    assert_alike(resumed.estimator_, twice.fit(X, y).estimator_)

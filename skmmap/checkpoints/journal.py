@@ -124,20 +124,23 @@ class KeptJournal(Journal):
         file = io.BytesIO()
         dump_state((result, self.take_generators()), file)
         self._over.append(file.getvalue())
-        self.after_chunk(None)
+        # A signal waits for the next chunk, or for the end: this unit is over.
+        if time.monotonic() >= self._due:
+            self._try_to_write(f"after pass {len(self._over)}", None)
 
     def after_chunk(self, run) -> None:
         if self._stops.number is None and time.monotonic() < self._due:
             return
-        take = None if run is None else run.take_state
-        said = f"after pass {len(self._over)}" if run is None else run.say_place()
-        is_written = self._try_to_write(said, take)
+        said = run.say_place()
+        is_written = self._try_to_write(said, run.take_state)
         if self._stops.number is not None:
             self._stop(said, is_written=is_written)
 
     def finish(self, result) -> None:
         """Write the result, which is all that is asked for from now on."""
         self._try_to_write("at its end", None, result=result)
+        if self._stops.number is not None:
+            self._stops.act(self._stops.number)
 
     def _stop(self, said: str, *, is_written: bool) -> None:
         """Say how to continue, and let the signal do what it does."""

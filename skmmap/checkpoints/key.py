@@ -16,6 +16,7 @@ from skmmap.checkpoints.digests import find_digest
 from skmmap.disk import FileState, is_path, read_state
 from skmmap.formats import open_source
 from skmmap.rows import Rows, Source, is_mapped
+from skmmap.wrap import find_learner, find_trained
 
 # Parameters of ChunkedFit that results do not depend on.
 _FREE = "checkpoint", "n_jobs", "read", "verbose"
@@ -43,10 +44,10 @@ def describe_run(wrapper, given: dict[str, Any]) -> dict[str, Any]:
     if hasattr(estimator, "get_params"):
         inside = estimator.get_params(deep=True)
         own |= {f"estimator__{name}": value for name, value in inside.items()}
-    elif not (digest := find_digest(estimator)):
-        raise ValueError(f"checkpoint={wrapper.checkpoint!r} cannot be used: ...")
     else:
-        described["estimator's state"] = digest
+        own["estimator's state"] = estimator
+    if getattr(find_learner(estimator)[1], "warm_start", False):
+        own["start of warm_start"] = find_trained(wrapper)
     described |= {name: _describe(value) for name, value in own.items()}
     described |= {f"version of {name}": version for name, version in versions.items()}
     return described | {
@@ -69,9 +70,14 @@ def describe_data(value, name: str) -> Any:
     for path in source.store.identity.states:
         state = read_state(path)
         files[str(path)] = None if state is None else list(state)
+    if not (digest := find_digest(source)):
+        raise ValueError(
+            f"checkpoint= needs rows that can be identified, and {name} "
+            f"({source.store.where}) cannot be pickled. Give a path or open_rows(path)."
+        )
     kind = source.dtype if source.store.is_array else source.store.kind
     shape = " x ".join(f"{size:,}" for size in source.shape)
-    return {"rows": f"{shape} {kind}", "digest": find_digest(source), "files": files}
+    return {"rows": f"{shape} {kind}", "digest": digest, "files": files}
 
 
 def _check_known(source: Source, name: str) -> None:

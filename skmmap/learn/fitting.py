@@ -321,13 +321,16 @@ def _keep(
     wrapper, plan: Plan, training: Training, learned: dict, *, is_fit=True
 ) -> None:
     """Set the learned attributes; then raise KeyboardInterrupt if Ctrl-C ended it."""
+    interrupt, is_kept = training.interrupt, training.unit.is_kept
+    if interrupt is not None and is_kept and plan.start:
+        raise interrupt  # the next call starts from where this one did
     if requires_labels(wrapper.estimator):
         learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
-    if training.interrupt is not None:
+    if interrupt is not None:
         # Of a run with a checkpoint it is told how to continue. A step is not kept.
-        if not (training.unit.is_kept or "_title" in vars(wrapper)):
+        if not (is_kept or "_title" in vars(wrapper)):
             n_epochs, is_partial = len(training.history["rows"]), training.is_partial
             how = {"is_fit": is_fit, "is_partial": is_partial}
             tell_interrupted(n_epochs, plan.n_epochs, wrapper, **how)
-        raise training.interrupt
+        raise interrupt
