@@ -12,7 +12,8 @@ _LAZY_FRAME, _IBIS = {("polars", "LazyFrame")}, {("ibis", "Table")}
 _DATASET, _SCANNER = {("pyarrow", "Dataset")}, {("pyarrow", "Scanner")}
 _READER, _DUCKDB = {("pyarrow", "RecordBatchReader")}, {("duckdb", "DuckDBPyRelation")}
 # Those that have no stream of Arrow, or another than of batches that are computed then.
-KNOWN = _LAZY_FRAME | _IBIS | _DATASET | _SCANNER
+KNOWN = _LAZY_FRAME | _IBIS | _DATASET | _SCANNER | _DUCKDB
+_BATCH_ROWS = 2**16  # DuckDB has a million
 # Otherwise pyarrow reads 16 batches of each of 4 files before the first is used.
 _AHEAD = {"batch_readahead": 2, "fragment_readahead": 1}
 
@@ -38,6 +39,11 @@ def _open_reader(arrow, source):
         return source.scanner(**_AHEAD).to_reader()
     if is_instance(source, _IBIS):  # the stream of which is made of the whole table
         return source.to_pyarrow_batches()
+    if is_instance(source, _DUCKDB):
+        # In 2.0 under a new name.
+        names = "to_arrow_reader", "fetch_arrow_reader"
+        name = next(name for name in names if hasattr(type(source), name))
+        return getattr(source, name)(_BATCH_ROWS)
     return arrow.RecordBatchReader.from_stream(source)
 
 
@@ -53,11 +59,11 @@ def _open_lazy(frame, where: str) -> Iterator[tuple]:
         yield empty.to_arrow(compat_level=oldest).schema, tables
         return
     with closing(ScratchFile()) as scratch:
-        frame.sink_ipc(scratch.path, compression="uncompressed")
-        with arrow.memory_map(scratch.path) as file:
-            reader = import_arrow("pyarrow.ipc", where).open_file(file)
-            batches = map(reader.get_batch, range(reader.num_record_batches))
-            yield reader.schema, (arrow.Table.from_batches([b]) for b in batches)
+        frame.sink_parquet(scratch.path)
+        parquet = import_arrow("pyarrow.parquet", where)
+        with parquet.ParquetFile(scratch.path) as file:
+            batches = file.iter_batches(_BATCH_ROWS)
+            yield file.schema_arrow, (arrow.Table.from_batches([b]) for b in batches)
 
 
 def is_interrupt(error: BaseException, source) -> bool:
