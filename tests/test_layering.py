@@ -48,6 +48,7 @@ HOUSE = {
     ],
     "rows": [
         "csr_check",
+        "coded_frames",
         "object_sizes",
         "store",
         "array_stores",
@@ -197,6 +198,11 @@ HOUSE = {
         "projections",
         "bins",
         "texts",
+        "number_columns",
+        "code_tables",
+        "coded_results",
+        "coded_parts",
+        "coded_transforms",
         "learners",
     ],
     "estimators": [

@@ -20,7 +20,7 @@ from skmmap.pipelines.steps import (
     split_params,
 )
 from skmmap.pipelines.training_rows import OfMembers
-from skmmap.rows import MappedStore, Rows, find_source
+from skmmap.rows import CodedFrame, MappedStore, Rows, find_source
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
@@ -52,7 +52,7 @@ class Columns(NamedTuple):
     """Selects columns, as a function for `Rows.map`."""
 
     columns: Any
-    is_value = True
+    is_value = takes_codes = True
 
     def __str__(self) -> str:
         return "columns"
@@ -67,6 +67,8 @@ def select_columns(rows, columns):
     >>> select_columns(np.arange(6).reshape(2, 3), slice(1, None)).tolist()
     [[1, 2], [4, 5]]
     """
+    if isinstance(rows, CodedFrame):
+        return _select_coded(rows, columns)
     if isinstance(rows, list):  # as scikit-learn does
         rows = check_array(rows, ensure_all_finite="allow-nan", dtype=object)
     if hasattr(columns, "__array__") and np.ndim(columns):  # a mask, or an index
@@ -86,6 +88,18 @@ def select_columns(rows, columns):
         given = [columns] if _is_scalar(columns) else columns
         ColumnTransformer([("columns", "passthrough", given)]).fit(rows)  # says which
         raise
+
+
+def _select_coded(rows: CodedFrame, columns):
+    """Return columns with their codes, of a scalar those of the frame."""
+    names = list(rows.empty.columns)
+    selected = columns
+    if not isinstance(columns, list) or not set(columns) <= set(names):
+        found = select_columns(rows.empty, columns)
+        selected = [columns] if len(found.shape) == 1 else list(found.columns)
+    if _is_scalar(columns) or len(set(selected)) < len(selected):
+        return select_columns(rows.to_frame(), columns)
+    return rows.select([names.index(name) for name in selected])
 
 
 def _are_names(columns) -> bool:

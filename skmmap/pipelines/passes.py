@@ -18,7 +18,14 @@ from skmmap.learn import Learner, train_anew
 from skmmap.order import rows_at
 from skmmap.pipelines.steps import derive
 from skmmap.read import Chunk, slice_rows
-from skmmap.rows import MappedStore, Rows, Source, find_source, share_out
+from skmmap.rows import (
+    CodedFrame,
+    MappedStore,
+    Rows,
+    Source,
+    find_source,
+    share_out,
+)
 
 NOTHING = {
     "classes": None,
@@ -42,6 +49,7 @@ class Request:
     learner: Learner | None = None
     takes_target: bool = False
     takes_positions: bool = False  # of rows among all of them
+    takes_codes: bool = False  # in place of frames
     sample_weight: Any = None
     train: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
@@ -100,7 +108,7 @@ class Shared(BaseEstimator):
         return self
 
     def _learn(self, X, y, weights: dict, start: int, stop: int) -> None:
-        known: dict[int, Any] = {}
+        known: dict[Any, Any] = {}
         positions = weights.get(_POSITIONS)
         positions = None if positions is None else positions[start:stop].astype(int)
         numbers = None if positions is None else rows_at(self.selection, positions)
@@ -112,6 +120,8 @@ class Shared(BaseEstimator):
                     if id(store) not in known:
                         known[id(store)] = store.compute(rows, numbers)
                     rows = known[id(store)]
+                if isinstance(rows, CodedFrame) and not request.takes_codes:
+                    rows = self._find_frame(rows, known)
                 target = None if y is None else y[start:stop]
                 params = {_POSITIONS: positions} if request.takes_positions else {}
                 if (weight := weights.get(_name_weight(number))) is not None:
@@ -120,6 +130,13 @@ class Shared(BaseEstimator):
                     params["sample_weight"] = weight
                 chunk = Chunk(start, stop, rows, target, params)
                 request.learner.learn(chunk, request.context, tuple)
+
+    @staticmethod
+    def _find_frame(rows: CodedFrame, known: dict):
+        """Return the frame of rows, which is made once."""
+        if ("frame", id(rows)) not in known:
+            known["frame", id(rows)] = rows.to_frame()
+        return known["frame", id(rows)]
 
 
 def inside(note: str, learning: Iterator[list[Request]]) -> Iterator[list[Request]]:
@@ -169,7 +186,9 @@ def _say_names(requests: list[Request]) -> str:
 
 
 def _share_pass(wrapper, requests: list[Request], y) -> None:
-    rows, chains = _find_common([request.rows for request in requests])
+    takes_codes = any(request.takes_codes for request in requests)
+    every = [request.rows for request in requests]
+    rows, chains = _find_common(every, takes_codes=takes_codes)
     y = y if any(request.takes_target for request in requests) else None
     title = f"fit of {_say_names(requests)}"
     changes = {"shuffle": False, "max_epochs": "auto", "_title": title}
@@ -193,7 +212,9 @@ def _name_weight(number: int) -> str:
     return f"weight_{number}"
 
 
-def _find_common(every: list[Rows]) -> tuple[Rows, list[list[MappedStore]]]:
+def _find_common(
+    every: list[Rows], *, takes_codes: bool
+) -> tuple[Rows, list[list[MappedStore]]]:
     """Return the rows from which all can be computed, and the steps to each."""
     lines = [_list_stores(find_source(rows).store) for rows in every]
     n_common = 0
@@ -209,6 +230,8 @@ def _find_common(every: list[Rows]) -> tuple[Rows, list[list[MappedStore]]]:
     ]
     source = find_source(every[0])
     common = lines[0][n_common - 1]
+    if takes_codes:
+        common = common.as_codes() or common
     return Rows(Source(common, source.selection, source.order, casts[0])), ends
 
 

@@ -61,6 +61,7 @@ def learn_by_chunks(wrapper, rows: Rows, params: dict) -> Iterator[list[Request]
     while True:
         does = learner.estimator.does
         takes = {"takes_target": takes_target, "takes_positions": takes_positions}
+        takes["takes_codes"] = make().takes_codes
         yield [Request(wrapper, rows, learner, **takes, **weights, does=does)]
         if not learner.estimator.end_pass():
             break

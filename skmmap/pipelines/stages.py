@@ -26,6 +26,7 @@ from skmmap.pipelines.steps import (
     derive,
     derive_step,
     fit_stateless,
+    map_rows,
     refuse_params,
     say_step,
     split_params,
@@ -93,7 +94,7 @@ class Stages:
             self.passes += make_passes(self._wrapper, requests, y)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
-            X_val = X_val.map(transform)
+            X_val = map_rows(X_val, transform)
         return X_val, *others
 
     def learn_transformers(self, n_rows: int | None = None) -> Iterator[list[Request]]:
@@ -176,7 +177,7 @@ class Stages:
             training = self._trainings[name]
             function = TrainingTransform(unnamed, layout, training, source)
         with self._naming(name):
-            self.rows = self.rows.map(function)
+            self.rows = map_rows(self.rows, function)
         self._widest = max(self._widest, find_source(self.rows).row_values)
 
     @contextmanager

@@ -20,6 +20,7 @@ from skmmap.learn import (
 )
 from skmmap.order import AUTO_SHARE, parse_size
 from skmmap.rows import Rows, find_source
+from skmmap.transformers import find_coded
 from skmmap.wrap import (
     STATE,
     InputLayout,
@@ -49,6 +50,17 @@ class Transform(NamedTuple):
 
     def __call__(self, rows):
         return self.transformer.transform(self.layout.apply(rows))
+
+
+def map_rows(rows: Rows, function) -> Rows:
+    """Return the rows that a function computes: with codes for texts, if it can."""
+    coded = None
+    if isinstance(function, Transform):
+        coded = find_coded(function.transformer, function, find_source(rows))
+    if coded is None:
+        return rows.map(function)
+    source, function = coded
+    return Rows(source).map(function)
 
 
 def derive(wrapper, estimator, **changes):

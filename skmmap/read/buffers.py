@@ -103,7 +103,11 @@ def _arrange(source: Source, tasks: Iterable, stopped: Event) -> list:
             if not stopped.is_set():
                 task()
 
+    def run_in_turn() -> None:
+        with source.store.in_turn():
+            run()
+
     if not source.store.is_thread_bound:
-        return [run]
+        return [run_in_turn if source.store.is_array else run]
     run()
     return []

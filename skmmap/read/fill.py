@@ -80,11 +80,9 @@ def _as_items(rows: np.ndarray) -> np.ndarray:
 def collect(source: Source, buffer: Buffer, rows: dict) -> None:
     """Read the rows of a source that is not an array, and put them into ``rows``."""
     with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
-        read = source.read_blocks(_join_neighbours(buffer.blocks))
-        joined = read[0] if len(read) == 1 else source.store.join(read)
-        if buffer.places is not None:
-            joined = source.store.pick(joined, buffer.order)
-        rows[id(source)] = joined
+        order = None if buffer.places is None else buffer.order
+        joined = _join_neighbours(buffer.blocks)
+        rows[id(source)] = source.read_mixed(joined, order)
 
 
 def lock_array(array: np.ndarray) -> np.ndarray:

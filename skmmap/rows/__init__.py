@@ -1,6 +1,7 @@
 """What rows are: selections of sources that stay where they are."""
 
 from skmmap.rows.array_stores import ArrayStore, ListStore, SparseStore, is_mapped
+from skmmap.rows.coded_frames import CodedFrame, Codes, join_coded
 from skmmap.rows.csr_check import check_ends, check_indices, check_slice, to_csr
 from skmmap.rows.frames import (
     FrameStore,
@@ -22,6 +23,8 @@ from skmmap.rows.store import MISSING, Store, check_read, share_memory
 __all__ = [
     "MISSING",
     "ArrayStore",
+    "CodedFrame",
+    "Codes",
     "DenseStore",
     "FrameStore",
     "ListStore",
@@ -45,6 +48,7 @@ __all__ = [
     "is_frame",
     "is_mapped",
     "is_series",
+    "join_coded",
     "join_shards",
     "share_memory",
     "share_out",

@@ -13,6 +13,7 @@ from skmmap._messages import describe_rows
 from skmmap.disk import Identity
 from skmmap.order import rows_at
 from skmmap.rows.array_stores import ArrayStore, SparseStore
+from skmmap.rows.coded_frames import CodedFrame
 from skmmap.rows.csr_check import to_csr
 from skmmap.rows.frames import FrameStore, is_series
 from skmmap.rows.part_stores import PartStore
@@ -85,6 +86,8 @@ class MappedStore(PartStore):
     @property
     def call_rows(self) -> int:
         """Rows of a call of the function."""
+        if getattr(self._function, "goes_by_blocks", False):
+            return max(1, self.n_rows)
         is_array = self._store.is_array or self._store.is_sparse
         nbytes = _CALL_NBYTES if is_array else _FRAME_NBYTES
         return max(1, nbytes // max(1, self.row_extent))
@@ -109,6 +112,13 @@ class MappedStore(PartStore):
                 n_rows = stop - start
             groups[-1].append((start, stop))
         return [self._compute_group(group) for group in groups if group]
+
+    def read_mixed(self, runs: list[tuple[int, int]], order: np.ndarray | None):
+        if order is None or not getattr(self._function, "goes_by_blocks", False):
+            return super().read_mixed(runs, order)
+        # Codes are fewer bytes to move than what is computed of them.
+        rows = self._store.read_mixed(runs, order)
+        return self._compute(rows, runs[0][0], runs[-1][1], None)
 
     def _compute_group(self, runs: list[tuple[int, int]]):
         read = self._store.read_runs(runs)
@@ -147,9 +157,14 @@ class MappedStore(PartStore):
         n_rows = rows.shape[0] if hasattr(rows, "shape") else len(rows)
         if not n_rows:  # which most functions refuse
             return self.pick(self._like.rows, np.arange(0))
+        if isinstance(rows, CodedFrame) and not takes_codes(self._function):
+            rows = rows.to_frame()
         with config_context(**self._config):
             given = guard(rows, self.cast)
-            result = take_result(call(self._function, given, numbers), n_rows)
+            result = call(self._function, given, numbers)
+            if isinstance(result, CodedFrame):  # some of its columns
+                return result
+            result = take_result(result, n_rows)
         self._check(_open_result(result))
         return result
 
@@ -194,6 +209,11 @@ def map_rows(source: Source, function: Callable[[Any], Any]) -> Source:
 def takes_numbers(function) -> bool:
     """Whether a function needs the numbers of rows in their store, beside them."""
     return getattr(function, "takes_numbers", False)
+
+
+def takes_codes(function) -> bool:
+    """Whether a function takes `CodedFrame` in place of the frames of a store."""
+    return getattr(function, "takes_codes", False)
 
 
 def call(function, rows, numbers: np.ndarray | None):

@@ -1,5 +1,6 @@
 """Rows of another store in another shape: one column, or dense instead of sparse."""
 
+from contextlib import AbstractContextManager
 from copy import copy
 from math import prod
 
@@ -58,6 +59,9 @@ class PartStore(Store):
     @property
     def identity(self) -> Identity:
         return self._store.identity
+
+    def in_turn(self) -> AbstractContextManager:
+        return self._store.in_turn()
 
     def verify(self) -> None:
         self._store.verify()

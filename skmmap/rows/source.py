@@ -79,12 +79,14 @@ class Source:
             read = self._read(range(start, stop))
         return guard(read, self.cast)
 
-    def read_blocks(self, blocks: list[tuple[int, int]]) -> list:
-        """Return the rows of some blocks, one after the other, in any pieces."""
+    def read_mixed(self, blocks: list[tuple[int, int]], order: np.ndarray | None):
+        """Return the rows of some blocks as one, in another order if one is given."""
         runs = [self.find_run(*block) for block in blocks]
-        if None in runs:
-            return [self.read(*block) for block in blocks]
-        return [guard(rows, self.cast) for rows in self.store.read_runs(runs)]
+        if None not in runs:
+            return guard(self.store.read_mixed(runs, order), self.cast)
+        parts = [self.read(*block) for block in blocks]
+        rows = parts[0] if len(parts) == 1 else self.store.join(parts)
+        return rows if order is None else self.store.pick(rows, order)
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Put neighbouring rows into an array, which may be of another type."""

@@ -5,6 +5,7 @@ what lies on a disk is read in sequence: never with a seek for each row.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from math import prod
 
 import numpy as np
@@ -121,9 +122,17 @@ class Store:
         """
         return self
 
+    def as_codes(self) -> "Store | None":
+        """Return the store that reads its frames as `CodedFrame`, if that is sooner."""
+        return None
+
     def mark_missing(self) -> "Store":
         """Return the store that reads a missing string as `MISSING`."""
         return self
+
+    def in_turn(self) -> AbstractContextManager:
+        """Return a context for several reads, between which no other thread reads."""
+        return nullcontext()
 
     def verify(self) -> None:
         """Raise if a file has changed since the run began."""
@@ -142,6 +151,12 @@ class Store:
     def read_runs(self, runs: list[tuple[int, int]]) -> list:
         """Return the rows of some runs, one after the other, in any pieces."""
         return [self.read(*run) for run in runs]
+
+    def read_mixed(self, runs: list[tuple[int, int]], order: np.ndarray | None):
+        """Return the rows of some runs as one, in another order if one is given."""
+        parts = self.read_runs(runs)
+        rows = parts[0] if len(parts) == 1 else self.join(parts)
+        return rows if order is None else self.pick(rows, order)
 
     def read_into(self, start: int, stop: int, out: np.ndarray) -> None:
         """Read neighbouring rows into an array of their shape."""

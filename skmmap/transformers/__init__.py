@@ -2,6 +2,7 @@
 
 from skmmap.transformers.chunk_learner import ChunkLearner
 from skmmap.transformers.learners import (
+    find_coded,
     learn_bins,
     learn_document_counts,
     learn_encoder,
@@ -24,6 +25,7 @@ from skmmap.transformers.learners import (
 
 __all__ = [
     "ChunkLearner",
+    "find_coded",
     "learn_bins",
     "learn_document_counts",
     "learn_encoder",

@@ -44,6 +44,11 @@ class ChunkLearner(BaseEstimator):
         return takes(self.make(self.transformer).partial_fit, name)
 
     @property
+    def takes_codes(self) -> bool:
+        """Whether chunks are learned as `CodedFrame` as well."""
+        return getattr(self.make(self.transformer), "takes_codes", False)
+
+    @property
     def does(self) -> str:
         """What it does in the next pass, if there is more to say."""
         has_begun = hasattr(self, "learner_")

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skmmap.rows import CodedFrame
+
 
 class Values(NamedTuple):
     """The distinct values of a column, their first rows, and how often they occur.
@@ -25,6 +27,8 @@ def iter_values(X) -> Iterator[Values]:
         return  # which the fit of encoders refuses
     if isinstance(X, list):
         yield from (_find_in_list(list(column)) for column in zip(*X, strict=True))
+    elif isinstance(X, CodedFrame):
+        yield from (_find_in_coded(X, j) for j in range(X.shape[1]))
     elif hasattr(X, "iloc"):
         yield from (_find_in_pandas(X.iloc[:, j]) for j in range(X.shape[1]))
     elif hasattr(X, "iter_columns"):
@@ -122,6 +126,20 @@ def _find_in_pandas(column) -> Values:
         np.r_[found.firsts, missing[kinds.firsts]],
         np.r_[found.counts, kinds.counts if is_mixed else len(missing)],
     )
+
+
+def _find_in_coded(X: CodedFrame, number: int) -> Values:
+    if not X.has_texts(number):
+        return _find_in_pandas(X.select([number]).to_frame().iloc[:, 0])
+    codes, known = X.find_codes(number)
+    found = _find_codes(codes.astype(np.intp), known.to_pylist())
+    missing = np.flatnonzero(codes < 0)
+    if not len(missing):
+        return found
+    # As what frames have it, which depends on the type of the column.
+    kind = X.select([number])[missing[:1]].to_frame().iloc[0, 0]
+    firsts, counts = np.r_[found.firsts, missing[0]], np.r_[found.counts, len(missing)]
+    return Values([*found.values, kind], firsts, counts)
 
 
 def _find_codes(codes: np.ndarray, known: list) -> Values:

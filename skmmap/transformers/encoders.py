@@ -11,6 +11,8 @@ from skmmap.transformers.witnesses import Witnesses, count_rows
 class CategoryRows(Witnesses):
     """A row for each category of each column, and in how many rows each is."""
 
+    takes_codes = True
+
     def __init__(self, encoder):
         super().__init__(encoder)
         self._counts: list[dict] = []

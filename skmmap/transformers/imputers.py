@@ -24,6 +24,8 @@ class MissingRows(Witnesses):
         self._seen: tuple = False, False
 
     def find(self, X) -> np.ndarray:
+        if np.all(self._seen):
+            return np.arange(0)
         is_missing = _find_missing(X, self.transformer.missing_values)
         is_there = ~is_missing
         if sparse.issparse(X):  # only what is stored tells that a column has values

@@ -1,4 +1,4 @@
-"""What the registry has for transformers without ``partial_fit``.
+"""What the registry has for transformers without ``partial_fit``, and for codes.
 
 A family is imported when one of it is trained: all of them take longer than a fit of a
 few rows.
@@ -9,15 +9,15 @@ from importlib import import_module
 from typing import Any
 
 
-def _from(module: str, name: str) -> Callable[[Any], Any]:
-    def learn(transformer):
-        return getattr(import_module(f"skmmap.transformers.{module}"), name)(
-            transformer
-        )
+def _from(module: str, name: str) -> Callable[..., Any]:
+    def learn(transformer, *given):
+        found = getattr(import_module(f"skmmap.transformers.{module}"), name)
+        return found(transformer, *given)
 
     return learn
 
 
+find_coded = _from("coded_transforms", "find_coded")
 learn_bins = _from("bins", "learn_bins")
 learn_encoder = _from("encoders", "learn_encoder")
 learn_imputer = _from("imputers", "learn_imputer")

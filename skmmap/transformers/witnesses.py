@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.validation import validate_data
 
-from skmmap.rows import concat_frames
+from skmmap.rows import CodedFrame, concat_frames
 
 _FEW_ROWS = 100
 
@@ -67,6 +67,8 @@ class FirstRows(Witnesses):
 def take(X, numbers: np.ndarray):
     if isinstance(X, list):
         return [X[i] for i in numbers]
+    if isinstance(X, CodedFrame):
+        return X[numbers].to_frame()
     return X.iloc[numbers] if hasattr(X, "iloc") else X[numbers]
 
 

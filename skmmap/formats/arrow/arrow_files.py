@@ -20,7 +20,7 @@ class _ParquetFile:
 
     is_mapped = False
 
-    def __init__(self, path, buffer_size: int = 0):
+    def __init__(self, path, coded=(), buffer_size: int = 0):
         parquet = import_arrow("pyarrow.parquet", path)
         self._arrow = import_arrow("pyarrow", path)
         # Given a path, pyarrow keeps a file that it refuses open as long as the error.
@@ -30,6 +30,7 @@ class _ParquetFile:
             how = (
                 {"buffer_size": buffer_size, "pre_buffer": False} if buffer_size else {}
             )
+            how["read_dictionary"] = list(coded)
             self._file = parquet.ParquetFile(self._source, **how)
         except ValueError:
             self._source.close()
@@ -114,7 +115,7 @@ def _has_null(chunk) -> bool:
 class _IpcFile:
     """An Arrow IPC file while it is read; what is not compressed is only mapped."""
 
-    def __init__(self, path):
+    def __init__(self, path, coded=()):
         self._arrow, self._path = import_arrow("pyarrow.ipc", path), str(path)
         self._map = import_arrow("pyarrow", path).memory_map(self._path)
         try:
@@ -190,20 +191,23 @@ def is_ipc(path: Path) -> bool:
     return find_suffix(path) in _IPC_SUFFIXES
 
 
-def open_arrow(path: Path):
-    """Open a file for a ``with`` block."""
+def open_arrow(path: Path, coded=()):
+    """Open a file for a ``with`` block.
+
+    Columns of texts that are ``coded`` come as dictionaries, of Parquet files.
+    """
     kind, file = ("Arrow IPC", _IpcFile) if is_ipc(path) else ("Parquet", _ParquetFile)
     try:
-        return closing(file(path))
+        return closing(file(path, coded))
     except ValueError as error:
         raise ValueError(
             f"{str(path)!r} cannot be read as a {kind} file: {error} Write it again."
         ) from error
 
 
-def open_stream(path: Path):
+def open_stream(path: Path, coded=()):
     """Open a Parquet file for a ``with`` block, to read its columns piece by piece."""
-    return closing(_ParquetFile(path, _STREAMED))
+    return closing(_ParquetFile(path, coded, _STREAMED))
 
 
 def import_arrow(name: str, path):

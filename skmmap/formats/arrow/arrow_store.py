@@ -19,6 +19,7 @@ class ArrowStore(ContainerStore):
 
     columns = None
     has_fixed_size_rows = False
+    _is_mapped = False  # tables are views of a file
     _missing = ""
 
     def _describe(self, schema, columns) -> None:

@@ -6,7 +6,7 @@ from sklearn import get_config
 
 from skmmap._messages import describe_rows
 from skmmap.formats.arrow.arrow_store import ArrowStore
-from skmmap.formats.arrow.columns import choose_columns, find_common
+from skmmap.formats.arrow.columns import choose_columns, find_common, is_string
 from skmmap.formats.arrow.frame_types import (
     changes_by_null,
     join_categories,
@@ -15,11 +15,13 @@ from skmmap.formats.arrow.frame_types import (
 from skmmap.formats.arrow.list_columns import Column
 from skmmap.formats.arrow.schemas import (
     choose_fields,
+    code_texts,
     concat_fitted,
     fit_table,
     is_dictionary,
+    own_rows,
 )
-from skmmap.rows import FrameStore, check_read
+from skmmap.rows import CodedFrame, FrameStore, Store, check_read, join_coded
 
 LIBRARIES = "pandas", "polars"
 _SAMPLED = 1_000  # rows that tell how many bytes one takes
@@ -76,6 +78,7 @@ class FramesOfArrow(ArrowStore):
     has_missing_strings = False
     pick, join = staticmethod(FrameStore.pick), staticmethod(FrameStore.join)
     _library = "pandas"
+    _coded: tuple = ()  # columns of texts that are read as codes
 
     def _describe(self, schema, columns) -> None:
         self._names = choose_columns(schema, columns, self.where)
@@ -129,26 +132,47 @@ class FramesOfArrow(ArrowStore):
     def row_nbytes(self) -> int:
         """Bytes of a row, of which the first ones tell how long texts are."""
         n_rows = min(_SAMPLED, self.n_rows)
-        sample = FrameStore(self.read(0, n_rows))
+        rows = self.read(0, n_rows)
+        sample = FrameStore(rows.to_frame() if self._coded else rows)
         return max(8 * self.row_values, sample.memory_nbytes // max(1, n_rows))
 
     @property
     def nbytes(self) -> int:
         return self.n_rows * self.row_nbytes
 
+    def as_codes(self) -> "FramesOfArrow | None":
+        texts = [field.name for field in self._schema if is_string(field.type)]
+        if self._library != "pandas" or not texts:
+            return None
+        if self._coded:
+            return self
+        store = object.__new__(type(self))
+        self._last = self._stream = None  # decoded, for frames
+        changes = {"_coded": tuple(texts)}
+        vars(store).update(vars(self) | changes)
+        store.pick, store.join = Store.pick, join_coded
+        return store
+
     def _make_empty(self):
+        if self._coded:
+            schema = code_texts(self._schema)
+            return CodedFrame(schema.empty_table(), self._frames, range(0))
         empty = self._frames.empty
         return empty.copy() if self.has_index else empty.clear()
 
     def _read(self, start, stop):
         slices = self._iter_slices(start, stop)
-        tables = [fit_table(table, self._schema) for table, _ in slices]
-        table = concat_fitted(tables, self._schema)
+        schema = code_texts(self._schema) if self._coded else self._schema
+        tables = [fit_table(table, schema) for table, _ in slices]
+        table = concat_fitted(tables, schema)
         if table.num_rows != stop - start:
             raise ValueError(
                 f"{self.where!r} has {table.num_rows:,} of "
                 f"{describe_rows(start, stop)}. Open it again."
             )
+        if self._coded:
+            own = own_rows(table, is_mapped=self._is_mapped)
+            return CodedFrame(own, self._frames, range(start, stop))
         return self._frames.make(table, start)
 
     def _settle(self, rows, start: int, stop: int):

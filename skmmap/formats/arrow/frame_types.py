@@ -5,12 +5,13 @@ them is missing. So which columns have nulls must be known before a part is read
 """
 
 import sys
+from copy import copy
 from importlib import import_module
 
 import numpy as np
 
 from skmmap.formats.arrow.columns import check_nulls, count_from, find_dtype
-from skmmap.formats.arrow.schemas import is_dictionary
+from skmmap.formats.arrow.schemas import fit_table, is_dictionary
 
 
 class PandasFrames:
@@ -20,6 +21,7 @@ class PandasFrames:
 
     def __init__(self, schema, nulls: set, categories: dict, where: str):
         _import(self.library, where)
+        self._schema, self._selected = schema, {}
         self._types = [_find_type(field, schema, nulls) for field in schema]
         for number, field in enumerate(schema):
             if is_dictionary(field.type):
@@ -36,12 +38,39 @@ class PandasFrames:
         for name, dtype in self._exact:
             check_nulls(table.column(name), name, dtype, count_from(before))
         frame = table.to_pandas()
-        for number, dtype in enumerate(self._types):
-            column = frame.iloc[:, number]
-            if not _is_same(column.dtype, dtype):
-                frame.isetitem(number, _cast(column, dtype))
+        pairs = zip(frame.dtypes.tolist(), self._types, strict=True)
+        for number, (found, dtype) in enumerate(pairs):
+            if not _is_same(found, dtype):
+                frame.isetitem(number, _cast(frame.iloc[:, number], dtype))
         frame.index = sys.modules["pandas"].RangeIndex(before, before + len(frame))
         return frame.copy() if _may_be_views(frame) else frame
+
+    def decode(self, table, index):
+        """Return rows of a table with codes; ``index`` are their numbers."""
+        frame = self.make(fit_table(table, self._schema), 0)
+        if isinstance(index, range):
+            index = sys.modules["pandas"].RangeIndex(index.start, index.stop)
+        return frame.set_axis(index, copy=False)
+
+    def spell(self, texts: list[list]):
+        """Return a frame of texts, given those of each column."""
+        arrow = sys.modules["pyarrow"]
+        columns = [arrow.array(column, "large_string") for column in texts]
+        table = arrow.Table.from_arrays(columns, names=self._schema.names)
+        return self.make(fit_table(table, self._schema), 0)
+
+    def select(self, columns: list[int]) -> "PandasFrames":
+        """Return what makes frames of some columns, which have these numbers."""
+        if tuple(columns) in self._selected:  # it is asked for with each chunk
+            return self._selected[tuple(columns)]
+        some, arrow = copy(self), sys.modules["pyarrow"]
+        fields = [self._schema.field(number) for number in columns]
+        some._schema = arrow.schema(fields, self._schema.metadata)
+        some._types = [self._types[number] for number in columns]
+        some._exact = [each for each in self._exact if each[0] in some._schema.names]
+        some.empty, some._selected = self.empty.iloc[:, columns], {}
+        self._selected[tuple(columns)] = some
+        return some
 
 
 class PolarsFrames:

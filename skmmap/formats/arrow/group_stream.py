@@ -25,11 +25,13 @@ class GroupStream:
     next read.
     """
 
-    def __init__(self, path, number: int, names: list, n_rows: int, nbytes: int):
+    def __init__(
+        self, path, number: int, names: list, n_rows: int, nbytes: int, coded=()
+    ):
         self.group = path, number
         step = _BATCH_NBYTES * n_rows // max(1, nbytes)
         self._batches = _iter_batches(
-            path, number, names, min(max(step, 1), _BATCH_ROWS)
+            path, number, names, min(max(step, 1), _BATCH_ROWS), coded
         )
         self._batch, self._start, self._n_rows = None, 0, n_rows
 
@@ -64,6 +66,6 @@ class GroupStream:
         self._batch = None
 
 
-def _iter_batches(path, number: int, names: list, batch_rows: int) -> Iterator:
-    with open_stream(path) as file:
+def _iter_batches(path, number: int, names: list, batch_rows: int, coded) -> Iterator:
+    with open_stream(path, coded) as file:
         yield from file.iter_batches(number, names, batch_rows)

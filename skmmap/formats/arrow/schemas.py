@@ -4,6 +4,8 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from skmmap.formats.arrow.arrow_files import open_arrow
 from skmmap.formats.arrow.columns import (
     choose_columns,
@@ -13,6 +15,7 @@ from skmmap.formats.arrow.columns import (
 )
 
 _NULL = "null"
+_SLACK = 1.5  # that rows may keep more in memory than they are
 
 
 def find_filled(paths) -> list[Path]:
@@ -118,6 +121,16 @@ def _normalize(type_):
     return arrow.large_string() if str(type_) == "string_view" else type_
 
 
+def code_texts(schema):
+    """Return the schema with dictionaries of texts in place of these."""
+    arrow = sys.modules["pyarrow"]
+    types = [
+        arrow.dictionary("int32", field.type) if is_string(field.type) else field.type
+        for field in schema
+    ]
+    return arrow.schema(list(zip(schema.names, types, strict=True)))
+
+
 def fit_table(table, schema):
     """Return the columns of a table in the order, and of the types, of a schema."""
     columns = [_fit(table.column(field.name), field.type) for field in schema]
@@ -130,6 +143,32 @@ def concat_fitted(tables: list, schema):
     return joined.unify_dictionaries()
 
 
+def own_rows(table, *, is_mapped: bool):
+    """Return a table that keeps no more in memory than its rows, and no file."""
+    if not is_mapped and table.get_total_buffer_size() < _SLACK * table.nbytes:
+        return table
+    own = table.combine_chunks().take(np.arange(table.num_rows))
+    if not is_mapped:
+        return own
+    columns = [_own_dictionary(column) for column in own.columns]
+    return sys.modules["pyarrow"].Table.from_arrays(columns, schema=own.schema)
+
+
+def _own_dictionary(column):
+    if not is_dictionary(column.type):
+        return column
+    arrow = sys.modules["pyarrow"]
+    chunks = [
+        arrow.DictionaryArray.from_arrays(
+            chunk.indices,
+            chunk.dictionary.take(np.arange(len(chunk.dictionary))),
+            ordered=column.type.ordered,
+        )
+        for chunk in column.chunks
+    ]
+    return arrow.chunked_array(chunks, column.type)
+
+
 def _fit(column, type_):
     arrow = sys.modules["pyarrow"]
     if column.type == type_:
@@ -137,6 +176,8 @@ def _fit(column, type_):
     if str(column.type) == _NULL:
         return arrow.chunked_array([arrow.nulls(len(column), type_)])
     if is_dictionary(type_):
+        if not is_dictionary(column.type):
+            column = to_values(column).dictionary_encode()
         chunks = [_fit_dictionary(chunk, type_) for chunk in column.chunks]
         return arrow.chunked_array(chunks, type_)
     return to_values(column).cast(type_)

@@ -117,6 +117,7 @@ class ParquetStore(ArrowStore):
     """Rows of Parquet or Arrow IPC files, one row group in memory at a time."""
 
     is_decoded = True
+    _coded: tuple = ()
 
     def __init__(self, paths, columns=None):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -145,6 +146,11 @@ class ParquetStore(ArrowStore):
         self._used.update(self.paths)
         self._check_files()  # afterwards: they may be replaced meanwhile
         return chosen
+
+    @property
+    def _is_mapped(self) -> bool:
+        self._find_groups()
+        return any(is_mapped for _, _, is_mapped, _ in self._groups)
 
     def _forget(self) -> None:
         """Forget what can be read again."""
@@ -238,7 +244,7 @@ class ParquetStore(ArrowStore):
         nbytes = estimate_nbytes(n_rows, len(names), stored)
         if not stored or nbytes <= WHOLE_NBYTES:
             return None
-        return GroupStream(path, inside, names, n_rows, nbytes)
+        return GroupStream(path, inside, names, n_rows, nbytes, self._coded)
 
     def _read_group(self, number: int):
         """Return a row group; the last one is kept."""
@@ -248,7 +254,7 @@ class ParquetStore(ArrowStore):
         # First, or two of them are in memory while the second is decoded.
         last = self._last = None
         path, inside, is_mapped, _ = self._groups[number]
-        with open_arrow(path) as file:
+        with open_arrow(path, self._coded) as file:
             group = file.read(inside, self._names, is_mapped)
         self._used.add(path)
         if not is_mapped:  # a view costs nothing, and would keep the file mapped
