@@ -17,6 +17,8 @@ from skmmap.wrap import InputLayout
 VERSION = 1
 _VERSION, _SAVED_BY = "_state_version", "_skmmap_version"
 _LAYOUT, _CORRECTIONS = "_input_layout", "_corrections"
+# Dicts by labels: skops writes keys as JSON does, and reads False as bool("False").
+_BY_LABEL = "_class_weight", "_label_counts"
 
 
 def pack_state(state: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +28,9 @@ def pack_state(state: dict[str, Any]) -> dict[str, Any]:
         packed[_LAYOUT] = state[_LAYOUT]._asdict()
     if _CORRECTIONS in state:
         packed[_CORRECTIONS] = state[_CORRECTIONS].get_state()
+    for name in _BY_LABEL:
+        if isinstance(state.get(name), dict):
+            packed[name] = list(state[name].items())
     return packed
 
 
@@ -43,6 +48,9 @@ def unpack_state(packed: dict[str, Any]) -> dict[str, Any]:
         state[_CORRECTIONS] = Corrections.from_state(
             state[_CORRECTIONS], state["estimator_"]
         )
+    for name in _BY_LABEL:
+        if isinstance(state.get(name), list):
+            state[name] = dict(state[name])
     return state
 
 

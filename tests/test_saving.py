@@ -3,6 +3,8 @@
 import pickle
 import pickletools
 from copy import deepcopy
+from importlib import import_module
+from importlib.util import find_spec
 
 import joblib
 import numpy as np
@@ -24,7 +26,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
 
-from skmmap import ChunkedFit, __version__, merge
+from skmmap import Checkpoint, ChunkedFit, __version__, merge
 from skmmap._saved_state import VERSION
 from skmmap.estimators.corrections import _KINDS
 from skmmap.estimators.sklearn_entries import SKLEARN
@@ -112,6 +114,24 @@ def test_training_goes_on_as_if_nothing_had_been_saved(estimator, tmp_path):
     assert not find_maps(learner[-1] if hasattr(learner, "steps") else learner)
 
 
+@pytest.mark.parametrize("class_weight", ["balanced", {False: 1.0, True: 3.0}])
+def test_class_weights_are_saved(class_weight):
+    model, X, y = ChunkedFit(SGDClassifier(**FEW), chunk_size=30), *make_rows(AVERAGING)
+    model.fit(X, y > 1, class_weight=class_weight)
+    others = [pickle.loads(pickle.dumps(model)), deepcopy(model)]
+    if find_spec("skops"):
+        io = import_module("skops.io")
+        saved = io.dumps(model)
+        assert io.get_untrusted_types(data=saved) == ["skmmap.ChunkedFit"]
+        others.append(io.loads(saved, trusted=["skmmap.ChunkedFit"]))
+    for each in others:
+        each.random_state = model.random_state = 0
+        assert vars(each).keys() == vars(model).keys()
+    expected = state_of(model.partial_fit(X[:40], y[:40] > 1).estimator_)
+    for each in others:
+        assert state_of(each.partial_fit(X[:40], y[:40] > 1).estimator_) == expected
+
+
 def test_maps_are_found(tmp_path):
     model, _, _ = train(GaussianNB())
     assert len(find_maps(map_saved(model, tmp_path / "model", "r"))) > 2
@@ -158,7 +178,8 @@ def test_no_private_name_is_saved(estimator):
     for each in model, model.partial_fit(X, y):
         assert find_names(each) == {"skmmap"}
         assert b"skmmap" not in pickle.dumps(each.estimator_)
-    assert find_names(ChunkedFit(estimator)) == {"skmmap"}
+    kept = ChunkedFit(estimator, checkpoint=Checkpoint("run.ckpt"))
+    assert find_names(kept) == {"skmmap"}
 
 
 def test_a_target_that_is_transformed_is_saved_too():

@@ -63,6 +63,10 @@ class Checkpoint:
             )
 
 
+# The name that saved models have of it.
+Checkpoint.__module__ = "skmmap"
+
+
 def to_checkpoint(value) -> Checkpoint:
     """Return what the parameter ``checkpoint`` of ChunkedFit says."""
     return value if isinstance(value, Checkpoint) else Checkpoint(value)
