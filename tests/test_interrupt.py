@@ -12,7 +12,7 @@ from math import inf
 
 import numpy as np
 import pytest
-from helpers import Recorder, state_of
+from helpers import Listener, Recorder, needs_sklearn_1_9, state_of
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import MiniBatchDictionaryLearning
@@ -258,6 +258,27 @@ def test_of_a_step_before_the_last_nothing_is_kept_or_told(after):
         model.fit(X, Y)
     assert Dictionary.calls == 11
     assert not hasattr(model, "estimator_")
+
+
+@needs_sklearn_1_9
+def test_after_the_last_epoch_nothing_is_left():
+    class Late(Listener):
+        def on_fit_task_end(self, estimator, context, **data):
+            if context.task_name == "fit":
+                signal.raise_signal(signal.SIGINT)
+
+    model = ChunkedFit(Linear(**SGD), chunk_size=25, max_epochs=2)
+    expected = clone(model).fit(X, Y)
+    text = (
+        "fit was interrupted after its last epoch. The model is fitted; complete "
+        "epochs: 2 (n_epochs_, history_). fit starts anew."
+    )
+    with (
+        pytest.warns(UserWarning, match=re.escape(text) + "$"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        model.set_callbacks(Late()).fit(X, Y)
+    assert state_of(model.estimator_) == state_of(expected.estimator_)
 
 
 @pytest.mark.parametrize("limit", ["512MB", "4096B"])

@@ -114,9 +114,11 @@ def tell_interrupted(
     if is_partial:
         kept += ", and a part of the next one, before which no copy was kept"
     method = "fit" if is_fit else "partial_fit"
-    where = f"epoch {n_epochs + 1:,} of {'at most ' * is_fit}{most:,}"
+    where = f"in epoch {n_epochs + 1:,} of {'at most ' * is_fit}{most:,}"
+    if n_epochs == most:
+        where = "after its last epoch"
     warn(
-        f"{method} was interrupted in {where}. The model is fitted; {kept}. "
+        f"{method} was interrupted {where}. The model is fitted; {kept}. "
         f"{_say_how(wrapper, most - n_epochs)}fit starts anew.",
         UserWarning,
     )
@@ -124,7 +126,7 @@ def tell_interrupted(
 
 def _say_how(wrapper, n_left: int) -> str:
     """Say how to continue, if that is possible."""
-    if not vars(wrapper).get("_continues", True):
+    if not (n_left and vars(wrapper).get("_continues", True)):
         return ""
     if isinstance(wrapper.max_epochs, str):
         return "partial_fit(X, y) continues, one epoch per call; "
