@@ -69,6 +69,18 @@ def test_partial_fit_is_a_task_of_its_own_with_all_its_epochs(fitted):
     assert model.n_epochs_ == 2 + 2 * fitted
 
 
+def test_models_that_a_listener_keeps_go_on_as_the_model_does():
+    listener, rare = Listener(), (np.arange(90) % 5 == 0).astype(int)
+    sgd = SGDClassifier(class_weight="balanced")
+    model = ChunkedFit(sgd, chunk_size=40, max_epochs=2)
+    model.set_callbacks(listener).fit(X, y)
+    kept = listener.fitted
+    assert kept.random_state_ == model.random_state_
+    kept.partial_fit(X, rare), model.partial_fit(X, rare)
+    assert state_of(kept.estimator_) == state_of(model.estimator_)
+    assert kept.n_epochs_ == 4
+
+
 def test_a_callback_can_stop_partial_fit():
     model = wrapper(max_epochs=3).fit(X, y).set_callbacks(Listener("epoch"))
     assert model.partial_fit(X, y).n_epochs_ == 4

@@ -94,8 +94,7 @@ def train_anew(
     is_held_out = plan.validation is not None and not is_given
     n_held_out = plan.validation.X.n_rows if is_held_out else 0
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
-    learned |= {"random_state_": plan.seed, "_class_weight": given["class_weight"]}
-    _keep(wrapper, plan, training, learned | {"_label_counts": plan.label_counts})
+    _keep(wrapper, plan, training, learned)
     kept = {"estimator_": take_estimator(wrapper.estimator_)}
     unit.end(find_state(wrapper) | kept)
 
@@ -122,10 +121,8 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     else:
         learned = _run_further(training, plan.overrides)
     _put_attributes_right(wrapper, training, counted, is_fit=False)
-    if plan.seed is not None or trained is None:
-        learned["random_state_"] = plan.seed
-    if training.interrupt is None:  # or else the call that continues counts these rows
-        learned["_label_counts"] = plan.label_counts
+    if training.interrupt is not None:  # the call that continues counts these rows
+        learned["_label_counts"] = vars(wrapper).get("_label_counts")
     _keep(wrapper, plan, training, learned, is_fit=False)
 
 
@@ -265,8 +262,21 @@ def _make_training(
         plan.learning.say_limit(wrapper.max_epochs),
         keeps_rows=plan.keeps_rows,
         row_cache=plan.row_cache,
+        known=_find_known(wrapper, plan),
         **before,
     )
+
+
+def _find_known(wrapper, plan: Plan) -> dict:
+    """Return the attributes of the wrapper that are known before training."""
+    known = {
+        "random_state_": plan.seed,
+        "_class_weight": plan.class_weight,
+        "_label_counts": plan.label_counts,
+    }
+    if requires_labels(wrapper.estimator):
+        known["_classes"] = plan.table.whole.get("classes")
+    return known
 
 
 def _make_score(
@@ -324,8 +334,6 @@ def _keep(
     interrupt, is_kept = training.interrupt, training.unit.is_kept
     if interrupt is not None and is_kept and plan.start:
         raise interrupt  # the next call starts from where this one did
-    if requires_labels(wrapper.estimator):
-        learned["_classes"] = plan.table.whole.get("classes")
     vars(wrapper).update(learned)
     if interrupt is not None:
         # Of a run with a checkpoint it is told how to continue. A step is not kept.

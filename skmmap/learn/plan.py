@@ -65,6 +65,7 @@ class Plan(NamedTuple):
     # Which rows are kept where not all of them are.
     row_cache: RowCache = NO_CACHE
     held_out_cache: RowCache = NO_CACHE
+    class_weight: Any = None  # given to fit
     label_counts: dict | None = None  # of all rows so far
 
     @property
@@ -118,6 +119,7 @@ class Planner:
             keeps_held_out(*held_out),
             find_row_cache(*rows),
             find_held_out_cache(*held_out),
+            self.class_weight,
             self.label_counts,
         )
 

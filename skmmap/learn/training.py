@@ -49,7 +49,8 @@ class Training:
     that have not converged are warned about. Chunks in which all weights are zero are
     skipped, unless the estimator ``takes_weightless`` ones or its ``fit`` counts them.
     ``limited_by`` is what messages call the parameter with the number of epochs.
-    ``history_before`` is that of the epochs that were made before this run. With
+    ``history_before`` is that of the epochs that were made before this run, and
+    ``known`` has attributes of the wrapper that do not change during it. With
     ``keeps_rows`` rows are read once and stay in memory; if not all of them do, those
     of ``row_cache``.
     """
@@ -68,6 +69,7 @@ class Training:
     takes_weightless: bool = False
     limited_by: str = "max_epochs"
     history_before: dict = field(default_factory=_make_history)
+    known: dict = field(default_factory=dict)
     keeps_rows: bool = False
     row_cache: RowCache = NO_CACHE
     unit: Unit = field(default_factory=Unit)
@@ -145,6 +147,7 @@ class Training:
             },
             "_input_layout": self.learner.input_layout,
             "_corrections": self.learner.corrections,
+            **self.known,
         }
 
     def copy_learned(self) -> dict:
