@@ -249,6 +249,7 @@ HOUSE = {
     ],
     "pipelines": [
         "steps",
+        "coded_steps",
         "training_rows",
         "passes",
         "compositions",

@@ -16,9 +16,9 @@ from skmmap.learn import (
     route,
 )
 from skmmap.read import Reading, open_given, open_table
-from skmmap.rows import Source
+from skmmap.rows import Source, holds_frames
 from skmmap.run import Report
-from skmmap.wrap import InputLayout, check_names, find_trained
+from skmmap.wrap import InputLayout, check_names, find_trained, is_pipeline
 
 if TYPE_CHECKING:
     from skmmap.apply import Work
@@ -99,6 +99,10 @@ class FittedMethods:
         if estimator is None:
             is_back = method == "inverse_transform"
             estimator = fitted if is_back else check_names(fitted, X)
+            if is_pipeline(fitted) and holds_frames(X.store) and not is_back:
+                from skmmap.pipelines import take_codes
+
+                estimator, X = take_codes(estimator, X)
         reading = self._find_reading(method, X)
         table = open_table(X, y, params, reading, is_checked=is_checked)
         schedule = make_schedule(self, table.X)

@@ -11,7 +11,7 @@ from skmmap._types import RowsLike
 from skmmap.formats import open_source, open_stream
 from skmmap.methods.base import NOT_ROUTED, FittedMethods
 from skmmap.methods.signatures import fits_and_transforms, transforms
-from skmmap.pipelines import Transform, refuse_fit_transform
+from skmmap.pipelines import Transform, map_rows, refuse_fit_transform
 from skmmap.rows import Rows
 from skmmap.wrap import (
     InputLayout,
@@ -100,7 +100,7 @@ class Transformations(FittedMethods):
         estimator = deepcopy(check_names(self._find_fitted(), source))
         layout = vars(self).get("_input_layout", InputLayout())
         rows = Rows(self._find_reading("transform", source).cast(source))
-        return rows.map(Transform(estimator, layout))
+        return map_rows(rows, Transform(estimator, layout))
 
     @transforms("inverse_transform")
     def inverse_transform(

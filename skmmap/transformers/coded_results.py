@@ -22,8 +22,8 @@ class Entries(NamedTuple):
 class SparseResult:
     """The arrays of a CSR matrix, in which no zero is stored."""
 
-    def __init__(self, shape: tuple, n_entries: int, dtype):
-        self._shape, self._n_rows = shape, 0
+    def __init__(self, shape: tuple, n_entries: int, dtype, like):
+        self._shape, self._n_rows, self._kind = shape, 0, type(like)
         self._data = np.empty((shape[0], n_entries), dtype)
         self._indices = np.empty((shape[0], n_entries), np.int32)
 
@@ -41,12 +41,12 @@ class SparseResult:
                 self._indices[rows, here][is_none] = 0
             first = here.stop
 
-    def finish(self, kind: type):
-        """Return the matrix, of a class of SciPy."""
+    def finish(self):
+        """Return the matrix."""
         n_rows, n_entries = self._data.shape
         ends = np.arange(n_rows + 1, dtype=np.int32) * np.int32(n_entries)
         arrays = self._data.reshape(-1), self._indices.reshape(-1), ends
-        matrix = kind(arrays, shape=self._shape)
+        matrix = self._kind(arrays, shape=self._shape)
         matrix.eliminate_zeros()  # in place
         return matrix
 
@@ -54,8 +54,10 @@ class SparseResult:
 class DenseResult:
     """An array."""
 
-    def __init__(self, shape: tuple, n_entries: int, dtype):
-        self._out, self._n_rows = np.zeros(shape, dtype), 0
+    def __init__(self, shape: tuple, n_entries: int, dtype, like: np.ndarray):
+        # Or products of the same values would round in another way.
+        order = "F" if like.flags.fnc else "C"
+        self._out, self._n_rows = np.zeros(shape, dtype, order), 0
 
     def add(self, n_rows: int, found: list[Entries]) -> None:
         """Add a block of rows."""
@@ -69,6 +71,6 @@ class DenseResult:
                 (is_there,) = np.nonzero(along >= 0)
                 out[is_there, along[is_there]] = values[0, 0]
 
-    def finish(self, kind: type) -> np.ndarray:
+    def finish(self) -> np.ndarray:
         """Return the array."""
         return self._out

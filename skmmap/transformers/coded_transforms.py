@@ -5,6 +5,7 @@ up by their codes, and of both one matrix is made. Of rows that a transformer wo
 refuse or warn about, it gets the frame.
 """
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -29,7 +30,7 @@ class CodedTransform:
     goes_by_blocks = True  # so that what it allocates is little beside the result
 
     def __init__(self, function: Callable, parts: list, like):
-        self._function, self._parts, self._kind = function, parts, type(like)
+        self._function, self._parts, self._like = function, parts, like
         self._dtype = np.result_type(*[part.dtype for part in parts])
         self._n_entries = sum(part.n_entries for part in parts)
         self._firsts = np.cumsum([0, *[part.width for part in parts]]).tolist()
@@ -49,16 +50,16 @@ class CodedTransform:
         opened = [part.open(rows, first) for part, first in firsts]
         if None in opened:
             return None
-        make = DenseResult if issubclass(self._kind, np.ndarray) else SparseResult
+        make = SparseResult if sparse.issparse(self._like) else DenseResult
         shape = len(rows), self._firsts[-1]
-        result = make(shape, self._n_entries, self._dtype)
+        result = make(shape, self._n_entries, self._dtype, self._like)
         for start in range(0, len(rows), BLOCK_ROWS):
             stop = min(start + BLOCK_ROWS, len(rows))
             found = [compute(start, stop) for compute in opened]
             if None in found:
                 return None
             result.add(stop - start, found)
-        return result.finish(self._kind)
+        return result.finish()
 
 
 def find_coded(transformer, function: Callable, source: Source):
@@ -76,8 +77,10 @@ def find_coded(transformer, function: Callable, source: Source):
     coded = Source(store, source.selection, source.order)
     some = coded.select(range(min(_SAMPLED, source.n_rows))).load()
     try:
-        like = function(some.to_frame())
-    except Exception:  # which is raised for the rows that are not wanted
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they come with the rows themselves
+            like = function(some.to_frame())
+    except Exception:  # as well
         return None
     found = CodedTransform(function, parts, like)
     return (coded, found) if _are_same(found.compute(some), like) else None

@@ -59,6 +59,10 @@ class PandasFrames:
         table = arrow.Table.from_arrays(columns, names=self._schema.names)
         return self.make(fit_table(table, self._schema), 0)
 
+    def __getstate__(self) -> dict:
+        # Or one pickle of the same rows would differ from another.
+        return vars(self) | {"_selected": {}}
+
     def select(self, columns: list[int]) -> "PandasFrames":
         """Return what makes frames of some columns, which have these numbers."""
         if tuple(columns) in self._selected:  # it is asked for with each chunk
