@@ -52,6 +52,8 @@ CASES = {
     "KBinsDiscretizer()": Case(hidden=_DRAWS | {"quantile_method": "linear"}),
     'KBinsDiscretizer(strategy="uniform", subsample=None)': Case(),
     "KBinsDiscretizer(subsample=None)": Case(),
+    "LabelBinarizer()": Case("labels"),
+    "LabelEncoder()": Case("labels"),
     "LatentDirichletAllocation()": Case("few", _FEW | {"max_iter": 2}),
     "MaxAbsScaler()": Case(),
     "MinMaxScaler()": Case(),
@@ -59,6 +61,7 @@ CASES = {
     "MiniBatchKMeans()": Case("few", {"n_clusters": 3, "max_iter": 2}),
     "MiniBatchNMF()": Case("few", _FEW | {"max_iter": 2}),
     "MissingIndicator()": Case("missing"),
+    "MultiLabelBinarizer()": Case("label sets"),
     "Normalizer()": Case(),
     "Nystroem()": Case(hidden=_FEW),
     "OneHotEncoder()": Case("codes"),
@@ -105,7 +108,6 @@ CASES = {
 _MANY_TIMES = "Fits its estimator many times, on the rows as they are selected."
 _NEIGHBOURS = "Keeps all rows, whose distances it needs."
 _MEMBERS = "Trains its members by their own `fit`, on all rows or folds of them."
-_FOR_Y = "For y, not for X. Classifiers take labels as they are."
 _EMBEDS = "Distances between all rows. `PCA`, also behind `Nystroem`."
 _TWO_SIDES = "Components of X and y together. `PCA`, which leaves y out."
 REFUSED = {
@@ -127,13 +129,10 @@ REFUSED = {
     "KernelCenterer()": "Kernels of all rows with all rows. `StandardScaler` behind "
     "`Nystroem`.",
     "KernelPCA()": "Kernels of all rows with all rows. `PCA` behind `Nystroem`.",
-    "LabelBinarizer()": _FOR_Y,
-    "LabelEncoder()": _FOR_Y,
     "LinearDiscriminantAnalysis()": "All rows at once. `SGDClassifier` is linear too.",
     "LocallyLinearEmbedding()": _EMBEDS,
     "MiniBatchSparsePCA()": "Its batches are of columns, each with all rows. "
     "`MiniBatchDictionaryLearning`.",
-    "MultiLabelBinarizer()": _FOR_Y,
     "NMF()": "All rows at once. `MiniBatchNMF`.",
     "NeighborhoodComponentsAnalysis()": "Distances between all rows. `PCA`.",
     'PCA(svd_solver="randomized")': "Goes through all rows in each of its steps. "
@@ -202,6 +201,10 @@ def make_data(name: str):
         codes = rng.geometric(0.05, (N_ROWS, 5))
         texts = [" ".join(f"w{code}" for code in row) for row in codes.tolist()]
         return np.array(texts, dtype=object)
+    if name == "labels":
+        return np.array([f"label {i % 7}" for i in range(N_ROWS)])
+    if name == "label sets":
+        return [[i % 3, i % 5][: 1 + i % 2] for i in range(N_ROWS)]
     if name == "dicts":
         return [{f"n{i % 7}": i / 3, "kind": str(i % 5)} for i in range(N_ROWS)]
     rows = rng.normal(3, 1, (N_ROWS, 4)) * [1, 2, 3, 40]

@@ -60,7 +60,7 @@ def fit(estimator, case: Case, **params) -> Fit:
 
     What is fitted on the first rows, or looks at them, reads 10,000 of some more.
     """
-    X, y = make_data(case.data), make_target(case.data)
+    X, *y = make_given(case)
     n_passes = 0
 
     def take(numbers):
@@ -72,9 +72,15 @@ def fit(estimator, case: Case, **params) -> Fit:
     is_step = is_stateless(estimator)
     step = make_pipeline(estimator, "passthrough") if is_step else estimator
     with noting_draws() as draws:
-        model = ChunkedFit(step, **params).fit(rows, y)
+        model = ChunkedFit(step, **params).fit(rows, *y)
     fitted = model.estimator_[0] if is_step else model.estimator_
     return Fit(model, fitted, n_passes, bool(draws))
+
+
+def make_given(case: Case) -> list:
+    """Return the rows of a case, and their target where these are none themselves."""
+    X = make_data(case.data)
+    return [X] if case.data.startswith("label") else [X, make_target(case.data)]
 
 
 @contextmanager
@@ -135,8 +141,8 @@ def find_way(estimator, done: Fit, case: Case) -> str:
 
 def find_equality(code: str, estimator, done: Fit, case: Case) -> str:
     """Return in which sense the fitted transformer equals what its own fit gives."""
-    X, y = make_data(case.data), make_target(case.data)
-    apart = compare(done.fitted, clone(estimator).fit(X, y), X[:500])
+    X, *y = make_given(case)
+    apart = compare(done.fitted, clone(estimator).fit(X, *y), X[:500])
     if apart <= _CLOSE:
         return CLOSE if apart else BITS
     if code in UNEQUAL:
@@ -146,7 +152,7 @@ def find_equality(code: str, estimator, done: Fit, case: Case) -> str:
     loop = fit(estimator, case, chunk_size=size, shuffle=False, max_epochs=1)
     by_hand = clone(estimator)
     for start in range(0, len(X), size):
-        by_hand.partial_fit(X[start : start + size], y[start : start + size])
+        by_hand.partial_fit(*(rows[start : start + size] for rows in (X, *y)))
     assert compare(loop.fitted, by_hand, X[:500]) == 0, code
     return LOOP
 

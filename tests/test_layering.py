@@ -178,6 +178,7 @@ HOUSE = {
         "columns",
         "encoders",
         "folds",
+        "labels",
         "category_sums",
         "targets",
         "floats",

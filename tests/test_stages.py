@@ -387,7 +387,7 @@ def test_a_transformer_of_the_users_own(path):
     ("step", "reason"),
     [
         (PowerTransformer(), "ChunkedFit needs an estimator with a partial_fit method"),
-        (LabelBinarizer(), "LabelBinarizer has none"),
+        (LabelBinarizer(), "LabelBinarizer is for y, and a step gets X"),
         (sgd(), "SGDClassifier has none"),
     ],
 )

@@ -6,6 +6,7 @@ from skmmap.learn.checks import (
     find_reading,
     is_learned_by_passes,
     is_stateless,
+    learns_target,
     route,
     say_member,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "find_unset_seeds",
     "is_learned_by_passes",
     "is_stateless",
+    "learns_target",
     "make_additive_learner",
     "make_estimator",
     "make_fit_plan",

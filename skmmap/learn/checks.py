@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -82,6 +83,7 @@ def _check_pipeline(pipeline) -> None:
             _check_transforms(step)
             check_step(step)
     with noting_step(last_name, pipeline):
+        _check_takes_rows(last)
         check_step(last)
 
 
@@ -119,7 +121,23 @@ def check_step(step) -> None:
             check_step(member)
 
 
+def _check_takes_rows(step) -> None:
+    if learns_target(step):
+        name = type(step).__name__
+        raise TypeError(
+            f"{name} is for y, and a step gets X. Train it alone, "
+            f"ChunkedFit({name}()).fit(y). Classifiers take labels as they are."
+        )
+
+
+def learns_target(transformer) -> bool:
+    """Whether its ``fit`` takes y alone."""
+    fit = getattr(transformer, "fit", None)
+    return callable(fit) and next(iter(signature(fit).parameters), "") == "y"
+
+
 def _check_transforms(step) -> None:
+    _check_takes_rows(step)
     if not is_passed(step) and not hasattr(step, "transform"):
         raise TypeError(
             f"All steps but the last must have a transform method, and "

@@ -11,6 +11,7 @@ from skmmap.learn import (
     check_parameters,
     explain_fit,
     is_learned_by_passes,
+    learns_target,
     train_anew,
     train_further,
 )
@@ -73,6 +74,8 @@ def _learn_by_passes(wrapper, X, y, params: dict, **given):
     given = {name: value for name, value in given.items() if value is not None}
     params = {name: value for name, value in params.items() if value is not None}
     step, source = derive(wrapper, wrapper.estimator), open_rows(wrapper, X)
+    if y is not None and learns_target(step.estimator):
+        given["y"] = y
     refuse_params(step.estimator, given)
     passes = []
     for requests in learn_step(step, Rows(source), y, params):
