@@ -204,7 +204,8 @@ def make_data(name: str):
     if name == "labels":
         return np.array([f"label {i % 7}" for i in range(N_ROWS)])
     if name == "label sets":
-        return [[i % 3, i % 5][: 1 + i % 2] for i in range(N_ROWS)]
+        sets = [[i % 3, i % 5][: 1 + i % 2] for i in range(N_ROWS)]
+        return np.array(sets, dtype=object)
     if name == "dicts":
         return [{f"n{i % 7}": i / 3, "kind": str(i % 5)} for i in range(N_ROWS)]
     rows = rng.normal(3, 1, (N_ROWS, 4)) * [1, 2, 3, 40]
