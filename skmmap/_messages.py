@@ -102,6 +102,11 @@ def add_rows_note(
         first = int(bad.min())
         note += f"; {which} with {kind} is {source.describe(first, first + 1)}"
     error.add_note(note)
+    if "Buffer dtype mismatch" in str(error):  # of KMeans, which was fitted on others
+        error.add_note(
+            f"These rows are {source.dtype}, and the estimator was trained on another "
+            "type. Set dtype of ChunkedFit to that one: rows are cast as they are read."
+        )
     others = _list_others(chunk.X) if source.store.on_disk else []
     if others and "convert" in str(error):
         more = f" and {len(others) - _LISTED:,} more" if others[_LISTED:] else ""

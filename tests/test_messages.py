@@ -919,3 +919,12 @@ def test_a_tiny_memory_limit_is_warned_about():
         small.set_params(**params).fit(rows)
     # Chunks are those of the estimator's batch_size, not of the limit.
     ChunkedFit(MiniBatchKMeans(2, batch_size=50), memory_limit="50KB").fit(rows)
+
+
+def test_clusters_of_another_precision_name_the_parameter_that_helps():
+    X = np.random.default_rng(0).random((60, 3))
+    model = ChunkedFit(MiniBatchKMeans(2, n_init=1, random_state=0)).fit(X)
+    with pytest.raises(ValueError, match="Buffer dtype mismatch") as caught:
+        model.predict(X.astype(np.float32))
+    assert "These rows are float32" in "".join(caught.value.__notes__)
+    model.set_params(dtype=float).predict(X.astype(np.float32))
