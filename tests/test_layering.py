@@ -252,6 +252,7 @@ HOUSE = {
         "steps",
         "coded_steps",
         "training_rows",
+        "shared",
         "passes",
         "compositions",
         "fusing",

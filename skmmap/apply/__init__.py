@@ -1,6 +1,12 @@
 """A fitted estimator over all rows: methods, output files, scores."""
 
-from skmmap.apply.inference import Work, apply_method, choose_jobs
+from skmmap.apply.inference import (
+    Work,
+    apply_method,
+    choose_jobs,
+    holds_gil,
+    list_computing,
+)
 from skmmap.apply.open import open_output
 from skmmap.apply.output import Output
 from skmmap.apply.output_check import check_output
@@ -14,5 +20,7 @@ __all__ = [
     "choose_jobs",
     "compute_perplexity",
     "compute_score",
+    "holds_gil",
+    "list_computing",
     "open_output",
 ]

@@ -38,7 +38,14 @@ _DOING = {
 }
 # The estimators of scikit-learn that hold the GIL most of the time, as measured by
 # benchmarks/parallel.py.
-_HOLD_GIL = "LatentDirichletAllocation", "MiniBatchDictionaryLearning"
+_HOLD_GIL = (
+    "LatentDirichletAllocation",
+    "MiniBatchDictionaryLearning",
+    "CountVectorizer",
+    "TfidfVectorizer",
+    "HashingVectorizer",
+    "DictVectorizer",
+)
 _SPANS = 4  # for each worker, so that none waits long for the others
 # More if workers write to a file themselves: what is done is noted when a span returns,
 # so a run that is killed loses the spans in progress.
@@ -190,9 +197,10 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
     one worker, since results depend on the order of calls.
     """
     is_one = is_one_by_default() if n_jobs is None else n_jobs == 1
-    if is_one or not table.is_parallel or _has_generator(estimator):
+    every = list_computing(estimator)
+    if is_one or not table.is_parallel or any(map(_has_generator, every)):
         return Jobs()
-    prefer = "threads" if releases_gil(estimator) else "processes"
+    prefer = "threads" if all(map(releases_gil, every)) else "processes"
     jobs = find_jobs(n_jobs, prefer=prefer, needs_memory=not table.can_reopen)
     if not jobs.is_local:
         return jobs
@@ -203,6 +211,11 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
         jobs.number, need, limit, free, has_memory=jobs.has_memory
     )
     return jobs._replace(number=number, reads_ahead=reads_ahead)
+
+
+def list_computing(estimator) -> list:
+    """Return what computes: several where they learn from the same rows."""
+    return getattr(estimator, "computing", [estimator])
 
 
 def _has_generator(estimator) -> bool:
@@ -218,7 +231,12 @@ def _find_params(estimator) -> dict:
 
 def releases_gil(estimator) -> bool:
     """Whether threads can run the estimator at the same time."""
-    return _is_known(estimator) and not is_one_of(estimator, *_HOLD_GIL)
+    return _is_known(estimator) and not holds_gil(estimator)
+
+
+def holds_gil(estimator) -> bool:
+    """Whether it is known that threads cannot run it at the same time."""
+    return is_one_of(estimator, *_HOLD_GIL)
 
 
 def _is_known(estimator) -> bool:

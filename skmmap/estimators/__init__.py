@@ -24,6 +24,7 @@ from skmmap.estimators.meta_estimators import (
     is_multilabel,
 )
 from skmmap.estimators.registry import (
+    add_built_in,
     add_own_entries,
     find_entry,
     find_own_entries,
@@ -45,6 +46,7 @@ __all__ = [
     "RunShape",
     "ScoreRule",
     "Start",
+    "add_built_in",
     "add_own_entries",
     "add_up",
     "begin_multilabel",

@@ -14,6 +14,7 @@ from skmmap.learn.chunking import make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import (
+    count_workers,
     explain_fit,
     make_additive_learner,
     make_fit_plan,
@@ -31,6 +32,7 @@ __all__ = [
     "check_n_jobs",
     "check_parameters",
     "check_target",
+    "count_workers",
     "draw_seed",
     "explain_fit",
     "find_first_call_params",

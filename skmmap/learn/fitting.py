@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
+from sklearn import config_context
+
 from skmmap.checkpoints import find_journal
 from skmmap.estimators import (
     Corrections,
@@ -67,6 +69,17 @@ def explain_fit(wrapper, X, y, params: dict, **given) -> Explanation:
     from skmmap.learn.explanation import explain
 
     return explain(wrapper, make_fit_plan(wrapper, X, y, params, is_run=False, **given))
+
+
+def count_workers(wrapper, X, y, params: dict) -> int:
+    """Return how many workers train on parts of many such rows, and are merged."""
+    from skmmap.learn.merge_fit import find_merge_jobs
+
+    given = {"classes": None, "class_weight": None}
+    given |= {"given_validation": (None, None, None), "is_run": False}
+    with config_context(enable_metadata_routing=False):
+        plan = make_fit_plan(wrapper, X, y, params, **given)
+    return find_merge_jobs(wrapper, plan, least_chunks=1).number
 
 
 def train_anew(

@@ -1,6 +1,7 @@
 """An estimator that learns chunk by chunk with ``partial_fit``."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,6 +99,15 @@ class Learner:
     def weighs_least(self) -> bool:
         """Whether rows with a weight of zero are learned, as ``fit`` does."""
         return not self.corrections.is_off and self.learns_zero_weights
+
+    def copy(self) -> "Learner":
+        """Return a learner for another part of the rows, from what is known so far."""
+        own = deepcopy((self.estimator, self.corrections))
+        return replace(self, estimator=own[0], corrections=own[1])
+
+    def become(self, other: "Learner") -> None:
+        """Take all that another learner has learned."""
+        vars(self).update(vars(other))
 
     def skip(self, chunk: Chunk) -> None:
         """Skip a chunk in which all weights are zero, which ``partial_fit`` refuses."""

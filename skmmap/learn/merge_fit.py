@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skmmap._messages import say_count
-from skmmap.apply import choose_jobs
+from skmmap.apply import choose_jobs, holds_gil, list_computing
 from skmmap.estimators import Corrections, add_up, can_merge
 from skmmap.learn.learner import Learner, put_estimator, take_estimator
 from skmmap.learn.plan import Plan
@@ -103,18 +103,22 @@ def lacks(estimator) -> bool:
     return any(np.isnan(v).any() for v in columns if v.dtype.kind == "f")
 
 
-def find_merge_jobs(wrapper, plan: Plan) -> Jobs:
+def find_merge_jobs(wrapper, plan: Plan, least_chunks: int = 2) -> Jobs:
     """Return the workers: several if merging gives what the parameters ask for."""
     can = (
         can_merge(wrapper.estimator)
         and type(plan.schedule) is FileOrder
         and plan.n_epochs == 1
         and plan.validation is None
-        and len(plan.schedule) > 1
+        and len(plan.schedule) >= least_chunks
     )
     if not can:
         return Jobs()
-    return choose_jobs(wrapper.estimator, plan.table, plan.schedule, wrapper.n_jobs)
+    estimator = wrapper.estimator
+    jobs = choose_jobs(estimator, plan.table, plan.schedule, wrapper.n_jobs)
+    # Threads would only wait for one another.
+    is_in_turn = jobs.has_memory and any(map(holds_gil, list_computing(estimator)))
+    return Jobs() if is_in_turn else jobs
 
 
 @dataclass(repr=False)
@@ -141,7 +145,9 @@ class Merged:
         learner.put_state(state["learner"])
         vars(self).update(own)
         if self.estimator is not None:
-            self.estimator = put_estimator(learner.estimator, self.estimator)
+            # Parts begin with the learner's, which stays as it is.
+            fresh = deepcopy(learner.estimator)
+            self.estimator = put_estimator(fresh, self.estimator)
 
     def say_place(self) -> str:
         """Say where the run is."""

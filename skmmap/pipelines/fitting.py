@@ -66,7 +66,7 @@ def _train(wrapper, X, y, params: dict, **given) -> None:
         _train_last(stages, **given)
 
 
-def _learn_by_passes(wrapper, X, y, params: dict, **given):
+def _learn_by_passes(wrapper, X, y, params: dict, *, explains=False, **given):
     """Train a copy of a wrapper whose transformer has no ``partial_fit``; return it."""
     check_parameters(wrapper)
     X_val, y_val, weights_val = given.pop("given_validation")
@@ -79,7 +79,7 @@ def _learn_by_passes(wrapper, X, y, params: dict, **given):
     refuse_params(step.estimator, given)
     passes = []
     for requests in learn_step(step, Rows(source), y, params):
-        passes += make_passes(step, requests, y)
+        passes += make_passes(step, requests, y, explains=explains)
     source.store.identity.check(values=True)
     return step, passes
 
@@ -133,6 +133,7 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
         # No generator of random numbers moves on.
         kept = {"random_state": 0, "dtype": wrapper.dtype}
         seeded = derive(wrapper, wrapper.estimator, **kept)
+        given |= {"explains": True}
         _, passes = _learn_by_passes(seeded, rows[:FIRST_ROWS], some, params, **given)
         kind = type(wrapper.estimator).__name__
         said = {"step": say_step(wrapper.estimator), "passes": "; ".join(passes)}
@@ -185,7 +186,8 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
         return
     rows, y = stages.find_rows(n_rows)
     for requests in learn_step(last, rows, y, params):
-        stages.passes += make_passes(last, requests, y)
+        explains = n_rows is not None
+        stages.passes += make_passes(last, requests, y, explains=explains)
     vars(last).pop("_training", None)  # no step comes behind it
 
 

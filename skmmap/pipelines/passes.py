@@ -6,33 +6,24 @@ all have before them, once.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn import config_context
-from sklearn.base import BaseEstimator
 
-from skmmap.learn import Learner, train_anew
-from skmmap.order import rows_at
+from skmmap._messages import say_count
+from skmmap.learn import Learner, count_workers, train_anew
+from skmmap.pipelines.shared import POSITIONS, AddedUp, Member, Shared, name_weight
 from skmmap.pipelines.steps import derive
-from skmmap.read import Chunk, slice_rows
-from skmmap.rows import (
-    CodedFrame,
-    MappedStore,
-    Rows,
-    Source,
-    find_source,
-    share_out,
-)
+from skmmap.rows import MappedStore, Rows, Source, find_source
 
 NOTHING = {
     "classes": None,
     "class_weight": None,
     "given_validation": (None, None, None),
 }
-_POSITIONS = "positions"
 
 
 @dataclass(eq=False, repr=False)
@@ -61,82 +52,10 @@ class Request:
         name = type(self.wrapper.estimator).__name__
         return f"{name} {self.does}" if self.does else name
 
-    @contextmanager
-    def noting(self) -> Iterator[None]:
-        """Add the notes to an error."""
-        try:
-            yield
-        except Exception as error:
-            for note in self.notes:
-                error.add_note(note)
-            raise
-
-
-class Shared(BaseEstimator):
-    """Learns for several steps at once, as an estimator that is trained alone.
-
-    ``selection`` has the numbers of all rows in their store.
-    """
-
-    def __init__(self, requests, chains: list[list[MappedStore]], selection):
-        self.requests, self.chains, self.selection = requests, chains, selection
-
-    def __sklearn_clone__(self):
-        return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True  # each learner has a layout of its own
-        return tags
-
-    def skmmap_state(self) -> list[dict]:
-        """Return what the learners have learned, to be kept in a checkpoint."""
-        return [request.learner.take_state() for request in self.requests]
-
-    def skmmap_continue(self, states: list[dict]) -> None:
-        """Let the learners go on from there."""
-        for request, state in zip(self.requests, states, strict=True):
-            request.learner.put_state(state)
-
-    def partial_fit(self, X, y=None, **weights):
-        n_rows = X.shape[0] if hasattr(X, "shape") else len(X)
-        calls = [store.call_rows for chain in self.chains for store in chain]
-        pieces = share_out(0, n_rows, min(calls, default=max(1, n_rows)))
-        for start, stop in pieces:
-            rows = X if len(pieces) == 1 else slice_rows(X, start, stop)
-            self._learn(rows, y, weights, start, stop)
-        return self
-
-    def _learn(self, X, y, weights: dict, start: int, stop: int) -> None:
-        known: dict[Any, Any] = {}
-        positions = weights.get(_POSITIONS)
-        positions = None if positions is None else positions[start:stop].astype(int)
-        numbers = None if positions is None else rows_at(self.selection, positions)
-        every = zip(self.requests, self.chains, strict=True)
-        for number, (request, chain) in enumerate(every):
-            with request.noting():
-                rows = X
-                for store in chain:
-                    if id(store) not in known:
-                        known[id(store)] = store.compute(rows, numbers)
-                    rows = known[id(store)]
-                if isinstance(rows, CodedFrame) and not request.takes_codes:
-                    rows = self._find_frame(rows, known)
-                target = None if y is None else y[start:stop]
-                params = {_POSITIONS: positions} if request.takes_positions else {}
-                if (weight := weights.get(_name_weight(number))) is not None:
-                    is_whole = np.ndim(weight) == 0
-                    weight = weight if is_whole else weight[start:stop]
-                    params["sample_weight"] = weight
-                chunk = Chunk(start, stop, rows, target, params)
-                request.learner.learn(chunk, request.context, tuple)
-
-    @staticmethod
-    def _find_frame(rows: CodedFrame, known: dict):
-        """Return the frame of rows, which is made once."""
-        if ("frame", id(rows)) not in known:
-            known["frame", id(rows)] = rows.to_frame()
-        return known["frame", id(rows)]
+    def join(self, chain: list[MappedStore]) -> Member:
+        """Return it as a member of a pass, with the steps before it."""
+        takes = self.takes_positions, self.takes_codes
+        return Member(self.learner, chain, *takes, self.notes, self.context)
 
 
 def inside(note: str, learning: Iterator[list[Request]]) -> Iterator[list[Request]]:
@@ -160,24 +79,29 @@ def side_by_side(every: list[Iterator[list[Request]]]) -> Iterator[list[Request]
             yield [each for _, requests in asked for each in requests or ()]
 
 
-def make_passes(wrapper, requests: list[Request], y) -> list[str]:
+def make_passes(wrapper, requests: list[Request], y, *, explains=False) -> list[str]:
     """Let all steps learn that have asked for it, in as few passes as possible.
 
-    Return which steps have learned in each pass.
+    Return which steps have learned in each pass; where that is to be explained, also on
+    how many workers, and the steps learn on one.
     """
     additive = [each for each in requests if each.learner is not None]
     alone = [each for each in requests if each.learner is None]
-    if len(additive) == 1 and additive[0].train is not None:
-        alone, additive = requests, []
-    said = []
+    said, workers = [], ""
     if additive:
-        _share_pass(wrapper, additive, y)
-        said.append(_say_names(additive))
+        shared = _Pass(wrapper, additive, y)
+        workers = _say_workers(shared) if explains else ""
+    if len(additive) == 1 and additive[0].train is not None:
+        alone = requests
+    elif additive:
+        shared.run(n_jobs=1 if explains else wrapper.n_jobs)
+        said.append(_say_names(additive) + workers)
     for request in alone:
-        with request.noting():
+        with request.join([]).noting():
             request.train()
         n_epochs = vars(request.wrapper).get("n_epochs_", 1)
-        said += n_epochs * [request.name]
+        on = workers if request.learner is not None else ""
+        said += n_epochs * [request.name + on]
     return said
 
 
@@ -185,31 +109,54 @@ def _say_names(requests: list[Request]) -> str:
     return ", ".join(dict.fromkeys(request.name for request in requests))
 
 
-def _share_pass(wrapper, requests: list[Request], y) -> None:
-    takes_codes = any(request.takes_codes for request in requests)
-    every = [request.rows for request in requests]
-    rows, chains = _find_common(every, takes_codes=takes_codes)
-    y = y if any(request.takes_target for request in requests) else None
-    title = f"fit of {_say_names(requests)}"
-    changes = {"shuffle": False, "max_epochs": "auto", "_title": title}
-    shared = Shared(requests, chains, find_source(rows).selection)
-    by_row = {
-        _name_weight(number): request.sample_weight
-        for number, request in enumerate(requests)
-        if request.sample_weight is not None
-    }
-    if any(request.takes_positions for request in requests) or any(
-        store.takes_numbers for chain in chains for store in chain
-    ):
-        n_rows = len(rows)
-        by_row[_POSITIONS] = np.arange(n_rows, dtype=np.min_scalar_type(n_rows))
-    with config_context(enable_metadata_routing=False):  # which is done
-        train_anew(derive(wrapper, shared, **changes), rows, y, by_row, **NOTHING)
+def _say_workers(shared: "_Pass") -> str:
+    number = count_workers(shared.derive(), *shared.given)
+    return f" on {say_count(number, 'worker')}" if number > 1 else ""
 
 
-def _name_weight(number: int) -> str:
-    """Return the parameter of `Shared` with the weights for a request."""
-    return f"weight_{number}"
+class _Pass:
+    """A pass of several steps, as training of one estimator that has them all."""
+
+    def __init__(self, wrapper, requests: list[Request], y):
+        self._wrapper, self._requests = wrapper, requests
+        takes_codes = any(request.takes_codes for request in requests)
+        every = [request.rows for request in requests]
+        rows, chains = _find_common(every, takes_codes=takes_codes)
+        both = zip(requests, chains, strict=True)
+        members = [request.join(chain) for request, chain in both]
+        kind = AddedUp if all(member.merges for member in members) else Shared
+        self._shared = kind(members, find_source(rows).selection)
+        takes_target = any(request.takes_target for request in requests)
+        self.given = rows, y if takes_target else None, self._find_by_row(rows)
+
+    def _find_by_row(self, rows: Rows) -> dict:
+        """Return what members get beside X and y."""
+        by_row = {
+            name_weight(number): request.sample_weight
+            for number, request in enumerate(self._requests)
+            if request.sample_weight is not None
+        }
+        if self._shared.takes_positions:
+            n_rows = len(rows)
+            by_row[POSITIONS] = np.arange(n_rows, dtype=np.min_scalar_type(n_rows))
+        return by_row
+
+    def derive(self, **changes):
+        title = f"fit of {_say_names(self._requests)}"
+        changes |= {"shuffle": False, "max_epochs": "auto", "_title": title}
+        return derive(self._wrapper, self._shared, **changes)
+
+    def run(self, n_jobs) -> None:
+        wrapper = self.derive(n_jobs=n_jobs)
+        with ExitStack() as around, config_context(enable_metadata_routing=False):
+            for request in self._requests:
+                # Filters of warnings are those of all threads.
+                around.enter_context(request.context(None))
+            train_anew(wrapper, *self.given, **NOTHING)
+        for request, member in zip(
+            self._requests, wrapper.estimator_.members, strict=True
+        ):
+            request.learner.become(member.learner)
 
 
 def _find_common(

@@ -91,7 +91,8 @@ class Stages:
         """
         _, y = self.find_rows(n_rows)
         for requests in self.learn_transformers(n_rows):
-            self.passes += make_passes(self._wrapper, requests, y)
+            explains = n_rows is not None
+            self.passes += make_passes(self._wrapper, requests, y, explains=explains)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
             X_val = map_rows(X_val, transform)

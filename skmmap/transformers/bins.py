@@ -30,6 +30,10 @@ class _All:
         if weights is not None:
             self.weights.append(np.array(weights, dtype=np.float64))
 
+    def merge(self, other: "_All") -> None:
+        self.kept += other.kept
+        self.weights += other.weights
+
     def end_pass(self) -> bool:
         return False
 
@@ -132,6 +136,9 @@ class _Quantiles(_All):
         self.dtype = values.dtype
         self.ranks.add(check_floats(values, self.discretizer))
 
+    def merge(self, other):
+        self.ranks.merge(other.ranks)
+
     def end_pass(self) -> bool:
         return self.ranks.end_pass()
 
@@ -170,15 +177,21 @@ class Bins:
         self.discretizer, self._first = discretizer, None
 
     def begin(self, n_rows: int, order=None) -> None:
+        self._rows = self._find_kind(n_rows)(self.discretizer, n_rows, order)
+
+    def _find_kind(self, n_rows: int) -> type[_All]:
         subsample = self.discretizer.subsample
-        kind = _All
         if subsample is not None and n_rows > subsample:
-            kind = _Drawn
-        elif self.discretizer.strategy == "uniform":
-            kind = _Extremes
-        elif subsample is None:
-            kind = _Quantiles
-        self._rows = kind(self.discretizer, n_rows, order)
+            return _Drawn
+        if self.discretizer.strategy == "uniform":
+            return _Extremes
+        return _Quantiles if subsample is None else _All
+
+    def merges(self, n_rows: int) -> bool:
+        return self._find_kind(n_rows) is not _Drawn  # which counts the rows before
+
+    def merge(self, other: "Bins") -> None:
+        self._rows.merge(other._rows)
 
     def partial_fit(self, X, sample_weight=None) -> None:
         values = check_array(X, input_name="X", estimator=self.discretizer)

@@ -1,6 +1,7 @@
 """What learns in place of a transformer without ``partial_fit``, as an estimator."""
 
 from collections.abc import Callable
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,11 @@ class ChunkLearner(BaseEstimator):
     ``order``, it is passed the positions of all rows as they will come, or None if they
     ascend. If there is
     ``training_transform()``, it is called at the end: see `pipelines.training_rows`.
+
+    If it has ``merge(other)``, parts of the rows of a pass may be learned side by side,
+    each by a copy made before the pass. They are merged in the order of rows:
+    ``merge`` adds what the other one has learned in this pass, from rows behind its
+    own. Where it depends on parameters, ``merges(n_rows)`` says whether it can.
     """
 
     def __init__(
@@ -72,6 +78,25 @@ class ChunkLearner(BaseEstimator):
     def encodes_folds(self) -> bool:
         """Whether the rows of fit are transformed in another way than others."""
         return hasattr(self.make(self.transformer), "training_transform")
+
+    @property
+    def merges(self) -> bool:
+        """Whether parts of the rows can be learned side by side, and added up."""
+        learner = self.make(self.transformer)
+        is_able = getattr(learner, "merges", lambda n_rows: hasattr(learner, "merge"))
+        return bool(is_able(self.n_rows))
+
+    def merge(self, other: "ChunkLearner") -> None:
+        """Add what a copy has learned in this pass from the rows behind these."""
+        self.learner_.merge(other.learner_)
+
+    def __deepcopy__(self, memo: dict) -> "ChunkLearner":
+        # For another part of the rows. The transformer is changed by `finish` alone.
+        copied = copy(self)
+        if hasattr(self, "learner_"):
+            memo[id(self.transformer)] = self.transformer
+            copied.learner_ = deepcopy(self.learner_, memo)
+        return copied
 
     def partial_fit(self, X, y=None, sample_weight=None, positions=None):
         if not hasattr(self, "learner_"):

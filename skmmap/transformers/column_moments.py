@@ -30,6 +30,10 @@ class Moments:
         self.squares = self.squares + squares + apart**2 * self.n * share
         self.n = self.n + n
 
+    def merge(self, other: "Moments", apart=0.0) -> None:
+        """Add those of other rows, of which so much less was subtracted."""
+        self.add(other.n, other.mean + apart, other.squares)
+
 
 def find_shift(X) -> np.ndarray | float:
     """Return values of the columns, one each, to subtract from all rows.

@@ -59,6 +59,14 @@ def add_counts(known: list[dict], columns: Iterable[Values]) -> list[int]:
     return new
 
 
+def merge_counts(known: list[dict], other: list[dict]) -> None:
+    """Add the counts of each column of later rows."""
+    known.extend({} for _ in other[len(known) :])
+    for counts, more in zip(known, other, strict=True):
+        for key, count in more.items():
+            counts[key] = counts.get(key, 0) + count
+
+
 def find_key(value):
     """Return what values that count as one have in common, as a key of dicts.
 

@@ -1,10 +1,17 @@
 """How encoders of categories learn from chunks."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_array
 
-from skmmap.transformers.columns import add_counts, find_key, iter_values
+from skmmap.transformers.columns import (
+    add_counts,
+    find_key,
+    iter_values,
+    merge_counts,
+)
 from skmmap.transformers.witnesses import Witnesses, count_rows
 
 
@@ -28,6 +35,12 @@ class CategoryRows(Witnesses):
             clone(self.transformer).fit(X)  # which says what encoders need
             raise
         return np.array(new, dtype=np.intp)
+
+    def merge(self, other: "CategoryRows") -> None:
+        counts, n_rows = deepcopy(self._counts), self._n_rows + other._n_rows
+        merge_counts(counts, other._counts)
+        super().merge(other)  # which counts the rows that it looks at
+        self._counts, self._n_rows = counts, n_rows
 
     def finish(self):
         """Let fit find the categories in few rows, and the rare ones by counts."""

@@ -68,6 +68,10 @@ class MeanImputer:
             values, axis=0, dtype=np.float64, where=~is_missing
         )
 
+    def merge(self, other: "MeanImputer") -> None:
+        self._witnesses.merge(other._witnesses)
+        self._n, self._sum = self._n + other._n, self._sum + other._sum
+
     def finish(self):
         imputer = self._witnesses.finish()
         has_values = self._n > 0
@@ -94,6 +98,11 @@ class MedianImputer:
             numbers = values.data if self._is_sparse else values
             numbers[numbers == missing] = np.nan
         self._ranks.add(values)
+
+    def merge(self, other: "MedianImputer") -> None:
+        self._witnesses.merge(other._witnesses)
+        self._ranks.merge(other._ranks)
+        self._is_sparse = other._is_sparse
 
     def end_pass(self) -> bool:
         self._is_first = False

@@ -27,11 +27,18 @@ class Deviations:
         np.subtract(X, self._shift, out=rows[:-1])
         mean = rows[:-1].mean(axis=0)
         rows[:-1] -= mean
-        rows[-1] = mean - self._mean
-        n_before, self.n = self.n, self.n + len(X)
-        self._mean += rows[-1] * (len(X) / self.n)
-        rows[-1] *= np.sqrt(n_before * len(X) / self.n)
+        rows[-1] = self._add(len(X), mean)
         return rows
+
+    def merge(self, other: "Deviations") -> np.ndarray:
+        """Return the row for how far the mean of later rows is from that of these."""
+        return self._add(other.n, other._mean + (other._shift - self._shift))
+
+    def _add(self, n: int, mean: np.ndarray) -> np.ndarray:
+        apart = mean - self._mean
+        n_before, self.n = self.n, self.n + n
+        self._mean += apart * (n / self.n)
+        return apart * np.sqrt(n_before * n / self.n)
 
     @property
     def mean(self) -> np.ndarray:
@@ -53,6 +60,16 @@ class Products:
             rows = self._deviations.find(X)
             self._products += rows.T @ rows
         self.n += X.shape[0]
+
+    def merge(self, other: "Products") -> None:
+        """Add those of later rows."""
+        self._products += other._products
+        self.n += other.n
+        if self.is_sparse:
+            self._sums = self._sums + other._sums
+        else:
+            row = self._deviations.merge(other._deviations)
+            self._products += np.outer(row, row)
 
     def _add_sparse(self, X) -> None:
         """Add the products of what is stored: deviations would be dense."""
@@ -89,9 +106,17 @@ class Factor:
         self._deviations, self._rows = Deviations(), []
 
     def add(self, X: np.ndarray) -> None:
-        self._rows.append(self._deviations.find(X))
+        self._keep([self._deviations.find(X)])
+
+    def merge(self, other: "Factor") -> None:
+        """Add that of later rows."""
+        row = self._deviations.merge(other._deviations)
+        self._keep([*other._rows, row[np.newaxis]])
+
+    def _keep(self, rows: list[np.ndarray]) -> None:
+        self._rows += rows
         # A factorization of few rows takes as long as one of as many as columns.
-        if sum(map(len, self._rows)) >= 2 * X.shape[1]:
+        if sum(map(len, self._rows)) >= 2 * rows[0].shape[1]:
             self._rows = [self.compute()]
 
     def compute(self) -> np.ndarray:

@@ -13,6 +13,7 @@ from skmmap.transformers.columns import (
     is_nan,
     iter_stored,
     iter_values,
+    merge_counts,
 )
 
 
@@ -51,6 +52,11 @@ class MostFrequent:
         find = iter_stored if sparse.issparse(values) else iter_values
         self._is_sparse = sparse.issparse(values)
         add_counts(self._counts, find(values))
+
+    def merge(self, other: "MostFrequent") -> None:
+        self._rows.merge(other._rows)
+        self._n, self._is_sparse = self._n + other._n, other._is_sparse
+        merge_counts(self._counts, other._counts)
 
     def finish(self):
         imputer = self._rows.finish()

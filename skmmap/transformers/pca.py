@@ -34,6 +34,10 @@ class PrincipalComponents:
             self._moments = self._choose(values)
         self._moments.add(values)
 
+    def merge(self, other: "PrincipalComponents") -> None:
+        self._first.merge(other._first)
+        self._moments.merge(other._moments)
+
     def _choose(self, X) -> Products | Factor:
         """Return what is summed, by the rule by which fit chooses a solver."""
         check_width(self.pca, X.shape[1])

@@ -27,6 +27,9 @@ class RowCount:
             self._first = take_first(X)
         self._n += count_rows(_check(X, self.projection, _FLOATS))
 
+    def merge(self, other: "RowCount") -> None:
+        self._n += other._n
+
     def finish(self):
         from sklearn.random_projection import johnson_lindenstrauss_min_dim
 
@@ -56,9 +59,10 @@ class VarianceOfAll:
         values = _check(X, self.sampler, np.float64)
         if self._first is None:
             self._first = take_first(X)
+            self._is_sparse = sparse.issparse(values)
             self._shift = values[0, 0]
         size = np.prod(values.shape)
-        if sparse.issparse(values):
+        if self._is_sparse:
             stored = values.data
             mean = stored.sum() / size
             squares = ((stored - mean) ** 2).sum() + (size - stored.size) * mean**2
@@ -67,6 +71,10 @@ class VarianceOfAll:
             mean = shifted.mean()
             squares = ((shifted - mean) ** 2).sum()
         self._moments.add(size, mean, squares)
+
+    def merge(self, other: "VarianceOfAll") -> None:
+        shifts = 0.0 if self._is_sparse else other._shift - self._shift
+        self._moments.merge(other._moments, shifts)
 
     def finish(self):
         sampler, moments = self.sampler, self._moments

@@ -47,6 +47,11 @@ class Ranks:
             if column.intervals:
                 column.add(to_keys(values.astype(self._type, copy=False)), n_zeros)
 
+    def merge(self, other: "Ranks") -> None:
+        """Add what another one, a copy before this pass, has counted in it."""
+        for column, more in zip(self._columns, other._columns, strict=True):
+            column.merge(more)
+
     def end_pass(self) -> bool:
         """Return whether the ranks need another pass."""
         for column in self._columns:
@@ -112,6 +117,10 @@ class _Column:
             if n_zeros:
                 part.add(to_keys(np.zeros(1, _FLOATS[keys.dtype.itemsize])), n_zeros)
 
+    def merge(self, other: "_Column") -> None:
+        for part, more in zip(self._parts, other._parts, strict=True):
+            part.merge(more)
+
     def end_pass(self, find_ranks: Callable[[int], Iterable]) -> None:
         if self._ranks is None:  # the first pass tells how many values there are
             self.n = int(self._parts[0].count())
@@ -130,20 +139,22 @@ class _Gathered:
     def __init__(self, intervals: list[_Interval], bits: int):
         self._intervals = intervals
         self._lows, self._highs = _split(intervals)
-        size = sum(interval.size for interval in intervals)
-        self._keys, self._n = np.empty(size, np.uint64), 0
+        self._keys: list[np.ndarray] = []
 
     def add(self, keys: np.ndarray, times: int) -> None:
         keys, _ = _pick(keys, self._lows, self._highs)
-        end = self._n + times * len(keys)
-        self._keys[self._n : end] = np.repeat(keys, times)
-        self._n = end
+        self._keys.append(keys if times == 1 else np.repeat(keys, times))
+
+    def merge(self, other: "_Gathered") -> None:
+        self._keys += other._keys
 
     def count(self) -> int:
-        return self._n
+        return sum(map(len, self._keys))
 
     def find(self, ranks: np.ndarray) -> tuple[dict, list]:
-        keys, start, found = np.sort(self._keys[: self._n]), 0, {}
+        keys, start, found = np.concatenate(self._keys), 0, {}
+        self._keys = []
+        keys.sort()
         for interval in self._intervals:
             wanted = _find_inside(ranks, interval.below, interval.size)
             inside = keys[start + wanted - interval.below]
@@ -160,15 +171,22 @@ class _Counted:
         self._lows, self._highs = _split(intervals)
         widths = [(i.high - i.low).bit_length() for i in intervals]
         self._shifts = np.array([max(width - bits, 0) for width in widths], np.uint64)
-        self._counts = np.zeros(len(intervals) << bits, np.int64)
+        self._counts: np.ndarray | None = None  # of a copy for a worker too
         self._least, self._largest = self._highs.copy(), self._lows.copy()
 
     def add(self, keys: np.ndarray, times: int) -> None:
         keys, which = _pick(keys, self._lows, self._highs)
         parts = (keys - self._lows[which]) >> self._shifts[which]
+        if self._counts is None:
+            self._counts = np.zeros(len(self._intervals) << self._bits, np.int64)
         np.add.at(self._counts, (which << self._bits) + parts.astype(np.intp), times)
         np.minimum.at(self._least, which, keys)
         np.maximum.at(self._largest, which, keys)
+
+    def merge(self, other: "_Counted") -> None:
+        self._counts += other._counts
+        np.minimum(self._least, other._least, out=self._least)
+        np.maximum(self._largest, other._largest, out=self._largest)
 
     def count(self) -> int:
         return self._counts.sum()

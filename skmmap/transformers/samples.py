@@ -22,15 +22,28 @@ class QuantileColumns:
         self.transformer = transformer
 
     def begin(self, n_rows: int, order=None) -> None:
-        transformer = self.transformer
-        subsample, n_quantiles = transformer.subsample, transformer.n_quantiles
-        if subsample is not None and subsample < n_rows:
+        transformer, subsample = self.transformer, self.transformer.subsample
+        if self._draws(n_rows):
             drawn = draw_rows(transformer.random_state, n_rows, subsample)
             self._learner = _FitOnRows(transformer, drawn, order)
-        elif n_rows <= max(n_quantiles, _FEW_ROWS):
+        elif self._keeps(n_rows):
             self._learner = _FitOnRows(transformer, np.arange(n_rows), order)
         else:
             self._learner = _Quantiles(transformer, n_rows)
+
+    def _draws(self, n_rows: int) -> bool:
+        subsample = self.transformer.subsample
+        return subsample is not None and subsample < n_rows
+
+    def _keeps(self, n_rows: int) -> bool:
+        return n_rows <= max(self.transformer.n_quantiles, _FEW_ROWS)
+
+    def merges(self, n_rows: int) -> bool:
+        # Kept rows are picked by how many came before.
+        return not (self._draws(n_rows) or self._keeps(n_rows))
+
+    def merge(self, other: "QuantileColumns") -> None:
+        self._learner.merge(other._learner)
 
     def partial_fit(self, X) -> None:
         if sparse.issparse(X):
@@ -74,6 +87,10 @@ class _Quantiles:
     def add(self, X, values: np.ndarray) -> None:
         self._first.partial_fit(X)
         self._ranks.add(values)
+
+    def merge(self, other: "_Quantiles") -> None:
+        self._first.merge(other._first)
+        self._ranks.merge(other._ranks)
 
     def end_pass(self) -> bool:
         return self._ranks.end_pass()

@@ -34,6 +34,10 @@ class RobustColumns:
             self.scaler.fit(X)  # which is refused
         self._ranks.add(check_floats(X, self.scaler))
 
+    def merge(self, other: "RobustColumns") -> None:
+        self._first.merge(other._first)
+        self._ranks.merge(other._ranks)
+
     def end_pass(self) -> bool:
         return self._ranks.end_pass()
 

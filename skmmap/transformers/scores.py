@@ -28,6 +28,11 @@ class ClassifScores:
         for label, n, mean, squares in zip(classes.tolist(), *moments, strict=True):
             self._classes.setdefault(label, Moments()).add(n, mean, squares)
 
+    def merge(self, other: "ClassifScores") -> None:
+        apart = other._shift - self._shift
+        for label, moments in other._classes.items():
+            self._classes.setdefault(label, Moments()).merge(moments, apart)
+
     def compute(self) -> tuple:
         from scipy import special
 
@@ -63,11 +68,23 @@ class RegressionScores:
         of_x = find_moments(X, shift)
         apart = y - shift_y - mean_y
         products = X.T @ apart if sparse.issparse(X) else apart @ (X - shift)
+        self._add(of_x, (n, mean_y, squares_y), products)
+
+    def merge(self, other: "RegressionScores") -> None:
+        apart, apart_y = (
+            a - b for a, b in zip(other._shifts, self._shifts, strict=True)
+        )
+        x, y = other._x, other._y
+        of_y = y.n, y.mean + apart_y, y.squares
+        self._add((x.n, x.mean + apart, x.squares), of_y, other._products)
+
+    def _add(self, of_x: tuple, of_y: tuple, products: np.ndarray) -> None:
+        n, mean_y, _ = of_y
         between = (of_x[1] - self._x.mean) * (mean_y - self._y.mean)
         share = self._y.n * n / (self._y.n + n)
         self._products = self._products + products + between * share
         self._x.add(*of_x)
-        self._y.add(n, mean_y, squares_y)
+        self._y.add(*of_y)
 
     def compute(self) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,8 +124,15 @@ class CountScores:
             )
         classes, counts, means, _ = find_class_moments(X, y)
         for label, n, mean in zip(classes.tolist(), counts, means, strict=True):
-            self._sums[label] = self._sums.get(label, 0.0) + n * mean
-            self._n[label] = self._n.get(label, 0) + n
+            self._add(label, n, n * mean)
+
+    def merge(self, other: "CountScores") -> None:
+        for label, sums in other._sums.items():
+            self._add(label, other._n[label], sums)
+
+    def _add(self, label, n: int, sums: np.ndarray) -> None:
+        self._sums[label] = self._sums.get(label, 0.0) + sums
+        self._n[label] = self._n.get(label, 0) + n
 
     def compute(self) -> tuple:
         observed = np.array(list(self._sums.values()))
@@ -132,16 +156,25 @@ class IndicatorScores:
     def add(self, X, y) -> None:
         _check_counts(X)
         y = np.asarray(y)
-        self._labels.update(np.unique(y).tolist())
-        if type_of_target(y) != "multilabel-indicator" or len(self._labels) > 2:
-            raise ValueError(
-                "Multioutput target data is not supported with label binarization"
-            )
+        is_indicator = type_of_target(y) == "multilabel-indicator"
+        self._check_labels(np.unique(y).tolist(), is_indicator=is_indicator)
         indicators = y.astype(np.float64)
         self._n += len(y)
         self._rows = self._rows + indicators.sum(axis=0)
         self._sum = self._sum + np.asarray(X.sum(axis=0)).ravel()
         self._sums = self._sums + (X.T @ indicators).T
+
+    def merge(self, other: "IndicatorScores") -> None:
+        self._check_labels(other._labels)
+        self._n, self._rows = self._n + other._n, self._rows + other._rows
+        self._sum, self._sums = self._sum + other._sum, self._sums + other._sums
+
+    def _check_labels(self, labels, *, is_indicator: bool = True) -> None:
+        self._labels.update(labels)
+        if not is_indicator or len(self._labels) > 2:
+            raise ValueError(
+                "Multioutput target data is not supported with label binarization"
+            )
 
     def compute(self) -> tuple:
         return _compare(self._sums, np.outer(self._rows / self._n, self._sum))

@@ -40,6 +40,9 @@ class ScoreSelector:
             self._first = take_first(X), labels[:2].copy()
         self._scores.add(values, labels)
 
+    def merge(self, other: "ScoreSelector") -> None:
+        self._scores.merge(other._scores)
+
     def finish(self):
         selector, result = self.selector, self._scores.compute()
         score_func, selector.score_func = selector.score_func, lambda X, y: result
@@ -70,6 +73,12 @@ class Variances:
         self._least = np.minimum(self._least, ends[0])  # NaN if there is one, as in fit
         self._largest = np.maximum(self._largest, ends[1])
         self._moments.add(*find_moments(values, self._shift))
+
+    def merge(self, other: "Variances") -> None:
+        self._n_rows += other._n_rows
+        self._least = np.minimum(self._least, other._least)
+        self._largest = np.maximum(self._largest, other._largest)
+        self._moments.merge(other._moments, other._shift - self._shift)
 
     def finish(self):
         selector, moments = self.selector, self._moments

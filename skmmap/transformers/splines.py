@@ -57,6 +57,10 @@ class QuantileKnots:
             clone(self.splines).set_params(knots="uniform").fit(take(X, some))
         self._ranks.add(values)
 
+    def merge(self, other: "QuantileKnots") -> None:
+        self._first.merge(other._first)
+        self._ranks.merge(other._ranks)
+
     def end_pass(self) -> bool:
         return self._ranks.end_pass()
 

@@ -43,6 +43,11 @@ class Vocabulary:
                 self._first = [document]
         self._n += len(X)
 
+    def merge(self, other: "Vocabulary") -> None:
+        self._terms.update(other._terms)
+        self._documents.update(other._documents)
+        self._n, self._first = self._n + other._n, self._first or other._first
+
     def _check_parameters(self, X) -> None:
         """Let fit check them on a document, before others are analyzed."""
         vectorizer = clone(self.vectorizer).set_params(vocabulary=["a"])
@@ -126,6 +131,9 @@ class DocumentCounts:
         found = np.bincount(values.indices, minlength=n_columns)
         self._counts, self._n = self._counts + found, self._n + n_rows
 
+    def merge(self, other: "DocumentCounts") -> None:
+        self._counts, self._n = self._counts + other._counts, self._n + other._n
+
     def finish(self):
         transformer = self.transformer
         with np.errstate(divide="ignore"):  # of columns that two rows have not
@@ -156,6 +164,9 @@ class Names:
     def partial_fit(self, X) -> None:
         part = clone(self.vectorizer).fit(X)
         self._names.update(dict.fromkeys(part.feature_names_))
+
+    def merge(self, other: "Names") -> None:
+        self._names.update(other._names)  # in the order of the rows
 
     def finish(self):
         return self.vectorizer.fit([dict.fromkeys(self._names, 1)])

@@ -28,6 +28,10 @@ class SingularVectors:
         self._dtype = values.dtype
         self._products.add(values)
 
+    def merge(self, other: "SingularVectors") -> None:
+        self._first.merge(other._first)
+        self._products.merge(other._products)
+
     def _check_number(self, n_columns: int) -> None:
         check_width(self.svd, n_columns)
         number, is_arpack = self.svd.n_components, self.svd.algorithm == "arpack"

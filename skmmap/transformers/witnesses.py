@@ -40,6 +40,10 @@ class Witnesses:
             self._keep(take(rows, few))
             self._most = 2 * len(few) + _FEW_ROWS
 
+    def merge(self, other: "Witnesses") -> None:
+        """Keep those that another one has kept of rows after these."""
+        Witnesses.partial_fit(self, other.rows)
+
     def _keep(self, rows) -> None:
         self._parts.append(rows)
         self._n += count_rows(rows)
