@@ -146,12 +146,12 @@ class ChunkedFit(
         take rows return the same bits for every number, since each worker limits BLAS
         and OpenMP to one core, a single one too. If None means 1, they use the cores
         that they use in the hand-written loop, and return its bits. `fit` uses several
-        workers for estimators that are registered with `merge`, with means and
-        variances that differ in their last digits from those of one worker; for all
-        others it uses one. Estimators of scikit-learn (except two that hold the GIL)
-        and data in memory use threads; others use processes, which open the files
-        themselves. The number of workers is limited to those whose chunks fit in
-        `memory_limit`.
+        workers for estimators that are registered with `merge`, and for the passes of
+        transformers whose counts and sums can be added up, with means and variances
+        that differ in their last digits from those of one worker; for all others it
+        uses one. Estimators of scikit-learn (except some that hold the GIL) and data in
+        memory use threads; others use processes, which open the files themselves. The
+        number of workers is limited to those whose chunks fit in `memory_limit`.
 
     checkpoint : str, path-like, Checkpoint or None, default=None
         File to which the state of `fit` is written every 60 seconds, so that the same

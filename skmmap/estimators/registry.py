@@ -105,7 +105,9 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
             ``partial_fit(X)`` or ``partial_fit(X, y)``, which is called for each chunk
             in file order, and ``finish()``, which returns the fitted estimator. It may
             have ``begin(n_rows)``, called once before, and ``end_pass()``, called after
-            each pass over all rows, which returns whether it needs another.
+            each pass over all rows, which returns whether it needs another. With
+            ``merge(other)``, which adds what a copy has learned in this pass from rows
+            behind its own, `n_jobs` of `ChunkedFit` counts.
 
     Returns
     -------
