@@ -50,6 +50,7 @@ CODES[-1] = 40  # which only the last part has
 REAL = rng.normal(size=(N, 4)) * [1, 0.1, 50, 1] + [0, 1, 100, -2]
 MISSING = np.where(rng.random(REAL.shape) < 0.1, np.nan, REAL)
 MISSING[:50, 1] = np.nan  # all of the first part
+MISSING[:50, 3] = REAL[:50, 3]  # none of it
 CONSTANT = np.column_stack([REAL, np.full(N, 0.1)])
 Y = np.sort(rng.integers(0, 3, N))  # each part has other classes
 NUMBERS = REAL @ [1, 2, 3, 4] + rng.normal(size=N)
@@ -57,8 +58,11 @@ LABELS = rng.integers(0, 2, (N, 3))
 TREES = "oak", "ash", "elm", "yew"
 TEXTS = [f"tree {TREES[i % 4]} number {i // 90}" for i in range(N)]
 BINS = {"encode": "ordinal", "subsample": None}
+FEW = {"n_quantiles": 9, "subsample": None}
 SPARSE = sparse.csr_array(np.where(CODES > 2, CODES, 0))
 WIDE = rng.normal(size=(N, 30))
+MEDIAN = SimpleImputer(strategy="median", add_indicator=True)
+FREQUENT = SimpleImputer(strategy="most_frequent", add_indicator=True)
 
 # The transformer, rows, targets, and the tolerance: 0 where only counts are added.
 CASES = {
@@ -66,10 +70,11 @@ CASES = {
     "rare": (OneHotEncoder(min_frequency=20), CODES, None, 0),
     "ordinal": (OrdinalEncoder(), MISSING.round(), None, 0),
     "frame": (OneHotEncoder(), pd.DataFrame({"a": TEXTS, "b": Y}), None, 0),
-    "mean": (SimpleImputer(), MISSING, None, 1e-10),
+    "mean": (SimpleImputer(add_indicator=True), MISSING, None, 1e-10),
     "mean, sparse": (SimpleImputer(missing_values=4), SPARSE, None, 1e-10),
-    "median": (SimpleImputer(strategy="median"), MISSING, None, 0),
-    "frequent": (SimpleImputer(strategy="most_frequent"), MISSING.round(1), None, 0),
+    "median": (MEDIAN, MISSING, None, 0),
+    "frequent": (FREQUENT, MISSING.round(1), None, 0),
+    "frequent, sparse": (clone(FREQUENT).set_params(missing_values=4), SPARSE, None, 0),
     "constant": (SimpleImputer(strategy="constant"), MISSING, None, 0),
     "indicator": (MissingIndicator(), MISSING, None, 0),
     "robust": (RobustScaler(), MISSING, None, 0),
@@ -121,7 +126,11 @@ def fit(transformer, X, y=None, n_jobs=2, **params):
 
 
 def public(estimator) -> dict:
-    found = {k: v for k, v in vars(estimator).items() if k[-1] == "_" and k[0] != "_"}
+    found = {
+        k: v
+        for k, v in vars(estimator).items()
+        if (k[-1] == "_" and k[0] != "_") or k == "_infrequent_indices"
+    }
     if "bsplines_" in found:
         found["bsplines_"] = [(each.t, each.c) for each in found["bsplines_"]]
     return found
@@ -136,9 +145,22 @@ def test_what_parts_have_learned_is_added_up(name, merged):
     assert_alike(public(two), public(fit(transformer, X, y, 3)), 0, name)
 
 
+@pytest.mark.parametrize("strategy", ["uniform", "kmeans"])
+def test_weights_are_those_of_the_rows_of_parts(strategy, merged):
+    transformer = KBinsDiscretizer(3, encode="ordinal", strategy=strategy)
+    weights = np.where(REAL[:, 0] > 0, 3.0, 0.0)
+    given = {"chunk_size": 32, "n_jobs": 2}
+    two = ChunkedFit(transformer, **given).fit(REAL, sample_weight=weights).estimator_
+    expected = clone(transformer).fit(REAL, sample_weight=weights)
+    assert_alike(public(two), public(expected), 0)
+    assert merged
+
+
+@pytest.mark.parametrize("nbytes", [2**26, 2**12])  # which are gathered, or counted
 @pytest.mark.parametrize("kind", [QuantileTransformer, KBinsDiscretizer])
-def test_quantiles_are_those_of_all_rows(kind, merged):
-    params = {"n_bins": 4, **BINS} if kind is KBinsDiscretizer else {"subsample": None}
+def test_quantiles_are_those_of_all_rows(kind, nbytes, merged, monkeypatch):
+    monkeypatch.setattr("skmmap.transformers.ranks._BYTES", nbytes)
+    params = {"n_bins": 4, **BINS} if kind is KBinsDiscretizer else FEW
     transformer = kind(**params)
     X = rng.normal(size=(12_000, 2))
     two = ChunkedFit(transformer, chunk_size=500, n_jobs=2).fit(X).estimator_

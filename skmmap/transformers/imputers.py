@@ -102,7 +102,6 @@ class MedianImputer:
     def merge(self, other: "MedianImputer") -> None:
         self._witnesses.merge(other._witnesses)
         self._ranks.merge(other._ranks)
-        self._is_sparse = other._is_sparse
 
     def end_pass(self) -> bool:
         self._is_first = False

@@ -55,7 +55,7 @@ class MostFrequent:
 
     def merge(self, other: "MostFrequent") -> None:
         self._rows.merge(other._rows)
-        self._n, self._is_sparse = self._n + other._n, other._is_sparse
+        self._n += other._n
         merge_counts(self._counts, other._counts)
 
     def finish(self):

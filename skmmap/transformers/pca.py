@@ -35,7 +35,6 @@ class PrincipalComponents:
         self._moments.add(values)
 
     def merge(self, other: "PrincipalComponents") -> None:
-        self._first.merge(other._first)
         self._moments.merge(other._moments)
 
     def _choose(self, X) -> Products | Factor:

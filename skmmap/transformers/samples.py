@@ -89,7 +89,6 @@ class _Quantiles:
         self._ranks.add(values)
 
     def merge(self, other: "_Quantiles") -> None:
-        self._first.merge(other._first)
         self._ranks.merge(other._ranks)
 
     def end_pass(self) -> bool:

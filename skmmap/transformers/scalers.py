@@ -35,7 +35,6 @@ class RobustColumns:
         self._ranks.add(check_floats(X, self.scaler))
 
     def merge(self, other: "RobustColumns") -> None:
-        self._first.merge(other._first)
         self._ranks.merge(other._ranks)
 
     def end_pass(self) -> bool:

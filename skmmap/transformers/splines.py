@@ -58,7 +58,6 @@ class QuantileKnots:
         self._ranks.add(values)
 
     def merge(self, other: "QuantileKnots") -> None:
-        self._first.merge(other._first)
         self._ranks.merge(other._ranks)
 
     def end_pass(self) -> bool:

@@ -29,7 +29,6 @@ class SingularVectors:
         self._products.add(values)
 
     def merge(self, other: "SingularVectors") -> None:
-        self._first.merge(other._first)
         self._products.merge(other._products)
 
     def _check_number(self, n_columns: int) -> None:
