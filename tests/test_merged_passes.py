@@ -325,3 +325,9 @@ def test_explain_says_on_how_many_workers(tmp_path):
     scaler = make_pipeline(StandardScaler(), Nystroem(n_components=9))
     said = ChunkedFit(scaler, n_jobs=2).explain(tmp_path / "X.npy").sections
     assert said["passes"].startswith("1. StandardScaler on 2 workers; 2. Nystroem;")
+
+
+def test_labels_of_all_parts_are_two():
+    labels = np.where(np.arange(N)[:, None] < N // 2, LABELS, 2 * LABELS)
+    with pytest.raises(ValueError, match="Multioutput target data is not supported"):
+        fit(SelectKBest(chi2, k=2), CODES, labels)
