@@ -188,8 +188,14 @@ def test_pipelines_go_on_at_every_stage(kind, tmp_path):
         compare(PIPELINES[kind], X, y, own, [n_chunks, 3, 5], chunk_size=20)
 
 
+ONE_PASS = make_column_transformer(
+    (make_pipeline(SimpleImputer(), StandardScaler()), [0, 1, 2]),
+    (SimpleImputer(strategy="median"), [3]),
+)
+
+
 @pytest.mark.parametrize("n_jobs", [[2, 2, 2], [2, 1, 3], [1, 2, 1]])
-@pytest.mark.parametrize("estimator", [GaussianNB(), StandardScaler()])
+@pytest.mark.parametrize("estimator", [GaussianNB(), StandardScaler(), ONE_PASS])
 def test_merged_parts_go_on(estimator, n_jobs, tmp_path, path):
     X, y = make_rows(estimator)
     X = save(tmp_path, X)

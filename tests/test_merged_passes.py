@@ -331,3 +331,12 @@ def test_labels_of_all_parts_are_two():
     labels = np.where(np.arange(N)[:, None] < N // 2, LABELS, 2 * LABELS)
     with pytest.raises(ValueError, match="Multioutput target data is not supported"):
         fit(SelectKBest(chi2, k=2), CODES, labels)
+
+
+def test_codes_of_texts_are_those_of_all_parts(tmp_path, merged):
+    texts = pa.table({"a": TEXTS, "b": [None if i % 7 else "z" for i in range(N)]})
+    pq.write_table(texts, tmp_path / "t.parquet", row_group_size=50)
+    rows = open_rows(tmp_path / "t.parquet")
+    encoder = OneHotEncoder(min_frequency=100)
+    assert_alike(public(fit(encoder, rows)), public(fit(encoder, rows, n_jobs=1)), 0)
+    assert merged
