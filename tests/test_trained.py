@@ -218,7 +218,7 @@ def test_partial_fit_goes_on_with_a_copy(estimator):
             expected.partial_fit(X[start : start + 30], Y[start : start + 30])
     assert state_of(trained) == before
     assert state_of(model.estimator_) == state_of(expected)
-    assert model.n_epochs_ == 1
+    assert model.n_epochs_ == 2
 
 
 def test_a_failed_partial_fit_leaves_it_as_it_was_given():
