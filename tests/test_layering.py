@@ -243,6 +243,7 @@ HOUSE = {
         "memory",
         "sampling",
         "clones",
+        "learners",
         "merge_fit",
         "rendering",
         "explanation",

@@ -16,13 +16,13 @@ from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import (
     count_workers,
     explain_fit,
-    make_additive_learner,
     make_fit_plan,
     train_anew,
     train_further,
 )
 from skmmap.learn.given_rows import check_target
 from skmmap.learn.learner import Learner
+from skmmap.learn.learners import make_additive_learner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
 

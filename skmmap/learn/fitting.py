@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from sklearn import config_context
 
 from skmmap.checkpoints import find_journal
 from skmmap.estimators import (
-    Corrections,
     Rule,
     can_merge,
-    find_learning,
     is_loop,
     note_start,
     set_attributes,
@@ -23,10 +21,10 @@ from skmmap.estimators import (
 from skmmap.formats import open_source
 from skmmap.learn.checks import check_parameters, route
 from skmmap.learn.chunking import make_schedule
-from skmmap.learn.clones import make_estimator, make_learner
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
 from skmmap.learn.learner import Learner, put_estimator, take_estimator
+from skmmap.learn.learners import make_fresh_learner, make_trained_learner
 from skmmap.learn.memory import find_limit_beside, fit_plan
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
@@ -34,22 +32,15 @@ from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
 from skmmap.learn.watch import Watch
 from skmmap.read import Table
-from skmmap.rows import is_mapped
 from skmmap.run import FitReport, Tasks, open_tasks
 from skmmap.wrap import (
-    InputLayout,
     check_names,
     copy_names,
     copy_trained,
     find_state,
-    find_tags,
-    find_target_passing,
     find_trained,
-    get_parameters,
-    guesses_labels,
     hidden_names,
     keep_names,
-    own_arrays,
     requires_labels,
     takes_target_as_it_is,
 )
@@ -94,7 +85,7 @@ def train_anew(
     given |= {"classes": classes, "given_validation": given_validation}
     plan = fit_plan(make_fit_plan(wrapper, X, y, params, **given))
     plan.overrides.update(find_start(wrapper, plan))
-    learner = _make_fresh_learner(wrapper, plan, classes)
+    learner = make_fresh_learner(wrapper, plan, classes)
     is_given = given_validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     title = vars(wrapper).get("_title", "fit")  # of a step, its name too
@@ -122,9 +113,9 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
     given["counts_before"] = vars(wrapper).get("_label_counts")
     plan = fit_plan(Planner(wrapper, X, y, params, **given).make())
     if trained is None:
-        learner = _make_fresh_learner(wrapper, plan, classes)
+        learner = make_fresh_learner(wrapper, plan, classes)
     else:
-        learner = _make_trained_learner(wrapper, plan, trained)
+        learner = make_trained_learner(wrapper, plan, trained)
     training = _make_training(wrapper, plan, learner, "partial_fit", is_fit=False)
     if trained is not None:
         check_names(trained, plan.table.X)
@@ -168,79 +159,6 @@ def _run_further(training: Training, overrides: dict) -> dict:
         # loop. A copy before each call would take too long, and not every model can be
         # copied (the tree of a Birch may be too deep).
         learner.finish()
-
-
-def _make_fresh_learner(wrapper, plan: Plan, classes) -> Learner:
-    """Return the learner of a fresh clone, which can be made again."""
-    estimator = wrapper.estimator
-    make = partial(make_learner, wrapper, plan)
-    own = get_parameters(estimator, plan.overrides)
-    if any(hasattr(value, "get_params") for value in own.values()):
-        # An estimator as a parameter is cloned and seeded as well.
-        own = get_parameters(make_estimator(wrapper, plan.seed, {}), plan.overrides)
-    tags = find_tags(estimator)
-    flat = False if tags and tags.input_tags.three_d_array else None
-    layout = InputLayout(flat=flat, dense=plan.input_layout.dense)
-    pass_target = find_target_passing(estimator)
-    return Learner(
-        make(),
-        make,
-        layout,
-        pass_target,
-        plan.corrections,
-        own,
-        plan.learning.learns_zero_weights,
-        drops=("classes",) if classes is None and guesses_labels(estimator) else (),
-    )
-
-
-def make_additive_learner(wrapper, X) -> Learner | None:
-    """Return what learns in one pass, in any pieces; None if more than that is needed.
-
-    Only transformers: the parts of another estimator may need the labels of y.
-    """
-    estimator = wrapper.estimator
-    learning = find_learning(estimator, uses_target=False)
-    is_additive = can_merge(estimator) and learning.n_epochs == 1
-    if not (is_additive and hasattr(estimator, "transform")):
-        return None
-    make = partial(make_estimator, wrapper, None, {})
-    is_dense = learning.entry.dense and X.store.is_sparse
-    return Learner(
-        make(),
-        make,
-        InputLayout(dense=is_dense),
-        find_target_passing(estimator),
-        Corrections.of(estimator),
-        learns_zero_weights=learning.learns_zero_weights,
-    )
-
-
-def _make_trained_learner(wrapper, plan: Plan, trained) -> Learner:
-    """Return the learner of a fitted estimator."""
-    # A model that was loaded with mmap_mode cannot be trained in place.
-    own_arrays(trained, is_mapped)
-    before, X = vars(wrapper), plan.table.X
-    layout = before.get("_input_layout", InputLayout())._replace(
-        dense=plan.input_layout.dense
-    )
-    if layout.flat is None and X.ndim > 2:
-        # Images are flattened if the fitted model has that number of features, without
-        # trying it with rows.
-        flat = getattr(trained, "n_features_in_", None) == X.row_values
-        layout = layout._replace(flat=flat)
-    corrections = plan.corrections
-    if corrections.is_like(before.get("_corrections")):
-        corrections = before["_corrections"]
-    pass_target = find_target_passing(wrapper.estimator)
-    return Learner(
-        trained,
-        None,
-        layout,
-        pass_target,
-        corrections,
-        learns_zero_weights=plan.learning.learns_zero_weights,
-    )
 
 
 def _make_training(
