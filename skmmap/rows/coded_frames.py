@@ -33,6 +33,7 @@ class CodedFrame:
         """Return some rows, by a slice or by their positions."""
         if not isinstance(rows, slice):
             index = np.asarray(self._index)[rows]
+            rows = rows.astype(np.int32, copy=False)  # for fewer bytes to go through
             return CodedFrame(self._table.take(rows), self._frames, index)
         start, stop, _ = rows.indices(len(self))
         table = self._table.slice(start, max(0, stop - start))

@@ -148,21 +148,22 @@ class FramesOfArrow(ArrowStore):
             return self
         store = object.__new__(type(self))
         self._last = self._stream = None  # decoded, for frames
-        changes = {"_coded": tuple(texts)}
+        schema = code_texts(self._schema)
+        changes = {"_coded": tuple(texts), "_coded_schema": schema}
         vars(store).update(vars(self) | changes)
         store.pick, store.join = Store.pick, join_coded
         return store
 
     def _make_empty(self):
         if self._coded:
-            schema = code_texts(self._schema)
-            return CodedFrame(schema.empty_table(), self._frames, range(0))
+            empty = self._coded_schema.empty_table()
+            return CodedFrame(empty, self._frames, range(0))
         empty = self._frames.empty
         return empty.copy() if self.has_index else empty.clear()
 
     def _read(self, start, stop):
         slices = self._iter_slices(start, stop)
-        schema = code_texts(self._schema) if self._coded else self._schema
+        schema = self._coded_schema if self._coded else self._schema
         tables = [fit_table(table, schema) for table, _ in slices]
         table = concat_fitted(tables, schema)
         if table.num_rows != stop - start:

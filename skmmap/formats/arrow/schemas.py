@@ -139,6 +139,8 @@ def fit_table(table, schema):
 
 def concat_fitted(tables: list, schema):
     """Return tables of one schema as one, each column with one dictionary."""
+    if len(tables) == 1 and all(c.num_chunks == 1 for c in tables[0].columns):
+        return tables[0]
     joined = sys.modules["pyarrow"].concat_tables([schema.empty_table(), *tables])
     return joined.unify_dictionaries()
 
@@ -147,11 +149,14 @@ def own_rows(table, *, is_mapped: bool):
     """Return a table that keeps no more in memory than its rows, and no file."""
     if not is_mapped and table.get_total_buffer_size() < _SLACK * table.nbytes:
         return table
-    own = table.combine_chunks().take(np.arange(table.num_rows))
-    if not is_mapped:
-        return own
-    columns = [_own_dictionary(column) for column in own.columns]
-    return sys.modules["pyarrow"].Table.from_arrays(columns, schema=own.schema)
+    arrow = sys.modules["pyarrow"]
+    columns = [
+        arrow.chunked_array([arrow.concat_arrays(column.chunks)], column.type)
+        for column in table.columns
+    ]
+    if is_mapped:
+        columns = [_own_dictionary(column) for column in columns]
+    return arrow.Table.from_arrays(columns, schema=table.schema)
 
 
 def _own_dictionary(column):
