@@ -63,7 +63,8 @@ def _train(wrapper, X, y, params: dict, **given) -> None:
     stages = Stages(wrapper, X, y, params, "fit", **given)
     given |= {"given_validation": stages.train_transformers()}
     with stages.finishing():
-        _train_last(stages, **given)
+        if not stages.has_learned_last:
+            _train_last(stages, **given)
 
 
 def _learn_by_passes(wrapper, X, y, params: dict, *, explains=False, **given):
@@ -155,7 +156,9 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     sections, kind = stages.say_steps(), type(stages.last.estimator).__name__
     after = f", after {say_count(len(sections), 'step')}" * bool(sections)
     plan = Explanation(f"ChunkedFit({kind}) on {_say_shape(stages.rows)}", {})
-    if _is_trained(stages.last.estimator):
+    if stages.has_learned_last:
+        sections[f"step {stages.last_name}"] = say_step(stages.last.estimator)
+    elif _is_trained(stages.last.estimator):
         plan = explain(stages.last, stages.rows, y, last_params, **given)
     else:
         stages.last.random_state = 0  # no generator of random numbers moves on
@@ -163,7 +166,7 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
         sections[f"step {stages.last_name}"] = say_step(stages.last.estimator)
     return Explanation(
         plan.title.replace("ChunkedFit(", "ChunkedFit(Pipeline: ", 1) + after,
-        sections | {"passes": _say_passes(stages.passes)} | plan.sections,
+        sections | {"passes": _say_passes(stages)} | plan.sections,
         wrapper.estimator,
     )
 
@@ -191,10 +194,12 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
     vars(last).pop("_training", None)  # no step comes behind it
 
 
-def _say_passes(passes: list[str]) -> str:
+def _say_passes(stages: Stages) -> str:
     # One that may make several says so, and makes others of all rows than of the first.
-    once = [names for names, _ in groupby(passes)]
+    once = [names for names, _ in groupby(stages.passes)]
     said = "; ".join(f"{number}. {names}" for number, names in enumerate(once, 1))
+    if stages.has_learned_last:
+        return said
     return f"{said}; then those of the last step" if said else "those of the last step"
 
 

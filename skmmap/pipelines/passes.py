@@ -25,6 +25,8 @@ NOTHING = {
     "given_validation": (None, None, None),
 }
 
+_HISTORY = "n_epochs_", "chunk_size_", "history_", "random_state_"
+
 
 @dataclass(eq=False, repr=False)
 class Request:
@@ -46,6 +48,7 @@ class Request:
     notes: list[str] = field(default_factory=list)
     context: Callable = nullcontext  # of the estimator, around each call
     does: str = ""  # what it does in the pass, if there is more to say
+    history: dict = field(default_factory=dict)  # of the pass, once it is made
 
     @property
     def name(self) -> str:
@@ -153,10 +156,10 @@ class _Pass:
                 # Filters of warnings are those of all threads.
                 around.enter_context(request.context(None))
             train_anew(wrapper, *self.given, **NOTHING)
-        for request, member in zip(
-            self._requests, wrapper.estimator_.members, strict=True
-        ):
+        members = wrapper.estimator_.members
+        for request, member in zip(self._requests, members, strict=True):
             request.learner.become(member.learner)
+            request.history |= {name: vars(wrapper)[name] for name in _HISTORY}
 
 
 def _find_common(

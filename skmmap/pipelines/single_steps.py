@@ -82,6 +82,7 @@ def learn_fused(imputing, scaling, rows: Rows, learning) -> Iterator[list[Reques
     imputer = imputing.estimator_
     scaling.estimator_ = complete(learner.estimator, imputer, source.n_rows)
     scaling._input_layout = InputLayout()
+    vars(scaling).update(request.history)
     imputed = rows.map(Transform(imputer, imputing._input_layout))
     keep_names(scaling.estimator_, find_source(imputed))
 

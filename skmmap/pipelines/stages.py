@@ -22,6 +22,7 @@ from skmmap.pipelines.single_steps import (
     learn_fused,
 )
 from skmmap.pipelines.steps import (
+    CALLBACKS,
     Transform,
     derive,
     derive_step,
@@ -70,9 +71,18 @@ class Stages:
         self.last = derive(wrapper, last)
         if hasattr(wrapper, _INIT):  # callbacks are told of the last step alone
             vars(self.last)[_INIT] = getattr(wrapper, _INIT)
+        self._may_fuse_last = method == "fit" and self._is_plain(given)
+        self.has_learned_last = False  # together with the step before it
         before = vars(wrapper).get("_last_step")
         if before is not None:  # where a warm start begins
             vars(self.last).update(find_state(before))
+
+    def _is_plain(self, given: dict) -> bool:
+        """Whether the last step is to learn as the steps before it do."""
+        wrapper, (X_val, *_) = self._wrapper, given["given_validation"]
+        is_usual = wrapper.max_epochs == "auto" and wrapper.shuffle in ("auto", False)
+        is_watched = bool(getattr(wrapper, CALLBACKS[0], None))
+        return is_usual and not is_watched and X_val is None
 
     def _check_target(self, last, X: Source) -> None:
         """Raise for a wrong y or weights of the last step before a step is trained."""
@@ -107,14 +117,19 @@ class Stages:
             wrappers = [
                 # No generator of random numbers moves on for a part of the rows.
                 derive_step(self._wrapper, step, number + i, **_find_seed(n_rows))
-                for i, (_, step) in enumerate(steps)
+                for i, (_, step) in enumerate(steps[: len(self._steps) - number])
             ]
+            if len(wrappers) < len(steps):
+                self.has_learned_last = True
+                wrappers.append(self.last)
             name, _ = steps[0]
             learning = learn_step(wrappers[0], rows, y, self.params[name])
             if len(steps) == 2:
                 learning = learn_fused(*wrappers, rows, learning)
             yield from inside(self._note(name), learning)
             for (name, step), wrapper in zip(steps, wrappers, strict=True):
+                if wrapper is self.last:
+                    break
                 self._keep_step(name, step, wrapper, is_whole=n_rows is None)
             number += len(steps)
         self._identity.check(values=True)
@@ -122,6 +137,8 @@ class Stages:
     def _find_next(self, number: int, rows: Rows) -> list[tuple[str, Any]]:
         """Return the next step, or an imputer and the scaler that learns with it."""
         steps = self._steps[number : number + 2]
+        if len(steps) == 1 and self._may_fuse_last:
+            steps = [*steps, (self.last_name, self.last.estimator)]
         has_params = any(self.params[name] for name, _ in steps)
         if len(steps) < 2 or has_params:
             return steps[:1]
@@ -139,7 +156,7 @@ class Stages:
 
     def learn_all(self) -> Iterator[list[Request]]:
         """Ask for the passes of all steps, where the last one transforms as well."""
-        self._steps = self._wrapper.estimator.steps
+        self._steps, self._may_fuse_last = self._wrapper.estimator.steps, False
         yield from self.learn_transformers()
         pipeline = copy(self._wrapper.estimator)
         pipeline.steps = self._fitted

@@ -35,7 +35,7 @@ from skmmap.wrap import (
 # Stateless steps are fitted on so many rows, and `explain` fits all steps on as many.
 FIRST_ROWS = 10_000
 _FIRST_NBYTES, _LEAST_ROWS = 2**24, 10
-_CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
+CALLBACKS = "_skl_callbacks", "_parent_callback_ctx"
 
 
 class Transform(NamedTuple):
@@ -85,7 +85,7 @@ def derive_step(wrapper, step, number: int, **changes):
         changes = {"random_state": int(spawned.generate_state(1)[0] >> 1)} | changes
     changes |= {"_title": f"fit of {type(step).__name__}"}
     derived = derive(wrapper, step, **{"max_epochs": "auto"} | changes)
-    for own in _CALLBACKS:  # which are told of the last step alone
+    for own in CALLBACKS:  # which are told of the last step alone
         vars(derived).pop(own, None)
     return derived
 
