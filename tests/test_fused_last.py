@@ -6,6 +6,7 @@ from helpers import Listener, needs_sklearn_1_9
 from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import SGDClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
 
@@ -85,14 +86,17 @@ def test_a_loop_by_hand_and_shuffled_rows_are_as_they_were(counted):
 
 
 @needs_sklearn_1_9
-def test_callbacks_are_told_of_the_last_step(tmp_path):
+@pytest.mark.parametrize("last", [StandardScaler(), GaussianNB()])
+def test_callbacks_are_told_of_the_last_step_alone(last, tmp_path):
     np.save(tmp_path / "X.npy", X)
     listener = Listener()
-    model = wrap(*CASES["standard"])
+    model = wrap(SimpleImputer(), last)
     model.set_callbacks(listener)
-    model.fit(tmp_path / "X.npy")
-    begun = [event for event in listener.events if event[0] == "begin"]
-    assert len(begun) >= N // 100
+    model.fit(tmp_path / "X.npy", np.arange(N) % 2)
+    assert listener.events.count("setup") == 1
+    chunks = [event for event in listener.events if event[:2] == ("begin", "chunk")]
+    assert len(chunks) == N // 100
+    assert model.estimator_.steps[1][1].n_features_in_ == 3
 
 
 def test_partial_fit_goes_on_from_there(tmp_path):

@@ -26,6 +26,7 @@ from skmmap.pipelines.steps import (
     Transform,
     derive,
     derive_step,
+    derive_untold,
     fit_stateless,
     map_rows,
     refuse_params,
@@ -100,9 +101,10 @@ class Stages:
         ``given_validation``.
         """
         _, y = self.find_rows(n_rows)
+        untold = derive_untold(self._wrapper, self._wrapper.estimator)
         for requests in self.learn_transformers(n_rows):
             explains = n_rows is not None
-            self.passes += make_passes(self._wrapper, requests, y, explains=explains)
+            self.passes += make_passes(untold, requests, y, explains=explains)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
             X_val = map_rows(X_val, transform)

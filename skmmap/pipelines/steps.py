@@ -84,8 +84,13 @@ def derive_step(wrapper, step, number: int, **changes):
         spawned = np.random.SeedSequence(int(seed), spawn_key=(number,))
         changes = {"random_state": int(spawned.generate_state(1)[0] >> 1)} | changes
     changes |= {"_title": f"fit of {type(step).__name__}"}
-    derived = derive(wrapper, step, **{"max_epochs": "auto"} | changes)
-    for own in CALLBACKS:  # which are told of the last step alone
+    return derive_untold(wrapper, step, **{"max_epochs": "auto"} | changes)
+
+
+def derive_untold(wrapper, estimator, **changes):
+    """Return one without callbacks, which are told of the last step alone."""
+    derived = derive(wrapper, estimator, **changes)
+    for own in CALLBACKS:
         vars(derived).pop(own, None)
     return derived
 
