@@ -438,8 +438,8 @@ def test_a_query_that_fails_later():
     relation = con.sql(f"{query} FROM range(1000000)")
     with pytest.raises(Exception, match="it broke") as caught:
         open_rows(relation)
+    # Another thread may fail before the first batch is there.
     written = re.search(r"is left: (\S+ rows)", caught.value.__notes__[-1])[1]
-    assert int(written.removesuffix(" rows").replace(",", "")) > 100_000
     check_note(caught.value, "a DuckDBPyRelation", written)
     assert con.sql("SELECT 42").fetchall() == [(42,)]  # the connection is free
 
