@@ -150,10 +150,6 @@ class Computed:
             ", and give the path; or np.asarray(X), where that fits in memory.",
         ),
         (Computed, ", X.to_parquet('X.parquet'), and give the path."),
-        (
-            lambda: pl.DataFrame({"a": [1.0]}).lazy(),
-            ", X.sink_parquet('X.parquet'), and give the path.",
-        ),
     ],
 )
 def test_what_would_be_loaded_whole_is_refused(make, todo):
@@ -165,12 +161,6 @@ def test_what_would_be_loaded_whole_is_refused(make, todo):
     with raises(TypeError, said):
         ChunkedFit(MaxAbsScaler()).fit(given)
     assert not getattr(given, "asked", False)
-
-
-def test_a_lazy_frame_is_written_as_the_message_says(tmp_path):
-    frame = pl.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]})
-    frame.lazy().sink_parquet(tmp_path / "X.parquet")
-    assert np.array_equal(np.asarray(open_rows(tmp_path / "X.parquet")), frame)
 
 
 class Array:
