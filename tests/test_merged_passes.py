@@ -69,7 +69,6 @@ CASES = {
     "one-hot": (OneHotEncoder(), CODES, None, 0),
     "rare": (OneHotEncoder(min_frequency=20), CODES, None, 0),
     "ordinal": (OrdinalEncoder(), MISSING.round(), None, 0),
-    "frame": (OneHotEncoder(), pd.DataFrame({"a": TEXTS, "b": Y}), None, 0),
     "mean": (SimpleImputer(add_indicator=True), MISSING, None, 1e-10),
     "mean, sparse": (SimpleImputer(missing_values=4), SPARSE, None, 1e-10),
     "median": (MEDIAN, MISSING, None, 0),
@@ -333,10 +332,10 @@ def test_labels_of_all_parts_are_two():
         fit(SelectKBest(chi2, k=2), CODES, labels)
 
 
-def test_codes_of_texts_are_those_of_all_parts(tmp_path, merged):
-    texts = pa.table({"a": TEXTS, "b": [None if i % 7 else "z" for i in range(N)]})
-    pq.write_table(texts, tmp_path / "t.parquet", row_group_size=50)
-    rows = open_rows(tmp_path / "t.parquet")
-    encoder = OneHotEncoder(min_frequency=100)
-    assert_alike(public(fit(encoder, rows)), public(fit(encoder, rows, n_jobs=1)), 0)
-    assert merged
+@pytest.mark.parametrize(
+    "encoder", [OneHotEncoder(), SimpleImputer(strategy="most_frequent")]
+)
+def test_texts_are_counted_by_one(encoder, merged):
+    texts = pd.DataFrame({"a": TEXTS, "b": TEXTS[::-1]})
+    assert_alike(public(fit(encoder, texts)), public(clone(encoder).fit(texts)), 0)
+    assert not merged

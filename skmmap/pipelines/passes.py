@@ -117,6 +117,13 @@ def _say_workers(shared: "_Pass") -> str:
     return f" on {say_count(number, 'worker')}" if number > 1 else ""
 
 
+def _counts_texts(request: Request) -> bool:
+    """Whether workers would wait for one another (docs/measured/pipelines.md)."""
+    store = find_source(request.rows).store
+    is_numeric = store.is_sparse or (store.is_array and store.dtype.kind in "biuf")
+    return getattr(request.learner.estimator, "counts_values", False) and not is_numeric
+
+
 class _Pass:
     """A pass of several steps, as training of one estimator that has them all."""
 
@@ -127,7 +134,8 @@ class _Pass:
         rows, chains = _find_common(every, takes_codes=takes_codes)
         both = zip(requests, chains, strict=True)
         members = [request.join(chain) for request, chain in both]
-        kind = AddedUp if all(member.merges for member in members) else Shared
+        merges = all(member.merges for member in members)
+        kind = AddedUp if merges and not any(map(_counts_texts, requests)) else Shared
         self._shared = kind(members, find_source(rows).selection)
         takes_target = any(request.takes_target for request in requests)
         self.given = rows, y if takes_target else None, self._find_by_row(rows)

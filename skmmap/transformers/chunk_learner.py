@@ -86,6 +86,11 @@ class ChunkLearner(BaseEstimator):
         is_able = getattr(learner, "merges", lambda n_rows: hasattr(learner, "merge"))
         return bool(is_able(self.n_rows))
 
+    @property
+    def counts_values(self) -> bool:
+        """Whether it counts values of any kind, and holds the GIL unless of numbers."""
+        return getattr(self.make(self.transformer), "counts_values", False)
+
     def merge(self, other: "ChunkLearner") -> None:
         """Add what a copy has learned in this pass from the rows behind these."""
         self.learner_.merge(other.learner_)

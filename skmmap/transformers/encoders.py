@@ -18,7 +18,7 @@ from skmmap.transformers.witnesses import Witnesses, count_rows
 class CategoryRows(Witnesses):
     """A row for each category of each column, and in how many rows each is."""
 
-    takes_codes = True
+    takes_codes = counts_values = True
 
     def __init__(self, encoder):
         super().__init__(encoder)

@@ -41,6 +41,8 @@ def allow_missing(transformer) -> str | bool:
 class MostFrequent:
     """Counts of the values of each column; ``rows`` keeps types and what is missing."""
 
+    counts_values = True
+
     def __init__(self, imputer, rows):
         self.imputer, self._rows, self._n = imputer, rows, 0
         self._counts: list[dict] = []
