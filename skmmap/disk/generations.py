@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+from weakref import WeakSet
 
 from skmmap.disk.hidden import check_own, open_locked
 from skmmap.disk.regular import open_regular
@@ -28,6 +29,7 @@ _PLACE = struct.Struct("<Q")  # where the description begins
 _DIGEST_NBYTES = hashlib.sha256().digest_size
 _PIECE = 2**20
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_locks: WeakSet = WeakSet()  # of this process
 
 
 class Version(NamedTuple):
@@ -56,6 +58,7 @@ class Generations:
         self.before = self.path.with_name(f"{self.path.name}.previous")
         check_place(self.path)
         self._lock = self._open_lock()
+        _locks.add(self._lock)
 
     def _open_lock(self):
         lock = self.path.with_name(f".{self.path.name}.lock")
@@ -113,6 +116,16 @@ class Generations:
         with suppress(OSError):
             os.unlink(self._lock.name)
         self._lock.close()
+
+
+def _leave_locks() -> None:
+    """Keep no lock in a fork, such as a worker, which may outlive a killed process."""
+    for lock in _locks:
+        lock.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_locks)
 
 
 class _Digesting:

@@ -33,8 +33,7 @@ class Unfinished:
             self.hidden = self._place.with_name(f".skmmap_{secrets.token_hex(8)}")
             self._file = make_hidden(self.hidden)
         try:
-            self._new_mode = find_new_mode(self._place.parent)
-            copy_access(self._file, self._place, self._new_mode, is_over=False)
+            copy_access(self._file, self._place, None, is_over=False)
         except BaseException:
             self.discard()
             raise
@@ -101,7 +100,9 @@ class Unfinished:
         self._file.seek(0)
         self._file.write(header)
         self.sync()
-        copy_access(self._file, self._place, self._new_mode, is_over=True)
+        # Not before: what a killed process leaves would be this file and the probe.
+        new_mode = find_new_mode(self._place.parent)
+        copy_access(self._file, self._place, new_mode, is_over=True)
 
     def put(self) -> None:
         """Let the file take its place."""
