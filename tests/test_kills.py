@@ -1,11 +1,16 @@
-"""What is left by a process that was killed with a checkpoint."""
+"""Processes with a checkpoint that are killed, and their forks."""
 
 import os
+import signal
 
 import pytest
 from processes import run_fresh
 
 from skmmap.disk.generations import Generations
+
+needs_forks = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="there are no forks here"
+)
 
 
 def test_no_file_is_made_that_a_kill_would_leave_for_ever(tmp_path, monkeypatch):
@@ -41,7 +46,29 @@ print(file.find()[0].about["said"])
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@needs_forks
 def test_a_forked_worker_does_not_keep_the_lock_of_a_killed_run(tmp_path):
     done = run_fresh(WORKER, tmp_path / "run.ckpt")
     assert (done.returncode, done.stdout) == (0, "once more\n"), done.stderr
+
+
+# A pool of workers ends by SIGTERM, and waits until they have.
+ENDED = """
+import os, signal, time
+from skmmap.checkpoints.stops import Stops
+with Stops().hearing():
+    worker = os.fork()
+    if not worker:
+        signal.alarm(20)
+        while True:
+            time.sleep(1)
+    time.sleep(0.1)
+    os.kill(worker, signal.SIGTERM)
+    print(os.WTERMSIG(os.waitpid(worker, 0)[1]))
+"""
+
+
+@needs_forks
+def test_a_signal_ends_a_forked_worker():
+    done = run_fresh(ENDED)
+    assert done.stdout.strip() == str(int(signal.SIGTERM)), done.stderr

@@ -4,6 +4,7 @@ The chunk that is being learned is finished first, so that the state can be writ
 second Ctrl-C does not wait for it.
 """
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ class Stops:
 
     def __init__(self):
         self.number: int | None = None
-        self._before = {}
+        self._before, self._process = {}, os.getpid()
 
     @contextmanager
     def hearing(self) -> Iterator[None]:
@@ -42,7 +43,10 @@ class Stops:
                     signal.signal(number, before)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.number is None:
+        if os.getpid() != self._process:  # a forked worker, which is to end
+            signal.signal(number, self._before[number])
+            os.kill(os.getpid(), number)
+        elif self.number is None:
             self.number = number
         else:
             self.act(number, frame)
