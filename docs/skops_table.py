@@ -17,7 +17,7 @@ import skops
 from sklearn.base import clone
 from skops import io
 from skops.io.exceptions import UnsupportedTypeException
-from transformer_cases import CASES, make, make_data, make_target
+from transformer_cases import CASES, make, make_given
 from transformers_table import put_in, seed
 
 from skmmap import ChunkedFit
@@ -64,13 +64,13 @@ def make_cases() -> Iterator[tuple]:
 
 def fit(estimator, data: str) -> tuple:
     """Return a fitted model, and the rows and targets that it was fitted on."""
-    X, y = make_data(data)[:_ROWS], make_target(data)[:_ROWS]
+    X, *y = (given[:_ROWS] for given in make_given(data))
     names = {name for name in estimator.get_params() if name.endswith("max_iter")}
     seed(estimator)
     estimator.set_params(**dict.fromkeys(names, 2))
     if type(estimator).__name__.startswith("MultiOutput"):
-        y = np.stack([y, y], axis=1)
-    return ChunkedFit(estimator, random_state=0).fit(X, y), X, y
+        y = [np.stack([*y, *y], axis=1)]
+    return ChunkedFit(estimator, random_state=0).fit(X, *y), X, y
 
 
 def find_trusted(estimator, data: str) -> tuple[str, ...] | None:
@@ -86,14 +86,14 @@ def find_trusted(estimator, data: str) -> tuple[str, ...] | None:
     names = io.get_untrusted_types(data=saved)
     alone = io.get_untrusted_types(data=io.dumps(model.estimator_))
     assert sorted([*alone, OWN]) == sorted(names)
-    by_itself = clone(model.estimator).fit(X, y)
+    by_itself = clone(model.estimator).fit(X, *y)
     assert alone == io.get_untrusted_types(data=io.dumps(by_itself))
     loaded = io.loads(saved, trusted=names)
     # The layout of some arrays, by which products are rounded, is that of a pickle.
     again = pickle.loads(pickle.dumps(model))
     check_same(loaded, again, X)
     if hasattr(model, "partial_fit"):
-        check_same(loaded.partial_fit(X, y), model.partial_fit(X, y), X)
+        check_same(loaded.partial_fit(X, *y), model.partial_fit(X, *y), X)
     return tuple(alone)
 
 

@@ -226,3 +226,9 @@ def make_target(name: str) -> np.ndarray:
     X = make_data(name)
     y = rng.integers(0, 3, len(X))
     return y if np.ndim(X) == 1 else y + (np.nan_to_num(X)[:, 0] > 3)
+
+
+def make_given(name: str) -> list:
+    """Return the rows of that name, and their target where these are none themselves."""
+    X = make_data(name)
+    return [X] if name.startswith("label") else [X, make_target(name)]

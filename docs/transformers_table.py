@@ -23,7 +23,7 @@ from transformer_cases import (
     find_transformers,
     make,
     make_data,
-    make_target,
+    make_given,
 )
 
 from skmmap import ChunkedFit, open_rows
@@ -60,7 +60,7 @@ def fit(estimator, case: Case, **params) -> Fit:
 
     What is fitted on the first rows, or looks at them, reads 10,000 of some more.
     """
-    X, *y = make_given(case)
+    X, *y = make_given(case.data)
     n_passes = 0
 
     def take(numbers):
@@ -75,12 +75,6 @@ def fit(estimator, case: Case, **params) -> Fit:
         model = ChunkedFit(step, **params).fit(rows, *y)
     fitted = model.estimator_[0] if is_step else model.estimator_
     return Fit(model, fitted, n_passes, bool(draws))
-
-
-def make_given(case: Case) -> list:
-    """Return the rows of a case, and their target where these are none themselves."""
-    X = make_data(case.data)
-    return [X] if case.data.startswith("label") else [X, make_target(case.data)]
 
 
 @contextmanager
@@ -141,7 +135,7 @@ def find_way(estimator, done: Fit, case: Case) -> str:
 
 def find_equality(code: str, estimator, done: Fit, case: Case) -> str:
     """Return in which sense the fitted transformer equals what its own fit gives."""
-    X, *y = make_given(case)
+    X, *y = make_given(case.data)
     apart = compare(done.fitted, clone(estimator).fit(X, *y), X[:500])
     if apart <= _CLOSE:
         return CLOSE if apart else BITS
