@@ -229,6 +229,6 @@ def make_target(name: str) -> np.ndarray:
 
 
 def make_given(name: str) -> list:
-    """Return the rows of that name, and their target where these are none themselves."""
+    """Return the rows of that name, and their target unless they are targets."""
     X = make_data(name)
     return [X] if name.startswith("label") else [X, make_target(name)]
