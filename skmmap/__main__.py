@@ -80,11 +80,14 @@ def _add_demo(commands) -> None:
 def _add_info(commands) -> None:
     info = commands.add_parser(
         "info",
-        help="say what is in files: shape, type, order, size, labels",
+        help="say what is in files: shape, type, labels; or where a run is",
         description="Say what is in each file: shape, type, order and size, and of "
-        "one-dimensional files which labels there are, and whether they are sorted.",
+        "one-dimensional files which labels there are, and whether they are sorted. "
+        "Of a checkpoint, say where the run is, and of which data and parameters it is.",
     )
-    info.add_argument("files", nargs="+", metavar="FILE", help=_FILE_HELP)
+    info.add_argument(
+        "files", nargs="+", metavar="FILE", help=f"{_FILE_HELP}, or a checkpoint"
+    )
     _add_choices(info)
     info.set_defaults(run=run_info)
 

@@ -1,9 +1,11 @@
 """``python -m skmmap info`` and ``convert``, and what they say."""
 
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -14,10 +16,13 @@ import pytest
 import zarr
 from hypothesis import given
 from hypothesis import strategies as st
+from killed import Killed, killed_after
 from processes import run_fresh
 from scipy import sparse
+from sklearn.linear_model import SGDClassifier
 
-from skmmap import __main__
+from skmmap import Checkpoint, ChunkedFit, __main__, __version__
+from skmmap.checkpoints import describing
 from skmmap.cli import info as _info
 from skmmap.cli.info import describe
 from skmmap.write import conversion as _convert
@@ -492,3 +497,77 @@ def test_as_from_a_shell():
         "    order    C: row by row",
         "exit code 1",
     ]
+
+
+# Checkpoints
+
+
+def make_checkpoint():
+    np.save("X.npy", X)
+    np.save("y.npy", np.arange(4) % 2)
+    checkpoint = Checkpoint("run.ckpt", seconds=0)
+    model = SGDClassifier(max_iter=9, alpha=0.25, class_weight={0: 1, 1: 2})
+    params = {"chunk_size": 2, "max_epochs": 2, "random_state": 3}
+    wrapper = ChunkedFit(model, checkpoint=checkpoint, **params)
+    with killed_after(2), pytest.raises(Killed):
+        wrapper.fit("X.npy", "y.npy")
+    return wrapper
+
+
+def test_a_checkpoint_says_where_the_run_is_and_of_what(monkeypatch, capsys):
+    wrapper = make_checkpoint()
+    for name in ("Unpickler", "load", "loads"):  # code in the file is not run
+        monkeypatch.setattr(pickle, name, None)
+    assert __main__.main(["info", "run.ckpt"]) == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    said = dict(line.split(maxsplit=1) for line in lines[1:])
+    size = os.path.getsize("run.ckpt")
+    states = {name: os.stat(name) for name in ("X.npy", "y.npy")}
+    when = {
+        name: datetime.fromtimestamp(state.st_mtime_ns / 1e9, UTC)
+        for name, state in states.items()
+    }
+    folder = Path.cwd()
+    assert said["checkpoint"] == (
+        "the run is in epoch 2 of at most 2, after 1 of 2 chunks"
+    )
+    assert said["previous"].startswith("run.ckpt.previous, written 20")
+    assert said["previous"].endswith(
+        " UTC: the run is in epoch 1 of at most 2, after 2 of 2 chunks"
+    )
+    assert said["size"] == f"{size / 1e3:.1f} kB"
+    assert said["estimator"].endswith(".SGDClassifier")
+    assert said["X"] == (
+        f"4 x 3 float32; {folder}/X.npy of 176 bytes, written "
+        f"{when['X.npy']:%F %T.%f} UTC"
+    )
+    assert said["y"].startswith(f"4 int64; {folder}/y.npy of 160 bytes, written ")
+    assert said["versions"].startswith(f"skmmap {__version__}, scikit-learn ")
+    assert said["estimator__alpha"] == "0.25"
+    assert said["estimator__class_weight"] == "{0: 1, 1: 2}"
+    assert said["chunk_size"] == "2"
+    assert abs(datetime.now(UTC) - _to_time(said["written"])).total_seconds() < 3_600
+
+    monkeypatch.undo()
+    wrapper.fit("X.npy", "y.npy")
+    assert describe("run.ckpt").splitlines()[0].endswith(" the run is over")
+
+
+def _to_time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+
+
+def test_what_cannot_be_read_of_a_checkpoint(monkeypatch):
+    make_checkpoint()
+    Path("run.ckpt.previous").unlink()
+    assert "previous" not in describe("run.ckpt")
+    Path("run.ckpt.previous").write_bytes(b"skmmap checkpoint\nand no more")
+    assert "run.ckpt.previous (29 bytes) is damaged" in describe("run.ckpt")
+    with pytest.raises(ValueError, match=r"run.ckpt.previous \(29 bytes\) is damaged"):
+        describe("run.ckpt.previous")
+    monkeypatch.setattr(describing, "FORMAT", 99)
+    assert (
+        describe("run.ckpt")
+        .splitlines()[0]
+        .endswith(" of another version of skmmap (format 1)")
+    )

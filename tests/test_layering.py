@@ -170,6 +170,7 @@ HOUSE = {
         "key",
         "stops",
         "journal",
+        "describing",
         "keeping",
     ],
     "transformers": [

@@ -1,7 +1,15 @@
 """Runs that are written to a file, and continued from it after they were killed."""
 
 from skmmap.checkpoints.checkpoint import Checkpoint
+from skmmap.checkpoints.describing import describe_checkpoint
 from skmmap.checkpoints.journal import Unit
 from skmmap.checkpoints.keeping import find_journal, run_kept, without_journal
 
-__all__ = ["Checkpoint", "Unit", "find_journal", "run_kept", "without_journal"]
+__all__ = [
+    "Checkpoint",
+    "Unit",
+    "describe_checkpoint",
+    "find_journal",
+    "run_kept",
+    "without_journal",
+]

@@ -138,10 +138,12 @@ def _to_state(values: list) -> FileState:
 
 
 def _say_difference(name: str, before, now) -> str:
-    return f"{name}: {_say(before, now)} in the checkpoint, {_say(now, before)} now"
+    there, here = say_value(before, now), say_value(now, before)
+    return f"{name}: {there} in the checkpoint, {here} now"
 
 
-def _say(value, other) -> str:
+def say_value(value, other=None) -> str:
+    """Return a value of the key as text; with its digest, if ``other`` has its text."""
     if not isinstance(value, dict):
         return "nothing" if value is None else repr(value)
     if "files" in value:

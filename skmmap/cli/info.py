@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from skmmap._messages import say_size
-from skmmap.disk import is_pattern, to_path
+from skmmap.checkpoints import describe_checkpoint
+from skmmap.disk import is_checkpoint, is_pattern, to_path
 from skmmap.formats import find_files, list_arrays, open_rows
 from skmmap.formats.shared import ArrayInfo, ContainerStore, is_csv_name, say_csv
 from skmmap.rows import find_source, holds_frames
@@ -24,10 +25,13 @@ _HINT = "shuffle before training in file order"
 def describe(path, *, key=None, columns=None) -> str:
     """Describe what `open_rows` finds at a path, with the labels if there are any.
 
+    Of a checkpoint it says where the run is, and what it is a run of, without loading
+    an object.
+
     Parameters
     ----------
     path : str or path-like
-        A path or pattern, as `open_rows` takes it.
+        A path or pattern, as `open_rows` takes it, or a checkpoint.
 
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group. Without it, all datasets
@@ -41,11 +45,13 @@ def describe(path, *, key=None, columns=None) -> str:
     -------
     text : str
         Lines of a name and what there is to say: shape, type, order, size on disk,
-        and for rows of single numbers or strings what values there are.
+        and for rows of single numbers or strings what values there are; of a
+        checkpoint the place, the time, the rows, and the parameters.
 
     Notes
     -----
-    Reads: the header; one-dimensional rows once, by blocks of 8 MB.
+    Reads: the header; one-dimensional rows once, by blocks of 8 MB; a checkpoint
+    once, for its digest.
     Allocates: a few such blocks, and at most 65,536 different labels.
     Equals: ``np.unique(y, return_counts=True)`` for labels, without loading them.
 
@@ -72,6 +78,9 @@ def describe(path, *, key=None, columns=None) -> str:
     >>> folder.cleanup()
     """
     path = to_path(path)
+    if is_checkpoint(path):
+        facts = describe_checkpoint(path)
+        return _join(facts, max(len(name) for name, _ in facts))
     if is_csv_name(path) and not is_pattern(path):
         raise ValueError(
             f"{path.name} is CSV, which must be parsed first: "
@@ -84,7 +93,11 @@ def describe(path, *, key=None, columns=None) -> str:
     else:
         facts = _open_or_list(path, key, columns)
     facts.insert(min(2, len(facts)), ("size", say_size(_find_size(path))))
-    return "\n".join(f"{name:<8} {value}" for name, value in facts)
+    return _join(facts)
+
+
+def _join(facts: list[tuple], width: int = 8) -> str:
+    return "\n".join(f"{name:<{width}} {value}" for name, value in facts)
 
 
 def _open_or_list(path: Path, key, columns) -> list[tuple]:

@@ -9,7 +9,13 @@ from skmmap.disk.allocation import (
     counting_files,
     explaining,
 )
-from skmmap.disk.generations import Generations, Version
+from skmmap.disk.generations import (
+    Generations,
+    Version,
+    find_previous,
+    is_checkpoint,
+    read_version,
+)
 from skmmap.disk.hidden import find_new_mode, open_hidden
 from skmmap.disk.identity import (
     FileState,
@@ -68,9 +74,11 @@ __all__ = [
     "find_memmap",
     "find_new_mode",
     "find_paths",
+    "find_previous",
     "find_referents",
     "find_suffix",
     "has_unnamed_files",
+    "is_checkpoint",
     "is_in_memory",
     "is_mapped_from",
     "is_named",
@@ -82,5 +90,6 @@ __all__ = [
     "read_header",
     "read_open_state",
     "read_state",
+    "read_version",
     "to_path",
 ]

@@ -46,6 +46,11 @@ class Version(NamedTuple):
             return load(file)
 
 
+def find_previous(path: Path) -> Path:
+    """Return where the version before is kept."""
+    return path.with_name(f"{path.name}.previous")
+
+
 class DamagedError(ValueError):
     """A version that is not what was written."""
 
@@ -55,7 +60,7 @@ class Generations:
 
     def __init__(self, path: Path):
         self.path = path.absolute()
-        self.before = self.path.with_name(f"{self.path.name}.previous")
+        self.before = find_previous(self.path)
         check_place(self.path)
         self._lock = self._open_lock()
         _locks.add(self._lock)
@@ -167,6 +172,13 @@ def check_trusted(status: os.stat_result, path: Path) -> None:
             f"{stat.S_IMODE(status.st_mode):o}), so its contents cannot be trusted. If "
             f"nobody has: chmod 600 {path}; otherwise delete it and run again."
         )
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether a file begins as all that are written here."""
+    with suppress(OSError, ValueError), open_regular(path) as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+    return False
 
 
 def read_version(path: Path) -> Version:
