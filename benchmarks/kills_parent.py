@@ -104,7 +104,13 @@ class Killer:
                     process.end_group()
 
     def _start(self, run, result, own: str, number: int, place=None) -> "Process":
-        """Start the fit; each process has other states of the global generators."""
+        """Start the fit; each process has other states of the global generators.
+
+        If none has written a checkpoint yet, it is the first one, as in a run that is
+        never killed.
+        """
+        is_first = not _KEPT & set(os.listdir(own))
+        seed = 0 if is_first else number + 1
 
         def work() -> dict:
             counts, began = Counter(), time.perf_counter()
@@ -113,11 +119,11 @@ class Killer:
             else:
                 child.kill_at(*place)
             path = Path(own, _FILE)
-            fitted = child.fit(run, self._inputs, path, number)
+            fitted = child.fit(run, self._inputs, path, seed)
             seconds, counts = time.perf_counter() - began, counts.copy()
             differs = child.compare(fitted, result)
             # It is over: the same call returns what is in the file.
-            again = child.fit(run, self._inputs, path, number + 1)
+            again = child.fit(run, self._inputs, path, seed + 1)
             differs = differs or child.compare(again, result)
             return {"differs": differs, "seconds": seconds, "counts": counts}
 

@@ -83,7 +83,7 @@ def _add_info(commands) -> None:
         help="say what is in files: shape, type, labels; or where a run is",
         description="Say what is in each file: shape, type, order and size, and of "
         "one-dimensional files which labels there are, and whether they are sorted. "
-        "Of a checkpoint, say where the run is, and of which data and parameters it is.",
+        "Of a checkpoint, say where the run is, and of which data and parameters.",
     )
     info.add_argument(
         "files", nargs="+", metavar="FILE", help=f"{_FILE_HELP}, or a checkpoint"
