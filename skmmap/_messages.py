@@ -1,5 +1,6 @@
 """Wording of messages: numbers, sizes, row ranges; warnings at the caller's line."""
 
+import contextlib
 import functools
 import sys
 import warnings
@@ -8,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import sklearn
 
-# functools too: cached properties are computed inside one of its frames.
+# functools and contextlib too: properties are computed, and contexts are entered and
+# left, inside one of their frames.
 _INSIDE = (
     str(Path(__file__).parent),
     str(Path(sklearn.__file__).parent),
     functools.__file__,
+    contextlib.__file__,
 )
 _LISTED = 10  # columns
 

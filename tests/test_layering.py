@@ -118,12 +118,12 @@ HOUSE = {
         "jobs",
         "packing",
         "birch_tree",
-        "state_pickles",
         "processes",
         "parallel",
         "bars",
         "progress",
         "callbacks",
+        "state_pickles",
     ],
     "read": [
         "values",

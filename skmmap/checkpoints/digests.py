@@ -7,10 +7,15 @@ from joblib.hashing import NumpyHasher
 
 from skmmap.disk import Identity, find_memmap
 from skmmap.rows import ArrayStore
+from skmmap.run import without_callbacks
 
 
 class _Hasher(NumpyHasher):
     """joblib's digest; of functions by their code, and of maps without reading them."""
+
+    def __init__(self):
+        super().__init__(hash_name="md5")
+        self._inside = set()  # functions, which may be bound in themselves
 
     def save(self, obj):
         if isinstance(obj, Identity):  # which is compared by itself
@@ -18,8 +23,22 @@ class _Hasher(NumpyHasher):
         elif isinstance(obj, ArrayStore) and obj.on_disk:
             obj = _describe_map(obj.rows)
         elif isinstance(obj, FunctionType):
-            obj = _describe_function(obj)
+            self._save_function(obj)
+            return
+        elif isinstance(obj, set | frozenset):
+            # joblib knows none that are frozen, and texts are in no order.
+            obj = type(obj).__name__, sorted(find_digest(each) for each in obj)
+        elif hasattr(obj, "get_params") and not isinstance(obj, type):
+            obj = without_callbacks(obj)
         super().save(obj)
+
+    def _save_function(self, function: FunctionType) -> None:
+        if function in self._inside:
+            super().save(function.__qualname__)
+            return
+        self._inside.add(function)
+        super().save(_describe_function(function))
+        self._inside.remove(function)
 
 
 def _describe_map(rows) -> tuple:
@@ -47,8 +66,5 @@ def _describe_code(code: CodeType) -> tuple:
 
 
 def find_digest(value: Any) -> str:
-    """Return a digest of a value, "" where it cannot be pickled."""
-    try:
-        return _Hasher(hash_name="md5").hash(value)
-    except Exception:  # any type, from pickling code of a third party
-        return ""
+    """Return a digest of a value; any error may come from its pickling code."""
+    return _Hasher().hash(value)

@@ -48,6 +48,9 @@ class Journal:
     def open_unit(self) -> Unit:
         return Unit()
 
+    def look(self, said: str) -> None:
+        """Stop if that was asked for, where rows are read and nothing is learned."""
+
 
 class KeptUnit(Unit):
     """A unit of a run with a checkpoint."""
@@ -83,6 +86,7 @@ class KeptJournal(Journal):
         self._number, self._state = 0, None
         self._start = {"generators": self.take_generators(), "threads": {}}
         self._due = self._failed = None
+        self.said = ""  # where the run was when it was written
 
     @property
     def thread_counts(self) -> dict[str, int]:
@@ -98,10 +102,18 @@ class KeptJournal(Journal):
     def begin(self) -> None:
         """Write the file for the first time: what is wrong with it is known at once."""
         self._start["threads"] = find_thread_counts()
-        self._write("before the first chunk", None)
+        try:
+            self._write("before the first chunk", None)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"The checkpoint {self._file.path} cannot be written: "
+                f"{error.strerror or error}; no file was left there. Make room, or "
+                "give a path on another disk.",
+            ) from error
 
-    def load(self, version: Version) -> str:
-        """Take the state from the file; return where the run was."""
+    def load(self, version: Version) -> None:
+        """Take the state from the file."""
         self._start = version.read("start", load_state)
         self.put_generators(self._start["generators"])
         numbers = range(version.about["n_over"])
@@ -109,7 +121,7 @@ class KeptJournal(Journal):
         if "state" in version.sections:
             self._state = version.read("state", load_state)
         self._postpone(0)
-        return version.about["said"]
+        self.said = version.about["said"]
 
     def open_unit(self) -> Unit:
         number, self._number = self._number, self._number + 1
@@ -131,48 +143,51 @@ class KeptJournal(Journal):
     def after_chunk(self, run) -> None:
         if self._stops.number is None and time.monotonic() < self._due:
             return
-        said = run.say_place()
-        is_written = self._try_to_write(said, run.take_state)
+        self._try_to_write(run.say_place(), run.take_state)
+        self._stop()
+
+    def look(self, said: str) -> None:
         if self._stops.number is not None:
-            self._stop(said, is_written=is_written)
+            self._try_to_write(said, None)
+            self._stop()
 
     def finish(self, result) -> None:
         """Write the result, which is all that is asked for from now on."""
         self._try_to_write("at its end", None, result=result)
+        self._stop()
+
+    def _stop(self) -> None:
+        """Let a signal that has come do what it does."""
         if self._stops.number is not None:
             self._stops.act(self._stops.number)
 
-    def _stop(self, said: str, *, is_written: bool) -> None:
-        """Say how to continue, and let the signal do what it does."""
-        if is_written:
-            warn(
-                f"fit was interrupted {said}, and its state is in {self._file.path}. "
-                "To continue, call fit again with the same parameters and rows.",
-                UserWarning,
-            )
-        self._stops.act(self._stops.number)
+    def say_how(self) -> str:
+        """Say how to continue."""
+        return (
+            f"Its state {self.said} is in {self._file.path}: to continue, call fit "
+            "again with the same parameters and rows."
+        )
 
-    def _try_to_write(self, said: str, take, **more) -> bool:
+    def _try_to_write(self, said: str, take, **more) -> None:
         """Write the state; the run goes on if that fails, with what is there."""
         try:
             self._write(said, take, **more)
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             self._postpone(0)
             self._tell_failure(error, "It will be tried again.")
-            return False
         except Exception as error:  # any, from pickling code of a third party
             self._due = inf
             self._tell_failure(error, "It will not be tried again.")
-            return False
-        self._failed = None
-        return True
+        else:
+            self._failed = None
 
     def _tell_failure(self, error: Exception, then: str) -> None:
         said = f"{type(error).__name__}: {error}"
+        then = f" Training goes on. {then}" if self._stops.number is None else ""
         if said != self._failed:
             warn(
-                f"The state of fit could not be written to {self._file.path} ({said}). "
-                f"Training goes on; what was there before is unchanged. {then}",
+                f"The state of fit could not be written to {self._file.path} ({said}); "
+                f"what was there before is unchanged.{then}",
                 UserWarning,
             )
         self._failed = said
@@ -195,6 +210,7 @@ class KeptJournal(Journal):
         sections |= more
         writers = {name: partial(dump_state, each) for name, each in sections.items()}
         self._file.write(about, writers)
+        self.said = said
         self._postpone(time.monotonic() - began)
 
     def _postpone(self, took: float) -> None:

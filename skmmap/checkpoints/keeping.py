@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import BytesIO
+
+from sklearn.base import clone
 
 from skmmap._messages import warn
 from skmmap.checkpoints.checkpoint import Checkpoint, to_checkpoint
@@ -10,7 +13,7 @@ from skmmap.checkpoints.journal import FORMAT, Journal, KeptJournal
 from skmmap.checkpoints.key import describe_run, find_differences
 from skmmap.checkpoints.stops import Stops
 from skmmap.disk import Generations, Version, to_path
-from skmmap.run import load_state, with_thread_counts
+from skmmap.run import dump_state, load_state, with_thread_counts
 
 _NO_JOURNAL = Journal()
 _journal: ContextVar[Journal] = ContextVar("journal", default=_NO_JOURNAL)
@@ -39,12 +42,14 @@ def run_kept(
         key = describe_run(wrapper, given)
         version = _find_version(file, key)
         if version is not None and version.about["is_over"]:
-            put(version.read("result", load_state))
+            with _loading(version):
+                put(version.read("result", load_state))
             return
         with stops.hearing():
             own = wrapper.random_state
             journal = KeptJournal(file, checkpoint, key, own, stops)
-            with _using(journal), _begun(journal, version, wrapper):
+            begun = _begun(journal, version, wrapper)
+            with _using(journal), begun, _saying_how(journal):
                 run()
                 journal.finish(take())
     finally:
@@ -71,11 +76,12 @@ def _open_file(checkpoint: Checkpoint) -> Generations:
     path = to_path(checkpoint.path)
     try:
         return Generations(path)
-    except PermissionError as error:
-        error.add_note(
-            f"This is about checkpoint={str(path)!r}. Give a path in a folder where "
-            "files can be made."
-        )
+    except OSError as error:
+        if error.filename is not None:  # what the system says
+            error.add_note(
+                f"This is about checkpoint={str(path)!r}. Give a path in a folder "
+                "where files can be made."
+            )
         raise
 
 
@@ -116,12 +122,14 @@ def _find_version(file: Generations, key: dict) -> Version | None:
 def _begun(journal: KeptJournal, version: Version | None, wrapper) -> Iterator[None]:
     """Take the state from the file, or write it for the first time."""
     if version is None:
+        _check_estimator(wrapper.estimator)
         journal.begin()
         yield
         return
-    said = journal.load(version)
+    with _loading(version):
+        journal.load(version)
     if wrapper.verbose:
-        print(f"fit: continued from {version.path}, {said}", flush=True)
+        print(f"fit: continued from {version.path}, {journal.said}", flush=True)
     with with_thread_counts(journal.thread_counts) as missing:
         if missing:
             warn(
@@ -130,3 +138,44 @@ def _begun(journal: KeptJournal, version: Version | None, wrapper) -> Iterator[N
                 UserWarning,
             )
         yield
+
+
+def _check_estimator(estimator) -> None:
+    """Raise if the estimator cannot be written to a file before it has learned."""
+    if not hasattr(estimator, "get_params"):  # it is compared as it is
+        return
+    fresh = clone(estimator)
+    try:
+        dump_state(fresh, BytesIO())
+    except Exception as error:
+        raise TypeError(
+            f"checkpoint= writes the estimator to a file, and {type(estimator).__name__} "
+            f"cannot be pickled ({type(error).__name__}: {error}). Leave out what it "
+            "holds of this process in its __getstate__, or do without a checkpoint."
+        ) from error
+
+
+@contextmanager
+def _loading(version: Version) -> Iterator[None]:
+    """Add the file to an error of an object that is made of what is in it."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(
+            f"while loading the checkpoint {version.path}. The classes and functions "
+            "that it names must be where they were when it was written."
+        )
+        raise
+
+
+@contextmanager
+def _saying_how(journal: KeptJournal) -> Iterator[None]:
+    """Say how to continue a run that ends early."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        warn(f"fit was interrupted. {journal.say_how()}", UserWarning)
+        raise
+    except Exception as error:
+        error.add_note(journal.say_how())
+        raise

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from skmmap._messages import say_size
 from skmmap._version import __version__
 from skmmap.checkpoints.digests import find_digest
-from skmmap.disk import FileState, is_path, read_state
+from skmmap.disk import FileState, await_tick, is_path, read_state
 from skmmap.formats import open_source
 from skmmap.rows import Rows, Source, is_mapped
 from skmmap.wrap import find_learner, find_trained
@@ -48,7 +48,7 @@ def describe_run(wrapper, given: dict[str, Any]) -> dict[str, Any]:
         own["estimator's state"] = estimator
     if getattr(find_learner(estimator)[1], "warm_start", False):
         own["start of warm_start"] = find_trained(wrapper)
-    described |= {name: _describe(value) for name, value in own.items()}
+    described |= {name: _describe(value, name) for name, value in own.items()}
     described |= {f"version of {name}": version for name, version in versions.items()}
     return described | {
         name: describe_data(value, name)
@@ -63,18 +63,21 @@ def describe_data(value, name: str) -> Any:
         is_path(value) or isinstance(value, Rows | Source) or is_mapped(value)
     )
     if not (is_elsewhere or name in ("X", "X_val")):
-        return _describe(value)
+        return _describe(value, name)
     source = value if isinstance(value, Source) else open_source(value, name)
     _check_known(source, name)
     files = {}
     for path in source.store.identity.states:
+        await_tick(path)  # what is written from now on gets another time
         state = read_state(path)
         files[str(path)] = None if state is None else list(state)
-    if not (digest := find_digest(source)):
+    try:
+        digest = find_digest(source)
+    except Exception as error:
         raise ValueError(
             f"checkpoint= needs rows that can be identified, and {name} "
             f"({source.store.where}) cannot be pickled. Give a path or open_rows(path)."
-        )
+        ) from error
     kind = source.dtype if source.store.is_array else source.store.kind
     shape = " x ".join(f"{size:,}" for size in source.shape)
     return {"rows": f"{shape} {kind}", "digest": digest, "files": files}
@@ -94,14 +97,21 @@ def _check_known(source: Source, name: str) -> None:
         )
 
 
-def _describe(value) -> Any:
+def _describe(value, name: str) -> Any:
     """Return a value as JSON has it, or its text and digest."""
     if type(value) in _SIMPLE and not isinstance(value, bytes):
         return value if value == value else "nan"
     said = _say_class(value) if hasattr(value, "get_params") else repr(value)
     said = _ADDRESS.sub("", said)
     said = said if len(said) <= _SHOWN else type(value).__name__
-    return {"value": said, "digest": find_digest(value)}
+    try:
+        return {"value": said, "digest": find_digest(value)}
+    except Exception as error:
+        raise TypeError(
+            f"checkpoint= needs parameters that can be pickled, and {name} ({said}) "
+            f"cannot: {type(error).__name__}: {error}. Open files, locks and "
+            "connections in its methods, or do without a checkpoint."
+        ) from error
 
 
 def _say_class(value) -> str:
@@ -123,7 +133,8 @@ def find_differences(before: dict, now: dict) -> list[str]:
 
 def _is_same(before, now) -> bool:
     if not (isinstance(before, dict) and isinstance(now, dict) and "files" in before):
-        return before == now
+        # min_df=1 and min_df=1.0 are not the same.
+        return type(before) is type(now) and before == now
     if "files" not in now or before["digest"] != now["digest"]:
         return False
     pairs = [(before["files"].get(path), state) for path, state in now["files"].items()]

@@ -1,11 +1,13 @@
 """Ctrl-C and SIGTERM during a run that is written to a checkpoint.
 
 The chunk that is being learned is finished first, so that the state can be written. A
-second Ctrl-C does not wait for it.
+second Ctrl-C does not wait for it. A second SIGTERM does: ``timeout`` and batch systems
+send it to a process and to its group.
 """
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,17 +48,21 @@ class Stops:
         if os.getpid() != self._process:  # a forked worker, which is to end
             signal.signal(number, self._before[number])
             os.kill(os.getpid(), number)
-        elif self.number is None:
-            self.number = number
-        else:
+        elif self.number is not None and number == signal.SIGINT:
             self.act(number, frame)
+        else:
+            self.number = number
 
     def act(self, number: int, frame: FrameType | None = None) -> None:
-        """Do what the signal would have done."""
+        """Do what the signal would have done.
+
+        The run goes on if the handler is the user's own, and returns.
+        """
         self.number = None
         before = self._before.get(number)
         if callable(before):
-            before(number, frame)
+            before(number, frame or sys._getframe())
         elif number == signal.SIGTERM:
             raise SystemExit(_EXIT + number)
-        raise KeyboardInterrupt
+        else:
+            raise KeyboardInterrupt

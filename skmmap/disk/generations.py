@@ -64,6 +64,7 @@ class Generations:
         check_place(self.path)
         self._lock = self._open_lock()
         _locks.add(self._lock)
+        self._is_whole = False  # what is at the path
 
     def _open_lock(self):
         lock = self.path.with_name(f".{self.path.name}.lock")
@@ -72,8 +73,8 @@ class Generations:
         except BlockingIOError:
             raise BlockingIOError(
                 errno.EAGAIN,
-                f"Another process is running with the checkpoint {self.path}. Wait "
-                "until it ends, or give another path.",
+                f"Another process or thread is running with the checkpoint "
+                f"{self.path}. Wait until it ends, or give another path.",
             ) from None
 
     def find(self) -> tuple[Version | None, list[str]]:
@@ -81,7 +82,9 @@ class Generations:
         faults = []
         for path in (self.path, self.before):
             try:
-                return read_version(path), faults
+                version = read_version(path)
+                self._is_whole = path == self.path
+                return version, faults
             except FileNotFoundError:
                 faults.append(f"{path} is missing")
             except DamagedError as error:
@@ -91,6 +94,7 @@ class Generations:
 
     def write(self, about: dict, sections: dict[str, Callable[[BinaryIO], None]]):
         """Write a version; a function for each section writes it to the file."""
+        self._drop_shared()
         # The same hidden name each time: what a killed process left is used again.
         out = Unfinished(self.path, key=self.path.name)
         try:
@@ -107,12 +111,35 @@ class Generations:
             writer.write(_PLACE.pack(start))
             out.write(writer.digest)
             out.sync()
-            with suppress(FileNotFoundError):
-                os.replace(self.path, self.before)
-            out.put()
+            self._put(out)
         except BaseException:
             out.discard()
             raise
+
+    def _drop_shared(self) -> None:
+        """Delete what was left under the hidden name, if others can write to it.
+
+        Who has opened it could write to it once it is in its place.
+        """
+        hidden = self.path.with_name(f".skmmap_{self.path.name}")
+        with suppress(OSError):
+            mode = os.lstat(hidden).st_mode
+            if stat.S_ISREG(mode) and mode & _OTHERS:
+                os.unlink(hidden)
+
+    def _put(self, out: Unfinished) -> None:
+        """Let a version take its place, and keep the one before it if that is whole."""
+        if self._is_whole:
+            with suppress(FileNotFoundError):
+                os.replace(self.path, self.before)
+        try:
+            out.put()
+        except BaseException:
+            if self._is_whole and not os.path.lexists(self.path):
+                with suppress(OSError):
+                    os.replace(self.before, self.path)
+            raise
+        self._is_whole = True
 
     def close(self) -> None:
         """Let others write the file."""
@@ -184,11 +211,11 @@ def is_checkpoint(path: Path) -> bool:
 def read_version(path: Path) -> Version:
     """Return what is in a file; raise if it is damaged or something else."""
     with open_trusted(path) as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
+        head, n_bytes = file.read(len(_MAGIC)), os.fstat(file.fileno()).st_size
+        if not _is_head(head):
             raise ValueError(
                 f"{path} is no checkpoint, and is left as it is. Give another path."
             )
-        n_bytes = os.fstat(file.fileno()).st_size
         end = n_bytes - _DIGEST_NBYTES
         if end < len(_MAGIC) + _PLACE.size or _find_digest(file, end) != file.read():
             raise DamagedError(f"{path} ({n_bytes:,} bytes) is damaged")
@@ -198,6 +225,15 @@ def read_version(path: Path) -> Version:
         said = json.loads(file.read(end - _PLACE.size - start))
         places = {name: tuple(place) for name, place in said["sections"].items()}
         return Version(path, said["about"], places)
+
+
+def _is_head(head: bytes) -> bool:
+    """Whether a file began with the magic line, before it was damaged.
+
+    A file of something else is not taken for it, and so it is never written over.
+    """
+    n_right = sum(one == other for one, other in zip(head, _MAGIC, strict=False))
+    return 2 * n_right >= len(head) or not head.strip(b"\0")
 
 
 def _find_digest(file: BinaryIO, end: int) -> bytes:

@@ -26,6 +26,7 @@ from skmmap.pipelines.steps import (
 )
 from skmmap.pipelines.targets import TargetStage, transforms_target
 from skmmap.rows import Rows, find_source
+from skmmap.run import keep_callbacks
 from skmmap.wrap import copy_trained, find_state, find_trained, is_pipeline
 
 
@@ -40,8 +41,14 @@ def train(wrapper, X, y, params: dict, **given) -> None:
         named,
         partial(_train, wrapper, X, y, params, **given),
         partial(find_state, wrapper),
-        vars(wrapper).update,
+        partial(_put, wrapper),
     )
+
+
+def _put(wrapper, state: dict) -> None:
+    """Set what a run has learned that is over already."""
+    trained = keep_callbacks(wrapper.estimator, state["estimator_"])
+    vars(wrapper).update(state | {"estimator_": trained})
 
 
 def _train(wrapper, X, y, params: dict, **given) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from skmmap.checkpoints import find_journal
 from skmmap.disk import Identity, ScratchFile, has_unnamed_files, is_in_memory
 from skmmap.formats.shared import CsrStore, MapStore
 from skmmap.learn import make_fit_plan
@@ -25,6 +26,7 @@ _LEAST_NBYTES = 2**26
 _DISK_SPEED, _EPOCHS = 2e8, 10
 _SAMPLE_ROWS = 2_000
 _FREE_SHARE = 0.8  # of what is free on the disk
+_DOING = "while transformed rows were written to a temporary file"
 
 
 class UnnamedFile(MapStore):
@@ -168,6 +170,7 @@ def _iter_parts(rows: Rows) -> Iterator:
     step = find_source(rows).store.block_rows
     for start in range(0, len(rows), step):
         yield rows.read(start, min(start + step, len(rows)))
+        find_journal().look(_DOING)
 
 
 class _Growing:

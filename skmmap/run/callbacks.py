@@ -158,7 +158,7 @@ def silenced(estimator) -> Iterator[None]:
 
 def without_callbacks(estimator):
     """Return the estimator without its own callbacks, which may be of this process."""
-    if not hasattr(estimator, _CALLBACKS):
+    if _CALLBACKS not in getattr(estimator, "__dict__", ()):
         return estimator
     bare = copy(estimator)
     del vars(bare)[_CALLBACKS]

@@ -15,12 +15,13 @@ import numpy as np
 from joblib.externals.loky.backend.reduction import dumps
 
 from skmmap.run.birch_tree import find_birch_reducers
+from skmmap.run.callbacks import without_callbacks
 from skmmap.run.packing import reduce_array
 
 
 def dump_state(state, file: BinaryIO) -> None:
     """Write an object to a file; functions without a name by their code."""
-    _Pickler(file, pickle.HIGHEST_PROTOCOL).dump(state)
+    _Pickler(file).dump(state)
 
 
 def load_state(file: BinaryIO) -> Any:
@@ -35,18 +36,21 @@ class _Pickler(pickle.Pickler):
     """Pickle, for states of estimators.
 
     Classes are stored by their names, those of a script too: it is the same script that
-    goes on.
+    goes on. Callbacks are those of the process.
     """
 
-    def __init__(self, *args):
-        super().__init__(*args)
+    proto = pickle.HIGHEST_PROTOCOL
+
+    def __init__(self, file: BinaryIO):
+        super().__init__(file, self.proto)
         reducers = {np.ndarray: _reduce} | find_birch_reducers()
         self.dispatch_table = copyreg.dispatch_table | reducers
 
     def reducer_override(self, obj):
         if isinstance(obj, FunctionType) and not _has_name(obj):
             return pickle.loads, (bytes(dumps(obj)),)
-        return NotImplemented
+        bare = obj if isinstance(obj, type) else without_callbacks(obj)
+        return NotImplemented if bare is obj else bare.__reduce_ex__(self.proto)
 
 
 def _has_name(function: FunctionType) -> bool:
