@@ -86,6 +86,7 @@ class KeptJournal(Journal):
         self._number, self._state = 0, None
         self._start = {"generators": self.take_generators(), "threads": {}}
         self._due = self._failed = None
+        self._is_off = False
         self.said = ""  # where the run was when it was written
 
     @property
@@ -134,7 +135,12 @@ class KeptJournal(Journal):
 
     def end_unit(self, result) -> None:
         file = io.BytesIO()
-        dump_state((result, self.take_generators()), file)
+        try:
+            dump_state((result, self.take_generators()), file)
+        except Exception as error:  # any, from pickling code of a third party
+            self._is_off = True  # later ones need this one
+            self._tell_failure(error, "It will not be tried again.")
+            return
         self._over.append(file.getvalue())
         # A signal waits for the next chunk, or for the end: this unit is over.
         if time.monotonic() >= self._due:
@@ -170,6 +176,8 @@ class KeptJournal(Journal):
 
     def _try_to_write(self, said: str, take, **more) -> None:
         """Write the state; the run goes on if that fails, with what is there."""
+        if self._is_off:
+            return
         try:
             self._write(said, take, **more)
         except (OSError, MemoryError) as error:

@@ -144,12 +144,12 @@ def _check_estimator(estimator) -> None:
     """Raise if the estimator cannot be written to a file before it has learned."""
     if not hasattr(estimator, "get_params"):  # it is compared as it is
         return
-    fresh = clone(estimator)
+    fresh, name = clone(estimator), type(estimator).__name__
     try:
         dump_state(fresh, BytesIO())
     except Exception as error:
         raise TypeError(
-            f"checkpoint= writes the estimator to a file, and {type(estimator).__name__} "
+            f"checkpoint= writes the estimator to a file, and {name} "
             f"cannot be pickled ({type(error).__name__}: {error}). Leave out what it "
             "holds of this process in its __getstate__, or do without a checkpoint."
         ) from error

@@ -21,6 +21,7 @@ from skmmap.wrap import find_learner, find_trained
 # Parameters of ChunkedFit that results do not depend on.
 _FREE = "checkpoint", "n_jobs", "read", "verbose"
 _SIMPLE = bool, int, float, str, bytes, type(None)
+_LISTS = "estimators", "steps", "transformer_list", "transformers"
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _SHOWN = 60  # letters of a value
 
@@ -123,12 +124,18 @@ def find_differences(before: dict, now: dict) -> list[str]:
     """Say what is not the same, with both values."""
     names = [*before, *(name for name in now if name not in before)]
     differing = [n for n in names if not _is_same(before.get(n), now.get(n))]
-    # Of a pipeline and its parts, the parts say more.
     return [
         _say_difference(name, before.get(name), now.get(name))
         for name in differing
-        if not any(other.startswith(f"{name}__") for other in differing)
+        if not any(_is_part(other, name) for other in differing)
     ]
+
+
+def _is_part(name: str, whole: str) -> bool:
+    """Whether a difference says more than that of the estimator or list it is in."""
+    owner, _, last = whole.rpartition("__")
+    parts = f"{owner if last in _LISTS else whole}__"
+    return name.startswith(parts) and name.rpartition("__")[2] not in _LISTS
 
 
 def _is_same(before, now) -> bool:
