@@ -8,8 +8,6 @@ import re
 import shutil
 import signal
 import stat
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -30,7 +28,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
-import skmmap
 from skmmap import Checkpoint, ChunkedFit, open_rows, register
 from skmmap.checkpoints import journal, keeping
 from skmmap.checkpoints.digests import find_digest
@@ -41,7 +38,6 @@ from skmmap.formats.shared import MapStore
 
 on_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 
-ROOT = str(Path(skmmap.__file__).parents[1])
 N_ROWS, N_CHUNKS = 60, 10
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((N_ROWS, 4)), RNG.integers(0, 3, N_ROWS)
@@ -232,16 +228,6 @@ def test_a_rename_that_fails_leaves_the_version_in_its_place(monkeypatch):
         with says("could not be written"):
             fit()
     assert PATH.read_bytes() == last
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere"
-)
-def test_a_folder_without_permission_is_an_error_before_training(folder):
-    (folder / "mine").mkdir(mode=0o500)
-    with killed_after(0), pytest.raises(PermissionError) as caught:
-        fit(checkpoint=folder / "mine" / "run.ckpt")
-    assert "Give a path in a folder" in caught.value.__notes__[0]
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EROFS])
@@ -592,26 +578,25 @@ def test_another_format_is_said(monkeypatch):
 
 
 _DIGESTS = """
+import string
 from skmmap.checkpoints.digests import find_digest
-words = ["a", "bc", "def", "g"]
+words = list(string.ascii_letters)
 def again(n):
-    return again(n - 1) if n in {"x", "y", "z"} else words
-print(find_digest([set(words), frozenset(words), again, lambda x: x in {"u", "v"}]))
+    return again(n - 1) if n in {"x", "y", "z", "u", "v", "w"} else words
+mixed = {1: 0, "a": 1, None: 2, "b": 3, (1, "c"): 4, "d": 5}
+values = [mixed, set(words), frozenset(words), again]
+values.append(lambda x: x in {"r", "s", "t", "u", "v"})
+found = [find_digest(value) for value in values]
+print(*found)
 """
 
 
+@pytest.mark.skipif("PYTHONHASHSEED" in os.environ, reason="sets have the same order")
 def test_digests_are_the_same_in_another_process():
     """Sets of texts are in no order, and functions have no names."""
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", _DIGESTS],
-            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": ROOT},
-            stdout=subprocess.PIPE,
-            check=True,
-        ).stdout
-        for seed in "12"
-    }
-    assert len(digests) == 1
+    here = {"__name__": "__main__"}
+    exec(_DIGESTS, here)
+    assert run_fresh(_DIGESTS).stdout.split() == here["found"]
     assert find_digest(frozenset("ab")) != find_digest(frozenset("ac"))
     assert find_digest({1, 2}) != find_digest(frozenset([1, 2]))
 
@@ -726,7 +711,7 @@ def test_a_worker_that_is_killed_while_parts_merge(
 ):
     register(Dies, merge=add)
     marker = folder / "died"
-    estimator = Dies(X[41, 0], str(marker), os.getpid())
+    estimator = Dies(X[1, 0], str(marker), os.getpid())
     params = {"chunk_size": 3, "n_jobs": 2}
     rows = open_rows("X.npy")
     with joblib.parallel_config(backend="loky"):
@@ -749,7 +734,16 @@ def test_clocks_that_go_backwards(monkeypatch):
 
     monkeypatch.setattr(time, "time", tick)
     monkeypatch.setattr(time, "time_ns", lambda: int(tick() * 1e9))
-    assert_whole(run_in_pieces(fit, [2, 1, 4]))
+    kill(3)
+    assert find_version().about["said"].endswith("after 4 of 5 chunks")
+    assert_whole(run_in_pieces(fit, [2, 1]))
+
+
+def find_version():
+    file = Generations(PATH)
+    version, _ = file.find()
+    file.close()
+    return version
 
 
 def test_file_systems_without_locks_links_and_folders_that_are_synced(monkeypatch):
@@ -1085,7 +1079,8 @@ def test_what_lies_under_the_hidden_name_is_not_written_to():
     hidden.chmod(0o666)
     with open(hidden, "r+b") as theirs:
         kill(0)
-        theirs.write(b"theirs")
+        inode = os.fstat(theirs.fileno()).st_ino
+    assert inode not in (PATH.stat().st_ino, BEFORE.stat().st_ino)
     assert PATH.stat().st_mode & 0o777 == 0o600
     assert_whole(fit())
 
@@ -1136,6 +1131,9 @@ def test_an_estimator_that_cannot_be_pickled_is_an_error_before_the_first_chunk(
     )
     with killed_after(0), pytest.raises(TypeError, match=re.escape(text)):
         fit(Holds())
+    text = "cannot: TypeError: cannot pickle '_thread.lock' object. Open files"
+    with killed_after(0), pytest.raises(TypeError, match=re.escape(text)):
+        fit(make_pipeline(StandardScaler(), Holds()))
     assert not PATH.exists()
     text = (
         "checkpoint= needs parameters that can be pickled, and estimator__lock (Lock) "
@@ -1195,11 +1193,11 @@ def test_callbacks_are_told_of_the_rest_with_its_numbers(n_chunks):
     chunks = [e for e in expected if e[0] == "chunk"]
     told = [[e for e in begun(each) if e[0] == "chunk"] for each in (first, second)]
     assert told[0] + told[1] == chunks
-    for listener in (first, second):
-        tasks = begun(listener)
-        epochs = [each for each in tasks if each[0] == "epoch"]
-        assert len(epochs) == len(set(epochs))
-        assert set(tasks) <= set(expected)
+    # An epoch that was begun begins again, under its number.
+    epochs = [[e for e in begun(each) if e[0] == "epoch"] for each in (first, second)]
+    n_begun = 1 + (n_chunks >= 5)
+    assert epochs[0] == [("epoch", number) for number in range(n_begun)]
+    assert epochs[1] == [("epoch", number) for number in range(n_begun - 1, 2)]
     assert second.events[-1] == "teardown"
     assert_whole(model)
 
@@ -1229,20 +1227,16 @@ def test_callbacks_of_steps_are_not_written():
 def test_the_generator_of_all_code_goes_on():
     estimator = SGDClassifier(max_iter=2, tol=None)
     np.random.seed(3)
-    whole = fit(estimator, checkpoint=None, random_state=None, max_epochs=2)
+    params = {"random_state": None, "max_epochs": 2, "shuffle": False}
+    whole = fit(estimator, checkpoint=None, **params)
     drawn = np.random.random()
     np.random.seed(3)
-    model = run_in_pieces_of_other_generators(estimator)
-    assert_alike(model.estimator_, whole.estimator_)
-    assert np.random.random() == drawn
-
-
-def run_in_pieces_of_other_generators(estimator):
-    params = {"random_state": None, "max_epochs": 2}
     for number, n_chunks in enumerate([2, 3, 1]):
         kill(n_chunks, estimator, **params)
-        np.random.seed(number)
-    return fit(estimator, **params)
+        np.random.seed(number)  # of another process
+    model = fit(estimator, **params)
+    assert_alike(model.estimator_, whole.estimator_)
+    assert np.random.random() == drawn
 
 
 class Tells(SGDClassifier):

@@ -1,5 +1,7 @@
 """Digests of parameters and rows, which are the same in another process."""
 
+import pickle
+from operator import itemgetter
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -31,6 +33,16 @@ class _Hasher(NumpyHasher):
         elif hasattr(obj, "get_params") and not isinstance(obj, type):
             obj = without_callbacks(obj)
         super().save(obj)
+
+    def _batch_setitems(self, items, *args):
+        # joblib sorts keys of several types by hash(), which is another one in each
+        # process, and takes an error of a value for one of these.
+        pairs = list(items)
+        try:
+            pairs.sort(key=itemgetter(0))
+        except TypeError:
+            pairs.sort(key=lambda pair: find_digest(pair[0]))
+        pickle._Pickler._batch_setitems(self, iter(pairs), *args)
 
     def _save_function(self, function: FunctionType) -> None:
         if function in self._inside:
