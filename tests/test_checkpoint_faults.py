@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import stat
+import tempfile
 import threading
 import time
 import warnings
@@ -457,6 +458,26 @@ def test_rows_in_memory_must_be_the_same():
     assert_whole(fit(rows=X.copy()), rows=X)
 
 
+def test_maps_whose_file_does_not_show_changes_are_refused():
+    text = (
+        "checkpoint= needs rows that can be identified, and X (an array) cannot be: "
+        "what is written to a map of mode 'c' is not in its file. Give a path or "
+        "open_rows(path)."
+    )
+    with pytest.raises(ValueError, match=re.escape(text)):
+        fit(rows=np.load("X.npy", mmap_mode="c"))
+    # Of this the digest has what was written to it.
+    rows = open_rows("X.npy", mode="c")
+    kill(3, rows=rows)
+    rows[0] = 5.0
+    with pytest.raises(ValueError, match="is of another run:\n- X: 60 x 4 float64"):
+        fit(rows=rows)
+    with tempfile.TemporaryFile() as file:
+        rows = np.memmap(file, X.dtype, "w+", shape=X.shape)
+        with pytest.raises(ValueError, match=r"X .* cannot be: the file of this map"):
+            fit(rows=rows)
+
+
 def test_rows_at_another_path_are_others():
     kill(3)
     shutil.copy2("X.npy", "Z.npy")
@@ -599,6 +620,14 @@ def test_digests_are_the_same_in_another_process():
     assert run_fresh(_DIGESTS).stdout.split() == here["found"]
     assert find_digest(frozenset("ab")) != find_digest(frozenset("ac"))
     assert find_digest({1, 2}) != find_digest(frozenset([1, 2]))
+
+
+def test_a_digest_of_what_cannot_be_pickled_is_an_error_wherever_it_is():
+    """Or it would be one of what comes before."""
+    holder = FunctionTransformer()
+    holder.lock = threading.Lock()
+    with pytest.raises(TypeError, match=r"cannot pickle '_thread.lock' object"):
+        find_digest({"params": [holder]})
 
 
 # Errors from inside

@@ -35,8 +35,8 @@ class _Hasher(NumpyHasher):
         super().save(obj)
 
     def _batch_setitems(self, items, *args):
-        # joblib sorts keys of several types by hash(), which is another one in each
-        # process, and takes an error of a value for one of these.
+        # joblib takes an error of a value for one of keys that cannot be sorted, and
+        # goes on with what is left of the values.
         pairs = list(items)
         try:
             pairs.sort(key=itemgetter(0))
@@ -56,6 +56,10 @@ class _Hasher(NumpyHasher):
 def _describe_map(rows) -> tuple:
     """Return where in a file the rows are."""
     whole = find_memmap(rows)
+    if whole is None or getattr(whole, "filename", None) is None:
+        raise ValueError("the file of this map has no name")
+    if whole.mode == "c":
+        raise ValueError("what is written to a map of mode 'c' is not in its file")
     start = _find_address(rows) - _find_address(whole) + getattr(whole, "offset", 0)
     return str(whole.filename), start, rows.strides, rows.shape, rows.dtype
 

@@ -77,7 +77,8 @@ def describe_data(value, name: str) -> Any:
     except Exception as error:
         raise ValueError(
             f"checkpoint= needs rows that can be identified, and {name} "
-            f"({source.store.where}) cannot be pickled. Give a path or open_rows(path)."
+            f"({source.store.where}) cannot be: {error}. Give a path or "
+            "open_rows(path)."
         ) from error
     kind = source.dtype if source.store.is_array else source.store.kind
     shape = " x ".join(f"{size:,}" for size in source.shape)
