@@ -206,6 +206,8 @@ def _work_and_exit(work, write: int) -> None:
         said = work()
     except BaseException:
         said = {"error": traceback.format_exc()}
-    with open(write, "wb") as file:
-        file.write(pickle.dumps(said))
-    os._exit(0)
+    try:
+        with open(write, "wb") as file:
+            file.write(pickle.dumps(said))
+    finally:
+        os._exit(0)  # whatever happens: this is no second parent
