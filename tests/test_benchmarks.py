@@ -1,6 +1,7 @@
 """Benchmarks still run: what they import and call is there. No figure is checked."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,20 @@ def test_the_benchmark_of_pipelines_runs(tmp_path, monkeypatch):
         "table.parquet",
         "y.npy",
     ]
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+def test_the_benchmark_of_kills_finds_nothing_and_goes_on(tmp_path):
+    log, table = tmp_path / "log", tmp_path / "table.md"
+    kills = f"{FOLDER / 'kills.py'}|--seed|1|--log|{log}|--markdown|{table}|--runs|"
+    check(QUICK, f"{kills}3")
+    first = log.read_text(encoding="utf-8")
+    log.write_text(f'{first}{{"run": 3, "kin', encoding="utf-8")  # it was killed, too
+    said = check(QUICK, f"{kills}5")
+    assert log.read_text(encoding="utf-8").startswith(first)
+    assert said == table.read_text(encoding="utf-8")
+    (total,) = re.findall(r"\| \*\*all\*\* \| 5 \| (\d+) \|.*\| 0 \| 0 \|", said)
+    assert int(total) > 0
 
 
 def test_files_that_do_not_fit_on_the_disk_are_refused(tmp_path):
