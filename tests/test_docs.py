@@ -9,7 +9,8 @@ from markdown import check_blocks, read_blocks
 
 import skmmap
 
-DOCS = Path(__file__).parent.parent / "docs"
+TESTS = Path(__file__).parent
+DOCS = TESTS.parent / "docs"
 PAGES = {
     path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(DOCS.rglob("*.md"))
@@ -50,6 +51,22 @@ def test_code_that_is_not_run_needs_what_the_tests_do_not_install():
     assert all(
         re.search("torch|ray|NeuralNet|skl2onnx|onnx", block) for block in blocks
     ), blocks
+
+
+def test_the_tests_that_pages_name_exist():
+    named = {
+        found
+        for text in PAGES.values()
+        for found in re.findall(r"tests/(test_\w+\.py)(?:::(\w+))?", text)
+    }
+    missing = []
+    for file, name in named:
+        path = TESTS / file
+        text = path.read_text(encoding="utf-8") if path.exists() else None
+        if text is None or (name and f"\ndef {name}(" not in text):
+            missing.append(f"{file}::{name}")
+    assert len(named) > 20
+    assert sorted(missing) == []
 
 
 def test_everything_public_is_in_the_reference():
