@@ -24,7 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import Checkpoint, ChunkedFit
-from skmmap.checkpoints.journal import KeptJournal
+from skmmap.checkpoints.journal import _SHARE, KeptJournal
 from skmmap.checkpoints.key import describe_data
 
 CADENCES = 1, 5
@@ -171,8 +171,8 @@ def print_writes(folder: Path, options) -> None:
         path = folder / f"{number}.ckpt"
         times, n_bytes = measure_writes(estimator, *sizes, path)
         low, took, high = measure.find_quartiles(times)
-        wait = max(CADENCE, 100 * took)
-        n_writes = int(HOUR // wait) + 2
+        # The first write, before any chunk, holds no estimator; the last one does.
+        n_writes = int(HOUR // (took + max(CADENCE, took / _SHARE))) + 1
         cells = [
             name,
             f"{n_bytes / 1e6:,.2f} MB",
