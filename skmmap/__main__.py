@@ -103,6 +103,8 @@ def _add_convert(commands) -> None:
     command.add_argument("dst", metavar="DST", help="the .npy file to write")
     _add_choices(command)
     command.add_argument("--dtype", help="type of the values, such as float32 or str")
+    resume_help = "continue a conversion with --resume that was killed"
+    command.add_argument("--resume", action="store_true", help=resume_help)
     command.set_defaults(run=run_convert)
 
 

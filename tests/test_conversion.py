@@ -24,8 +24,8 @@ from scipy import sparse
 
 from skmmap import Rows, convert, open_rows
 from skmmap.disk import unfinished as _unfinished
-from skmmap.write import conversion as _convert
 from skmmap.write import csv as _csv
+from skmmap.write import row_batches as _convert
 from skmmap.write import samples as _samples
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)

@@ -880,7 +880,7 @@ def test_convert_writes_to_none_of_the_files(kind, folder, tmp_path):
 @pytest.mark.parametrize("kind", ["npy", "hdf", "zarr 3", "parquet"])
 def test_what_is_converted_is_of_one_file(kind, folder, tmp_path, monkeypatch):
     write(kind, folder, 1)
-    monkeypatch.setattr("skmmap.write.conversion._BATCH_NBYTES", 160)
+    monkeypatch.setattr("skmmap.write.row_batches._BATCH_NBYTES", 160)
     rows, seen = open_rows_of(kind, folder), []
     source, append = find_source(rows), NpyWriter.append
 

@@ -25,7 +25,7 @@ from skmmap import Checkpoint, ChunkedFit, __main__, __version__
 from skmmap.checkpoints import describing
 from skmmap.cli import info as _info
 from skmmap.cli.info import describe
-from skmmap.write import conversion as _convert
+from skmmap.write import row_batches as _convert
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 SHUFFLE = "shuffle before training in file order"

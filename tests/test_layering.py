@@ -144,6 +144,8 @@ HOUSE = {
     ],
     "write": [
         "batches",
+        "fingerprints",
+        "kept_rows",
         "npy",
         "saving",
         "samples",
@@ -151,6 +153,7 @@ HOUSE = {
         "csv_table",
         "json_table",
         "tables",
+        "row_batches",
         "conversion",
     ],
     "apply": [

@@ -21,8 +21,10 @@ from processes import run_fresh
 from scipy import sparse
 
 from skmmap import NpyWriter, save_rows
+from skmmap.disk import hidden as _hidden
 from skmmap.disk import unfinished as _unfinished
 from skmmap.write import batches as _batches
+from skmmap.write import kept_rows as _kept_rows
 from skmmap.write import npy as _npy
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions, signals, limits")
@@ -81,7 +83,7 @@ DTYPES = st.one_of(SCALARS, npst.array_dtypes(SCALARS, allow_subarrays=True))
 
 
 def set_piece(monkeypatch, piece):
-    for module in (_batches, _npy):
+    for module in (_batches, _kept_rows):
         monkeypatch.setattr(module, "PIECE", piece)
 
 
@@ -115,7 +117,7 @@ def test_batches_are_what_np_save_writes_at_once(made):
     path = Path("X.npy")
     path.unlink(missing_ok=True)
     for run in runs:
-        with NpyWriter(path, resume=True) as writer:
+        with NpyWriter(path, append=True) as writer:
             for batch in run:
                 writer.append(batch)
     assert path.read_bytes() == saved(rows)
@@ -131,7 +133,7 @@ def test_pieces_do_not_show(piece, layout, path, monkeypatch):
     set_piece(monkeypatch, piece)
     rows = LAYOUTS[layout](np.arange(60.0).reshape(10, 2, 3))
     assert write(path, rows[:3], rows[3:]) == saved(rows)
-    assert write(path, rows[:3], resume=True) == saved(np.concatenate([rows, rows[:3]]))
+    assert write(path, rows[:3], append=True) == saved(np.concatenate([rows, rows[:3]]))
     assert write(path, rows, dtype="f4") == saved(rows.astype("f4"))
 
 
@@ -144,7 +146,7 @@ def test_headers_of_every_version(name, path):
     expected = saved(rows)
     assert expected[6] == {"plain": 1, "é": 1, "名": 3, "long": 2}[name]
     assert write(path, rows[:9]) != expected
-    assert write(path, rows[9:], resume=True) == expected
+    assert write(path, rows[9:], append=True) == expected
 
 
 @pytest.mark.parametrize("row_shape", [(), (3,), (0, 2)])
@@ -188,7 +190,7 @@ def test_no_rows_at_all(path):
     assert write(path, X[:0]) == saved(X[:0])
     assert write(path, X[:0], X) == saved(X)
     assert write(path, dtype="i2") == saved(np.empty(0, "i2"))
-    assert write(path, resume=True) == saved(np.empty(0, "i2"))
+    assert write(path, append=True) == saved(np.empty(0, "i2"))
 
 
 def test_what_a_writer_says_of_itself(path):
@@ -209,32 +211,32 @@ def test_what_a_writer_says_of_itself(path):
 
 def test_resuming_cuts_what_follows_the_rows(path, old):
     path.write_bytes(old + b"more")
-    assert write(path, X[:1], resume=True) == saved(X[[0, 1, 2, 3, 0]])
+    assert write(path, X[:1], append=True) == saved(X[[0, 1, 2, 3, 0]])
 
 
 def test_resuming_takes_a_header_without_blanks(path, old):
     text = b"{'shape':(4,3),'fortran_order':False,'descr':'<f4'}\n"
     header = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
     path.write_bytes(header + X.tobytes())
-    assert write(path, X[:1], resume=True) == saved(X[[0, 1, 2, 3, 0]])
+    assert write(path, X[:1], append=True) == saved(X[[0, 1, 2, 3, 0]])
 
 
 def test_resuming_with_the_dtype_of_the_file_casts(path, old):
     more = X.astype("f8")
-    assert write(path, more, dtype="f4", resume=True) == saved(np.concatenate([X, X]))
+    assert write(path, more, dtype="f4", append=True) == saved(np.concatenate([X, X]))
 
 
 def test_a_file_cut_while_it_is_copied_is_left(path, old, monkeypatch):
-    open_store = _npy.npy.open_store
+    open_store = _kept_rows.npy.open_store
 
     def cut(path, name):
         found = open_store(path, name)
         path.write_bytes(old[:-1])
         return found
 
-    monkeypatch.setattr(_npy.npy, "open_store", cut)
+    monkeypatch.setattr(_kept_rows.npy, "open_store", cut)
     with pytest.raises(OSError, match="the file was truncated while copied"):
-        NpyWriter(path, resume=True)
+        NpyWriter(path, append=True).append(X)
     assert list_files(".") == {"X.npy"}
 
 
@@ -252,10 +254,10 @@ def test_the_file_appears_at_the_end_only(path, old):
     assert path.read_bytes() == saved(X[:1])
 
 
-@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("append", [False, True])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_an_exception_discards(error, resume, path, old):
-    writer = NpyWriter(path, resume=resume)
+def test_an_exception_discards(error, append, path, old):
+    writer = NpyWriter(path, append=append)
     with pytest.raises(error), writer:  # noqa: PT012
         writer.append(X)
         raise error
@@ -329,13 +331,13 @@ def run(code, *args):
     ),
 )
 def test_a_crash_leaves_what_was_there(death, state, path, old):
-    (death, code), (before, resume) = death, state
+    (death, code), (before, append) = death, state
     if not before:
         path.unlink()
     ended = run(
         f"""
         from skmmap import NpyWriter
-        writer = NpyWriter(sys.argv[1], resume={resume})
+        writer = NpyWriter(sys.argv[1], append={append})
         for _ in range(100):
             writer.append(np.ones((1000, 3), np.float32))
         {death}
@@ -482,7 +484,8 @@ def test_a_file_that_cannot_be_made(path, monkeypatch):
     def fail(*args):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(_unfinished, "make_hidden", fail)
+    for module in (_hidden, _unfinished):
+        monkeypatch.setattr(module, "make_hidden", fail)
     text = (
         f"[Errno {errno.EACCES}] Writing to {path} failed after 0 rows (0 bytes): "
         f"Permission denied. {NONE} {CHECK}; then write all rows again."
@@ -600,7 +603,7 @@ def test_save_rows_writes_all_batches(path):
     assert path.read_bytes() == saved(X)
     assert save_rows(path, [X], dtype="f8", n_rows=4).dtype == np.float64
     assert path.read_bytes() == saved(X.astype("f8"))
-    save_rows(path, iter([X]), dtype="f8", resume=True)
+    save_rows(path, iter([X]), dtype="f8", append=True)
     assert path.read_bytes() == saved(np.concatenate([X, X]).astype("f8"))
 
 
@@ -633,7 +636,7 @@ def test_progress_is_shown(n_rows, path, capsys):
 
 
 def test_progress_counts_the_new_rows_of_a_resumed_file(path, old, capsys):
-    save_rows(path, [X], progress=True, n_rows=4, resume=True)
+    save_rows(path, [X], progress=True, n_rows=4, append=True)
     assert "X.npy: 4 rows in" in capsys.readouterr().out
 
 
@@ -910,7 +913,7 @@ def test_a_closed_writer_takes_no_rows(path):
     writer = NpyWriter(path, dtype="f4")
     writer.close()
     text = (
-        f"The writer of {path} is closed. Open another, with resume=True to write "
+        f"The writer of {path} is closed. Open another, with append=True to write "
         "after the rows of the file."
     )
     with raises(ValueError, text):
@@ -948,7 +951,7 @@ def test_files_that_cannot_be_resumed(kind, path, old):
     path.write_bytes(contents.get(kind, path.read_bytes()))
     before = path.read_bytes()
     with raises(ValueError, FOREIGN[kind].format(path=path)):
-        NpyWriter(path, resume=True)
+        NpyWriter(path, append=True)
     assert (list_files("."), path.read_bytes()) == ({"X.npy"}, before)
 
 
@@ -960,16 +963,16 @@ def test_pickled_files_cannot_be_resumed(path):
         "array.astype(str))."
     )
     with raises(ValueError, text):
-        NpyWriter(path, resume=True)
+        NpyWriter(path, append=True)
 
 
 def test_another_dtype_than_that_of_the_file(path, old):
     text = (
         f"{path} has the dtype float32, and dtype='float64' was given. Leave dtype "
-        "out, or resume=False to replace the file."
+        "out, or append=False to replace the file."
     )
     with raises(TypeError, text):
-        NpyWriter(path, dtype=float, resume=True)
+        NpyWriter(path, dtype=float, append=True)
     assert list_files(".") == {"X.npy"}
 
 
@@ -1014,8 +1017,10 @@ def test_resuming_copies_in_pieces(path):
         """
         import tracemalloc
         from skmmap import NpyWriter
+        batch = np.ones((1, 125_000))
         tracemalloc.start()
-        with NpyWriter(sys.argv[1], resume=True) as writer:
+        with NpyWriter(sys.argv[1], append=True) as writer:
+            writer.append(batch)
             print(tracemalloc.get_traced_memory()[1])
         """,
         path,

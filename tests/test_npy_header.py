@@ -226,7 +226,7 @@ DOORS = {
     "X": lambda path: ChunkedFit(GaussianNB()).fit(path, np.arange(6) % 2),
     "y": lambda path: ChunkedFit(GaussianNB()).fit(X, path),
     "explain": lambda path: ChunkedFit(GaussianNB()).explain(path, np.arange(6)),
-    "NpyWriter": lambda path: NpyWriter(path, resume=True),
+    "NpyWriter": lambda path: NpyWriter(path, append=True),
     "convert": lambda path: convert(path, path.with_name("new.npy")),
     "info": describe,
     "data": _csr("data"),

@@ -20,6 +20,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, open_rows
+from skmmap.disk.hidden import name_hidden
 from skmmap.disk.unfinished import Unfinished
 
 RNG = np.random.default_rng(0)
@@ -409,7 +410,7 @@ def test_what_is_given_up_is_gone_before_its_lock(tmp_path, monkeypatch):
 def test_runs_that_begin_at_once(tmp_path, monkeypatch, was_there):
     """Whether the file is there can be another between the question and the open."""
     path, asked = tmp_path / "y.npy", []
-    hidden = tmp_path / ".skmmap_same"
+    hidden = name_hidden(path, "same")
     exists = os.path.lexists
 
     def answer(name):

@@ -101,7 +101,7 @@ IN = {
     "HDF5": ("X.h5", open_rows),
     "Parquet": ("X.parquet", open_rows),
     "Arrow": ("X.arrow", open_rows),
-    "resume": ("X.npy", lambda path: NpyWriter(path, resume=True)),
+    "resume": ("X.npy", lambda path: NpyWriter(path, append=True)),
     "data": ("X.npy", in_folder("data.npy")),
     "indices": ("X.npy", in_folder("indices.npy")),
     "shape": ("X.npy", in_folder("shape.npy")),

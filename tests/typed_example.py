@@ -48,7 +48,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def write_rows(path: Path, batches: list[NDArray[np.float64]]) -> None:
-    with NpyWriter(path, dtype=np.float32) as writer:
+    with NpyWriter(path, dtype=np.float32, resume=True) as writer:
         assert_type(writer, NpyWriter)
         for batch in batches:
             writer.append(batch)
@@ -56,7 +56,7 @@ def write_rows(path: Path, batches: list[NDArray[np.float64]]) -> None:
         assert_type(writer.n_rows, int)
         assert_type(writer.path, Path)
         assert_type(writer.dtype, np.dtype[Any] | None)
-    assert_type(save_rows(path, batches, n_rows=100, resume=True), Rows)
+    assert_type(save_rows(path, batches, n_rows=100, append=True), Rows)
     assert_type(save_rows(path, np.ones((3, 4))), Rows)
     assert_type(convert("X.csv", path, columns=["a", "b"], dtype="f4"), Rows)
     samples = (([1.0, 2.0], number % 2) for number in range(10))

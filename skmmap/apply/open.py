@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 
-import joblib
 import numpy as np
 import sklearn
 
-from skmmap._version import __version__
 from skmmap.apply.inference import Work
 from skmmap.apply.output import Output
-from skmmap.apply.output_check import check_known, check_output
+from skmmap.apply.output_check import check_output
 from skmmap.apply.result_check import check_fits, to_array
 from skmmap.order import rows_at
+from skmmap.write import check_known, find_fingerprint
 
 
 def open_output(out, work: Work, fitted, *, resume: bool):
@@ -59,11 +58,7 @@ def _find_key(work: Work, fitted, *, resume: bool) -> str:
     table = work.table.map(lambda source: source.for_run("map"))
     rows = table.X, table.by_row, table.whole, table.reading.dtype
     parts = work.method, fitted, work.schedule, *rows
-    versions = __version__, np.__version__, sklearn.__version__
-    try:
-        return joblib.hash((parts, versions))
-    except Exception:  # any type, from pickling code of a third party
-        return ""
+    return find_fingerprint(*parts, sklearn.__version__)
 
 
 class ArrayOutput:

@@ -9,6 +9,7 @@ import numpy as np
 from skmmap.disk import check_path, check_place, is_path, to_path
 from skmmap.read import Table
 from skmmap.rows import Source, Store
+from skmmap.write import check_known
 
 
 def check_output(out, table: Table, *, resume: bool):
@@ -49,23 +50,6 @@ def _check_resumable(out, X: Source) -> None:
             "for a sparse result, which is written in one run."
         )
     check_known(X)
-
-
-def check_known(source: Source) -> None:
-    """Raise unless the rows can be compared with those of an earlier run."""
-    identity = source.store.identity
-    if identity.has_code:
-        raise ValueError(
-            f"resume=True needs rows that can be identified, and {source.store.where} "
-            "is computed, by code that may have changed since an earlier run. Write "
-            "them to a file with skmmap.convert(X, 'X.npy'), and give that."
-        )
-    if not identity.is_known:
-        raise ValueError(
-            f"resume=True needs rows that can be identified, and what is "
-            f"behind {source.store.where} may change unnoticed. Write them to a "
-            "file with skmmap.convert(X, 'X.npy'), and give that."
-        )
 
 
 def _check_apart(table: Table, what: str, is_at: Callable[[Store], bool]) -> None:

@@ -143,11 +143,13 @@ class FileOutput:
 
     def _note_done(self) -> None:
         """Note the chunks that are done, after their rows have reached the disk."""
+        # After an error the system may say that all is on the disk which is not.
+        new, self._new = self._new, []
         self._out.sync()
-        for number in self._new:
+        for number in new:
             self._out.write_at(self._end + number, b"\x01")
         self._out.flush()
-        self._new, self._synced = [], time.monotonic()
+        self._synced = time.monotonic()
 
     def result(self) -> np.memmap:
         """Put the file in its place, and return a map of it."""

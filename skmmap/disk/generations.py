@@ -94,11 +94,9 @@ class Generations:
 
     def write(self, about: dict, sections: dict[str, Callable[[BinaryIO], None]]):
         """Write a version; a function for each section writes it to the file."""
-        self._drop_shared()
-        # The same hidden name each time: what a killed process left is used again.
-        out = Unfinished(self.path, key=self.path.name)
+        # A new file: who has opened what was left could write to it in its place.
+        out = Unfinished(self.path)
         try:
-            out.truncate()
             writer = _Digesting(out)
             writer.write(_MAGIC)
             places = {}
@@ -115,17 +113,6 @@ class Generations:
         except BaseException:
             out.discard()
             raise
-
-    def _drop_shared(self) -> None:
-        """Delete what was left under the hidden name, if others can write to it.
-
-        Who has opened it could write to it once it is in its place.
-        """
-        hidden = self.path.with_name(f".skmmap_{self.path.name}")
-        with suppress(OSError):
-            mode = os.lstat(hidden).st_mode
-            if stat.S_ISREG(mode) and mode & _OTHERS:
-                os.unlink(hidden)
 
     def _put(self, out: Unfinished) -> None:
         """Let a version take its place, and keep the one before it if that is whole."""

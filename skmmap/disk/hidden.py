@@ -4,6 +4,7 @@ They are made with O_EXCL and O_NOFOLLOW. One that was left is used only if it i
 regular, has one name, and belongs to this user.
 """
 
+import hashlib
 import os
 import secrets
 import stat
@@ -16,6 +17,16 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 # With O_NONBLOCK a pipe that was put there does not block.
 _AS_LEFT = _NO_LINKS | getattr(os, "O_NONBLOCK", 0)
 _TRIES = 100
+_DIGITS = 16
+
+
+def name_hidden(place: Path, key: str = "") -> Path:
+    """Return where a file is written until it takes its place, another for each key.
+
+    It is the same in each run, so that the next one uses what a killed one has left.
+    """
+    digest = hashlib.sha256(os.fsencode(place.name)).hexdigest()[:_DIGITS]
+    return place.with_name(f".skmmap_{digest}" + (f"_{key}" if key else ""))
 
 
 def make_hidden(hidden: Path):
@@ -61,8 +72,12 @@ def _find_fault(status: os.stat_result) -> str:
     return ""
 
 
-def open_locked(hidden: Path, path: Path):
-    """Open a hidden file that nobody else is writing, new or as it was left."""
+def open_locked(hidden: Path, path: Path, *, anew: bool = False):
+    """Open a hidden file that nobody else is writing, new or as it was left.
+
+    With ``anew`` what was left is deleted: who has opened it could go on reading and
+    writing it. It is an error then if the system has no locks.
+    """
     for _ in range(_TRIES):
         try:
             is_there = os.path.lexists(hidden)
@@ -71,20 +86,31 @@ def open_locked(hidden: Path, path: Path):
             if not hidden.parent.exists():
                 raise
             continue  # another process was faster
-        if not _lock(file):
+        is_locked = _lock(file)
+        if is_locked is None and anew:
+            file.close()
+            if not is_there:
+                os.unlink(hidden)
+            break
+        if is_locked is False:
             file.close()
             break
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), os.lstat(hidden)):
-                return file
-        file.close()  # it was renamed meanwhile
+                if not (anew and is_there):
+                    return file
+                os.unlink(hidden)
+        file.close()  # or it was renamed meanwhile
     raise BlockingIOError(
         f"Another run is writing the same result to {path}. Wait until it ends."
     )
 
 
-def _lock(file) -> bool:
-    """Lock a file until it is closed; return whether nobody else has it locked."""
+def _lock(file) -> bool | None:
+    """Lock a file until it is closed; return whether nobody else has it locked.
+
+    None says that the system has no locks: Windows, and some file systems.
+    """
     try:
         import fcntl
 
@@ -92,8 +118,26 @@ def _lock(file) -> bool:
     except BlockingIOError:
         return False
     except (ImportError, OSError):
-        pass  # neither Windows nor all file systems have it
+        return None
     return True
+
+
+def remove_left(place: Path, hidden: Path) -> None:
+    """Delete what killed runs have left for this place, but for one file."""
+    common = name_hidden(place).name
+    names: list[str] = []
+    with suppress(OSError), os.scandir(place.parent) as entries:
+        names = [entry.name for entry in entries if entry.name.startswith(common)]
+    for name in names:
+        if name != hidden.name:
+            _remove(place.with_name(name))
+
+
+def _remove(left: Path) -> None:
+    """Delete a hidden file that is our own, if nobody is writing it."""
+    with suppress(OSError), open_hidden(left) as file:
+        if _lock(file):
+            os.unlink(left)
 
 
 def find_new_mode(folder: Path, *, of_folder: bool = False) -> int | None:

@@ -1,7 +1,7 @@
 """A file under a hidden name, which is renamed when it is complete and on the disk.
 
-With ``resume=True`` the old file is copied first: appending in place would cost
-nothing, but after a crash the file would be longer than its header says.
+The hidden name is the same in each run that writes a file to this place, as long as no
+other one is writing there. So a killed run leaves one hidden file, which the next uses.
 """
 
 import errno
@@ -13,7 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from skmmap.disk.hidden import copy_access, find_new_mode, make_hidden, open_locked
+from skmmap.disk.hidden import (
+    copy_access,
+    find_new_mode,
+    make_hidden,
+    name_hidden,
+    open_locked,
+    remove_left,
+)
 from skmmap.disk.paths import NPY, find_suffix, is_path, to_path
 from skmmap.disk.regular import check_regular
 
@@ -21,13 +28,14 @@ from skmmap.disk.regular import check_regular
 class Unfinished:
     """A file that is being written; nothing is at its place until `commit`.
 
-    One with a ``key`` can be resumed. With ``resume``, a file of another user is an
+    One with a ``key`` has what an earlier run with that key has left; what runs with
+    other keys have left is deleted. With ``resume``, a file of another user is an
     error; otherwise it is left alone.
     """
 
     def __init__(self, path: Path, *, key: str = "", resume: bool = False):
-        self._place = _follow(path)
-        self._file = self._open(f".skmmap_{key}", path, resume) if key else None
+        self._place, self.is_put = _follow(path), False
+        self._file = self._open(path, key, resume)
         if self._file is None:
             # Not *.npy, which patterns would find.
             self.hidden = self._place.with_name(f".skmmap_{secrets.token_hex(8)}")
@@ -38,14 +46,22 @@ class Unfinished:
             self.discard()
             raise
 
-    def _open(self, name: str, path: Path, resume: bool):
-        self.hidden = self._place.with_name(name)
+    def _open(self, path: Path, key: str, resume: bool):
+        """Return the file that all runs have, None if this one cannot have it."""
+        self.hidden = name_hidden(self._place, key)
         try:
-            return open_locked(self.hidden, path)
+            file = open_locked(self.hidden, path, anew=not key)
+        except BlockingIOError:
+            if key:
+                raise
+            return None
         except PermissionError:
             if resume:
                 raise
             return None
+        if key:
+            remove_left(self._place, self.hidden)
+        return file
 
     def write(self, data) -> None:
         self._file.write(data)
@@ -53,6 +69,10 @@ class Unfinished:
     def write_at(self, place: int, data) -> None:
         self._file.seek(place)
         self._file.write(data)
+
+    def go_to(self, place: int) -> None:
+        """Let the next `write` begin at a place."""
+        self._file.seek(place)
 
     def read_at(self, place: int, n_bytes: int) -> bytes:
         """Return the bytes at a place, zeros beyond the end."""
@@ -88,7 +108,8 @@ class Unfinished:
 
     def close(self) -> None:
         """Close the hidden file, to be resumed."""
-        self._file.close()
+        with suppress(OSError):  # what was not written on a full disk fails once more
+            self._file.close()
 
     def commit(self, header: bytes = b"") -> None:
         """Write the header anew, and let the file take its place."""
@@ -109,13 +130,16 @@ class Unfinished:
         if os.name == "nt":  # cannot rename an open file
             self._file.close()
         os.replace(self.hidden, self._place)
+        self.is_put = True
         self._file.close()
         _sync_folder(self._place.parent)
 
     def discard(self) -> None:
         # Closing the buffered file would write its rest, and fail once more. While it
         # is open it is locked and cannot be resumed; Windows deletes no open file.
-        steps = [self.hidden.unlink, self._file.raw.close]
+        # The hidden name of one that is put may be that of another run by now.
+        unlink = [] if self.is_put else [self.hidden.unlink]
+        steps = [*unlink, self._file.raw.close]
         for step in steps if os.name != "nt" else reversed(steps):
             with suppress(OSError):
                 step()
@@ -151,7 +175,7 @@ def all_or_none(files: list[Unfinished]) -> Iterator[None]:
 def _put_back(files: list[Unfinished], backups: list[Path]) -> None:
     """Remove the new files that are in their places, then put back the old ones."""
     for file in files:
-        if not os.path.lexists(file.hidden):
+        if file.is_put:
             with suppress(OSError):
                 os.unlink(file._place)
     for file, backup in zip(files, backups, strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -11,17 +11,13 @@ from numpy.typing import DTypeLike
 from skmmap._types import RowsLike, StrPath
 from skmmap.disk import Identity, check_path, find_suffix, is_path, to_path
 from skmmap.formats import open_rows
-from skmmap.rows import ListStore, Rows, Source, find_source, holds_frames, is_frame
-from skmmap.write.batches import cast_integers, check_given_dtype, check_kind
+from skmmap.rows import Rows, find_source, holds_frames, is_frame
 from skmmap.write.csv import CsvFile, Surprise, is_csv
+from skmmap.write.row_batches import continue_rows, write_rows
 from skmmap.write.samples import check_samples, write_samples
 from skmmap.write.saving import save_rows
 
 _TABLES = ".parquet", ".pq"
-_BATCH_NBYTES = 2**23
-# A shuffled selection is read in file order within a batch: larger batches need fewer
-# passes over the file.
-_SHUFFLED_NBYTES = 2**24
 
 
 @overload
@@ -32,6 +28,7 @@ def convert(
     columns: str | Sequence[str] | None = None,
     key: str | None = None,
     dtype: DTypeLike | Mapping[str, DTypeLike] | None = None,
+    resume: bool = False,
     progress: bool = False,
 ) -> Rows: ...
 @overload
@@ -42,6 +39,7 @@ def convert(
     columns: None = None,
     key: None = None,
     dtype: DTypeLike | None = None,
+    resume: Literal[False] = False,
     progress: bool = False,
 ) -> tuple[Rows, ...]: ...
 def convert(
@@ -51,6 +49,7 @@ def convert(
     columns: str | Sequence[str] | None = None,
     key: str | None = None,
     dtype: DTypeLike | Mapping[str, DTypeLike] | None = None,
+    resume: bool = False,
     progress: bool = False,
 ) -> Rows | tuple[Rows, ...]:
     """Write the rows of any source to a ``.npy`` file, without loading them.
@@ -93,6 +92,12 @@ def convert(
         fractions, or empty cells. ``dtype=str`` reads a CSV column as text. For a
         Parquet file, a dict may give it by column: ``{"zip": str}``.
 
+    resume : bool, default=False
+        Whether to continue a conversion with ``resume=True`` that was killed or has
+        failed, if `src`, `dtype` and versions are the same. It is for a ``.npy`` file
+        from what `open_rows` opens, which can be read from any row on. CSV, JSON lines
+        and samples are read from their beginning, and refused: write them whole.
+
     progress : bool, default=False
         Whether to show how many rows are written, and how fast: a progress bar on a
         terminal and in a notebook, if rich is installed (``pip install
@@ -112,7 +117,7 @@ def convert(
 
     ValueError
         If `dst` does not end in ``.npy`` or is a file of `src`, an option has no
-        meaning for `src`, or a value does not fit `dtype`.
+        meaning for `src`, `src` cannot be resumed, or a value does not fit `dtype`.
 
     ImportError
         If the library that reads `src` is not installed.
@@ -167,6 +172,8 @@ def convert(
     >>> folder.cleanup()
     """
     options = {"columns": columns, "key": key}
+    if resume:
+        _check_resumable(src, dst)
     if is_path(dst) and find_suffix(dst) in _TABLES:
         return _convert_table(src, dst, options, dtype, progress)
     is_several = isinstance(dst, tuple | list)
@@ -184,7 +191,26 @@ def convert(
     _refuse_csv_list(src)
     rows = _open_dense(src, options)
     _refuse_same(paths[0], is_same=find_source(rows).store.reads_from(paths[0]))
-    return _write_rows(rows, paths[0], dtype, progress)
+    write = continue_rows if resume else write_rows
+    return write(rows, paths[0], dtype, progress)
+
+
+def _check_resumable(src, dst) -> None:
+    """Raise unless rows can be read from any place on, and go to one ``.npy`` file."""
+    what = "src"
+    if is_path(dst) and find_suffix(dst) in _TABLES:
+        what = f"{str(to_path(src))!r}" if is_path(src) else what
+    elif is_csv(src):
+        what = repr(str(to_path(src)))
+    elif isinstance(src, Iterator) or isinstance(dst, tuple | list):
+        what = "an iterable of samples"
+    else:
+        return
+    raise ValueError(
+        f"resume=True begins at the row where a killed conversion was, and {what} can "
+        "only be read from its beginning. Leave resume out: the file is written whole, "
+        "or not at all."
+    )
 
 
 def _convert_table(src, dst, options: dict, dtype, progress: bool) -> Rows:
@@ -261,41 +287,6 @@ def _open_dense(src, options: dict) -> Rows:
             "open_rows opens; or pass matrix.toarray() where that fits in memory."
         )
     return rows
-
-
-def _write_rows(rows: Rows, path: Path, dtype, progress: bool) -> Rows:
-    source = find_source(rows)
-    if dtype is not None and source.store.is_array:
-        check_kind(source.dtype, check_given_dtype(dtype), "src")
-    batches = _iter_cast(iter_batches(source), dtype)
-    return save_rows(path, batches, dtype=dtype, progress=progress, n_rows=len(rows))
-
-
-def _iter_cast(batches: Iterator, dtype) -> Iterator:
-    before = 0
-    for batch in batches:
-        yield cast_integers(batch, dtype, before)
-        before += len(batch)
-
-
-def iter_batches(source: Source) -> Iterator:
-    """Yield all rows in the order of the selection, in whole blocks if possible.
-
-    It is an error if a file changes meanwhile.
-    """
-    if isinstance(source.store, ListStore):
-        yield source.read(0, source.n_rows)
-        return
-    is_picked = isinstance(source.selection, np.ndarray)
-    most = _SHUFFLED_NBYTES if is_picked else _BATCH_NBYTES
-    source = source.for_run("map")
-    block = source.store.block_rows
-    step = block * max(1, most // max(1, block * source.row_nbytes))
-    for start in range(0, max(1, source.n_rows), step):
-        rows = source.read(start, min(start + step, source.n_rows))
-        yield rows.to_numpy() if is_frame(rows) else rows
-        source.store.verify()
-    source.store.finish()
 
 
 def _write_csv(file: CsvFile, path: Path, progress: bool) -> Rows:

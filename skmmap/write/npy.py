@@ -5,7 +5,7 @@ import os
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,11 +14,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from skmmap._types import StrPath
 from skmmap.disk import Unfinished, all_or_none, check_path, make_header
-from skmmap.formats.numpy import npy
-from skmmap.formats.shared import MapStore
-from skmmap.order import FileOrder
 from skmmap.write.batches import (
-    PIECE,
     check_castable,
     check_given_dtype,
     check_kept,
@@ -30,8 +26,11 @@ from skmmap.write.batches import (
     row_nbytes,
     say_rows,
 )
+from skmmap.write.kept_rows import KeptRows, OldRows, check_dtype
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_SAID = BlockingIOError, PermissionError  # of skmmap's own, that say what to do
+_NO_FILE = "rows"  # instead of a name for the file that was there
 
 
 class NpyWriter:
@@ -40,7 +39,8 @@ class NpyWriter:
     The rows are written to a hidden file in the same folder. When the writer is
     closed, that file replaces the one at `path` in a single step. Until then, and if
     anything fails, the file at `path` stays as it is. An exception inside ``with``
-    discards the rows, and so does a writer that is never closed.
+    discards the rows, unless ``resume=True``, and so does a writer that is never
+    closed.
 
     Use it for rows that are made, read or received piece by piece. If the whole array
     is in memory, ``np.save`` does the same. If the number of rows is known and they
@@ -58,11 +58,18 @@ class NpyWriter:
         string would be truncated; structured and void types are not cast. By default
         the type of the first batch, which all other batches must have then.
 
+    append : bool, default=False
+        Whether to write after the rows of the file at `path`, if there is one. Its data
+        type and the shape of its rows stay. At the first batch the file is copied, so
+        that a crash leaves it as it was: that takes the time to read and write it, and
+        disk space for both files until the writer is closed.
+
     resume : bool, default=False
-        Whether to append to the file at `path`, if there is one. Its data type and the
-        shape of its rows stay. The file is copied first, so that a crash leaves it as
-        it was: that takes the time to read and write it, and disk space for both files
-        until the writer is closed.
+        Whether to go on after the rows of a writer with ``resume=True`` that was killed
+        or has failed, and otherwise after those of the file at `path`, as with
+        `append`. `n_rows` says how many rows there are: begin with the next one. Rows
+        are counted once they have reached the disk, every second. Rows of a killed
+        writer are deleted if the file at `path` was written to after that writer began.
 
     Attributes
     ----------
@@ -70,7 +77,7 @@ class NpyWriter:
         The absolute path of the file.
 
     n_rows : int
-        Number of rows so far, those of a resumed file included.
+        Number of rows so far, those that were there before included.
 
     shape : tuple of int
         ``n_rows`` and the shape of a row, which is () before the first batch.
@@ -85,7 +92,7 @@ class NpyWriter:
 
     Notes
     -----
-    Reads: nothing; with ``resume=True`` the file at `path`, once.
+    Reads: nothing; with ``append=True`` or ``resume=True`` the file at `path`, once.
     Allocates: nothing for a batch in C order that needs no cast; otherwise 4 MiB, or
     two rows if they are larger.
     Equals: ``np.save(path, np.concatenate(batches))``, byte for byte, in C order.
@@ -94,8 +101,10 @@ class NpyWriter:
     has the permissions of the one that it replaces, or those of a file that ``open``
     creates. Memory maps of a replaced file keep showing the old rows.
 
-    A process that is killed leaves a hidden file ``.skmmap_*``, which can be deleted.
-    Of two writers to one path, the one that is closed last wins.
+    A process that is killed leaves a hidden file ``.skmmap_*``, which the next writer
+    to `path` overwrites, and one with ``resume=True`` continues or deletes. Of two
+    writers to one path, the one that is closed last wins; a second one with
+    ``resume=True`` is refused.
 
     References
     ----------
@@ -113,10 +122,19 @@ class NpyWriter:
     ...         rows.append(np.ones((n_rows, 4), dtype=np.float32))
     >>> np.load(path, mmap_mode="r").shape
     (5, 4)
-    >>> with NpyWriter(path, resume=True) as rows:
+    >>> with NpyWriter(path, append=True) as rows:
     ...     rows.append(np.zeros((1, 4), dtype=np.float32))
     ...     rows.shape
     (6, 4)
+
+    A loop that is killed begins at the row where it was; once the file is complete,
+    nothing is left to do.
+
+    >>> with NpyWriter(path, resume=True) as rows:
+    ...     for start in range(rows.n_rows, 8, 2):
+    ...         rows.append(np.ones((2, 4), dtype=np.float32))
+    >>> np.load(path, mmap_mode="r").shape
+    (8, 4)
     >>> NpyWriter("X.dat")
     Traceback (most recent call last):
         ...
@@ -125,21 +143,58 @@ class NpyWriter:
     """
 
     def __init__(
-        self, path: StrPath, *, dtype: DTypeLike | None = None, resume: bool = False
+        self,
+        path: StrPath,
+        *,
+        dtype: DTypeLike | None = None,
+        append: bool = False,
+        resume: bool = False,
     ) -> None:
+        if append and resume:
+            raise ValueError(
+                "append=True and resume=True were given. resume=True writes after the "
+                "rows of the file, too; leave append out."
+            )
+        self._set(path, dtype)
+        option = "append" if append else "resume"
+        if (append or resume) and self._path.exists():
+            self._old = OldRows(self._path, self._dtype, option)
+        key = _NO_FILE if self._old is None else self._old.find_key()
+        self._open_hidden(key if resume else "")
+
+    def _set(self, path, dtype) -> None:
         self._path, self._casts = check_path(path), dtype is not None
         self._dtype = None if dtype is None else check_given_dtype(dtype)
         self._row_shape, self._n_rows = None, 0
         self._n_header, self._open = 0, True
-        self._out = self._cleanup = None
-        old = None
-        if resume and self._path.exists():
-            old = _check_resumable(npy.open_store(self._path, "path"), self._dtype)
+        self._out = self._cleanup = self._old = self._kept = None
+
+    def _open_hidden(self, key: str) -> None:
+        """Make the hidden file; with a key, take what was left under it."""
         with self._writing():
-            self._out = Unfinished(self._path)
-            self._cleanup = weakref.finalize(self, _abandon, self._out, self._path)
-            if old is not None:
-                self._take(old)
+            self._out = Unfinished(self._path, key=key, resume=bool(key))
+            self._kept = KeptRows(self._out) if key else None
+            self._cleanup = weakref.finalize(
+                self, _abandon, self._out, self._path, keeps=bool(key)
+            )
+            if not (self._kept and self._take_kept()) and self._old is not None:
+                self._dtype, self._row_shape = self._old.dtype, self._old.shape[1:]
+                self._n_rows = self._old.shape[0]
+
+    def _take_kept(self) -> bool:
+        """Take the rows of a killed writer; return whether there are any."""
+        found = self._kept.find()
+        if found is None:
+            self._out.truncate()
+            self._out.go_to(0)
+            return False
+        dtype, shape, self._n_header = found
+        what = f"An unfinished {self._path} of {shape[0]:,} rows"
+        instead = f"delete {self._out.hidden} to begin anew"
+        check_dtype(dtype, self._dtype, what, instead)
+        self._dtype, self._row_shape, self._n_rows = dtype, shape[1:], shape[0]
+        self._close_old()  # whose rows are the first of these
+        return True
 
     @property
     def path(self) -> Path:
@@ -148,7 +203,7 @@ class NpyWriter:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows so far, those of a resumed file included."""
+        """Number of rows so far, those that were there before included."""
         return self._n_rows
 
     @property
@@ -165,7 +220,7 @@ class NpyWriter:
         """Append rows.
 
         A batch that is refused leaves the writer as it was. If the disk fails, all
-        rows are discarded.
+        rows are discarded; with ``resume=True`` those that have reached it are kept.
 
         Parameters
         ----------
@@ -197,15 +252,18 @@ class NpyWriter:
         with self._writing():
             if self._row_shape is None:
                 self._begin(rows.dtype, rows.shape[1:])
+            elif self._old is not None and len(rows):
+                self._copy_old()
             for piece in iter_pieces(rows, self._dtype):
                 # Not all item types, datetime64 for one, have a buffer; bytes have.
                 self._out.write(piece.reshape(-1).view(np.uint8).data)
             self._n_rows += len(rows)
+            self._note(now=False)
 
     def close(self) -> None:
         """Put the complete file in its place.
 
-        A second call, or one after a failure that discarded the rows, does nothing.
+        A second call, or one after a failure, does nothing.
 
         Raises
         ------
@@ -221,7 +279,9 @@ class NpyWriter:
         Allocates: nothing.
         Equals: the end of ``np.save``, once the rows have reached the disk.
         """
-        if self._open:
+        if self._open and self._old is not None:  # it is complete as it is
+            self._discard()
+        elif self._open:
             self._finish()
             self._put()
 
@@ -230,6 +290,7 @@ class NpyWriter:
         with self._writing():
             if self._row_shape is None:
                 self._begin(self._check_known_dtype(), ())
+            self._note(now=True)
             self._out.finish(make_header(self._dtype, self.shape))
 
     def _put(self) -> None:
@@ -245,13 +306,13 @@ class NpyWriter:
         if error_type is None:
             self.close()
         else:
-            self._discard()
+            self._give_up()
 
     def _check_open(self) -> None:
         if not self._open:
             raise ValueError(
                 f"The writer of {self._path} is closed. Open another, with "
-                "resume=True to write after the rows of the file."
+                "append=True to write after the rows of the file."
             )
 
     def _check_known_dtype(self) -> np.dtype:
@@ -285,48 +346,73 @@ class NpyWriter:
         self._out.write(header)
         self._row_shape, self._n_header = row_shape, len(header)
 
-    def _take(self, old: MapStore) -> None:
-        """Copy the rows of the file that is resumed.
+    def _copy_old(self) -> None:
+        """Begin with the rows of the file that is there."""
+        self._begin(self._dtype, self._row_shape)
+        self._old.copy(self._out.write)
+        self._close_old()
+        self._note(now=True)
 
-        Appending in place would cost nothing, and a crash would leave the user's file
-        longer than it was.
-        """
-        self._begin(old.dtype, old.shape[1:])
-        with open(self._path, "rb") as file:
-            file.seek(old.offset)
-            for start, stop in FileOrder(old.n_rows * old.row_nbytes, PIECE):
-                data = file.read(stop - start)
-                if len(data) < stop - start:
-                    raise OSError(errno.EIO, "the file was truncated while copied")
-                self._out.write(data)
-        self._n_rows = old.n_rows
+    def _close_old(self) -> None:
+        old, self._old = self._old, None
+        if old is not None:
+            old.close()
+
+    def _find_end(self) -> int:
+        """Return where the next row is to be written."""
+        return self._n_header + self._n_rows * row_nbytes(self.shape, self._dtype)
+
+    def _note(self, *, now: bool) -> None:
+        """Count the rows that have reached the disk, if they are kept."""
+        if self._kept is not None and self._old is None:
+            self._kept.note(self._dtype, self.shape, self._find_end(), now=now)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Discard everything if something fails halfway; explain errors of the disk."""
+        """Give up if something fails halfway; explain errors of the disk."""
         try:
             yield
         except OSError as error:
-            self._discard()
+            # After an error the system may say that all is on the disk which is not.
+            self._give_up(notes=False)
+            if error.errno is None and isinstance(error, _SAID):
+                raise
             raise self._explain(error) from error
         except BaseException:
-            self._discard()
+            self._give_up()
             raise
 
     def _explain(self, error: OSError) -> OSError:
-        n_bytes = self._n_header + self._n_rows * row_nbytes(self.shape, self._dtype)
         left = "No file was left there."
         if os.path.lexists(self._path):
             left = "The file that was there before is unchanged, and no other was left."
         todo = "Check that files can be made there and that no program holds this one"
         if error.errno in _FULL:
             todo = "Make room, or choose a path on another disk"
+        then = "write all rows again"
+        if self._kept is not None and self._kept.n_rows:
+            left = f"{self._kept.n_rows:,} rows are kept."
+            then = "go on after them with resume=True"
         text = (
             f"Writing to {self._path} failed after {self._n_rows:,} rows "
-            f"({n_bytes:,} bytes): {error.strerror or error}. {left} {todo}; then "
-            "write all rows again."
+            f"({self._find_end():,} bytes): {error.strerror or error}. {left} {todo}; "
+            f"then {then}."
         )
         return OSError(text) if error.errno is None else OSError(error.errno, text)
+
+    def _give_up(self, *, notes: bool = True) -> None:
+        """Discard the rows, or leave those that are on the disk to be resumed."""
+        if not self._open or self._kept is None:
+            self._discard()
+            return
+        if notes and self._row_shape is not None and not self._out.is_put:
+            with suppress(OSError):  # such as a full disk
+                self._note(now=True)
+        if not self._kept.n_rows:
+            self._discard()
+            return
+        self._out.close()
+        self._release()
 
     def _discard(self) -> None:
         if self._open and self._out is not None:
@@ -335,8 +421,17 @@ class NpyWriter:
 
     def _release(self) -> None:
         self._open = False
+        self._close_old()
         if self._cleanup is not None:
             self._cleanup.detach()
+
+
+class KeyedWriter(NpyWriter):
+    """Goes on after the rows of a killed writer with the same key, and of no other."""
+
+    def __init__(self, path: Path, *, dtype: DTypeLike | None, key: str) -> None:
+        self._set(path, dtype)
+        self._open_hidden(key)
 
 
 def close_all(writers: list[NpyWriter]) -> None:
@@ -348,27 +443,12 @@ def close_all(writers: list[NpyWriter]) -> None:
             writer._put()
 
 
-def _abandon(out: Unfinished, path: Path) -> None:
-    out.discard()
+def _abandon(out: Unfinished, path: Path, *, keeps: bool) -> None:
+    out.close() if keeps else out.discard()
+    fate = "rows on the disk are kept" if keeps else "its rows are discarded"
     warnings.warn(
-        f"The writer of {path} was never closed, and its rows are discarded. Call "
+        f"The writer of {path} was never closed, and {fate}. Call "
         "close, or use it in a with statement.",
         ResourceWarning,
         stacklevel=2,
     )
-
-
-def _check_resumable(old: MapStore, dtype: np.dtype | None) -> MapStore:
-    """Return the file if rows of ``dtype`` can be written after its last."""
-    if old.order == "F" and len(old.shape) > 1:
-        raise ValueError(
-            f"{old.path} is stored column by column (Fortran order), so no rows can be "
-            "written after its last. Save it in C order once: np.save(path, "
-            "np.ascontiguousarray(array)) where it fits in memory."
-        )
-    if dtype is not None and dtype != old.dtype:
-        raise TypeError(
-            f"{old.path} has the dtype {old.dtype}, and dtype={str(dtype)!r} was "
-            "given. Leave dtype out, or resume=False to replace the file."
-        )
-    return old

@@ -20,7 +20,7 @@ def save_rows(
     batches: Iterable[ArrayLike] | NDArray[Any],
     *,
     dtype: DTypeLike | None = None,
-    resume: bool = False,
+    append: bool = False,
     progress: bool = False,
     n_rows: int | None = None,
 ) -> Rows:
@@ -41,9 +41,9 @@ def save_rows(
     dtype : dtype, default=None
         Data type of the file, by default that of the first batch; see `NpyWriter`.
 
-    resume : bool, default=False
-        Whether to append to the file at `path`, if there is one. The file is copied
-        first.
+    append : bool, default=False
+        Whether to write after the rows of the file at `path`, if there is one. The file
+        is copied first.
 
     progress : bool, default=False
         Whether to show how many rows are written, and how fast: a progress bar on a
@@ -78,7 +78,7 @@ def save_rows(
 
     Notes
     -----
-    Reads: `batches` once; with ``resume=True`` the file at `path` once before.
+    Reads: `batches` once; with ``append=True`` the file at `path` once before.
     Allocates: what `batches` and `NpyWriter` allocate.
     Equals: ``np.save(path, np.concatenate(list(batches)))``, byte for byte, in C
     order.
@@ -101,7 +101,7 @@ def save_rows(
     _check_n_rows(n_rows)
     with (
         Report(progress, "skmmap", check_path(path).name, n_rows) as report,
-        NpyWriter(path, dtype=dtype, resume=resume) as writer,
+        NpyWriter(path, dtype=dtype, append=append) as writer,
     ):
         n_before = writer.n_rows
         for batch in batches:
