@@ -22,7 +22,7 @@ from skmmap import ChunkedFit, NpyWriter, convert, open_rows, save_rows
 from skmmap.__main__ import main
 from skmmap.apply import output_file
 from skmmap.disk import hidden as hidden_module
-from skmmap.disk.hidden import name_hidden
+from skmmap.disk.hidden import make_hidden_folder, name_hidden
 from skmmap.disk.unfinished import Unfinished
 from skmmap.rows import store
 from skmmap.write import kept_rows, row_batches, tables
@@ -615,8 +615,39 @@ def test_two_writers_at_once_have_two_files():
     assert not hidden_files()
 
 
+def test_a_folder_that_was_left_is_used(folder):
+    left = name_hidden(folder / "r")
+    left.mkdir()
+    (left / "data.npy").write_bytes(b"left")
+    scale_sparse()
+    assert sorted(os.listdir("r")) == [
+        "data.npy",
+        "indices.npy",
+        "indptr.npy",
+        "shape.npy",
+    ]
+    assert not hidden_files()
+    remove_results()
+    left.symlink_to("victim")
+    os.mkdir("victim")
+    scale_sparse()
+    assert os.listdir("victim") == []
+    assert hidden_files() == [left.name]
+
+
+def test_a_folder_in_use_is_left_alone(folder):
+    path, number = make_hidden_folder(folder / "r")
+    (path / "data.npy").write_bytes(b"in use")
+    scale_sparse()
+    assert hidden_files() == [path.name]
+    assert os.listdir(path) == ["data.npy"]
+    os.close(number)
+
+
 def test_where_there_are_no_locks_no_name_is_shared(monkeypatch):
     monkeypatch.setattr(hidden_module, "_lock", lambda file: None)
     test_two_writers_at_once_have_two_files()
     name = leave()
     assert name != name_hidden(Path("r.npy")).name
+    scale_sparse()
+    assert hidden_files() == [name]

@@ -4,7 +4,6 @@ The folder appears under its name once all rows are in it.
 """
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ from scipy import sparse
 
 from skmmap.apply.output_check import naming_output
 from skmmap.apply.result_check import check_rows
-from skmmap.disk import find_new_mode
+from skmmap.disk import find_new_mode, make_hidden_folder
 from skmmap.formats import open_rows
 from skmmap.write import NpyWriter
 
@@ -27,7 +26,7 @@ class FolderOutput:
 
     def __init__(self, path: Path):
         self._path, self._writers, self._opened = path, {}, ExitStack()
-        self._hidden = path.with_name(f".skmmap_{secrets.token_hex(8)}")
+        self._hidden = self._lock = None
 
     def choose(self, schedule) -> Iterable:
         """Return the chunks to compute."""
@@ -44,7 +43,7 @@ class FolderOutput:
         result = result.tocsr()
         if not self._writers:
             with naming_output(self._path):
-                self._hidden.mkdir(0o700)
+                self._hidden, self._lock = make_hidden_folder(self._path)
             for part in ("data", "indices", "indptr"):
                 writer = NpyWriter(self._hidden / f"{part}.npy")
                 self._writers[part] = self._opened.enter_context(writer)
@@ -66,9 +65,13 @@ class FolderOutput:
         if mode is not None:
             self._hidden.chmod(mode)
         os.rename(self._hidden, self._path)
+        self._hidden = None  # which may be the name of another run's by now
         return open_rows(self._path)
 
     def close(self) -> None:
         """Delete an incomplete folder."""
         self._opened.__exit__(OSError, None, None)
-        shutil.rmtree(self._hidden, ignore_errors=True)
+        if self._hidden is not None:
+            shutil.rmtree(self._hidden, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)

@@ -16,7 +16,7 @@ from skmmap.disk.generations import (
     is_checkpoint,
     read_version,
 )
-from skmmap.disk.hidden import find_new_mode, open_hidden
+from skmmap.disk.hidden import find_new_mode, make_hidden_folder, open_hidden
 from skmmap.disk.identity import (
     FileState,
     Identity,
@@ -85,6 +85,7 @@ __all__ = [
     "is_path",
     "is_pattern",
     "make_header",
+    "make_hidden_folder",
     "open_hidden",
     "open_regular",
     "read_header",

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 _OWN = 0o600
+_OWN_FOLDER = 0o700
 _ALL = 0o666  # before the umask
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 # With O_NONBLOCK a pipe that was put there does not block.
@@ -138,6 +139,46 @@ def _remove(left: Path) -> None:
     with suppress(OSError), open_hidden(left) as file:
         if _lock(file):
             os.unlink(left)
+
+
+def make_hidden_folder(place: Path) -> tuple[Path, int | None]:
+    """Return an empty hidden folder, and the number by which it is open and locked.
+
+    It is the one that a killed run has left, if nobody is using it. Without locks it is
+    another one each time, and there is no number.
+    """
+    hidden = name_hidden(place)
+    with suppress(OSError):
+        if (number := _take_folder(hidden)) is not None:
+            return hidden, number
+    hidden = place.with_name(f".skmmap_{secrets.token_hex(8)}")
+    os.mkdir(hidden, _OWN_FOLDER)
+    return hidden, None
+
+
+def _take_folder(hidden: Path) -> int | None:
+    """Return a number of the folder, None if it is in use, or not our own."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return None
+    is_new = not os.path.lexists(hidden)
+    if is_new:
+        os.mkdir(hidden, _OWN_FOLDER)
+    number = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | _NO_LINKS)
+    try:
+        is_locked, status = _lock(number), os.fstat(number)
+        is_own = is_locked and status.st_uid == os.geteuid()
+        if is_own and os.path.samestat(status, os.lstat(hidden)):
+            os.fchmod(number, _OWN_FOLDER)
+            for name in os.listdir(hidden):
+                os.unlink(hidden / name)
+            return number
+    except BaseException:
+        os.close(number)
+        raise
+    os.close(number)
+    if is_new and is_locked is None:
+        os.rmdir(hidden)
+    return None
 
 
 def find_new_mode(folder: Path, *, of_folder: bool = False) -> int | None:
