@@ -35,6 +35,7 @@ from skmmap.checkpoints.digests import find_digest
 from skmmap.checkpoints.journal import KeptJournal
 from skmmap.disk import Unfinished
 from skmmap.disk.generations import _MAGIC, Generations
+from skmmap.disk.hidden import name_hidden
 from skmmap.formats.shared import MapStore
 
 on_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
@@ -1096,7 +1097,7 @@ def test_files_that_others_can_write_to_are_refused(mode):
 
 @on_posix
 def test_what_lies_under_the_hidden_name_is_not_written_to():
-    hidden = Path(".skmmap_run.ckpt")
+    hidden = name_hidden(PATH.absolute())
     Path("victim").write_text("mine")
     os.symlink("victim", hidden)
     assert_whole(fit())

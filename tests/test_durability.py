@@ -584,10 +584,10 @@ def leave(**options):
 def test_the_next_run_uses_what_was_left():
     name = leave()
     assert hidden_files() == [name]
-    with NpyWriter("r.npy") as out:
+    with open(name, "rb") as opened, NpyWriter("r.npy") as out:
         assert hidden_files() == [name]
-        assert os.path.getsize(name) == 0
         out.append(X)
+        assert opened.read() == b"left"  # and no row of the new file
     np.testing.assert_array_equal(np.load("r.npy"), X)
     assert not hidden_files()
 
