@@ -454,7 +454,10 @@ def test_what_is_given_beside_rows_must_be_the_same(name, how):
 
 def test_rows_in_memory_must_be_the_same():
     kill(3, rows=X.copy())
-    with pytest.raises(ValueError, match=r"- X: 60 x 4 float64 in the checkpoint"):
+    with pytest.raises(
+        ValueError,
+        match=r"- X: 60 x 4 float64 \(\w{8}\) in the checkpoint, 60 x 4 float64 \(",
+    ):
         fit(rows=X + 1)
     assert_whole(fit(rows=X.copy()), rows=X)
 

@@ -165,10 +165,14 @@ def say_value(value, other=None) -> str:
     """Return a value of the key as text; with its digest, if ``other`` has its text."""
     if not isinstance(value, dict):
         return "nothing" if value is None else repr(value)
-    if "files" in value:
-        return _say_rows(value)
-    is_like = isinstance(other, dict) and value.get("value") == other.get("value")
-    return f"{value['value']} ({value['digest'][:8]})" if is_like else value["value"]
+    said, said_of_other = _say_text(value), _say_text(other)
+    return f"{said} ({value['digest'][:8]})" if said == said_of_other else said
+
+
+def _say_text(value) -> str | None:
+    if not isinstance(value, dict):
+        return None
+    return _say_rows(value) if "files" in value else value["value"]
 
 
 def _say_rows(value: dict) -> str:
