@@ -216,7 +216,7 @@ def test_kills_at_random_moments(job, expected):
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("job", [("resumed", "NpyWriter"), ("whole", "csv table")])
 def test_signals_that_can_be_caught(job, name, expected):
-    for delay in (0.0, 0.01, 0.02):
+    for delay in (0.0, 0.02):
         code = run_with_signal(job, name, delay)
         assert code in (0, 1, -signal.SIGTERM, -signal.SIGINT)
         assert contents("r*") in ({}, expected)
@@ -267,7 +267,7 @@ ERRORS = {
 def test_an_error_at_any_step(job, error, expected):
     kind, *args = ERRORS[error]
     before, step = inputs(), random.Random(str(job)).randrange(1, 4)
-    stride = 1 if EXHAUSTIVE else 5
+    stride = 1 if EXHAUSTIVE else 11
     while True:
         remove_results()
         with in_small_pieces(), failing_at(step, lambda: kind(*args)) as left:
@@ -285,7 +285,7 @@ def test_an_error_at_any_step(job, error, expected):
         assert contents("r*") == expected
         assert not hidden_files()
         step += stride
-    assert step > stride
+    assert step > stride  # at least one step has failed
     assert inputs() == before
 
 
