@@ -123,6 +123,30 @@ class Fails(Tells):
         return X[:, 0]
 
 
+class Dies(BaseEstimator):
+    """Counts rows; the process that learns a certain row is killed once."""
+
+    def __init__(self, row=0.0, marker="", parent=0):
+        self.row, self.marker, self.parent = row, marker, parent
+
+    def partial_fit(self, X, y=None):
+        if self.row in X[:, 0] and not os.path.exists(self.marker):
+            Path(self.marker).touch()
+            if os.getpid() != self.parent:
+                os.kill(os.getpid(), signal.SIGKILL)
+        self.sum_ = getattr(self, "sum_", 0.0) + X.sum(axis=0)
+        self.n_ = getattr(self, "n_", 0) + len(X)
+        return self
+
+    def transform(self, X):
+        return X - self.sum_ / self.n_
+
+
+def add_counts(one, other):
+    one.sum_, one.n_ = one.sum_ + other.sum_, one.n_ + other.n_
+    return one
+
+
 class OfTwo(RuntimeError):
     """Cannot be pickled, as most errors that take several arguments."""
 
