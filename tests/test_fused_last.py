@@ -1,6 +1,7 @@
 """A scaler that ends a pipeline learns in the pass of the imputer before it."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import Listener, needs_sklearn_1_9
 from sklearn.base import clone
@@ -8,7 +9,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    StandardScaler,
+)
 
 from skmmap import ChunkedFit, open_rows
 
@@ -50,6 +56,34 @@ def assert_steps_alike(pipeline, expected):
             value, right = np.asarray(getattr(one, name)), getattr(other, name)
             if value.dtype.kind in "fi":
                 np.testing.assert_allclose(value, right, rtol=1e-10, err_msg=name)
+
+
+def with_none():
+    """Objects, of which None is missing to what makes floats of them alone."""
+    rows = np.where(np.isnan(X), None, X.astype(object))
+    rows[::10, 0] = np.nan  # which is missing in all objects
+    return rows
+
+
+@pytest.mark.parametrize("strategy", ["mean", "median", "most_frequent", "constant"])
+def test_none_is_missing_where_it_becomes_nan(strategy):
+    frame = pd.DataFrame(with_none(), columns=list("abc"))
+    for adds in (True, False):
+        imputer = SimpleImputer(strategy=strategy, fill_value=9.0, add_indicator=adds)
+        steps = imputer, StandardScaler()
+        model = wrap(*steps).fit(frame).estimator_
+        expected = make_pipeline(*steps).fit(frame)
+        assert_steps_alike(model, expected)
+        found, wanted = model.transform(frame), expected.transform(frame)
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
+
+
+def test_what_is_filled_with_nan_stays_missing():
+    given = {"fill_value": np.nan, "keep_empty_features": True}
+    imputer = SimpleImputer(strategy="constant", **given)
+    steps = FunctionTransformer(), imputer, StandardScaler()
+    expected = make_pipeline(*map(clone, steps)).fit(X)
+    assert_steps_alike(wrap(*steps).fit(X).estimator_, expected)
 
 
 @pytest.mark.parametrize("name", CASES)

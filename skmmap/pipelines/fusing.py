@@ -19,15 +19,21 @@ def can_fuse(imputer, scaler, rows: Rows) -> bool:
     is_imputer = is_one_of(imputer, "SimpleImputer")
     if not is_imputer or store.is_sparse or len(store.shape) != 2:
         return False
-    missing = imputer.missing_values
-    is_nan = isinstance(missing, float) and missing != missing
-    if imputer.add_indicator or not is_nan:
+    if imputer.add_indicator or not _is_nan(imputer.missing_values):
         return False
+    if _is_nan(imputer.fill_value):
+        return False  # what is missing stays so
+    if store.dtype == object and imputer.strategy not in ("mean", "median"):
+        return False  # None is not NaN, and stays
     if type(scaler).__name__ == "StandardScaler":
         return is_one_of(scaler, "StandardScaler")
     # What is put in lies between the others, so that no extreme changes.
     is_between = imputer.strategy in ("mean", "median", "most_frequent")
     return is_between and is_one_of(scaler, "MinMaxScaler", "MaxAbsScaler")
+
+
+def _is_nan(value) -> bool:
+    return isinstance(value, float | np.floating) and value != value
 
 
 def complete(scaler, imputer, n_rows: int):

@@ -26,6 +26,8 @@ class MissingRows(Witnesses):
     def find(self, X) -> np.ndarray:
         if np.all(self._seen):
             return np.arange(0)
+        if _makes_floats(self.transformer) and _has_objects(X):
+            X = _check_floats(X, self.transformer)  # None becomes NaN
         is_missing = _find_missing(X, self.transformer.missing_values)
         is_there = ~is_missing
         if sparse.issparse(X):  # only what is stored tells that a column has values
@@ -141,6 +143,14 @@ def learn_indicator(indicator) -> CheckedRows:
 def _check_floats(X, imputer):
     """Return rows as floats; raise for values that fit would refuse."""
     return check_floats(X, imputer, ensure_all_finite=allow_missing(imputer))
+
+
+def _has_objects(X) -> bool:
+    return not sparse.issparse(X) and np.asarray(X).dtype == object
+
+
+def _makes_floats(transformer) -> bool:
+    return getattr(transformer, "strategy", "") in ("mean", "median")
 
 
 def _find_missing(X, missing) -> np.ndarray:
