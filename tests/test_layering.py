@@ -123,6 +123,7 @@ HOUSE = {
         "bars",
         "progress",
         "callbacks",
+        "closures",
         "state_pickles",
     ],
     "read": [

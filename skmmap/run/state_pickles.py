@@ -7,15 +7,23 @@ would no longer be seen in the other.
 
 import copyreg
 import pickle
-import sys
-from types import FunctionType
+import random
+from types import CellType, FunctionType, ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
 from joblib.externals.loky.backend.reduction import dumps
+from sklearn.utils import check_random_state
 
 from skmmap.run.birch_tree import find_birch_reducers
 from skmmap.run.callbacks import without_callbacks
+from skmmap.run.closures import (
+    has_name,
+    is_of_module,
+    reduce_cell,
+    reduce_function,
+    reduce_module,
+)
 from skmmap.run.packing import reduce_array
 
 
@@ -43,22 +51,42 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self, file: BinaryIO):
         super().__init__(file, self.proto)
-        reducers = {np.ndarray: _reduce} | find_birch_reducers()
+        reducers = {np.ndarray: _reduce} | _REDUCERS | find_birch_reducers()
         self.dispatch_table = copyreg.dispatch_table | reducers
 
     def reducer_override(self, obj):
-        if isinstance(obj, FunctionType) and not _has_name(obj):
+        if isinstance(obj, FunctionType) and not has_name(obj):
+            if is_of_module(obj):
+                return reduce_function(obj)
             return pickle.loads, (bytes(dumps(obj)),)
         bare = obj if isinstance(obj, type) else without_callbacks(obj)
         return NotImplemented if bare is obj else bare.__reduce_ex__(self.proto)
 
 
-def _has_name(function: FunctionType) -> bool:
-    """Whether the function is found by its name."""
-    found = sys.modules.get(function.__module__)
-    for name in function.__qualname__.split("."):
-        found = getattr(found, name, None)
-    return found is function
+def _find_shared(name: str) -> Any:
+    """Return the generator that NumPy's or Python's functions draw from."""
+    return check_random_state(None) if name == "numpy" else random.random.__self__
+
+
+def _reduce_numpy_generator(generator: np.random.RandomState) -> tuple:
+    # A copy would go on beside the one that all other code draws from.
+    if generator is _find_shared("numpy"):
+        return _find_shared, ("numpy",)
+    return generator.__reduce__()
+
+
+def _reduce_python_generator(generator: random.Random) -> tuple:
+    if generator is _find_shared("python"):
+        return _find_shared, ("python",)
+    return generator.__reduce__()
+
+
+_REDUCERS = {
+    np.random.RandomState: _reduce_numpy_generator,
+    random.Random: _reduce_python_generator,
+    CellType: reduce_cell,
+    ModuleType: reduce_module,
+}
 
 
 def _reduce(array: np.ndarray) -> tuple:
