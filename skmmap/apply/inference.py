@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from skmmap._messages import add_rows_note
-from skmmap.order import RESULTS_SHARE, FileOrder, fit_jobs
+from skmmap.order import RESULTS_SHARE, FileOrder, find_held, find_wave, fit_jobs
 from skmmap.read import Chunk, Table, find_free_for, fit_memory
 from skmmap.run import (
     Jobs,
@@ -187,14 +187,15 @@ def _iter_on(jobs: Jobs, work: Work, chunks, share) -> Iterator[tuple]:
             yield from taken
 
 
-def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
+def choose_jobs(estimator, table: Table, schedule, n_jobs, held: int = 0) -> Jobs:
     """Return the workers: as many as fit in memory, threads or processes.
 
     NumPy and Cython release the GIL, so scikit-learn's estimators use threads; of
     third-party estimators nothing is known, so they use processes. Rows that are only
     in the memory of this process always use threads, and rows that one thread alone can
     read stay on it. An estimator with a generator of random numbers as a parameter has
-    one worker, since results depend on the order of calls.
+    one worker, since results depend on the order of calls. Each worker keeps ``held``
+    bytes of all its chunks.
     """
     is_one = is_one_by_default() if n_jobs is None else n_jobs == 1
     every = list_computing(estimator)
@@ -202,15 +203,19 @@ def choose_jobs(estimator, table: Table, schedule, n_jobs) -> Jobs:
         return Jobs()
     prefer = "threads" if all(map(releases_gil, every)) else "processes"
     jobs = find_jobs(n_jobs, prefer=prefer, needs_memory=not table.can_reopen)
+    limit = table.reading.memory_limit
     if not jobs.is_local:
-        return jobs
+        return jobs._replace(wave=held and find_wave(jobs.number, 0, held, limit))
     start, stop = next(iter(schedule))
-    need, limit = table.find_need(stop - start), table.reading.memory_limit
-    free = find_free_for(jobs.number * need.find_nbytes())
+    need, has_memory = table.find_need(stop - start), jobs.has_memory
+    each = find_held(held, has_memory=has_memory)
+    free = find_free_for(jobs.number * (need.find_nbytes() + each) + held)
     number, reads_ahead = fit_jobs(
-        jobs.number, need, limit, free, has_memory=jobs.has_memory
+        jobs.number, need, limit, free, has_memory=has_memory, held=held
     )
-    return jobs._replace(number=number, reads_ahead=reads_ahead)
+    nbytes = need.find_nbytes(reads_ahead=reads_ahead)
+    wave = held and find_wave(number, nbytes, each, limit)
+    return jobs._replace(number=number, reads_ahead=reads_ahead, wave=wave)
 
 
 def list_computing(estimator) -> list:

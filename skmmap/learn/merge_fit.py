@@ -115,7 +115,8 @@ def find_merge_jobs(wrapper, plan: Plan, least_chunks: int = 2) -> Jobs:
     if not can:
         return Jobs()
     estimator = wrapper.estimator
-    jobs = choose_jobs(estimator, plan.table, plan.schedule, wrapper.n_jobs)
+    held = getattr(estimator, "part_nbytes", 0)
+    jobs = choose_jobs(estimator, plan.table, plan.schedule, wrapper.n_jobs, held)
     # Threads would only wait for one another.
     is_in_turn = jobs.has_memory and any(map(holds_gil, list_computing(estimator)))
     return Jobs() if is_in_turn else jobs

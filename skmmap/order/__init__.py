@@ -21,6 +21,8 @@ from skmmap.order.memory import (
     RESULTS_SHARE,
     SAMPLE_SHARE,
     ChunkNeed,
+    find_held,
+    find_wave,
     fit_jobs,
 )
 from skmmap.order.positions import Positions
@@ -56,9 +58,11 @@ __all__ = [
     "choose_units",
     "find_buffer_rows",
     "find_chunk_rows",
+    "find_held",
     "find_order",
     "find_room",
     "find_slices",
+    "find_wave",
     "fit_jobs",
     "from_bytes",
     "join_units",

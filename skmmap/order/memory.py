@@ -70,24 +70,53 @@ class ChunkNeed(NamedTuple):
 
 
 def fit_jobs(
-    number: int, need: ChunkNeed, limit: int, free: int | None, *, has_memory=True
+    number: int,
+    need: ChunkNeed,
+    limit: int,
+    free: int | None,
+    *,
+    has_memory=True,
+    held: int = 0,
 ) -> tuple[int, bool]:
     """Return how many jobs fit, and whether they read ahead, which is given up first.
 
     Of ``free`` bytes, None if they are not known, jobs that do not share the memory of
-    this process need some for themselves.
+    this process need some for themselves. Each keeps ``held`` bytes of all its chunks,
+    and the results of those before have as much together.
 
     >>> fit_jobs(8, ChunkNeed(8, 16), limit=256, free=None)
     (5, False)
     >>> fit_jobs(2, ChunkNeed(8, 16), limit=256, free=50)
     (1, True)
+    >>> fit_jobs(8, ChunkNeed(8, 16), limit=256, free=None, held=40)
+    (2, True)
     """
     fitting = {}
     for reads_ahead in (True, False):
         nbytes = need.find_nbytes(reads_ahead=reads_ahead)
-        most = [number, int(_JOBS_SHARE * limit) // nbytes]
+        nbytes += find_held(held, has_memory=has_memory)
+        most = [number, (int(_JOBS_SHARE * limit) - held) // nbytes]
         if free is not None:
-            most.append(free // (nbytes + (0 if has_memory else _PROCESS_NBYTES)))
+            own = 0 if has_memory else _PROCESS_NBYTES
+            most.append((free - held) // (nbytes + own))
         fitting[reads_ahead] = max(1, *[min(most)])
     reads_ahead = fitting[True] >= fitting[False]
     return fitting[reads_ahead], reads_ahead
+
+
+def find_wave(number: int, nbytes: int, held: int, limit: int) -> int:
+    """Return how many results may be kept at a time, those on their way included.
+
+    A ``number`` of jobs need ``nbytes`` each for their chunks, and results have
+    ``held``. It is a multiple of the jobs, which wait for one another after so many.
+
+    >>> find_wave(2, nbytes=30, held=30, limit=256)
+    4
+    """
+    room = int(_JOBS_SHARE * limit) - held - number * nbytes
+    return max(1, room // held // number) * number
+
+
+def find_held(held: int, *, has_memory: bool) -> int:
+    """Return the bytes of what a job keeps: other processes send a copy of it."""
+    return held if has_memory else 2 * held

@@ -58,7 +58,10 @@ class Request:
     def join(self, chain: list[MappedStore]) -> Member:
         """Return it as a member of a pass, with the steps before it."""
         takes = self.takes_positions, self.takes_codes
-        return Member(self.learner, chain, *takes, self.notes, self.context)
+        member = Member(self.learner, chain, *takes, self.notes, self.context)
+        find = getattr(member.learner and self.learner.estimator, "find_part_nbytes", 0)
+        member.part_nbytes = find and find(find_source(self.rows))
+        return member
 
 
 def inside(note: str, learning: Iterator[list[Request]]) -> Iterator[list[Request]]:

@@ -33,6 +33,7 @@ class Member:
     takes_codes: bool
     notes: list[str]
     context: Callable  # of the estimator, around each call
+    part_nbytes: int = 0  # that each part of the rows keeps, if parts are added up
 
     def __deepcopy__(self, memo: dict) -> "Member":
         return replace(self, learner=self.learner.copy())
@@ -162,6 +163,11 @@ class Shared(BaseEstimator):
 
 class AddedUp(Shared):
     """The same, where all members can be added up."""
+
+    @property
+    def part_nbytes(self) -> int:
+        """Bytes that each part of the rows keeps of all its chunks."""
+        return sum(member.part_nbytes for member in self.members)
 
 
 def name_weight(number: int) -> str:

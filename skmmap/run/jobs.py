@@ -14,7 +14,8 @@ _LOCAL = "joblib._parallel_backends"
 class Jobs(NamedTuple):
     """The number of workers, and whether they share this machine and its memory.
 
-    Without ``reads_ahead`` each reads a chunk in its turn.
+    Without ``reads_ahead`` each reads a chunk in its turn. The results of ``wave``
+    spans at most are kept at a time, of all if it is 0.
     """
 
     number: int = 1
@@ -22,6 +23,7 @@ class Jobs(NamedTuple):
     has_memory: bool = True
     options: dict = {}  # noqa: RUF012
     reads_ahead: bool = True
+    wave: int = 0
 
 
 def is_one_by_default() -> bool:

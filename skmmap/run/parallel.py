@@ -23,7 +23,14 @@ def iter_done(work: Callable, spans: list, jobs: Jobs) -> Iterator:
     regardless of the speed of workers, and an error of the estimator is not mistaken
     for a worker that died.
     """
-    given = work, spans, jobs
+    size = jobs.wave or max(1, len(spans))
+    for start in range(0, len(spans), size):
+        yield from _iter_wave(work, spans[start : start + size], jobs)
+
+
+def _iter_wave(*given) -> Iterator:
+    """Yield the results of some spans, all of which may be kept at a time."""
+    _, _, jobs = given
     if not jobs.has_memory:
         running = closing(iter_sent(*given))
     else:

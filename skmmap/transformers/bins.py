@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import check_array, resample
 from sklearn.utils.validation import validate_data
 
+from skmmap.rows import Source
 from skmmap.transformers.drawn_rows import DrawnRows, put_back
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import compute_quantiles, find_around
@@ -125,6 +126,7 @@ class _Quantiles(_All):
         self.starts = dict(zip(n_bins.tolist(), np.cumsum(n_bins + 1), strict=True))
         self.ranks = Ranks(find_around(self.q, self.method))
         self.ranks.begin(n_rows)
+        self.find_part_nbytes = self.ranks.find_part_nbytes
 
     def add(self, values, weights):
         if weights is not None:
@@ -189,6 +191,12 @@ class Bins:
 
     def merges(self, n_rows: int) -> bool:
         return self._find_kind(n_rows) is not _Drawn  # which counts the rows before
+
+    def find_part_nbytes(self, source: Source) -> int:
+        kind = self._find_kind(source.n_rows)
+        fresh = kind(self.discretizer, source.n_rows, None)
+        find = getattr(getattr(self, "_rows", fresh), "find_part_nbytes", None)
+        return find(source) if find else 0
 
     def merge(self, other: "Bins") -> None:
         self._rows.merge(other._rows)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from skmmap.rows import Source
 from skmmap.wrap import takes
 
 
@@ -90,6 +91,18 @@ class ChunkLearner(BaseEstimator):
     def counts_values(self) -> bool:
         """Whether it counts values of any kind, and holds the GIL unless of numbers."""
         return getattr(self.make(self.transformer), "counts_values", False)
+
+    def find_part_nbytes(self, source: Source) -> int:
+        """Return the bytes that each part of the rows keeps in the next pass.
+
+        What follows from the values, as the number of texts, is not known before.
+        """
+        if not self.merges:
+            return 0
+        has_begun = hasattr(self, "learner_")
+        learner = self.learner_ if has_begun else self.make(self.transformer)
+        find = getattr(learner, "find_part_nbytes", lambda source: 0)
+        return find(source)
 
     def merge(self, other: "ChunkLearner") -> None:
         """Add what a copy has learned in this pass from the rows behind these."""

@@ -89,6 +89,7 @@ class MedianImputer:
         self.imputer, self._witnesses = imputer, MissingRows(imputer)
         self._ranks, self._is_first = Ranks(find_middle), True
         self.begin, self._is_sparse = self._ranks.begin, False
+        self.find_part_nbytes = self._ranks.find_part_nbytes
 
     def partial_fit(self, X) -> None:
         values, missing = _check_floats(X, self.imputer), self.imputer.missing_values

@@ -52,6 +52,11 @@ class Products:
         self._deviations, self._sums, self._products = Deviations(), 0, 0.0
         self.is_sparse, self.n = False, 0
 
+    @staticmethod
+    def find_nbytes(n_columns: int) -> int:
+        """Return the bytes that are needed: those of the sum and of a chunk."""
+        return 2 * 8 * n_columns**2
+
     def add(self, X) -> None:
         self.is_sparse = sparse.issparse(X)
         if self.is_sparse:
@@ -104,6 +109,11 @@ class Factor:
 
     def __init__(self):
         self._deviations, self._rows = Deviations(), []
+
+    @staticmethod
+    def find_nbytes(n_columns: int) -> int:
+        """Return the bytes that are needed: three copies of the rows, and factors."""
+        return 8 * 8 * n_columns**2
 
     def add(self, X: np.ndarray) -> None:
         self._keep([self._deviations.find(X)])

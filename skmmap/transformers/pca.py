@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.base import clone
 
 from skmmap._messages import say_size
+from skmmap.rows import Source
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.moments import Factor, Products
 from skmmap.transformers.witnesses import FirstRows
@@ -34,6 +35,12 @@ class PrincipalComponents:
             self._moments = self._choose(values)
         self._moments.add(values)
 
+    def find_part_nbytes(self, source: Source) -> int:
+        n_columns = source.row_values
+        self.begin(source.n_rows)
+        kind = self._find_kind(n_columns, is_sparse=source.store.is_sparse)
+        return kind.find_nbytes(n_columns)
+
     def merge(self, other: "PrincipalComponents") -> None:
         self._moments.merge(other._moments)
 
@@ -43,15 +50,18 @@ class PrincipalComponents:
         solver, is_sparse = self.pca.svd_solver, sparse.issparse(X)
         if is_sparse and solver == "full":
             self.pca.fit(X)  # which is refused
-        is_tall = X.shape[1] <= 1000 and self._n_rows >= 10 * X.shape[1]
         self._rank = self._most = min(self._n_rows, X.shape[1])
         if is_sparse and solver == "auto":  # for which fit takes ARPACK
             self._most -= 1
             self._refuse_number_of_arpack(X.shape[1])
         self._check_number(X.shape[1])
-        if is_sparse or solver == "covariance_eigh" or (solver == "auto" and is_tall):
-            return Products()
-        return Factor()
+        return self._find_kind(X.shape[1], is_sparse=is_sparse)()
+
+    def _find_kind(self, n_columns: int, *, is_sparse: bool):
+        solver, is_few = self.pca.svd_solver, n_columns <= 1000
+        is_tall = is_few and self._n_rows >= 10 * n_columns
+        is_summed = solver == "covariance_eigh" or (solver == "auto" and is_tall)
+        return Products if is_sparse or is_summed else Factor
 
     def _refuse_number_of_arpack(self, n_columns: int) -> None:
         """Let fit refuse a number of components, of rows that have no values."""

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import sparse
 
+from skmmap.rows import Source
+
 _BYTES = 2**26  # of counts, and of gathered keys
 _MOST_BITS = 20  # more parts than that are slower than another pass
 _LEAST_BITS = 4
@@ -61,15 +63,31 @@ class Ranks:
 
     def _plan(self) -> None:
         """Decide which keys the next pass gathers, the smallest intervals first."""
-        opened = [i for column in self._columns for i in column.intervals]
-        sizes = np.sort([interval.size for interval in opened])
-        n_gathered = np.searchsorted(8 * np.cumsum(sizes), self._n_bytes, side="right")
-        n_counted = len(opened) - int(n_gathered)
-        least_counted = sizes[n_gathered] if n_counted else np.inf
-        n_parts = self._n_bytes // (8 * max(n_counted, 1))
-        bits = min(max(n_parts.bit_length() - 1, _LEAST_BITS), _MOST_BITS)
+        sizes = self._find_sizes()
+        n_counted, bits = self._share_out(sizes)
+        least_counted = sizes[-n_counted] if n_counted else np.inf
         for column in self._columns:
             column.begin_pass(least_counted, bits)
+
+    def _find_sizes(self) -> np.ndarray:
+        """Return how many keys the intervals of the next pass have, in order."""
+        intervals = (i for column in self._columns for i in column.intervals)
+        return np.sort([interval.size for interval in intervals])
+
+    def _share_out(self, sizes: np.ndarray) -> tuple[int, int]:
+        """Return how many intervals are counted, and in how many parts, in bits."""
+        n_gathered = np.searchsorted(8 * np.cumsum(sizes), self._n_bytes, side="right")
+        n_counted = len(sizes) - int(n_gathered)
+        n_parts = self._n_bytes // (8 * max(n_counted, 1))
+        return n_counted, min(max(n_parts.bit_length() - 1, _LEAST_BITS), _MOST_BITS)
+
+    def find_part_nbytes(self, source: Source) -> int:
+        """Return the bytes of the counts of a pass: gathered keys are shared out."""
+        sizes = np.full(source.row_values, source.n_rows)
+        if self._columns:
+            sizes = self._find_sizes()
+        n_counted, bits = self._share_out(sizes)
+        return 8 * n_counted << bits
 
     @property
     def counts(self) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import clone
 
+from skmmap.rows import Source
 from skmmap.transformers.drawn_rows import DrawnRows, draw_rows
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import compute_quantiles, find_around
@@ -41,6 +42,10 @@ class QuantileColumns:
     def merges(self, n_rows: int) -> bool:
         # Kept rows are picked by how many came before.
         return not (self._draws(n_rows) or self._keeps(n_rows))
+
+    def find_part_nbytes(self, source: Source) -> int:
+        fresh = _Quantiles(self.transformer, source.n_rows)
+        return getattr(self, "_learner", fresh).find_part_nbytes(source)
 
     def merge(self, other: "QuantileColumns") -> None:
         self._learner.merge(other._learner)
@@ -83,6 +88,7 @@ class _Quantiles:
         self._first = FirstRows(transformer)
         self._ranks = Ranks(find_around(self._q))
         self._ranks.begin(n_rows)
+        self.find_part_nbytes = self._ranks.find_part_nbytes
 
     def add(self, X, values: np.ndarray) -> None:
         self._first.partial_fit(X)

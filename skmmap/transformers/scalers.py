@@ -23,6 +23,7 @@ class RobustColumns:
         self._q = np.asarray(scaler.quantile_range) / 100
         self._ranks = Ranks(self._find_ranks)
         self.begin = self._ranks.begin
+        self.find_part_nbytes = self._ranks.find_part_nbytes
 
     def _find_ranks(self, n: int) -> list[int]:
         ranks = [*find_middle(n)] if self.scaler.with_centering else []

@@ -45,6 +45,7 @@ class QuantileKnots:
         self._q = 100 * np.linspace(0, 1, splines.n_knots) / 100  # rounded as by fit
         self._ranks = Ranks(find_around(self._q))
         self.begin = self._ranks.begin
+        self.find_part_nbytes = self._ranks.find_part_nbytes
 
     def partial_fit(self, X) -> None:
         self._first.partial_fit(X)

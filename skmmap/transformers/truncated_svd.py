@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skmmap.rows import Source
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.moments import Products
 from skmmap.transformers.pca import check_width, turn
@@ -27,6 +28,9 @@ class SingularVectors:
             self._check_number(values.shape[1])
         self._dtype = values.dtype
         self._products.add(values)
+
+    def find_part_nbytes(self, source: Source) -> int:
+        return Products.find_nbytes(source.row_values)
 
     def merge(self, other: "SingularVectors") -> None:
         self._products.merge(other._products)
