@@ -151,7 +151,8 @@ class ChunkedFit(
         that differ in their last digits from those of one worker; for all others it
         uses one. Estimators of scikit-learn (except some that hold the GIL) and data in
         memory use threads; others use processes, which open the files themselves. The
-        number of workers is limited to those whose chunks fit in `memory_limit`.
+        number of workers is limited to those whose chunks fit in `memory_limit`, with
+        what each keeps of all its chunks: the products of columns, and counts.
 
     checkpoint : str, path-like, Checkpoint or None, default=None
         File to which the state of `fit` is written every 60 seconds, so that the same

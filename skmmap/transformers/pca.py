@@ -1,6 +1,6 @@
 """How `PCA` learns from chunks."""
 
-from math import lgamma
+from math import lgamma, prod
 
 import numpy as np
 from scipy import sparse
@@ -36,7 +36,7 @@ class PrincipalComponents:
         self._moments.add(values)
 
     def find_part_nbytes(self, source: Source) -> int:
-        n_columns = source.row_values
+        n_columns = prod(source.shape[1:])
         self.begin(source.n_rows)
         kind = self._find_kind(n_columns, is_sparse=source.store.is_sparse)
         return kind.find_nbytes(n_columns)

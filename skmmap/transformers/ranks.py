@@ -7,6 +7,7 @@ as the keys of an interval fit in memory, they are gathered and sorted instead.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ class Ranks:
 
     def find_part_nbytes(self, source: Source) -> int:
         """Return the bytes of the counts of a pass: gathered keys are shared out."""
-        sizes = np.full(source.row_values, source.n_rows)
+        sizes = np.full(prod(source.shape[1:]), source.n_rows)
         if self._columns:
             sizes = self._find_sizes()
         n_counted, bits = self._share_out(sizes)

@@ -1,5 +1,7 @@
 """How `TruncatedSVD` learns from chunks."""
 
+from math import prod
+
 import numpy as np
 
 from skmmap.rows import Source
@@ -30,7 +32,7 @@ class SingularVectors:
         self._products.add(values)
 
     def find_part_nbytes(self, source: Source) -> int:
-        return Products.find_nbytes(source.row_values)
+        return Products.find_nbytes(prod(source.shape[1:]))
 
     def merge(self, other: "SingularVectors") -> None:
         self._products.merge(other._products)
