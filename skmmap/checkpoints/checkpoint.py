@@ -53,8 +53,8 @@ class Checkpoint:
     def __post_init__(self):
         if not is_path(self.path):
             raise TypeError(
-                "checkpoint must be None, the path of a file, or a Checkpoint of one; "
-                f"got {type(self.path).__name__}."
+                "path of Checkpoint must be the path of a file; got "
+                f"{type(self.path).__name__}."
             )
         if not (isinstance(self.seconds, Real) and self.seconds >= 0):
             raise ValueError(
@@ -69,4 +69,11 @@ Checkpoint.__module__ = "skmmap"
 
 def to_checkpoint(value) -> Checkpoint:
     """Return what the parameter ``checkpoint`` of ChunkedFit says."""
-    return value if isinstance(value, Checkpoint) else Checkpoint(value)
+    if isinstance(value, Checkpoint):
+        return value
+    if not is_path(value):
+        raise TypeError(
+            "checkpoint must be None, the path of a file, or a Checkpoint of one; "
+            f"got {type(value).__name__}."
+        )
+    return Checkpoint(value)

@@ -88,6 +88,7 @@ class KeptJournal(Journal):
         self._due = self._failed = None
         self._is_off = False
         self.said = ""  # where the run was when it was written
+        self.has_learned = False  # in what was written
 
     @property
     def thread_counts(self) -> dict[str, int]:
@@ -123,6 +124,7 @@ class KeptJournal(Journal):
             self._state = version.read("state", load_state)
         self._postpone(0)
         self.said = version.about["said"]
+        self.has_learned = self._state is not None or bool(self._over)
 
     def open_unit(self) -> Unit:
         number, self._number = self._number, self._number + 1
@@ -219,6 +221,7 @@ class KeptJournal(Journal):
         writers = {name: partial(dump_state, each) for name, each in sections.items()}
         self._file.write(about, writers)
         self.said = said
+        self.has_learned = take is not None or bool(self._over)
         self._postpone(time.monotonic() - began)
 
     def _postpone(self, took: float) -> None:

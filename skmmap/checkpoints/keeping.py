@@ -104,6 +104,8 @@ def _find_version(file: Generations, key: dict) -> Version | None:
             f"version, or delete {file.path} and {file.before.name} to start over."
         )
     if differences := find_differences(about["key"], key):
+        if not faults and not _has_learned(version):
+            return None  # what was mistaken in that call may be right in this one
         said = "\n".join(f"- {each}" for each in differences)
         raise ValueError(
             f"The checkpoint {version.path} is of another run:\n{said}\nTo continue "
@@ -116,6 +118,11 @@ def _find_version(file: Generations, key: dict) -> Version | None:
             UserWarning,
         )
     return version
+
+
+def _has_learned(version: Version) -> bool:
+    about = version.about
+    return about["is_over"] or about["n_over"] > 0 or "state" in version.sections
 
 
 @contextmanager
@@ -177,5 +184,6 @@ def _saying_how(journal: KeptJournal) -> Iterator[None]:
         warn(f"fit was interrupted. {journal.say_how()}", UserWarning)
         raise
     except Exception as error:
-        error.add_note(journal.say_how())
+        if journal.has_learned:  # otherwise there is nothing to continue
+            error.add_note(journal.say_how())
         raise

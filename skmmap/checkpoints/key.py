@@ -158,7 +158,19 @@ def _to_state(values: list) -> FileState:
 
 def _say_difference(name: str, before, now) -> str:
     there, here = say_value(before, now), say_value(now, before)
+    if _is_alike(before, now):
+        there, here = _say_rows(before), "other values"
+        if before["files"]:
+            here = (
+                "other rows of it, or the same given in another way (path, map, Rows)"
+            )
     return f"{name}: {there} in the checkpoint, {here} now"
+
+
+def _is_alike(before, now) -> bool:
+    """Whether nothing that is said of two sets of rows tells them apart."""
+    are_rows = all(isinstance(each, dict) and "files" in each for each in (before, now))
+    return are_rows and _say_rows(before) == _say_rows(now)
 
 
 def say_value(value, other=None) -> str:
