@@ -157,9 +157,9 @@ class ChunkedFit(
     checkpoint : str, path-like, Checkpoint or None, default=None
         File to which the state of `fit` is written every 60 seconds, so that the same
         call continues after the process was killed, and ends with the same bits.
-        Ctrl-C and SIGTERM write it as well. A fit that is over returns its result at
-        once; other rows or parameters are refused. The file holds pickled objects, and
-        is refused if others can write to it. `Checkpoint` sets the time.
+        Ctrl-C, SIGTERM and SIGHUP write it, too. A fit that is over returns its result
+        at once; other rows or parameters are refused. The file holds pickled objects,
+        and is refused if others can write to it. `Checkpoint` sets the time.
 
     verbose : int, default=0
         1 shows the progress of `fit`, `score` and of ``predict(X, out=...)`` and its

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM during a run that is written to a checkpoint.
+"""Ctrl-C, SIGTERM and SIGHUP during a run that is written to a checkpoint.
 
 The chunk that is being learned is finished first, so that the state can be written. A
 second Ctrl-C does not wait for it. A second SIGTERM does: ``timeout`` and batch systems
-send it to a process and to its group.
+send it to a process and to its group. SIGHUP comes when the terminal is closed.
 """
 
 import os
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_STOPS = signal.SIGINT, signal.SIGTERM
+_NAMES = "SIGINT", "SIGTERM", "SIGHUP"  # of which Windows lacks the last
+_STOPS = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 # What a shell calls the exit of a program that a signal has ended.
 _EXIT = 128
 
@@ -62,7 +63,7 @@ class Stops:
         before = self._before.get(number)
         if callable(before):
             before(number, frame or sys._getframe())
-        elif number == signal.SIGTERM:
-            raise SystemExit(_EXIT + number)
-        else:
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
+        else:
+            raise SystemExit(_EXIT + number)
