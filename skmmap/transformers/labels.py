@@ -3,29 +3,41 @@
 import numpy as np
 from scipy import sparse
 
-from skmmap.transformers.columns import find_key
+from skmmap.transformers.columns import add_counts, iter_values
 from skmmap.transformers.witnesses import Witnesses
+
+# The classes are the columns; a third value tells that these are no indicators.
+_MOST_OF_COLUMNS = 3
 
 
 class LabelRows(Witnesses):
-    """A row for each label."""
+    """A row for each label, or for each of the first values of several columns."""
 
     def __init__(self, encoder):
         super().__init__(encoder)
-        self._known: set = set()
+        self._counts: list[dict] = []
 
     def find(self, X) -> np.ndarray:
-        if sparse.issparse(X) or (X.ndim == 2 and X.shape[1] > 1):
-            return np.arange(0)  # the classes are the columns
-        values, firsts = np.unique(np.ravel(X), return_index=True)
-        keys = map(find_key, values.tolist())
-        new = [
-            first
-            for key, first in zip(keys, firsts, strict=True)
-            if key not in self._known
-        ]
-        self._known.update(map(find_key, values.tolist()))
-        return np.array(new, dtype=np.intp)
+        if not sparse.issparse(X):
+            X = np.asarray(X, object) if isinstance(X, list) else np.asarray(X)
+            if X.ndim == 1:
+                return self._find_new(X)
+        n_columns = X.shape[1]
+        if (
+            n_columns == 1
+            or not self._counts
+            or len(self._counts[0]) < _MOST_OF_COLUMNS
+        ):
+            values = X.data if sparse.issparse(X) else X.ravel()
+            places = self._find_new(values)
+            if not sparse.issparse(X):
+                return places // n_columns
+            return np.searchsorted(X.indptr, places, side="right") - 1
+        return np.arange(0)
+
+    def _find_new(self, values: np.ndarray) -> np.ndarray:
+        columns = iter_values(values.reshape(-1, 1))
+        return np.array(add_counts(self._counts, columns), dtype=np.intp)
 
 
 class LabelSets(Witnesses):
