@@ -192,6 +192,22 @@ def test_no_rows(as_frame):
         ChunkedFit(StandardScaler()).fit(reader)
 
 
+def test_a_reader_is_read_once():
+    reader, text = (
+        make_trees().to_reader(),
+        "The rows of a RecordBatchReader were read before, which can be done once. "
+        "Open it once, rows = open_rows(reader), and give rows to each call.",
+    )
+    assert len(open_rows(reader)) == N
+    with raises(ValueError, text):
+        open_rows(reader)
+    for _ in range(2):  # another one may come to lie where this was
+        del reader
+        gc.collect()
+        reader = make_trees().to_reader()
+        assert len(open_rows(reader)) == N
+
+
 def test_lists_of_objects_are_shards():
     table = make_trees().select(["height", "age", "kind"])
     rows = open_rows([MAKE["polars"](table[:250]), Capsule(table[250:])])

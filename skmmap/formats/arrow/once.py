@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from weakref import WeakSet
 
 from skmmap.disk import ScratchFile
 from skmmap.formats.arrow.arrow_files import import_arrow
@@ -13,6 +14,7 @@ _DATASET, _SCANNER = {("pyarrow", "Dataset")}, {("pyarrow", "Scanner")}
 _READER, _DUCKDB = {("pyarrow", "RecordBatchReader")}, {("duckdb", "DuckDBPyRelation")}
 # Those that have no stream of Arrow, or another than of batches that are computed then.
 KNOWN = _LAZY_FRAME | _IBIS | _DATASET | _SCANNER | _DUCKDB
+_were_read: WeakSet = WeakSet()  # readers, of which nothing is left
 _BATCH_ROWS = 2**16  # DuckDB has a million
 # Otherwise pyarrow reads 16 batches of each of 4 files before the first is used.
 _AHEAD = {"batch_readahead": 2, "fragment_readahead": 1}
@@ -26,12 +28,18 @@ def open_once(source, where: str) -> Iterator[tuple]:
             yield opened
         return
     arrow = import_arrow("pyarrow", where)
-    with closing(_open_reader(arrow, source)) as reader:
+    with closing(_open_reader(arrow, source, where)) as reader:
         yield reader.schema, (arrow.Table.from_batches([batch]) for batch in reader)
 
 
-def _open_reader(arrow, source):
+def _open_reader(arrow, source, where: str):
     if is_instance(source, _READER):  # whose errors are those of its own batches
+        if source in _were_read:  # it would seem to have no rows
+            raise ValueError(
+                f"The rows of {where} were read before, which can be done once. Open "
+                "it once, rows = open_rows(reader), and give rows to each call."
+            )
+        _were_read.add(source)
         return source
     if is_instance(source, _SCANNER):
         return source.to_reader()
