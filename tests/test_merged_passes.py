@@ -339,3 +339,9 @@ def test_texts_are_counted_by_one(encoder, merged):
     texts = pd.DataFrame({"a": TEXTS, "b": TEXTS[::-1]})
     assert_alike(public(fit(encoder, texts)), public(clone(encoder).fit(texts)), 0)
     assert not merged
+
+
+@pytest.mark.parametrize("knots", ["uniform", "quantile"])
+def test_one_row_is_too_few_for_splines(knots):
+    with pytest.raises(ValueError, match="minimum of 2 is required by SplineTr"):
+        fit(SplineTransformer(knots=knots), REAL[:1])

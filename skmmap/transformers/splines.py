@@ -6,7 +6,7 @@ from sklearn.base import clone
 from skmmap.transformers.floats import check_floats
 from skmmap.transformers.quantiles import compute_quantiles, find_around
 from skmmap.transformers.ranks import Ranks
-from skmmap.transformers.witnesses import FirstRows, Witnesses, take
+from skmmap.transformers.witnesses import FirstRows, Witnesses, count_rows, take
 
 
 class ExtremeRows(Witnesses):
@@ -65,6 +65,8 @@ class QuantileKnots:
         return self._ranks.end_pass()
 
     def finish(self):
+        if count_rows(rows := self._first.rows) < 2:
+            self.splines.fit(rows)  # which is refused
         knots = compute_quantiles(self._ranks, self._q)
         # The quantile of a rank that is rounded lies between equal values.
         self.splines.fit(np.repeat(knots, 3, axis=0))
