@@ -1,5 +1,7 @@
 """A fit that is killed and continued ends with the bits of one that never was."""
 
+import os
+import signal
 import warnings
 from itertools import cycle
 
@@ -31,6 +33,7 @@ from sklearn.preprocessing import (
 )
 
 from skmmap import Checkpoint, ChunkedFit
+from skmmap.checkpoints.journal import KeptJournal
 
 N_ROWS = 90
 # Chunks after which a run is killed, again and again.
@@ -243,3 +246,43 @@ def test_warm_starts_are_other_runs(tmp_path, path):
         run()
     resumed = run_in_pieces(run, PIECES)
     assert_alike(resumed.estimator_, twice.fit(X, y).estimator_)
+
+
+class Counting(SGDClassifier):
+    """Counts the chunks that it has learned in this process."""
+
+    learned = 0
+
+    def partial_fit(self, *args, **kwargs):
+        Counting.learned += 1
+        return super().partial_fit(*args, **kwargs)
+
+
+def test_ctrl_c_before_a_pass_goes_on_keeps_what_it_has_learned(
+    tmp_path, path, monkeypatch
+):
+    """As where transformed rows are written to a temporary file once more."""
+    X, y = make_rows(CLASSIFIER)
+    X = save(tmp_path, X)
+    pipeline = make_pipeline(StandardScaler(), Counting(max_iter=2, random_state=0))
+    checkpoint = Checkpoint(path, seconds=0)
+    params = {"chunk_size": 13, "random_state": 5}
+    whole = ChunkedFit(pipeline, **params).fit(X, y)
+    model = ChunkedFit(pipeline, checkpoint=checkpoint, **params)
+    with killed_after(14), pytest.raises(Killed):  # of 7 in each of three passes
+        model.fit(X, y)
+    real = KeptJournal.open_unit
+
+    def open_unit(self):
+        if self._number == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+            self.look("before the last step")
+        return real(self)
+
+    monkeypatch.setattr(KeptJournal, "open_unit", open_unit)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    monkeypatch.setattr(KeptJournal, "open_unit", real)
+    Counting.learned = 0
+    assert_alike(model.fit(X, y).estimator_, whole.estimator_)
+    assert Counting.learned < 7

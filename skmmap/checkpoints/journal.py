@@ -83,7 +83,7 @@ class KeptJournal(Journal):
         self._file, self._checkpoint, self._key = file, checkpoint, key
         self._own, self._stops = own, stops
         self._over: list[bytes] = []  # results of units, pickled
-        self._number, self._state = 0, None
+        self._number, self._state = 0, None  # of the next unit, until that goes on
         self._start = {"generators": self.take_generators(), "threads": {}}
         self._due = self._failed = None
         self._is_off = False
@@ -132,11 +132,10 @@ class KeptJournal(Journal):
             result, generators = load_state(io.BytesIO(self._over[number]))
             self.put_generators(generators)
             return KeptUnit(self, result=result)
-        state, self._state = self._state, None
-        return KeptUnit(self, state=state)
+        return KeptUnit(self, state=self._state)
 
     def end_unit(self, result) -> None:
-        file = io.BytesIO()
+        file, self._state = io.BytesIO(), None
         try:
             dump_state((result, self.take_generators()), file)
         except Exception as error:  # any, from pickling code of a third party
@@ -217,11 +216,15 @@ class KeptJournal(Journal):
             sections |= {f"unit {i}": each for i, each in enumerate(self._over)}
         if take is not None:
             sections["state"] = take(), self.take_generators()
+        elif self._state is not None and not more:
+            sections["state"] = self._state
         sections |= more
         writers = {name: partial(dump_state, each) for name, each in sections.items()}
         self._file.write(about, writers)
         self.said = said
-        self.has_learned = take is not None or bool(self._over)
+        self.has_learned = "state" in sections or bool(self._over)
+        if take is not None:
+            self._state = None
         self._postpone(time.monotonic() - began)
 
     def _postpone(self, took: float) -> None:

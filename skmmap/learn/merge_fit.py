@@ -137,7 +137,8 @@ class Merged:
         """Return all that a later run needs to go on after the last part."""
         own = {name: value for name, value in vars(self).items() if name != "training"}
         learner = self.training.learner
-        own["estimator"] = self.estimator and take_estimator(self.estimator)
+        if self.estimator is not None:
+            own["estimator"] = take_estimator(self.estimator)
         return {"merged": own, "learner": learner.take_state()}
 
     def put_state(self, state: dict) -> None:
