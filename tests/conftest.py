@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -90,6 +91,14 @@ def _workers():
 def workers_started(_workers):
     """Have two of joblib's processes ready, which wait until all tests are over."""
     joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in range(2))
+
+
+@pytest.fixture
+def as_in_a_terminal():
+    """What a shell starts in the background may not hear Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

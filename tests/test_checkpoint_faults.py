@@ -42,17 +42,10 @@ from skmmap.formats.shared import MapStore
 on_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX only")
 
 N_ROWS, N_CHUNKS = 60, 10
+pytestmark = pytest.mark.usefixtures("as_in_a_terminal")
 RNG = np.random.default_rng(0)
 X, Y = RNG.random((N_ROWS, 4)), RNG.integers(0, 3, N_ROWS)
 SGD = SGDClassifier(max_iter=2, tol=None, random_state=0)
-
-
-@pytest.fixture(autouse=True)
-def as_in_a_terminal():
-    """What a shell starts in the background may not hear Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)

@@ -35,6 +35,7 @@ from sklearn.preprocessing import (
 from skmmap import Checkpoint, ChunkedFit
 from skmmap.checkpoints.journal import KeptJournal
 
+pytestmark = pytest.mark.usefixtures("as_in_a_terminal")
 N_ROWS = 90
 # Chunks after which a run is killed, again and again.
 PIECES = [0, 1, 2, 0, 3, 1]

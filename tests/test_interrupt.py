@@ -46,12 +46,7 @@ def told(n, most, part="", *, method="fit", how=ONE) -> str:
     return re.escape(text) + "$"
 
 
-@pytest.fixture(autouse=True)
-def as_in_a_terminal():
-    """What a shell starts in the background may not hear Ctrl-C."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
+pytestmark = pytest.mark.usefixtures("as_in_a_terminal")
 
 
 @pytest.fixture(autouse=True)
@@ -196,27 +191,20 @@ def test_partial_fit_keeps_complete_epochs_and_the_rest_is_told(after, fitted, s
     assert model.n_epochs_ == expected.n_epochs_
 
 
-def test_what_is_told_of_a_number_of_epochs_ends_the_fit(after):
-    model = ChunkedFit(Linear(**SGD), chunk_size=25, max_epochs=6)
+@pytest.mark.parametrize(
+    ("params", "n_chunks"),
+    # The penalty that is owed is no attribute of the estimator, but a correction.
+    [(SGD, 4 * 4 + 1), (SGD | {"penalty": "l1", "alpha": 0.01}, 4 * 4 + 2)],
+)
+def test_what_is_told_of_a_number_of_epochs_ends_the_fit(params, n_chunks, after):
+    model = ChunkedFit(Linear(**params), chunk_size=25, max_epochs=6)
     expected = clone(model).fit(X, Y)
-    after(Linear, 4 * 4 + 1)
+    after(Linear, n_chunks)
     interrupt(model, 4, how=REST.format(2))
     after(Linear, inf)
     model.set_params(max_epochs=2).partial_fit(X, Y)
     np.testing.assert_array_equal(model.coef_, expected.coef_)
     assert model.history_["rows"] == expected.history_["rows"]
-
-
-def test_corrections_are_those_of_complete_epochs(after):
-    """Such as the penalty that is owed, which is no attribute of the estimator."""
-    linear = Linear(penalty="l1", alpha=0.01, **SGD)
-    model = ChunkedFit(linear, chunk_size=25, max_epochs=6)
-    expected = clone(model).fit(X, Y)
-    after(Linear, 4 * 4 + 2)
-    interrupt(model, 4, how=REST.format(2))
-    after(Linear, inf)
-    model.set_params(max_epochs=2).partial_fit(X, Y)
-    np.testing.assert_array_equal(model.coef_, expected.coef_)
 
 
 class Regressor(Interrupts, SGDRegressor):

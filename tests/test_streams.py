@@ -320,6 +320,25 @@ def test_results_are_not_continued(tmp_path):
         model.transform(lazy, out=tmp_path / "Z.npy", resume=True)
 
 
+@pytest.mark.parametrize(
+    ("values", "to"),
+    [
+        ([1.0, 2.0], "a file with skmmap.convert(X, 'X.npy')"),
+        (["a", "b"], "a Parquet file"),
+    ],
+)
+def test_fits_are_not_continued(values, to, tmp_path):
+    text = (
+        "checkpoint= needs rows that can be identified, and a LazyFrame is computed, "
+        "by code that may have changed since an earlier run. Write them to "
+        f"{to}, and give that."
+    )
+    model = ChunkedFit(SGDClassifier(), checkpoint=tmp_path / "run.ckpt")
+    with raises(ValueError, text):
+        model.fit(pl.LazyFrame({"a": values}), [0, 1])
+    assert not list(tmp_path.glob("*run.ckpt*"))
+
+
 # Columns of tables that are open
 
 

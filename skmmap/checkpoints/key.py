@@ -17,6 +17,7 @@ from skmmap.disk import FileState, await_tick, is_path, read_state
 from skmmap.formats import open_source
 from skmmap.rows import Rows, Source, is_mapped
 from skmmap.wrap import find_learner, find_trained
+from skmmap.write import check_known
 
 # Parameters of ChunkedFit that results do not depend on.
 _FREE = "checkpoint", "n_jobs", "read", "verbose"
@@ -66,7 +67,7 @@ def describe_data(value, name: str) -> Any:
     if not (is_elsewhere or name in ("X", "X_val")):
         return _describe(value, name)
     source = value if isinstance(value, Source) else open_source(value, name)
-    _check_known(source, name)
+    check_known(source, name=name, asked="checkpoint=")
     files = {}
     for path in source.store.identity.states:
         await_tick(path)  # what is written from now on gets another time
@@ -83,20 +84,6 @@ def describe_data(value, name: str) -> Any:
     kind = source.dtype if source.store.is_array else source.store.kind
     shape = " x ".join(f"{size:,}" for size in source.shape)
     return {"rows": f"{shape} {kind}", "digest": digest, "files": files}
-
-
-def _check_known(source: Source, name: str) -> None:
-    """Raise unless the rows can be compared with those of another run."""
-    identity = source.store.identity
-    why = "what is behind it may change unnoticed"
-    if identity.has_code:
-        why = "a function computes them, whose code may have changed"
-    if identity.has_code or not identity.is_known:
-        raise ValueError(
-            f"checkpoint= needs rows that can be identified, and of {name} "
-            f"({source.store.where}) {why}. Write them to a file with "
-            f"skmmap.convert({name}, '{name}.npy'), and give that."
-        )
 
 
 def _describe(value, name: str) -> Any:

@@ -6,23 +6,34 @@ import numpy as np
 from skmmap._version import __version__
 from skmmap.rows import Source
 
-_INSTEAD = "Write them to a file with skmmap.convert(X, 'X.npy'), and give that."
 
+def check_known(
+    source: Source, instead: str = "", name: str = "X", asked: str = "resume=True"
+) -> None:
+    """Raise unless the rows can be compared with those of an earlier run.
 
-def check_known(source: Source, instead: str = _INSTEAD) -> None:
-    """Raise unless the rows can be compared with those of an earlier run."""
-    identity = source.store.identity
+    ``asked`` is what needs that, and ``instead`` what to do if it is not to write the
+    rows to a file.
+    """
+    identity, where = source.store.identity, source.store.where
+    if identity.is_known and not identity.has_code:
+        return
+    why = f"what is behind {where} may change unnoticed"
     if identity.has_code:
-        raise ValueError(
-            f"resume=True needs rows that can be identified, and {source.store.where} "
-            "is computed, by code that may have changed since an earlier run. "
-            f"{instead}"
-        )
-    if not identity.is_known:
-        raise ValueError(
-            f"resume=True needs rows that can be identified, and what is "
-            f"behind {source.store.where} may change unnoticed. {instead}"
-        )
+        why = f"{where} is computed, by code that may have changed since an earlier run"
+    raise ValueError(
+        f"{asked} needs rows that can be identified, and {why}. "
+        f"{instead or _say_instead(source, name)}"
+    )
+
+
+def _say_instead(source: Source, name: str) -> str:
+    if source.store.is_array or source.store.is_sparse:
+        suffix = ".npy" * source.store.is_array
+        how = f"a file with skmmap.convert({name}, '{name}{suffix}')"
+    else:  # frames, which may have texts
+        how = "a Parquet file"
+    return f"Write them to {how}, and give that."
 
 
 def find_fingerprint(*parts) -> str:
