@@ -915,6 +915,8 @@ class Scaler(StandardScaler):
         return super().partial_fit(X, y)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a terminal
+if hasattr(signal, "SIGHUP"):  # and not as under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 mine = Mine(max_iter=2, tol=None, random_state=0)
 half = FunctionTransformer(lambda X: X / 2)
 model = ChunkedFit(
