@@ -172,9 +172,14 @@ def test_rows_are_never_loaded(folder):
     # The others come with workers, below, or read as another case does.
     without = () if EXHAUSTIVE else {*BY_WORKERS, *ALIKE}
     cases = {name: case for name, case in CASES.items() if name not in without}
-    peaks = measure(folder, "rows", cases.values())
-    for name, peak in zip(cases, peaks, strict=True):
-        assert peak < BOUND < SMALLEST_FOLD, name
+    assert BOUND < SMALLEST_FOLD
+    # What the allocator keeps differs between runs; a copy is there in each of them.
+    for _ in range(3):
+        peaks = dict(zip(cases, measure(folder, "rows", cases.values()), strict=True))
+        cases = {name: case for name, case in cases.items() if peaks[name] >= BOUND}
+        if not cases:
+            return
+    raise AssertionError({name: peaks[name] for name in cases})
 
 
 @on_linux
