@@ -13,6 +13,7 @@ from skmmap.rows import Rows
 __all__ = [
     "Checkpoint",
     "ChunkedFit",
+    "ChunkedSearchCV",
     "LearningHistoryDisplay",
     "NpyWriter",
     "Rows",
@@ -25,12 +26,14 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from skmmap._chunked_search import ChunkedSearchCV
     from skmmap._history_display import LearningHistoryDisplay
     from skmmap.write import NpyWriter, convert, save_rows
 else:
     # These are imported when they are used, as training and predictions need none of
     # them. Type checkers would believe a __getattr__ that every name exists.
     _HOMES = {
+        "ChunkedSearchCV": "skmmap._chunked_search",
         "LearningHistoryDisplay": "skmmap._history_display",
         "NpyWriter": "skmmap.write",
         "convert": "skmmap.write",

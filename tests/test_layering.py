@@ -125,6 +125,9 @@ HOUSE = {
         "callbacks",
         "closures",
         "state_pickles",
+        "sharing",
+        "hub",
+        "side_by_side",
     ],
     "read": [
         "values",
@@ -276,7 +279,14 @@ HOUSE = {
         "scores",
         "by_name",
     ],
-    "": ["_history_display", "_saved_state", "_chunked_fit", "__init__"],
+    "search": ["reading"],
+    "": [
+        "_history_display",
+        "_saved_state",
+        "_chunked_fit",
+        "_chunked_search",
+        "__init__",
+    ],
     "cli": ["digits", "demo", "demo_report", "info"],
     "command": ["__main__"],
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from skmmap.read import (
     warn_of_empty,
 )
 from skmmap.rows import ArrayStore, Source
+from skmmap.run import find_sharing
 from skmmap.wrap import (
     find_tags,
     is_one_of,
@@ -48,7 +50,10 @@ def find_first_call_params(estimator, fitted, y, classes) -> tuple[dict, Labels 
     if expected is None and fitted is not None:
         check_finite(y, "y")
         return given, None
-    labels = scan_labels(y, per_column=per_column)
+    labels = find_sharing().remember(
+        ("labels", y.shared_key, per_column),
+        partial(scan_labels, y, per_column=per_column),
+    )
     if expected is None:
         expected, given = labels.classes, {"classes": labels.classes}
         warn_of_empty(labels)

@@ -32,7 +32,7 @@ from skmmap.learn.sampling import find_start, make_rule
 from skmmap.learn.training import Training
 from skmmap.learn.watch import Watch
 from skmmap.read import Table
-from skmmap.run import FitReport, Tasks, open_tasks
+from skmmap.run import FitReport, Tasks, find_sharing, open_tasks
 from skmmap.wrap import (
     check_names,
     copy_names,
@@ -226,7 +226,8 @@ def _make_score(
     @cache
     def find_table() -> Table:
         if plan.keeps_held_out:
-            return plan.validation.load()
+            key = "held out", plan.validation.key
+            return find_sharing().remember(key, plan.validation.load)
         table = plan.held_out_cache.use_for(plan.validation)
         is_one = wrapper.n_jobs in (None, 1)
         return table if is_one else table.limit(find_limit_beside(plan))

@@ -11,12 +11,15 @@ from skmmap.order import (
     parse_size,
 )
 from skmmap.read import NO_CACHE, RowCache, Table, find_cache
+from skmmap.run import find_sharing
 
 
 def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> bool:
     """Return whether rows are read once, and stay in memory for all epochs."""
     nbytes, limit = table.unheld_nbytes, wrapper.memory_limit
     is_shuffled = isinstance(schedule, BlockOrder)
+    if find_sharing().is_shared:  # each of several fits would keep rows of its own
+        return False
     if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
         return False
     if is_shuffled:
@@ -42,7 +45,7 @@ def find_row_cache(
     wrapper, table: Table, schedule: FileOrder, n_epochs: int
 ) -> RowCache:
     """Return which rows stay in memory beside the buffers, if all of them cannot."""
-    if n_epochs == 1 or not schedule.n_rows:
+    if n_epochs == 1 or not schedule.n_rows or find_sharing().is_shared:
         return NO_CACHE
     if isinstance(schedule, BlockOrder):
         used = 2 * find_buffer_nbytes(table, schedule)

@@ -1,7 +1,7 @@
 """The plan of a run: what the estimator's own ``fit`` would do, in chunks."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
@@ -32,6 +32,7 @@ from skmmap.learn.keeping import (
 from skmmap.learn.seeds import draw_seed, find_unset_seeds
 from skmmap.order import BlockOrder, FileOrder, split_rows
 from skmmap.read import NO_CACHE, ClassWeight, Labels, RowCache, Table, balance
+from skmmap.run import find_sharing
 from skmmap.wrap import (
     InputLayout,
     check_same_names,
@@ -255,7 +256,11 @@ class Planner:
         is_stratified = has_column and table.y.ndim == 1 and is_classifier(learner)
         share = learner.validation_fraction
         stratify = table.y if is_stratified else None
-        train, held_out = split_rows(table.X.n_rows, share, self.seed, stratify)
+        n_rows, by = table.X.n_rows, None if stratify is None else stratify.shared_key
+        train, held_out = find_sharing().remember(
+            ("split", n_rows, share, self.seed, by),
+            partial(split_rows, n_rows, share, self.seed, stratify),
+        )
         return table.keep(train), table.keep(held_out).to_score()
 
     @property

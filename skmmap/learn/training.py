@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from functools import partial
+from itertools import chain, count, islice
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
 from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, skip_chunks
 from skmmap.read import NO_CACHE, Chunk, RowCache, Table
-from skmmap.run import FitReport, Tasks
+from skmmap.run import FitReport, Tasks, find_sharing
 from skmmap.wrap import own_arrays
 
 
@@ -86,7 +87,9 @@ class Training:
 
     def __post_init__(self):
         # As much as an "auto" chunk may take (memory_limit of ChunkedFit).
-        self._kept = Kept(self.table.reading.memory_limit / COPY_SHARE)
+        most = self.table.reading.memory_limit / COPY_SHARE
+        # Ctrl-C is heard by the main thread, and ends all fits of others.
+        self._kept = Kept(0 if find_sharing().is_shared else most)
 
     def run(self, state: dict | None = None) -> dict:
         """Train, from a state on if there is one, and return the learned attributes.
@@ -317,15 +320,34 @@ class Training:
         """Yield the chunks of some epochs, one after the other, after the first."""
         if self._rows is None:
             keep = Table.load if self.keeps_rows else self.row_cache.use_for
-            self._rows = keep(self.table)
-        table, order = self._rows, self.schedule
-        buffers = chain.from_iterable(
-            order.iter_buffers(self._n_before + epoch, table.group_rows)
-            for epoch in epochs
-        )
+            # One for all that read it, whose memory is used again.
+            key = "table", self.table.key
+            self._rows = find_sharing().remember(key, partial(keep, self.table))
+        table, order, sharing = self._rows, self.schedule, find_sharing()
+        numbers = [self._n_before + epoch for epoch in epochs]
+        key = "epochs", table.key, order.key, numbers[0], len(numbers) > 1, skipped
+        if sharing.is_shared and len(numbers) > 1:
+            # Those that make more epochs than others have the first ones with them.
+            numbers = count(numbers[0])
         read = table.iter_gathered if self._gathers else table.iter_buffers
-        with closing(read(skip_chunks(buffers, skipped))) as chunks:
+
+        def make():
+            buffers = chain.from_iterable(
+                order.iter_buffers(number, table.group_rows) for number in numbers
+            )
+            return read(skip_chunks(buffers, skipped))
+
+        with closing(sharing.iter_items(key, make, self._find_held())) as chunks:
             yield from chunks
+
+    def _find_held(self) -> int:
+        """Return the bytes of the rows that are held while an epoch is read."""
+        order, rows = self.schedule, self.schedule.chunk_size
+        if isinstance(order, BlockOrder) and not self._gathers:
+            rows = -(-order.n_rows // order.n_buffers)
+        elif self.table.is_viewed and type(order) is FileOrder:
+            return 0
+        return 2 * min(rows, order.n_rows) * self.table.row_nbytes
 
     def _counts(self, chunk: Chunk) -> bool:
         takes_all = self.takes_weightless or self.learner.weighs_least

@@ -14,6 +14,7 @@ from skmmap.order.holdout import split_rows
 from skmmap.order.indexing import resolve_key
 from skmmap.order.memory import (
     AUTO_SHARE,
+    BUFFER_SHARE,
     COPY_SHARE,
     HELD_OUT_SHARE,
     ORDER_NBYTES,
@@ -34,11 +35,19 @@ from skmmap.order.schedule import (
     find_slices,
     skip_chunks,
 )
-from skmmap.order.selection import Runs, from_bytes, rows_at, select, to_bytes
+from skmmap.order.selection import (
+    Runs,
+    find_key,
+    from_bytes,
+    rows_at,
+    select,
+    to_bytes,
+)
 from skmmap.order.units import choose_units, join_units, make_units, select_units
 
 __all__ = [
     "AUTO_SHARE",
+    "BUFFER_SHARE",
     "COPY_SHARE",
     "COSTS",
     "HELD_OUT_SHARE",
@@ -59,6 +68,7 @@ __all__ = [
     "find_buffer_rows",
     "find_chunk_rows",
     "find_held",
+    "find_key",
     "find_order",
     "find_room",
     "find_slices",

@@ -5,7 +5,7 @@ few integers for each block.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -78,6 +78,11 @@ class FileOrder:
     chunk_size: int
     min_rows: int = 1
     only: range | None = field(default=None, kw_only=True)  # these of the chunks
+
+    @property
+    def key(self) -> tuple:
+        """What equal orders have in common."""
+        return type(self), *(getattr(self, each.name) for each in fields(self))
 
     @property
     def numbers(self) -> range:

@@ -5,6 +5,7 @@ fewest bytes: a fold of a billion rows is two runs, not eight gigabytes.
 """
 
 from collections.abc import Iterable, Iterator
+from hashlib import blake2b
 from itertools import pairwise
 
 import numpy as np
@@ -149,6 +150,20 @@ def to_bytes(selection):
     if isinstance(selection, Runs):
         return selection.starts.tobytes(), selection.lengths.tobytes()
     return selection.dtype.str, selection.tobytes()
+
+
+def find_key(selection):
+    """Return what is equal for equal selections, and can be hashed.
+
+    >>> find_key(np.array([1, 2])) == find_key(np.array([1, 2]))
+    True
+    """
+    if isinstance(selection, range):
+        return selection
+    digest = blake2b()
+    for part in to_bytes(selection):
+        digest.update(part if isinstance(part, bytes) else part.encode())
+    return type(selection), digest.digest()
 
 
 def from_bytes(packed):

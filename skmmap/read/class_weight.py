@@ -25,6 +25,12 @@ class ClassWeight:
         self._labels, self._may_miss = known, may_miss
         self._weights = np.array([weights.get(label, 1.0) for label in known.tolist()])
 
+    @property
+    def key(self) -> tuple:
+        """What equal weights have in common."""
+        labels, weights = self._labels.tolist(), self._weights.tolist()
+        return tuple(labels), tuple(weights), self._may_miss
+
     def weigh(self, y: np.ndarray) -> np.ndarray:
         """Return the weight of each row of y."""
         y = np.asarray(y)  # third parties may get a series

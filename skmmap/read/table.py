@@ -16,6 +16,7 @@ from skmmap.read.class_weight import ClassWeight
 from skmmap.read.read_path import Reading
 from skmmap.read.readahead import bring, iter_ahead
 from skmmap.rows import ArrayStore, LoadedStore, Source, StandIn, Store
+from skmmap.run import find_sharing
 
 AS_GIVEN = Reading()
 # Pieces of a map that are brought together, which takes no memory: fewer threads wake.
@@ -36,6 +37,17 @@ class Table:
     reading: Reading = AS_GIVEN
     # Tables that were lent and returned.
     _spare: deque = field(default_factory=deque, init=False, repr=False)
+
+    @property
+    def key(self) -> tuple:
+        """What tables have in common whose chunks are the same."""
+        y = None if self.y is None else self.y.shared_key
+        by_row = tuple(
+            (name, source.shared_key) for name, source in self.by_row.items()
+        )
+        whole = tuple((name, _find_key(value)) for name, value in self.whole.items())
+        weight = None if self.class_weight is None else self.class_weight.key
+        return self.X.shared_key, y, by_row, whole, weight, self.reading.read
 
     @property
     def row_nbytes(self) -> int:
@@ -160,7 +172,12 @@ class Table:
     def sample(self, picked):
         """Return X, y and weights of some rows in memory; None if there are none."""
         sources = self.X, self.y, self.by_row.get("sample_weight")
-        return [source and source.select(picked).load() for source in sources]
+
+        def load(source):
+            some = source.select(picked)
+            return find_sharing().remember(("load", some.shared_key), some.load)
+
+        return [source and load(source) for source in sources]
 
     def map(self, change) -> "Table":
         """Return the table with ``change`` applied to its sources."""
@@ -176,11 +193,22 @@ class Table:
 
     def iter_chunks(self, chunks) -> Iterator[Chunk]:
         """Yield the chunk between the two ends of each of ``chunks``."""
-        if isinstance(chunks, FileOrder):
-            buffers = chunks.iter_buffers(0, self.group_rows)
-        else:
-            buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in chunks)
-        return self.iter_buffers(buffers)
+
+        def read():
+            if isinstance(chunks, FileOrder):
+                buffers = chunks.iter_buffers(0, self.group_rows)
+            else:
+                buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in chunks)
+            return self.iter_buffers(buffers)
+
+        sharing = find_sharing()
+        if not sharing.is_shared:
+            return read()
+        in_order = isinstance(chunks, FileOrder)
+        key = "chunks", self.key, chunks.key if in_order else tuple(chunks)
+        first = next(iter(chunks), (0, 0))
+        nbytes = 0 if self.is_viewed else 2 * (first[1] - first[0]) * self.row_nbytes
+        return sharing.iter_items(key, read, nbytes)
 
     def iter_buffers(self, buffers) -> Iterator[Chunk]:
         """Yield the chunks of each buffer, shuffled if it says so.
@@ -278,6 +306,14 @@ class Table:
             return Chunk(start, stop, X, y, params, find_rows)
         first = buffer.blocks[0][0]
         return Chunk(first + start, first + stop, X, y, params)
+
+
+def _find_key(value):
+    """Return what is the same for the same values; of others, the object itself."""
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
+        return value.dtype.str, value.shape, value.tobytes()
+    is_simple = isinstance(value, bool | int | float | str | bytes | type(None))
+    return (type(value), value) if is_simple else id(value)
 
 
 def slice_rows(rows, start: int, stop: int):

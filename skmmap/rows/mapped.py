@@ -52,6 +52,11 @@ class MappedStore(PartStore):
         self.where = f"{name_function(function)} of {store.where}"
 
     @property
+    def shared_key(self) -> Any:
+        function = getattr(self._function, "shared_key", self._function)
+        return super().shared_key, function, self.cast
+
+    @property
     def row_nbytes(self) -> int:
         return self._like.row_nbytes
 

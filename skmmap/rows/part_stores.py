@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from copy import copy
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,10 @@ class PartStore(Store):
         for name in _SAME:
             setattr(self, name, getattr(store, name))
         self.names = store.names if shape[1:] == store.shape[1:] else None
+
+    @property
+    def shared_key(self) -> Any:
+        return type(self), self._store.shared_key
 
     @property
     def row_nbytes(self) -> int:

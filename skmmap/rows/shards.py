@@ -1,5 +1,7 @@
 """Several stores, or selections of them, as one: shards."""
 
+from typing import Any
+
 import numpy as np
 
 from skmmap.disk import BUFFER, Identity, allocate, is_path, to_path
@@ -31,6 +33,10 @@ class ShardStore(Store):
         self.is_slow_layout = any(shard.is_slow_layout for shard in shards)
         self.where = f"{len(shards):,} shards, {first.where} to {shards[-1].where}"
         self.pick, self.join = first.pick, first.join
+
+    @property
+    def shared_key(self) -> Any:
+        return type(self), *(shard.shared_key for shard in self._shards)
 
     @property
     def row_nbytes(self) -> int:
@@ -188,6 +194,10 @@ class SelectedStore(PartStore):
 
     def write(self, rows, values) -> None:
         self._store.write(rows_at(self._source.selection, rows), values)
+
+    @property
+    def shared_key(self) -> Any:
+        return type(self), self._source.shared_key
 
     def for_run(self, read_mode: str) -> "SelectedStore":
         return SelectedStore(self._source.for_run(read_mode))

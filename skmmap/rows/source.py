@@ -1,11 +1,14 @@
 """A store and a selection of its rows, read by slices of the selection."""
 
+from typing import Any
+
 import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap.disk import LOADED, allocate, explaining
 from skmmap.order import (
     Runs,
+    find_key,
     find_order,
     from_bytes,
     make_units,
@@ -31,6 +34,11 @@ class Source:
     def __init__(self, store: Store, selection=None, order=None, cast=None):
         self.store, self.order, self.cast = store, order, cast
         self.selection = range(store.n_rows) if selection is None else selection
+
+    @property
+    def shared_key(self) -> Any:
+        """What sources have in common that read the same rows."""
+        return self.store.shared_key, find_key(self.selection), self.cast
 
     @property
     def shape(self) -> tuple:

@@ -7,6 +7,7 @@ what lies on a disk is read in sequence: never with a seek for each row.
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,11 @@ class Store:
     has_missing_strings = False  # missing strings are read as empty ones
     held = None  # all rows, where they are in memory
     where = ""  # its name in messages and repr
+
+    @property
+    def shared_key(self) -> Any:
+        """What this store and those that it returns for runs have in common."""
+        return vars(self).setdefault("_key", object())
 
     @property
     def is_array(self) -> bool:

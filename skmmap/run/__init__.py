@@ -13,6 +13,8 @@ from skmmap.run.jobs import Jobs, cut, find_jobs, is_one_by_default
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
+from skmmap.run.sharing import find_sharing
+from skmmap.run.side_by_side import together
 from skmmap.run.state_pickles import dump_state, load_state
 from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
@@ -26,6 +28,7 @@ __all__ = [
     "cut",
     "dump_state",
     "find_jobs",
+    "find_sharing",
     "find_thread_counts",
     "is_one_by_default",
     "iter_done",
@@ -35,6 +38,7 @@ __all__ = [
     "open_tasks",
     "pack_with_code",
     "silenced",
+    "together",
     "with_callbacks",
     "with_thread_counts",
     "without_callbacks",

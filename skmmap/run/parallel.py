@@ -48,7 +48,7 @@ def _own_threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator]:
     # joblib looks every 10 ms whether a thread is done, which is as long as a chunk.
     is_over = threading.Event()
     run = _make_run(work, is_over)
-    with _keeping_filters(), ThreadPoolExecutor(jobs.number) as threads:
+    with keeping_filters(), ThreadPoolExecutor(jobs.number) as threads:
         try:
             yield threads.map(run, spans)
         finally:
@@ -62,7 +62,7 @@ def _other_threads(work: Callable, spans: list, jobs: Jobs) -> Iterator[Iterator
     tasks = [joblib.delayed(_make_run(work, is_over))(span) for span in spans]
     # scikit-learn's Parallel sets warning filters, which all threads share.
     results = start_jobs(joblib.Parallel, jobs, tasks)
-    with _keeping_filters():
+    with keeping_filters():
         try:
             yield results
         finally:
@@ -89,7 +89,7 @@ def _make_run(work: Callable, is_over: threading.Event) -> Callable:
     return run
 
 
-def _keeping_filters() -> AbstractContextManager:
+def keeping_filters() -> AbstractContextManager:
     """Return what sets the filters of warnings back, once the threads have ended.
 
     ``check_array`` of scikit-learn changes them for a moment. Of two threads that do so

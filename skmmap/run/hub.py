@@ -1,0 +1,326 @@
+"""Runs many fits side by side, each in a thread, so that they read the same rows once.
+
+A fit stops wherever it asks for rows. Once all that want the same chunk wait for it,
+it is read and given to all of them, so that no fit is ahead of another one by more than
+a chunk. At most ``n_jobs`` threads compute at a time.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from copy import copy
+from typing import Any
+
+from skmmap.run.sharing import Sharing, using_sharing
+
+
+class Cancelled(BaseException):
+    """Ends a task whose result is not needed; no ``except Exception`` hears it."""
+
+
+class Task(Sharing):
+    """A function that runs in a thread of its own, and what it shares with others."""
+
+    is_shared = True
+
+    def __init__(self, hub: "Hub", function: Callable[[], Any]):
+        self._hub, self._function = hub, function
+        self._go = threading.Semaphore(0)
+        self.feed: Feed | None = None  # whose next item it waits for
+        self.item: tuple = ()
+        self.is_over = False
+        self.callback: Callable[[Task], Any] | None = None
+        self.reserved = 0  # bytes of results
+        self.result: Any = None
+        self.error: BaseException | None = None
+        run = copy_context().run
+        self.thread = threading.Thread(
+            target=run, args=(self._run,), name="skmmap-fit", daemon=True
+        )
+
+    def _run(self) -> None:
+        try:
+            self.wait()
+            with using_sharing(self):
+                self.result = self._function()
+        except BaseException as error:  # for the thread that asks for the result
+            self.error = error
+        finally:
+            self._hub.end(self)
+
+    def wait(self) -> None:
+        """Wait until it is this task's turn."""
+        self._go.acquire()
+        if self._hub.is_cancelled:
+            raise Cancelled
+
+    def go(self) -> None:
+        """End the wait."""
+        self._go.release()
+
+    def get(self) -> Any:
+        """Return the result, after its error if there is one."""
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def iter_items(self, key, make, nbytes):
+        with self._hub.joining(self, key, make, nbytes) as feed:
+            while True:
+                feed.ask(self)
+                item, error = self.item
+                self.item = ()
+                if error is not None:
+                    raise error
+                if item is None:
+                    return
+                yield item.pop()
+                del item
+
+    def remember(self, key, make):
+        return self._hub.remember(self, key, make)
+
+    def reserve(self, nbytes):
+        self._hub.reserve(self, nbytes)
+
+
+class Feed:
+    """An iterator, of which all members get the same items at the same time."""
+
+    def __init__(self, hub: "Hub", key, make: Callable[[], Iterator], nbytes: int):
+        self._hub, self.key, self._make, self.nbytes = hub, key, make, nbytes
+        self.members: set[Task] = set()
+        self.waiting: list[Task] = []
+        self.items: Iterator | None = None  # once it is open
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all members wait for the next item."""
+        return len(self.waiting) == len(self.members) > 0
+
+    def ask(self, task: Task) -> None:
+        """Wait for the next item."""
+        self._hub.park(task, self.waiting)
+
+    def open(self) -> None:
+        self.items = self._make()
+
+    def advance(self) -> tuple:
+        """Return the next item in a list, None at the end; and an error, or None."""
+        try:
+            item = next(self.items, None)
+        except Exception as error:
+            return None, error
+        return (None if item is None else [item]), None
+
+    def give(self, item: list | None, error: BaseException | None) -> list[Task]:
+        """Give the next item to all members; return them."""
+        members, self.waiting = self.waiting, []
+        for task in members:
+            own = None if item is None else list(item)
+            task.item = own, _copy_error(error)
+        return members
+
+    def close(self) -> None:
+        if self.items is not None:
+            self.items.close()
+
+
+def _copy_error(error: BaseException | None) -> BaseException | None:
+    """Return a copy, since each task adds notes of its own."""
+    if error is None:
+        return None
+    with suppress(Exception):
+        copied = copy(error)
+        copied.__traceback__, copied.__cause__ = error.__traceback__, error.__cause__
+        if hasattr(error, "__notes__"):
+            copied.__notes__ = list(error.__notes__)
+        return copied
+    return error
+
+
+class Hub:
+    """Runs tasks, at most ``n_jobs`` at a time, and reads what they wait for.
+
+    What is open at the same time takes ``room`` bytes at most, or is one feed; so do
+    results.
+    """
+
+    def __init__(self, n_jobs: int, room: int):
+        self._n_jobs, self._room = n_jobs, room
+        self._changed = threading.Condition()
+        self._new: deque[Task] = deque()
+        self._ready: deque[Task] = deque()
+        self._alive: list[Task] = []
+        self._n_running = 0
+        self._feeds: list[Feed] = []
+        self._known: dict = {}
+        self._reserving: deque[tuple[Task, int]] = deque()
+        self._reserved = 0
+        self.is_cancelled = False
+
+    def add(self, function: Callable[[], Any]) -> Task:
+        """Return the task of a function, which begins once a result is waited for."""
+        task = Task(self, function)
+        self._new.append(task)
+        return task
+
+    def run(self, until: Task) -> None:
+        """Run all tasks, until that one is over."""
+        while not until.is_over:
+            with self._changed:
+                self._changed.wait_for(lambda: until.is_over or self._find_feed())
+                feed = self._find_feed()
+                if until.is_over:
+                    return
+            item, error = feed.advance()
+            with self._changed:
+                self._ready.extend(feed.give(item, error))
+                del item
+                self._start_ready()
+
+    def _find_feed(self) -> "Feed | None":
+        """Return the feed to advance; start tasks, or open feeds, if there is none."""
+        feed = next(
+            (f for f in self._feeds if f.items is not None and f.is_ready), None
+        )
+        if feed is not None or self._n_running or self._ready:
+            return feed
+        if self._new:
+            # One after the other, so that they draw seeds in turn, as in a loop.
+            task = self._new.popleft()
+            self._alive.append(task)
+            self._n_running += 1
+            task.thread.start()
+            task.go()
+            return None
+        return self._open_feeds()
+
+    def _open_feeds(self) -> "Feed | None":
+        """Open as many feeds as fit, now that all tasks wait; return one of them."""
+        is_open = [feed for feed in self._feeds if feed.items is not None]
+        used, first = sum(feed.nbytes for feed in is_open), None
+        for feed in self._feeds:
+            if feed.items is None and (not used or used + feed.nbytes <= self._room):
+                feed.open()
+                used, first = used + feed.nbytes, first or feed
+        if first is None and self._reserving:
+            self._grant(least=1)
+        elif first is None and self._alive:
+            raise RuntimeError("All fits wait for rows that no one of them reads.")
+        return first
+
+    def _start_ready(self) -> None:
+        while self._ready and self._n_running < self._n_jobs:
+            self._n_running += 1
+            self._ready.popleft().go()
+
+    def park(self, task: Task, among: list) -> None:
+        """Let others run until the task is given what it waits for among others."""
+        with self._changed:
+            among.append(task)
+            self._leave()
+        task.wait()
+
+    def _leave(self) -> None:
+        self._n_running -= 1
+        self._start_ready()
+        self._changed.notify_all()
+
+    @contextmanager
+    def joining(self, task: Task, key, make, nbytes: int) -> Iterator[Feed]:
+        """Join the feed of this key, if it has not begun, or a new one."""
+        with self._changed:
+            feed = next(
+                (f for f in self._feeds if f.items is None and f.key == key), None
+            )
+            if feed is None:
+                feed = Feed(self, key, make, nbytes)
+                self._feeds.append(feed)
+            feed.members.add(task)
+        try:
+            yield feed
+        finally:
+            with self._changed:
+                feed.members.discard(task)
+                is_last = not feed.members
+                if is_last:
+                    self._feeds.remove(feed)
+                self._changed.notify_all()
+            if is_last:
+                feed.close()
+
+    def remember(self, task: Task, key, make: Callable[[], Any]) -> Any:
+        while True:
+            with self._changed:
+                if key not in self._known:
+                    waiting = self._known[key] = []
+                    break
+                found = self._known[key]
+            if not isinstance(found, list):
+                return found[0]
+            self.park(task, found)
+        try:
+            value = make()
+        except BaseException:
+            self._settle(key, waiting)
+            raise
+        self._settle(key, waiting, value)
+        return value
+
+    def _settle(self, key, waiting: list, *value) -> None:
+        with self._changed:
+            if value:
+                self._known[key] = value
+            else:
+                del self._known[key]
+            self._ready.extend(waiting)
+            self._start_ready()
+
+    def reserve(self, task: Task, nbytes: int) -> None:
+        with self._changed:
+            self._reserved += nbytes - task.reserved
+            before, task.reserved = task.reserved, nbytes
+            if self._reserved <= self._room or self._reserved == nbytes:
+                return
+            self._reserved -= nbytes - before
+            task.reserved = before
+            self._reserving.append((task, nbytes))
+            self._leave()
+        task.wait()
+
+    def _grant(self, least: int = 0) -> None:
+        """Let tasks go on whose results there is room for."""
+        while self._reserving:
+            task, nbytes = self._reserving[0]
+            more = nbytes - task.reserved
+            if self._reserved + more > self._room and not least:
+                return
+            least = 0
+            self._reserving.popleft()
+            self._reserved += more
+            task.reserved = nbytes
+            self._ready.append(task)
+        self._start_ready()
+
+    def end(self, task: Task) -> None:
+        with self._changed:
+            task.is_over = True
+            self._alive.remove(task)
+            self._reserved -= task.reserved
+            self._grant()
+            self._leave()
+
+    def close(self) -> None:
+        """End all tasks, and wait for their threads."""
+        with self._changed:
+            self.is_cancelled = True
+            alive = list(self._alive)
+            for task in alive:
+                task.go()
+        for task in alive:
+            task.thread.join()
+        self._new.clear()
+        self._known.clear()

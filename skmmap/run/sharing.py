@@ -1,0 +1,46 @@
+"""What fits that run side by side read once: chunks, and all else that is the same."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+
+class Sharing:
+    """The sharing of a fit that runs by itself: there is none."""
+
+    is_shared = False
+
+    def iter_items(self, key, make: Callable[[], Iterator], nbytes: int) -> Iterator:
+        """Yield the items of ``make()``, an iterator that is closed at the end.
+
+        Fits that ask with the same ``key`` at the same time get the same items. What
+        the iterator holds takes ``nbytes``.
+        """
+        return make()
+
+    def remember(self, key, make: Callable[[], Any]) -> Any:
+        """Return ``make()``, which is called once for a key."""
+        return make()
+
+    def reserve(self, nbytes: int) -> None:
+        """Wait until there is room for a result of so many bytes."""
+
+
+_ALONE = Sharing()
+_sharing: ContextVar[Sharing] = ContextVar("sharing", default=_ALONE)
+
+
+def find_sharing() -> Sharing:
+    """Return what the fit of this thread shares with others."""
+    return _sharing.get()
+
+
+@contextmanager
+def using_sharing(sharing: Sharing) -> Iterator[None]:
+    """Share what is read inside."""
+    token = _sharing.set(sharing)
+    try:
+        yield
+    finally:
+        _sharing.reset(token)

@@ -1,0 +1,80 @@
+"""A backend of joblib that runs all tasks of a call side by side, in one reading."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import joblib
+from joblib.parallel import ParallelBackendBase, get_active_backend
+
+from skmmap.run.hub import Hub, Task
+from skmmap.run.parallel import keeping_filters
+from skmmap.run.threads import one_core
+
+
+class _Together(ParallelBackendBase):
+    """All tasks of a call begin at once, and wait for one another for their rows."""
+
+    supports_sharedmem = uses_threads = True
+    supports_retrieve_callback = False
+    supports_timeout = False
+
+    def __init__(self, hub: Hub | None = None, *, is_free: bool = True, **given):
+        super().__init__(nesting_level=1, **given)  # what is inside runs in turn
+        self._hub, self._is_free = hub, is_free
+        self.leave: Callable[[], None] = lambda: None
+
+    def configure(self, *given, **named):
+        self.leave()  # other calls have the backend that they would have
+        return super().configure(*given, **named)
+
+    def effective_n_jobs(self, n_jobs):
+        """Return a number above 1, or joblib would run one task after the other."""
+        return 2
+
+    def submit(self, func, callback=None) -> Task:
+        is_free = self._is_free
+
+        def run():
+            with nullcontext() if is_free else one_core():
+                return func()
+
+        task = self._hub.add(run)
+        task.callback = callback
+        return task
+
+    def retrieve_result(self, out: Task, timeout=None) -> Any:
+        self._hub.run(until=out)
+        if out.callback is not None:
+            out.callback(out)
+        return out.get()
+
+    def abort_everything(self, ensure_ready=True):
+        self._hub.close()
+
+
+def count_jobs(n_jobs: int | None) -> int:
+    """Return how many threads may compute at a time."""
+    backend, default = get_active_backend(prefer="threads")
+    if n_jobs is None:
+        n_jobs = backend.default_n_jobs if default is None else default
+    return backend.effective_n_jobs(n_jobs)
+
+
+@contextmanager
+def together(n_jobs: int | None, room: int) -> Iterator[None]:
+    """Let the next call of joblib inside run all of its tasks side by side.
+
+    Rows that are read at the same time take ``room`` bytes at most.
+    """
+    number = count_jobs(n_jobs)
+    hub = Hub(number, room)
+    # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
+    backend = _Together(hub, is_free=n_jobs is None and number == 1)
+    try:
+        config = joblib.parallel_config(backend=backend)
+        with keeping_filters(), config:
+            backend.leave = config.unregister
+            yield
+    finally:
+        hub.close()

@@ -1,0 +1,69 @@
+"""``ChunkedSearchCV`` gives what ``GridSearchCV`` gives, bit for bit."""
+
+import numpy as np
+import pytest
+from helpers import make_rows, name_of, partial_fit_estimators, state_of
+from sklearn.linear_model import SGDClassifier
+from sklearn.model_selection import GridSearchCV, KFold
+
+from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning"),
+]
+TIMES = "fit_time", "score_time"
+
+
+def assert_same_search(one, other):
+    results = one.cv_results_, other.cv_results_
+    assert results[0].keys() == results[1].keys()
+    for name in results[0]:
+        if not any(time in name for time in TIMES):
+            np.testing.assert_array_equal(results[0][name], results[1][name], name)
+    assert one.best_index_ == other.best_index_
+    for part in ("best_estimator_", "best_params_"):
+        assert state_of(getattr(one, part)) == state_of(getattr(other, part))
+
+
+@pytest.fixture
+def rows(on_disk):
+    def make(X, y):
+        return open_rows(on_disk(X)), None if y is None else open_rows(on_disk(y))
+
+    return make
+
+
+@pytest.mark.parametrize("shuffle", ["auto", "chunks", False])
+@pytest.mark.parametrize("limit", ["512MB", "70kB"])
+def test_shuffled_rows_in_memory_and_on_disk(rows, shuffle, limit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 5)).astype(np.float32)
+    X, y = rows(X, (X[:, 0] + rng.normal(size=1500) > 0).astype(int))
+    model = ChunkedFit(
+        SGDClassifier(random_state=3, max_iter=6),
+        shuffle=shuffle,
+        chunk_size=70,
+        memory_limit=limit,
+    )
+    grid = {
+        "estimator__alpha": [1e-5, 1e-2],
+        "estimator__early_stopping": [False, True],
+    }
+    given = {"cv": KFold(3, shuffle=True, random_state=0), "return_train_score": True}
+    one = ChunkedSearchCV(model, grid, n_jobs=2, **given).fit(X, y)
+    other = GridSearchCV(model, grid, **given).fit(X, y)
+    assert_same_search(one, other)
+
+
+@pytest.mark.parametrize("estimator", partial_fit_estimators(), ids=name_of)
+def test_every_estimator(estimator):
+    X, y = make_rows(estimator)
+    model = ChunkedFit(estimator, chunk_size=30, random_state=0, max_epochs=2)
+    grid = {"shuffle": [False, "blocks"]}
+    given = {"cv": KFold(2), "error_score": "raise"}
+    if not hasattr(estimator, "score"):
+        given["scoring"] = lambda model, X, y=None: float(len(X))
+    one = ChunkedSearchCV(model, grid, n_jobs=2, **given).fit(X, y)
+    other = GridSearchCV(model, grid, **given).fit(X, y)
+    assert_same_search(one, other)
