@@ -18,6 +18,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -25,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import skmmap.learn.interrupt
 from skmmap import ChunkedFit
-from skmmap.learn.interrupt import Kept, hearing_interrupts
+from skmmap.learn.interrupt import Kept, hearing_interrupts, may_catch_interrupts
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 5))
@@ -420,6 +421,17 @@ def test_networks_keep_it_to_themselves():
     ):
         model.fit(X, Y)
     assert "estimator_" not in vars(model)
+
+
+def test_handlers_are_set_for_what_may_catch_it():
+    class Mine(SGDClassifier):
+        pass
+
+    for estimator in (SGDClassifier(), OneVsRestClassifier(SGDClassifier())):
+        assert not may_catch_interrupts(estimator)
+    network = MLPClassifier()
+    for estimator in (network, OneVsRestClassifier(network), Mine(), Recorder()):
+        assert may_catch_interrupts(estimator)
 
 
 def test_handlers_of_others_are_asked_and_left(monkeypatch):

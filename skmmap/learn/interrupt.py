@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from math import inf
 
 from skmmap._messages import warn
+from skmmap.wrap import find_learner, is_one_of, is_sklearn_class
 
 # Time that a copy may take in each epoch: this share of it, or this many seconds.
 _SHARE = 0.01
@@ -76,13 +77,21 @@ def _pickle(learned, most: float) -> _Limited | None:
     return file
 
 
+def may_catch_interrupts(estimator) -> bool:
+    """Whether ``partial_fit`` may catch Ctrl-C, to end early as ``fit`` does.
+
+    Multi-layer perceptrons of scikit-learn do (``_fit_stochastic``), and skorch's nets.
+    """
+    _, learner = find_learner(estimator)
+    is_known = is_sklearn_class(type(learner))
+    return not is_known or is_one_of(learner, "BaseMultilayerPerceptron")
+
+
 @contextmanager
 def hearing_interrupts() -> Iterator[list]:
     """Yield a list that is no longer empty once Ctrl-C was pressed.
 
-    Some estimators catch KeyboardInterrupt in ``partial_fit``, to end early as their
-    ``fit`` does: multi-layer perceptrons (``_fit_stochastic``) and skorch's nets.
-    A loop around them would not notice.
+    A loop around an estimator that catches KeyboardInterrupt would not notice.
     """
     heard, before = [], None
     if threading.current_thread() is threading.main_thread():

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skmmap._messages import add_rows_note, say_count, warn
 from skmmap.checkpoints import Unit
 from skmmap.estimators import Rule, is_weightless
-from skmmap.learn.interrupt import Kept, hearing_interrupts
+from skmmap.learn.interrupt import Kept, hearing_interrupts, may_catch_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
 from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, skip_chunks
@@ -101,7 +101,7 @@ class Training:
             self._put_state(state)
         try:
             task = self.tasks.fit(self.copy_learned)
-            with hearing_interrupts() as self._heard, self.report, task:
+            with self._hearing() as self._heard, self.report, task:
                 self.tasks.train(self._train, lambda: self.learner.estimator)
         except KeyboardInterrupt as error:
             if not self._kept.n_epochs:
@@ -111,6 +111,10 @@ class Training:
         finally:
             own_arrays(self.learner.estimator, self._holds)
         return self.learned_attributes()
+
+    def _hearing(self) -> AbstractContextManager[list]:
+        catches = may_catch_interrupts(self.learner.estimator)
+        return hearing_interrupts() if catches else nullcontext([])
 
     def _holds(self, array: np.ndarray) -> bool:
         return self.table.holds(array) or bool(self._rows and self._rows.holds(array))
