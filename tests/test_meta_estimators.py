@@ -6,11 +6,14 @@ from sklearn.feature_selection import SelectFromModel
 from sklearn.linear_model import SGDClassifier
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils import all_estimators
 
 from skmmap.wrap.meta_estimators import (
     META,
     find_learner,
+    find_parameters,
     iter_fitted,
     replace_parameters,
 )
@@ -28,6 +31,23 @@ def test_the_learner_is_found_through_all_that_wraps_it():
         outer = MultiOutputClassifier(wrap(sgd))
         assert find_learner(outer) == ("estimator__estimator__", sgd)
         assert outer.get_params()["estimator__estimator__alpha"] == sgd.alpha
+
+
+def test_parameters_are_those_of_get_params():
+    class Fewer(SGDClassifier):
+        def get_params(self, deep=True):
+            return {"alpha": self.alpha}
+
+    sgd = SGDClassifier(alpha=0.5)
+    for estimator in (
+        sgd,
+        Fewer(),
+        OneVsRestClassifier(sgd),
+        MultiOutputClassifier(OneVsRestClassifier(Fewer())),
+        SelectFromModel(Pipeline([("scale", StandardScaler()), ("sgd", sgd)])),
+    ):
+        assert find_parameters(estimator) == estimator.get_params()
+        assert find_parameters(estimator) == estimator.get_params()  # names are known
 
 
 def test_fitted_learners_are_found_through_all_that_wraps_them():

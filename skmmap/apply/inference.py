@@ -25,6 +25,7 @@ from skmmap.run import (
 from skmmap.wrap import (
     InputLayout,
     describe_error,
+    find_parameters,
     is_one_of,
     is_sklearn_class,
     note_refusal,
@@ -231,7 +232,7 @@ def _has_generator(estimator) -> bool:
 
 
 def _find_params(estimator) -> dict:
-    return estimator.get_params() if hasattr(estimator, "get_params") else {}
+    return find_parameters(estimator) if hasattr(estimator, "get_params") else {}
 
 
 def releases_gil(estimator) -> bool:

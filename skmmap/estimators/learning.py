@@ -12,7 +12,7 @@ from skmmap.estimators.registry import Found, add_built_in, find_entry
 from skmmap.estimators.sklearn_entries import SKLEARN
 from skmmap.estimators.skorch_entries import SKORCH
 from skmmap.order import COSTS, Cost
-from skmmap.wrap import find_learner, is_sklearn_class, is_sklearns
+from skmmap.wrap import find_learner, find_parameters, is_sklearn_class, is_sklearns
 
 add_built_in(SKLEARN)
 add_built_in(SKORCH)
@@ -100,7 +100,7 @@ class Learning(NamedTuple):
                 f"The function {field} in the entry of {type(self.learner).__name__} "
                 "returned None. Let it return a dict of parameters."
             )
-        _check_names(self.learner, params.keys() - self.learner.get_params().keys())
+        _check_names(self.learner, params.keys() - find_parameters(self.learner).keys())
         return params
 
 

@@ -200,8 +200,7 @@ class Planner:
 
     @cached_property
     def seed(self) -> int | None:
-        is_seeded = self.fitted is None and bool(find_unset_seeds(self.wrapper))
-        is_needed = bool(self.shuffle) or self.holds_out or is_seeded
+        is_needed = bool(self.shuffle) or self.holds_out or self._sets_seeds
         learned = {} if self.fitted is None else vars(self.wrapper)
         return draw_seed(
             self.wrapper,
@@ -209,6 +208,10 @@ class Planner:
             is_run=self.is_run,
             before=learned.get("random_state_"),
         )
+
+    @property
+    def _sets_seeds(self) -> bool:
+        return self.fitted is None and bool(find_unset_seeds(self.wrapper))
 
     @cached_property
     def class_weights(self) -> tuple[dict, bool]:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from skmmap.estimators import is_loop
-from skmmap.wrap import find_learner
+from skmmap.wrap import find_learner, find_parameters
 
 _NAME = "random_state"
 # Names in third-party estimators, beside random_state or instead of it. isotree uses
@@ -25,7 +25,7 @@ def find_unset_seeds(wrapper) -> list[str]:
     is_unseeded_loop = wrapper.random_state is None and is_loop(wrapper)
     if is_unseeded_loop or not hasattr(estimator, "get_params"):
         return []
-    params = estimator.get_params()
+    params = find_parameters(estimator)
     return [
         name
         for name, value in params.items()

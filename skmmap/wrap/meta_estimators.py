@@ -7,6 +7,9 @@ depends on the innermost estimator, the learner.
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
+from weakref import WeakKeyDictionary
+
+from sklearn.base import BaseEstimator
 
 from skmmap.wrap.origin import has_sklearns, is_one_of
 
@@ -125,6 +128,31 @@ def get_parameters(estimator, names: Iterable[str]) -> dict:
         name: given[name] if name in given else _read(estimator, name)
         for name in names
     }
+
+
+# Of scikit-learn's own get_params, which reads the signature of the class each time.
+_names: WeakKeyDictionary[type, list[str]] = WeakKeyDictionary()
+
+
+def find_parameters(estimator) -> dict:
+    """Return the parameters of an estimator and of its members, as ``get_params``.
+
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> sorted(find_parameters(OneVsRestClassifier(GaussianNB())))[:2]
+    ['estimator', 'estimator__priors']
+    """
+    kind = type(estimator)
+    if getattr(kind, "get_params", None) is not BaseEstimator.get_params:
+        return estimator.get_params()
+    if kind not in _names:
+        _names[kind] = list(estimator.get_params(deep=False))
+    params = {name: getattr(estimator, name) for name in _names[kind]}
+    for name, value in list(params.items()):
+        if hasattr(value, "get_params") and not isinstance(value, type):
+            inner = find_parameters(value).items()
+            params |= {f"{name}__{key}": own for key, own in inner}
+    return params
 
 
 def _are_attributes(estimator, names: Iterable[str]) -> bool:

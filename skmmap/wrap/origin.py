@@ -19,8 +19,13 @@ def is_sklearns(estimator) -> bool:
     >>> [is_sklearns(each) for each in (SGDClassifier(), Mine(), Online([]))]
     [True, True, False]
     """
-    kinds = filter(is_sklearn_class, type(estimator).__mro__)
-    return any("partial_fit" in vars(cls) for cls in kinds)
+    return _learns_by_sklearn(type(estimator))
+
+
+@lru_cache
+def _learns_by_sklearn(cls: type) -> bool:
+    kinds = filter(is_sklearn_class, cls.__mro__)
+    return any("partial_fit" in vars(kind) for kind in kinds)
 
 
 def has_sklearns(estimator, method: str) -> bool:
@@ -33,7 +38,12 @@ def has_sklearns(estimator, method: str) -> bool:
     >>> [has_sklearns(Mine(), name) for name in ("fit", "partial_fit", "nothing")]
     [False, True, False]
     """
-    kinds = (cls for cls in type(estimator).__mro__ if method in vars(cls))
+    return _defines_by_sklearn(type(estimator), method)
+
+
+@lru_cache
+def _defines_by_sklearn(cls: type, method: str) -> bool:
+    kinds = (kind for kind in cls.__mro__ if method in vars(kind))
     return is_sklearn_class(next(kinds, object))
 
 

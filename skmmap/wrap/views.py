@@ -5,6 +5,7 @@ A single view keeps a whole file mapped. Birch keeps rows of its input
 """
 
 from collections import deque
+from functools import lru_cache
 from types import FunctionType, ModuleType
 
 import numpy as np
@@ -56,7 +57,7 @@ def _iter_members(holder):
     elif isinstance(holder, np.ndarray):
         yield from np.ndenumerate(holder)
     else:
-        for name in [*getattr(holder, "__dict__", ()), *_find_slots(holder)]:
+        for name in [*getattr(holder, "__dict__", ()), *_find_slots(type(holder))]:
             if hasattr(holder, name):
                 yield name, getattr(holder, name)
 
@@ -68,19 +69,20 @@ def _put(holder, key, value) -> None:
         setattr(holder, key, value)
 
 
-def _find_slots(obj) -> list[str]:
-    slots = [getattr(cls, "__slots__", ()) for cls in type(obj).__mro__]
-    return [
+@lru_cache
+def _find_slots(kind: type) -> tuple[str, ...]:
+    slots = [getattr(cls, "__slots__", ()) for cls in kind.__mro__]
+    return tuple(
         name
         for names in slots
         for name in ([names] if isinstance(names, str) else names)
         if not name.startswith("__")
-    ]
+    )
 
 
 def _has_members(value) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype == object
     return not isinstance(value, type | ModuleType | FunctionType) and (
-        hasattr(value, "__dict__") or bool(_find_slots(value))
+        hasattr(value, "__dict__") or bool(_find_slots(type(value)))
     )
