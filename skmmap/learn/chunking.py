@@ -168,7 +168,7 @@ def warn_if_sorted(wrapper, learning: Learning, schedule, labels) -> None:
     """Warn of sorted labels that are learned in file order."""
     if labels is None or isinstance(schedule, BlockOrder):
         return
-    if learning.shuffle is False or labels.sortedness < _SORTED or len(schedule) == 1:
+    if learning.shuffle is False or len(schedule) == 1 or labels.sortedness < _SORTED:
         return
     is_own = isinstance(wrapper.shuffle, str) and wrapper.shuffle == "auto"
     asked = "its own shuffle=False" if is_own else f"shuffle={wrapper.shuffle!r}"

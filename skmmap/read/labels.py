@@ -18,7 +18,12 @@ class Labels(NamedTuple):
 
     classes: Any
     counts: Any = None
-    sortedness: float = 0.0
+    tallies: tuple[Tally, ...] = ()  # of each column
+
+    @property
+    def sortedness(self) -> float:
+        """That of the most sorted column."""
+        return max((tally.sortedness for tally in self.tallies), default=0.0)
 
     def among(self, classes) -> "Labels":
         """Return those that are among ``classes``, if y has one column."""
@@ -72,7 +77,7 @@ def scan_labels(y, *, per_column: bool, may_miss: bool = False) -> Labels:
     classes, counts = [t.values for t in tallies], [t.counts for t in tallies]
     if is_column:
         classes, counts = classes[0], counts[0]
-    return Labels(classes, counts, max(tally.sortedness for tally in tallies))
+    return Labels(classes, counts, tuple(tallies))
 
 
 def warn_of_empty(labels: Labels) -> None:

@@ -25,11 +25,13 @@ class Tally:
         self._segment, self._squares = None, 0.0
         self.values = self.counts = None
         self._n_used = 0  # segments in which there is a label
+        self._few = None  # all rows, if they are few and not counted by segment
 
     def add(self, start: int, column: np.ndarray, missing=None) -> None:
         is_whole = start == 0 and len(column) == self._edges[-1]
         if is_whole and missing is None and 0 < len(column) <= _FEW_ROWS:
-            self._add_all(column)
+            self.values, self.counts = _count_labels(column)
+            self._few, self._n_used = column.copy(), len(self._edges) - 1
             return
         inside = self._edges[
             (self._edges > start) & (self._edges < start + len(column))
@@ -42,9 +44,9 @@ class Tally:
             if start + b in self._edges:
                 self._end_segment()
 
-    def _add_all(self, column: np.ndarray) -> None:
-        """Count all rows at once, with a row of a table for each segment."""
-        self.values, codes = _find_unique(column, return_inverse=True)
+    def _count_few(self) -> None:
+        """Count few rows in their segments, with a row of a table for each of these."""
+        _, codes = _find_unique(self._few, return_inverse=True)
         n_segments, n_values = len(self._edges) - 1, len(self.values)
         segments = np.repeat(np.arange(n_segments), np.diff(self._edges))
         table = np.bincount(
@@ -52,8 +54,7 @@ class Tally:
         )
         table = table.reshape(n_segments, n_values).astype(np.float64)
         self._squares = sum(((table**2).sum(axis=1) / table.sum(axis=1)).tolist())
-        self.counts = np.bincount(codes).astype(np.int64)
-        self._n_used = n_segments
+        self._few = None
 
     def _end_segment(self) -> None:
         _, counts = self._segment
@@ -72,6 +73,8 @@ class Tally:
         0 is what random order gives on average (the share is adjusted as R2 is), and 1
         is one label in each segment.
         """
+        if self._few is not None:
+            self._count_few()
         n_rows, segments = int(self.counts.sum()), self._n_used
         if segments < 2 or n_rows <= segments:
             return 0.0

@@ -25,14 +25,22 @@ def name_first(source, start: int, bad) -> int:
 
 def check_finite(source, name: str) -> None:
     """Raise for the first row of y or of the weights with NaN or infinity."""
-    if source.dtype.kind in "fcO":
+    if may_be_missing(source.dtype):
         for _ in iter_finite(source, name):
             pass
+
+
+def may_be_missing(dtype: np.dtype) -> bool:
+    """Whether values of this type can be NaN, infinite or None."""
+    return dtype.kind in "fcO"
 
 
 def iter_finite(source: Source, name: str = "y") -> Iterator:
     """Yield the pieces; raise for one with NaN or infinity."""
     for start, piece in iter_values(source):
+        if not may_be_missing(piece.dtype):
+            yield start, piece
+            continue
         numbers = piece
         try:
             if piece.dtype == object:
