@@ -1,6 +1,7 @@
 """Rows of a chunk and of a shuffled buffer: sizes in, sizes out."""
 
 import re
+from functools import lru_cache
 from math import ceil
 from numbers import Integral
 from typing import NamedTuple
@@ -76,14 +77,19 @@ def parse_size(size, name: str) -> int:
     """
     if isinstance(size, Integral) and not isinstance(size, bool) and size > 0:
         return int(size)
-    match = re.fullmatch(_SIZE, size) if isinstance(size, str) else None
-    n_bytes = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    n_bytes = _parse_text(size) if isinstance(size, str) else 0
     if n_bytes < 1:
         raise ValueError(
             f"{name} must be a number of bytes or a size such as '512MB' or "
             f"'2GiB'; got {size!r}."
         )
     return n_bytes
+
+
+@lru_cache  # a call asks for its memory limit several times
+def _parse_text(size: str) -> int:
+    match = re.fullmatch(_SIZE, size)
+    return int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
 
 
 def find_chunk_rows(

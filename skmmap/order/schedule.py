@@ -181,6 +181,11 @@ class BlockOrder(FileOrder):
 
     def iter_buffers(self, epoch: int, least_rows: int = 1) -> Iterator[Buffer]:
         """Yield the buffers of an epoch, each with its blocks in file order."""
+        if self.n_buffers == 1:
+            places = _seed(self.seed, epoch, 0).permutation(self.n_rows)
+            chunks = [self.find_chunk(number) for number in range(len(self))]
+            yield Buffer([(0, self.n_rows)], chunks, places)
+            return
         # Drawn anew in every epoch: to run every other epoch backwards would find the
         # last buffers in the page cache, but train on the same rows twice in a row.
         starts, sizes = self._draw_blocks(epoch)
@@ -197,8 +202,6 @@ class BlockOrder(FileOrder):
 
     def _draw_blocks(self, epoch: int):
         """Return the start and the size of each buffer's block of each slice."""
-        if self.n_buffers == 1:
-            return np.zeros((1, 1), np.int64), np.full((1, 1), self.n_rows)
         shape = self.n_buffers, self.n_slices
         edges = np.arange(self.n_slices + 1) * self.n_rows // self.n_slices
         left = np.diff(edges)  # rows of each slice that no buffer has

@@ -54,7 +54,7 @@ class Table:
         """Bytes of a row as it is stored, in all sources together."""
         return sum(source.row_nbytes for source in self.sources)
 
-    @property
+    @cached_property
     def group_rows(self) -> int:
         """Rows that are read together, regardless of chunks."""
         if not self.is_array:
@@ -126,8 +126,7 @@ class Table:
     def __getstate__(self) -> dict:
         # In another process nothing would ever free them.
         state = vars(self) | {"_spare": deque(maxlen=0)}
-        state.pop("_reader", None)
-        return state
+        return {k: v for k, v in state.items() if k not in ("_reader", "sources")}
 
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of X, y or anything else by row."""
@@ -185,7 +184,7 @@ class Table:
         by_row = {name: change(source) for name, source in self.by_row.items()}
         return replace(self, X=change(self.X), y=y, by_row=by_row)
 
-    @property
+    @cached_property
     def sources(self) -> list[Source]:
         """X, y and all else with a value for each row."""
         sources = [self.X, self.y, *self.by_row.values()]
