@@ -132,18 +132,19 @@ def make_bar():
 class Display:
     """Shows the progress of ``owner`` if ``verbose``; errors never end the run.
 
-    With ``verbose=2`` each update is a line.
+    With ``verbose=2`` each update is a line. Texts come as functions, which are called
+    only if they are shown.
     """
 
     def __init__(self, owner: str, verbose: int):
         self._owner, self._verbose = owner, verbose
         self._view, self._due = None, 0.0
 
-    def open(self, shown: Shown) -> None:
+    def open(self, make_shown: Callable[[], Shown]) -> None:
         """Start showing progress."""
         if self._verbose:
             self._view = _choose(self._owner, self._verbose)
-            if not self._try(self._view.open, shown):
+            if not self._try(self._view.open, make_shown()):
                 self._view = Lines(self._owner, self._verbose)
             self._due = time.monotonic() + self._view.pause
 
@@ -155,16 +156,16 @@ class Display:
                 return
             self._due = time.monotonic() + self._view.pause
 
-    def close(self, text: str | None) -> None:
-        """Stop showing progress; print ``text`` as the last line unless it is None."""
+    def close(self, say: Callable[[], str] | None) -> None:
+        """Stop showing progress, with what ``say`` returns as the last line, if any."""
         view, self._view = self._view, None
         if view is not None:
-            self._try(view.close, text)
+            self._try(view.close, None if say is None else say())
 
-    def print(self, text: str) -> None:
+    def print(self, say: Callable[[], str]) -> None:
         """Print a line if ``verbose`` is 2 or more."""
         if self._view is not None and self._verbose > 1:
-            self._try(self._view.print, text)
+            self._try(self._view.print, say())
 
     def _try(self, draw: Callable, *args) -> bool:
         """Draw, and return whether it succeeded.

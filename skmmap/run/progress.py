@@ -20,11 +20,11 @@ class Report:
 
     def __enter__(self):
         self._began = time.perf_counter()
-        self._display.open(self._make_shown())
+        self._display.open(self._make_shown)
         return self
 
     def __exit__(self, kind, error, traceback) -> None:
-        self._display.close(self._say_end() if kind is None else None)
+        self._display.close(self._say_end if kind is None else None)
 
     def tell(self, done: int) -> None:
         """Report the number of rows done, if an update is due."""
@@ -69,7 +69,7 @@ class FitReport(Report):
     def __init__(self, verbose, title, n_rows, n_epochs, row_nbytes, *, may_stop=False):
         super().__init__(verbose, "ChunkedFit", title, n_rows)
         self._n_epochs, self._row_nbytes = n_epochs, row_nbytes
-        self._may_stop, self._epoch, self._results = may_stop, 0, ""
+        self._may_stop, self._epoch, self._results = may_stop, 0, {}
         self._n_ended, self._seconds, self._waited = 0, 0.0, 0.0
 
     def tell(self, done: int, epoch: int = 0) -> None:
@@ -79,13 +79,22 @@ class FitReport(Report):
 
     def tell_epoch(self, seconds: float, waited: float, **results) -> None:
         """Report the loss, score and time of an epoch that has ended."""
-        known = [f"{name} {value:.4g}" for name, value in results.items()]
-        self._results = ", ".join(text for text in known if not text.endswith("nan"))
+        self._results = results
         self._n_ended += 1
         self._seconds += seconds
         self._waited += waited
-        said = join(f"{seconds:.3g} s", _say_waiting(seconds, waited), self._results)
-        self._display.print(f"epoch {self._epoch + 1}: {said}")
+
+        def say() -> str:
+            waiting = _say_waiting(seconds, waited)
+            said = join(f"{seconds:.3g} s", waiting, self._say_results())
+            return f"epoch {self._epoch + 1}: {said}"
+
+        self._display.print(say)
+
+    def _say_results(self) -> str:
+        """Say the loss and the score of the last epoch, as far as they are known."""
+        known = [f"{name} {value:.4g}" for name, value in self._results.items()]
+        return join(*(text for text in known if not text.endswith("nan")))
 
     def _make_shown(self) -> Shown:
         done, total = self._find_done(), self._n_rows * self._n_epochs
@@ -99,7 +108,7 @@ class FitReport(Report):
             return Shown(title, done, total)
         speed = f"{rate:,.0f} rows/s, {rate * self._row_nbytes / 1e6:,.1f} MB/s"
         left = f"{_say_time((total - done) / rate)} left{in_it}"
-        return Shown(title, done, total, speed, left, self._results)
+        return Shown(title, done, total, speed, left, self._say_results())
 
     def _say_end(self) -> str:
         n_epochs, n_rows = self._n_ended, self._find_done()
@@ -108,7 +117,9 @@ class FitReport(Report):
         waiting = _say_waiting(self._seconds, self._waited)
         rows = f"{n_rows:,} rows in {seconds:,.3g} s"
         rate = f"{n_rows / seconds:,.0f} rows/s"
-        return f"{self._title}: {join(epochs, rows, rate, self._results, waiting)}"
+        return (
+            f"{self._title}: {join(epochs, rows, rate, self._say_results(), waiting)}"
+        )
 
     def _find_done(self) -> int:
         return self._epoch * self._n_rows + self._done
