@@ -159,8 +159,8 @@ def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:
     is_free = work.n_jobs is None and jobs.number == 1
     with nullcontext() if is_free else one_core():
         if jobs.number == 1 or len(chunks) == 1:
-            rows = max(stop - start for start, stop in chunks[:1])
-            table = fit_memory(work.table, rows, work.method)
+            start, stop = next(iter(chunks))
+            table = fit_memory(work.table, stop - start, work.method)
             yield from replace(work, table=table).iter_taken(chunks)
         else:
             yield from _iter_on(jobs, work, chunks, share)

@@ -17,7 +17,8 @@ def open_output(out, work: Work, fitted, *, resume: bool):
     """Return the object that takes the results of chunks, for the parameter ``out``.
 
     ``fitted`` is the estimator with everything that it has learned, names of columns
-    included: it is part of the fingerprint by which a run is resumed.
+    included: it is part of the fingerprint by which a run is resumed, and not needed
+    without ``out``.
     """
     table = work.table
     n_rows, order = table.X.n_rows, table.X.order

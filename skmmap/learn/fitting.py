@@ -99,8 +99,9 @@ def train_anew(
     n_held_out = plan.validation.X.n_rows if is_held_out else 0
     _put_attributes_right(wrapper, training, counted, n_held_out=n_held_out)
     _keep(wrapper, plan, training, learned)
-    kept = {"estimator_": take_estimator(wrapper.estimator_)}
-    unit.end(find_state(wrapper) | kept)
+    if unit.is_kept:
+        kept = {"estimator_": take_estimator(wrapper.estimator_)}
+        unit.end(find_state(wrapper) | kept)
 
 
 def train_further(wrapper, X, y, params: dict, *, classes) -> None:

@@ -63,7 +63,8 @@ class FittedMethods:
         from skmmap.apply import apply_method, open_output
 
         # The estimator as it was fitted: that of the work may know no names.
-        output = open_output(out, work, self._find_fitted(), resume=resume)
+        fitted = None if out is None else self._find_fitted()
+        output = open_output(out, work, fitted, resume=resume)
         if out is None:
             return apply_method(work, output)
         with self._report(work) as work.report:

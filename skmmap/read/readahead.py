@@ -88,8 +88,9 @@ class Load:
 
     def __init__(self, content, tasks: list[Callable]):
         self.content, self.tasks = content, tasks
-        self._n_left, self._done, self._failed = len(tasks), threading.Event(), []
-        self._lock = threading.Lock()
+        self._n_left, self._failed = len(tasks), []
+        if tasks:
+            self._done, self._lock = threading.Event(), threading.Lock()
 
     def run(self) -> None:
         """Run all tasks now."""

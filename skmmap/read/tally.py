@@ -4,6 +4,7 @@ The measure is the share of the labels' variance that lies between hundredths of
 file, adjusted as R2 is: 0 on average for random order, 1 for one label in each.
 """
 
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -20,18 +21,17 @@ class Tally:
     """Counts labels, in all and in each of up to a hundred segments of the file."""
 
     def __init__(self, n_rows: int):
-        n_segments = min(_SEGMENTS, max(1, n_rows // _LEAST_SEGMENT))
-        self._edges = np.arange(n_segments + 1) * n_rows // n_segments
+        self._n_rows = n_rows
         self._segment, self._squares = None, 0.0
         self.values = self.counts = None
         self._n_used = 0  # segments in which there is a label
         self._few = None  # all rows, if they are few and not counted by segment
 
     def add(self, start: int, column: np.ndarray, missing=None) -> None:
-        is_whole = start == 0 and len(column) == self._edges[-1]
+        is_whole = start == 0 and len(column) == self._n_rows
         if is_whole and missing is None and 0 < len(column) <= _FEW_ROWS:
             self.values, self.counts = _count_labels(column)
-            self._few, self._n_used = column.copy(), len(self._edges) - 1
+            self._few = column.copy()
             return
         inside = self._edges[
             (self._edges > start) & (self._edges < start + len(column))
@@ -44,6 +44,11 @@ class Tally:
             if start + b in self._edges:
                 self._end_segment()
 
+    @cached_property
+    def _edges(self) -> np.ndarray:
+        n_segments = min(_SEGMENTS, max(1, self._n_rows // _LEAST_SEGMENT))
+        return np.arange(n_segments + 1) * self._n_rows // n_segments
+
     def _count_few(self) -> None:
         """Count few rows in their segments, with a row of a table for each of these."""
         _, codes = _find_unique(self._few, return_inverse=True)
@@ -54,7 +59,7 @@ class Tally:
         )
         table = table.reshape(n_segments, n_values).astype(np.float64)
         self._squares = sum(((table**2).sum(axis=1) / table.sum(axis=1)).tolist())
-        self._few = None
+        self._few, self._n_used = None, n_segments
 
     def _end_segment(self) -> None:
         _, counts = self._segment

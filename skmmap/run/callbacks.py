@@ -1,7 +1,7 @@
 """Calls scikit-learn's callbacks during a fit, if any are set."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from typing import Any, TypeVar
 
@@ -53,9 +53,8 @@ class Tasks:
     def skip_chunks(self, number: int) -> None:
         """Count the first chunks of an epoch in the same way."""
 
-    @contextmanager
     def chunk(self, chunk, snapshot):
-        yield nullcontext
+        return nullcontext(nullcontext)
 
 
 class CallbackTasks(Tasks):
@@ -145,10 +144,14 @@ def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks
     return Tasks()
 
 
-@contextmanager
-def silenced(estimator) -> Iterator[None]:
+def silenced(estimator) -> AbstractContextManager[None]:
     """Hide the estimator's own callbacks, which see a single fit, during a chunk."""
-    own = vars(estimator).pop(_CALLBACKS, None) if hasattr(estimator, _CALLBACKS) else 0
+    return _hide(estimator) if hasattr(estimator, _CALLBACKS) else nullcontext()
+
+
+@contextmanager
+def _hide(estimator) -> Iterator[None]:
+    own = vars(estimator).pop(_CALLBACKS, None)
     try:
         yield
     finally:

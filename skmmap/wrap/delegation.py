@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import update_wrapper, wraps
+from itertools import chain
 from types import FunctionType, MethodType
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -298,8 +299,8 @@ def _says_classes(estimator) -> bool | None:
 
     A ``partial_fit`` with ``**kwargs`` most likely passes them to that of a base class.
     """
-    bases = [vars(kind).get("partial_fit") for kind in type(estimator).__mro__]
-    for method in [estimator.partial_fit, *filter(callable, bases)]:
+    bases = (vars(kind).get("partial_fit") for kind in type(estimator).__mro__)
+    for method in chain([estimator.partial_fit], filter(callable, bases)):
         if takes(method, "classes"):
             return True
         if not takes_any(method):

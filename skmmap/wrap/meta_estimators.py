@@ -5,13 +5,14 @@ depends on the innermost estimator, the learner.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sklearn.base import BaseEstimator
 
-from skmmap.wrap.origin import has_sklearns, is_one_of
+from skmmap.wrap.origin import derives_from, has_sklearns, is_one_of
 
 META = (
     "MultiOutputClassifier",
@@ -24,7 +25,12 @@ META = (
 
 def is_meta_estimator(estimator) -> bool:
     """Whether it is a meta-estimator of scikit-learn with ``partial_fit``."""
-    return is_one_of(estimator, *META)
+    return _is_meta(type(estimator))
+
+
+@lru_cache
+def _is_meta(cls: type) -> bool:
+    return derives_from(cls, *META)
 
 
 def is_pipeline(estimator) -> bool:
@@ -95,6 +101,7 @@ def iter_fitted(estimator) -> Iterator[Any]:
     """Yield the trained learners inside meta-estimators, or the estimator itself."""
     if not is_meta_estimator(estimator):
         yield estimator
+        return
     for member in _find_members(estimator):
         yield from iter_fitted(member)
 

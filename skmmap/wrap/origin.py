@@ -64,7 +64,12 @@ def is_one_of(estimator, *names: str) -> bool:
     >>> is_one_of(Mine(), "SGDClassifier", "SGDRegressor"), is_one_of(Mine(), "Mine")
     (True, False)
     """
-    return not _list_names(type(estimator)).isdisjoint(names)
+    return derives_from(type(estimator), *names)
+
+
+def derives_from(cls: type, *names: str) -> bool:
+    """Whether a class is one of scikit-learn's with these names, or derived from it."""
+    return not _list_names(cls).isdisjoint(names)
 
 
 @lru_cache
