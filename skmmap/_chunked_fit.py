@@ -103,12 +103,16 @@ class ChunkedFit(
         stop it as they stop ``fit``. `partial_fit` makes exactly that number of passes
         in each call, and one with ``"auto"``.
 
-    shuffle : bool, "auto", "blocks" or "chunks", default="auto"
+    shuffle : bool, "auto", "blocks", "chunks" or "shared", default="auto"
         The order of rows in training. ``"blocks"`` and True shuffle rows from the whole
         file at the cost of a sequential scan: each shuffled buffer takes a random block
         from each of many equal slices of the file. ``"chunks"`` shuffles the order of
-        chunks, and keeps the rows of a chunk together. False is file order. ``"auto"``
-        shuffles if the estimator's own ``fit`` does or the order of rows matters to it.
+        chunks, and keeps the rows of a chunk together. ``"shared"`` is ``"blocks"`` of
+        all rows of a file, without those that a selection of it lacks, so that the
+        training sets of a search have an order in common; chunks are then of slightly
+        different sizes. Of all rows, and in memory, it is ``"blocks"``. False is file
+        order. ``"auto"`` shuffles if the estimator's own ``fit`` does or the order of
+        rows matters to it.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the order of rows, of the held-out rows, and of each ``random_state``
@@ -272,7 +276,7 @@ class ChunkedFit(
         *,
         chunk_size: int | str = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        shuffle: bool | Literal["auto", "blocks", "chunks"] = "auto",
+        shuffle: bool | Literal["auto", "blocks", "chunks", "shared"] = "auto",
         random_state: int | np.random.RandomState | None = None,
         memory_limit: int | str = "512MB",
         read: Literal["auto", "map", "buffer", "uncached"] = "auto",

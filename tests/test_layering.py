@@ -35,6 +35,7 @@ HOUSE = {
         "chunk_size",
         "chunk_table",
         "schedule",
+        "shared_order",
         "holdout",
     ],
     "wrap": [

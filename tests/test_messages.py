@@ -248,7 +248,8 @@ def test_wrong_estimators(estimator, text):
         ({"verbose": -1}, "verbose must be an integer of at least 0; got -1."),
         (
             {"shuffle": "rows"},
-            "shuffle must be True, False, 'auto', 'blocks' or 'chunks'; got 'rows'.",
+            "shuffle must be True, False, 'auto', 'blocks', 'chunks' or 'shared'; got "
+            "'rows'.",
         ),
         (
             {"memory_limit": "lots"},

@@ -24,7 +24,7 @@ from skmmap.wrap import (
     takes_any,
 )
 
-_SHUFFLES = "auto", "blocks", "chunks"
+_SHUFFLES = "auto", "blocks", "chunks", "shared"
 
 # A smaller number was probably meant as megabytes or gigabytes.
 _LEAST_LIMIT = 2**16
@@ -241,7 +241,7 @@ def _check_shuffle(shuffle) -> None:
     is_flag = isinstance(shuffle, bool | np.bool_)
     if not is_flag and (not isinstance(shuffle, str) or shuffle not in _SHUFFLES):
         raise ValueError(
-            "shuffle must be True, False, 'auto', 'blocks' or 'chunks'; got "
+            "shuffle must be True, False, 'auto', 'blocks', 'chunks' or 'shared'; got "
             f"{shuffle!r}."
         )
 

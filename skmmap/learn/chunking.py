@@ -10,12 +10,14 @@ from skmmap.order import (
     BlockOrder,
     ChunkOrder,
     FileOrder,
+    SharedOrder,
     find_buffer_rows,
     find_chunk_rows,
     find_slices,
     parse_size,
 )
 from skmmap.read import Labels, Table
+from skmmap.rows import Source
 
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
 # variance.
@@ -130,8 +132,12 @@ def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
     return -(-n_rows // n_chunks)
 
 
+# Orders in which rows are shuffled in buffers.
+MIXED = "blocks", "shared"
+
+
 def find_shuffle(wrapper, learning: Learning) -> str:
-    """Return what is shuffled: "blocks", "chunks", or "" for file order."""
+    """Return what is shuffled: one of MIXED, "chunks", or "" for file order."""
     shuffle = wrapper.shuffle
     if isinstance(shuffle, str) and shuffle == "auto":
         shuffle = learning.is_shuffled
@@ -140,20 +146,54 @@ def find_shuffle(wrapper, learning: Learning) -> str:
     return "blocks" if shuffle else ""
 
 
+def find_ordered(shuffle: str, X: Source) -> Source:
+    """Return the rows over which an order is drawn: those of X, or all of its store.
+
+    What is in memory has no store that selections could share: other processes get
+    the selected rows alone, and results would depend on where they are computed.
+    """
+    is_shared = shuffle == "shared" and not X.has_all and not X.is_sent_alone
+    return X.whole if is_shared else X
+
+
 def shuffle_chunks(
     wrapper, shuffle: str, chunks: FileOrder, table: Table, labels, seed: int
 ) -> FileOrder:
-    """Return the schedule in which the rows of the chunks are learned."""
-    order = chunks.n_rows, chunks.chunk_size, chunks.min_rows, seed
+    """Return the schedule in which the rows are learned.
+
+    ``chunks`` are those of the rows over which the order is drawn.
+    """
+    shape = chunks.n_rows, chunks.chunk_size
     if shuffle == "chunks":
-        return ChunkOrder(*order)
+        return ChunkOrder(*shape, chunks.min_rows, seed)
     if not shuffle:
         return chunks
     nbytes = table.row_nbytes
     buffer_rows = find_buffer_rows(wrapper.memory_limit, nbytes, chunks.chunk_size)
     n_classes = _count_classes(labels)
+    is_shared = find_ordered(shuffle, table.X) is not table.X
+    if is_shared:  # the same for most selections that lack a rare class
+        n_classes = 1 << (n_classes - 1).bit_length()
     slices = find_slices(buffer_rows, nbytes, chunks.n_rows, n_classes)
-    return BlockOrder(*order, buffer_rows, slices)
+    if not is_shared:
+        return BlockOrder(*shape, chunks.min_rows, seed, buffer_rows, slices)
+    # What the estimator needs is no part of the parent, which all of them share.
+    parent = BlockOrder(*shape, 1, seed, buffer_rows, slices)
+    _check_share(wrapper, parent, table.X.n_rows, chunks.min_rows)
+    return SharedOrder(parent, table.X.selection, chunks.min_rows)
+
+
+def _check_share(wrapper, parent: BlockOrder, n_rows: int, min_rows: int) -> None:
+    """Raise if buffers have too few rows of the selection for a chunk."""
+    mean = n_rows // parent.n_buffers
+    if mean < min_rows and parent.n_buffers > 1:
+        raise ValueError(
+            f"With shuffle='shared', each of {parent.n_buffers:,} shuffled buffers of "
+            f"the store has about {mean:,} of the {n_rows:,} selected rows, and "
+            f"{type(wrapper.estimator).__name__} needs at least {min_rows:,} in a "
+            f"chunk. Raise memory_limit={wrapper.memory_limit!r}, which makes buffers "
+            "larger, or use shuffle='blocks'."
+        )
 
 
 def _count_classes(labels: Labels | None) -> int:

@@ -12,7 +12,7 @@ from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.rule_choice import find_rule_class
 from skmmap.learn.seeds import find_own_seed
-from skmmap.order import BlockOrder, ChunkOrder
+from skmmap.order import BlockOrder, ChunkOrder, SharedOrder
 from skmmap.read import say_parts
 from skmmap.rows import find_read_nbytes
 from skmmap.wrap import get_parameters
@@ -62,15 +62,22 @@ def _say_order(plan: Plan) -> str:
         return f"{chunks} in random order, their rows in file order"
     if not isinstance(schedule, BlockOrder):
         return "file order"
-    if schedule.n_buffers == 1:
+    said = _say_buffers(schedule.parent, plan.table.row_nbytes)
+    if not isinstance(schedule, SharedOrder):
+        return said
+    share = 100 * schedule.n_rows / schedule.parent.n_rows
+    return f"{said}; without the rows that are not selected ({100 - share:.0f} %)"
+
+
+def _say_buffers(order: BlockOrder, row_nbytes: int) -> str:
+    if order.n_buffers == 1:
         return "all rows shuffled in one buffer"
-    rows = schedule.n_rows // schedule.n_buffers
-    block = max(1, rows // schedule.n_slices)
+    rows = order.n_rows // order.n_buffers
+    block = max(1, rows // order.n_slices)
     return (
-        f"{schedule.n_buffers:,} shuffled buffers of {say_count(rows, 'row')}, each "
-        f"with a block of {say_count(block, 'row')} "
-        f"({say_size(block * plan.table.row_nbytes)}) from each of "
-        f"{say_count(schedule.n_slices, 'slice')} of the file"
+        f"{order.n_buffers:,} shuffled buffers of {say_count(rows, 'row')}, each with "
+        f"a block of {say_count(block, 'row')} ({say_size(block * row_nbytes)}) from "
+        f"each of {say_count(order.n_slices, 'slice')} of the file"
     )
 
 

@@ -16,6 +16,8 @@ from skmmap.estimators import (
 )
 from skmmap.learn.checks import check_class_weight, find_reading
 from skmmap.learn.chunking import (
+    MIXED,
+    find_ordered,
     find_shuffle,
     make_schedule,
     shuffle_chunks,
@@ -145,7 +147,7 @@ class Planner:
     @cached_property
     def given(self) -> Table:
         """All rows that were passed, after validation of their shapes."""
-        reading = find_reading(self.wrapper, is_mixed=self.shuffle == "blocks")
+        reading = find_reading(self.wrapper, is_mixed=self.shuffle in MIXED)
         return open_training(self.estimator, self.X, self.y, self.params, reading)
 
     @cached_property
@@ -278,7 +280,7 @@ class Planner:
         min_rows = self.learning.min_rows if self.fitted is None else 1
         chunks = make_schedule(
             self.wrapper,
-            table.X,
+            find_ordered(self.shuffle, table.X),
             learning=self.learning,
             min_rows=min_rows,
             dense=self.is_dense,

@@ -18,7 +18,7 @@ from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts, may_catch_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
-from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, skip_chunks
+from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, SharedOrder, skip_chunks
 from skmmap.read import NO_CACHE, Chunk, RowCache, Table
 from skmmap.run import FitReport, Tasks, find_sharing
 from skmmap.wrap import own_arrays
@@ -296,6 +296,7 @@ class Training:
                 is_in_order=type(self.schedule) is FileOrder,
             )
             _note_one_class(error, self.first_call_params.get("classes"))
+            _note_few_rows(error, self.schedule, chunk)
             raise
 
     def _iter_chunks(self, epoch: int, every=None, skipped=0) -> Iterator[Chunk]:
@@ -365,6 +366,17 @@ class Training:
                 for chunk in islice(chunks, stop):
                     if self._counts(chunk):
                         yield chunk
+
+
+def _note_few_rows(error: Exception, schedule: FileOrder, chunk: Chunk) -> None:
+    """Add a note on `SharedOrder` if a chunk has fewer rows than are needed."""
+    if isinstance(schedule, SharedOrder) and chunk.n_rows < schedule.min_rows:
+        error.add_note(
+            f"The chunk has {say_count(chunk.n_rows, 'row')}, as there are few of the "
+            "selection in this shuffled buffer, and at least "
+            f"{schedule.min_rows:,} are needed. Raise memory_limit, or use "
+            "shuffle='blocks'."
+        )
 
 
 def _note_one_class(error: Exception, classes) -> None:

@@ -43,6 +43,7 @@ from skmmap.order.selection import (
     select,
     to_bytes,
 )
+from skmmap.order.shared_order import SharedOrder
 from skmmap.order.units import choose_units, join_units, make_units, select_units
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "FileOrder",
     "Positions",
     "Runs",
+    "SharedOrder",
     "can_keep",
     "choose_units",
     "find_buffer_rows",

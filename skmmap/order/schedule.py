@@ -174,8 +174,18 @@ class BlockOrder(FileOrder):
     def n_reads(self) -> int:
         return self.n_buffers * self.n_slices if self.n_buffers > 1 else 1
 
+    @property
+    def parent(self) -> "BlockOrder":
+        """The order of all rows from which this one is made: itself."""
+        return self
+
+    @property
+    def most_rows(self) -> int:
+        """The rows of the largest buffer, at most."""
+        return -(-self.n_rows // self.n_buffers)
+
     @cached_property
-    def _bounds(self) -> np.ndarray:
+    def bounds(self) -> np.ndarray:
         """The first chunk of each buffer; buffers differ by one chunk at most."""
         return np.linspace(0, len(self), self.n_buffers + 1).astype(np.int64)
 
@@ -188,8 +198,8 @@ class BlockOrder(FileOrder):
             return
         # Drawn anew in every epoch: to run every other epoch backwards would find the
         # last buffers in the page cache, but train on the same rows twice in a row.
-        starts, sizes = self._draw_blocks(epoch)
-        for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
+        starts, sizes = self.draw_blocks(epoch)
+        for number, (first, last) in enumerate(pairwise(self.bounds.tolist())):
             chunks = [self.find_chunk(i) for i in range(first, last)]
             begin = chunks[0][0]
             blocks = zip(starts[number], starts[number] + sizes[number], strict=True)
@@ -200,13 +210,13 @@ class BlockOrder(FileOrder):
                 _seed(self.seed, epoch, number).permutation(n_rows),
             )
 
-    def _draw_blocks(self, epoch: int):
+    def draw_blocks(self, epoch: int):
         """Return the start and the size of each buffer's block of each slice."""
         shape = self.n_buffers, self.n_slices
         edges = np.arange(self.n_slices + 1) * self.n_rows // self.n_slices
         left = np.diff(edges)  # rows of each slice that no buffer has
         sizes = np.empty(shape, dtype=np.int64)
-        for number, (first, last) in enumerate(pairwise(self._bounds.tolist())):
+        for number, (first, last) in enumerate(pairwise(self.bounds.tolist())):
             n_rows = self.find_chunk(last - 1)[1] - self.find_chunk(first)[0]
             # In proportion to what is left of each slice, so that buffers have whole
             # chunks, each row comes once, and no block is larger than its slice.

@@ -77,6 +77,31 @@ def select(selection, positions):
     return compact(rows_at(selection, piece) for piece in pieces)
 
 
+def count_before(selection, rows: np.ndarray) -> np.ndarray:
+    """Return how many rows of an ascending selection are before each of ``rows``.
+
+    >>> ends = np.array([3, 6, 9])
+    >>> count_before(range(1, 9, 2), ends), count_before(Runs([0, 7], [2, 2]), ends)
+    (array([1, 3, 4]), array([2, 2, 4]))
+    >>> count_before(np.array([3, 4, 8], dtype=np.uint32), ends)
+    array([0, 2, 3])
+    """
+    if isinstance(selection, range):
+        step = abs(selection.step)  # which is negative, maybe, if there is one row
+        before = -(-(rows - selection.start) // step)
+        return np.clip(before, 0, len(selection))
+    if isinstance(selection, Runs):
+        run = np.searchsorted(selection.starts, rows, side="left") - 1
+        inside = np.minimum(rows - selection.starts[run], selection.lengths[run])
+        before = (selection.stops - selection.lengths)[run] + inside
+        return np.where(run < 0, 0, before)
+    # In the type of the selection, of which searchsorted would make a copy otherwise.
+    last = int(selection[-1])
+    within = np.minimum(rows, last).astype(selection.dtype)
+    before = np.searchsorted(selection, within)
+    return np.where(rows > last, len(selection), before)
+
+
 def iter_pieces(of) -> Iterator[range]:
     """Yield the positions of a long selection, array or mask in pieces."""
     for start in range(0, len(of), _PIECE):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from skmmap.order.selection import Runs
+from skmmap.order.selection import count_before
 
 
 def make_units(n_rows: int, unit_rows: int) -> np.ndarray:
@@ -37,24 +37,12 @@ def join_units(ends: Iterable[int], least_rows: int) -> np.ndarray:
 def select_units(selection, ends: np.ndarray) -> np.ndarray:
     """Return the ends of units in a selection of ascending rows.
 
-    >>> ends = np.array([3, 6, 9])
-    >>> select_units(range(1, 9, 2), ends).tolist()
+    >>> select_units(range(1, 9, 2), np.array([3, 6, 9])).tolist()
     [1, 3, 4]
-    >>> select_units(Runs([0, 7], [2, 2]), ends).tolist()
-    [2, 4]
-    >>> select_units(np.array([3, 4, 8], dtype=np.uint32), ends).tolist()
+    >>> select_units(np.array([3, 4, 8]), np.array([3, 6, 9])).tolist()
     [2, 3]
     """
-    if isinstance(selection, range):
-        before = -(-(ends - selection.start) // selection.step)
-    elif isinstance(selection, Runs):
-        run = np.searchsorted(selection.starts, ends, side="left") - 1
-        inside = np.minimum(ends - selection.starts[run], selection.lengths[run])
-        before = np.where(run < 0, 0, (selection.stops - selection.lengths)[run])
-        before = before + np.where(run < 0, 0, inside)
-    else:
-        before = np.searchsorted(selection, ends)
-    found = np.unique(np.clip(before, 0, len(selection)))
+    found = np.unique(count_before(selection, ends))
     return found[found > 0]
 
 

@@ -71,12 +71,23 @@ class Source:
     @property
     def is_whole(self) -> bool:
         """Whether these are all rows of the store as they lie there."""
+        return self.has_all and self.order is None
+
+    @property
+    def has_all(self) -> bool:
+        """Whether these are all rows of the store, which maybe were moved."""
         is_range = isinstance(self.selection, range)
-        return (
-            is_range
-            and self.selection == range(self.store.n_rows)
-            and self.order is None
-        )
+        return is_range and self.selection == range(self.store.n_rows)
+
+    @property
+    def is_sent_alone(self) -> bool:
+        """Whether other processes get these rows without the others of the store."""
+        return isinstance(self.store, ArrayStore) and self.store.mode == "r"
+
+    @property
+    def whole(self) -> "Source":
+        """All rows of the store, as they are read."""
+        return Source(self.store, cast=self.cast)
 
     def read(self, start: int, stop: int):
         """Return neighbouring rows for an estimator: native, and read-only."""
@@ -271,7 +282,7 @@ class Source:
         return f"{text} of the selection{order} (among {among} of {self.store.where})"
 
     def __getstate__(self):
-        if isinstance(self.store, ArrayStore) and self.store.mode == "r":
+        if self.is_sent_alone:
             # What is in memory has no address: no more of it than is selected.
             array = self.store.rows if self.is_whole else self.load()
             return ArrayStore(array), range(self.n_rows), None, self.cast
