@@ -16,6 +16,8 @@ from skmmap.order.selection import count_before, rows_at
 # one more would make all much smaller: they may be larger by up to a ninth.
 _MORE, _LESS = 105, 17  # hundredths of the chunks that are needed, and of a chunk
 
+_PIECE = 2**16  # row numbers that are worked on at a time
+
 
 class SharedOrder(BlockOrder):
     """The order of all rows of a store, without those that a selection does not have.
@@ -113,30 +115,59 @@ class Share(NamedTuple):
 
     def pick(self, number: int, buffer: Buffer) -> list[np.ndarray]:
         """Return which rows of a buffer, as they are read, each chunk has, in order."""
-        _, index = self._find(buffer)
-        ordered = np.empty_like(index)
-        ordered[_rank(buffer.places[index], buffer.n_rows)] = index
-        return [ordered[a:b] for a, b in self._cut(number, buffer, len(index))]
+        ends = self._find_ends(buffer)
+        index = [rows for _, rows in self._iter_rows(buffer, ends)]
+        ordered = np.empty(sum(map(len, index)), dtype=np.int64)
+        ordered[self._find_places(buffer, ends)] = np.concatenate(index or [ordered])
+        return [ordered[a:b] for a, b in self._cut(number, buffer, len(ordered))]
 
     def take(self, number: int, buffer: Buffer) -> Buffer | None:
         """Return a buffer as positions in the selection, None if it has none there."""
-        ends, index = self._find(buffer)
-        if not len(index):
-            return None
+        ends = self._find_ends(buffer)
         blocks = [(first, last) for first, last in ends.tolist() if first < last]
-        places = _rank(buffer.places[index], buffer.n_rows)
-        return Buffer(blocks, self._cut(number, buffer, len(index)), places)
+        if not blocks:
+            return None
+        places = self._find_places(buffer, ends)
+        return Buffer(blocks, self._cut(number, buffer, len(places)), places)
 
-    def _find(self, buffer: Buffer) -> tuple[np.ndarray, np.ndarray]:
-        """Return the positions at which each block begins and ends, and its rows."""
-        blocks = np.array(buffer.blocks)
-        ends = count_before(self.selection, blocks)
-        n_rows, n_read = np.diff(ends)[:, 0], np.diff(blocks)[:, 0]
-        # How much is added to the number of a row, to get its position, or its number.
-        to_position = ends[:, 0] - np.cumsum(n_rows) + n_rows
-        to_read = np.cumsum(n_read) - n_read - blocks[:, 0]
-        positions = np.arange(n_rows.sum()) + np.repeat(to_position, n_rows)
-        return ends, rows_at(self.selection, positions) + np.repeat(to_read, n_rows)
+    def _find_ends(self, buffer: Buffer) -> np.ndarray:
+        """Return the positions at which each block begins and ends."""
+        return count_before(self.selection, np.array(buffer.blocks))
+
+    def _iter_rows(self, buffer: Buffer, ends) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield some of the rows that are selected, by their numbers as they are read.
+
+        They come with their own numbers among all of these.
+        """
+        n_rows = n_read = 0
+        for (start, stop), (first, last) in zip(
+            buffer.blocks, ends.tolist(), strict=True
+        ):
+            for begin in range(first, last, _PIECE):
+                rows = rows_at(self.selection, range(begin, min(begin + _PIECE, last)))
+                rows += n_read - start
+                yield slice(n_rows, n_rows + len(rows)), rows
+                n_rows += len(rows)
+            n_read += stop - start
+
+    def _find_places(self, buffer: Buffer, ends: np.ndarray) -> np.ndarray:
+        """Return the place of each selected row among those of the buffer.
+
+        Of short rows these numbers are most of a buffer: no more of them than needed.
+        """
+        places = np.empty(np.diff(ends).sum(), dtype=np.int64)
+        for here, rows in self._iter_rows(buffer, ends):
+            places[here] = buffer.places[rows]
+        ranks = np.zeros(buffer.n_rows, dtype=np.uint32)
+        ranks[places] = 1
+        np.cumsum(ranks, out=ranks)
+        if len(places) > ranks[-1]:  # some rows are selected twice
+            places[np.argsort(places, kind="stable")] = np.arange(len(places))
+            return places
+        for start in range(0, len(places), _PIECE):
+            here = slice(start, start + _PIECE)
+            places[here] = ranks[places[here]] - 1
+        return places
 
     def _cut(self, number: int, buffer: Buffer, n_rows: int) -> list[tuple[int, int]]:
         if self.n_chunks is None:
@@ -197,15 +228,3 @@ def _count_chunks(parent: BlockOrder, selection, min_rows: int) -> int:
 def _is_all(selection, parent: BlockOrder) -> bool:
     is_range = isinstance(selection, range)
     return is_range and selection == range(parent.n_rows)
-
-
-def _rank(places: np.ndarray, n_places: int) -> np.ndarray:
-    """Return the number of each place among these; equal ones keep their order."""
-    is_taken = np.zeros(n_places, dtype=bool)
-    is_taken[places] = True
-    ranks = np.cumsum(is_taken)
-    if len(ranks) and ranks[-1] == len(places):
-        return ranks[places] - 1
-    ranks = np.empty_like(places)  # some rows are selected twice
-    ranks[np.argsort(places, kind="stable")] = np.arange(len(places))
-    return ranks
