@@ -56,7 +56,7 @@ def find_row_cache(
 
 def find_buffer_nbytes(table: Table, schedule: BlockOrder) -> int:
     """Return the bytes of the rows of a shuffled buffer, and of their order."""
-    return schedule.most_rows * (table.row_nbytes + ORDER_NBYTES)
+    return schedule.rows_per_buffer * (table.row_nbytes + ORDER_NBYTES)
 
 
 def _find_chunk_nbytes(table: Table, schedule: FileOrder) -> int:

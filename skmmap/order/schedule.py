@@ -180,8 +180,8 @@ class BlockOrder(FileOrder):
         return self
 
     @property
-    def most_rows(self) -> int:
-        """The rows of the largest buffer, at most."""
+    def rows_per_buffer(self) -> int:
+        """The rows for which a buffer needs memory, in the mean of all."""
         return -(-self.n_rows // self.n_buffers)
 
     @cached_property

@@ -65,8 +65,9 @@ class SharedOrder(BlockOrder):
         return self.parent.n_buffers
 
     @property
-    def most_rows(self) -> int:
-        return min(self.n_rows, self.parent.most_rows)
+    def rows_per_buffer(self) -> int:
+        # All of them may be selected in one buffer, and none in another.
+        return min(self.n_rows, self.parent.rows_per_buffer)
 
     def find_chunk(self, number: int) -> tuple[int, int]:
         """Raise: where a chunk begins depends on the epoch."""
