@@ -192,6 +192,16 @@ def test_the_largest_chunk_is_as_small_as_possible():
             assert find_largest(rows, found) == min(every)
 
 
+def test_a_chunk_that_is_left_goes_where_chunks_are_largest():
+    assert share_out(np.array([5, 6, 6]), 4).tolist() == [1, 2, 1]
+
+
+def test_without_few_rows_there_are_no_more_chunks_than_of_all():
+    order = SharedOrder(PARENT, range(3, N_ROWS))
+    assert len(order) == len(PARENT)
+    assert max(map(len, find_shared(order))) <= PARENT.chunk_size
+
+
 def find_largest(rows, chunks):
     return max(-(-r // c) for r, c in zip(rows, chunks, strict=True) if c)
 
@@ -348,12 +358,12 @@ def test_without_a_store_to_share_it_is_blocks(kind, rows, tmp_path):
         "rows of an array": lambda: open_rows(X)[: N_ROWS - 50],
     }[kind]()
     y = LABELS[: len(given)]
-    model = SGDClassifier(max_iter=2, tol=None, random_state=0)
+    model = MiniBatchKMeans(4, n_init=1)  # a last chunk of 3 rows joins the one before
     shared, blocks = (
         make(model, shuffle=shuffle, chunk_size=19, max_epochs=1).fit(given, y)
         for shuffle in ("shared", "blocks")
     )
-    np.testing.assert_array_equal(shared.coef_, blocks.coef_)
+    np.testing.assert_array_equal(shared.cluster_centers_, blocks.cluster_centers_)
     assert shared.chunk_size_ == 19
 
 
