@@ -258,6 +258,15 @@ def test_a_buffer_may_have_as_many_rows_as_that_of_the_parent():
     assert SharedOrder(PARENT, range(40)).rows_per_buffer == 40
 
 
+def test_equal_orders_have_equal_keys():
+    kfold, (prefix,) = split("KFold"), split("prefix")
+    orders = [make_order(train) for train in (*kfold, prefix)]
+    orders += [make_order(prefix, min_rows=2), PARENT]
+    orders += [make_order(prefix, BlockOrder(N_ROWS, 20, 1, 4, 160, 8))]
+    assert len({order.key for order in orders}) == len(orders)
+    assert make_order(prefix).key == make_order(prefix.copy()).key
+
+
 def test_chunks_of_no_epoch_are_refused():
     order = make_order(split("prefix")[0])
     text = "The chunks of a SharedOrder differ between epochs: use iter_buffers(epoch)."

@@ -349,7 +349,7 @@ class Training:
         """Return the bytes of the rows that are held while an epoch is read."""
         order, rows = self.schedule, self.schedule.chunk_size
         if isinstance(order, BlockOrder) and not self._gathers:
-            rows = -(-order.n_rows // order.n_buffers)
+            rows = order.rows_per_buffer
         elif self.table.is_viewed and type(order) is FileOrder:
             return 0
         return 2 * min(rows, order.n_rows) * self.table.row_nbytes

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmmap.order.schedule import BlockOrder, Buffer
-from skmmap.order.selection import count_before, rows_at
+from skmmap.order.selection import count_before, find_key, rows_at
 
 # Buffers differ in their rows of a selection by some percent. With a twentieth more
 # chunks than are needed, few are larger than those of the parent. Where there are few,
@@ -56,6 +56,10 @@ class SharedOrder(BlockOrder):
     def parent(self) -> BlockOrder:
         return self._parent
 
+    @cached_property
+    def key(self) -> tuple:
+        return type(self), self.parent.key, find_key(self.selection), self.min_rows
+
     @property
     def n_chunks(self) -> int:
         return self._n_chunks
@@ -83,6 +87,8 @@ class SharedOrder(BlockOrder):
         """Return what the selection has of each of the parent's buffers."""
         if _is_all(self.selection, self.parent):
             return Share(self.selection, None)
+        if self.n_buffers == 1:
+            return Share(self.selection, np.array([self.n_chunks]))
         starts, sizes = self.parent.draw_blocks(epoch)
         first = count_before(self.selection, starts)
         n_rows = (count_before(self.selection, starts + sizes) - first).sum(axis=1)
