@@ -9,10 +9,10 @@ from killed import run_in_pieces
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import IncrementalPCA
 from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, StratifiedKFold
 from sklearn.neural_network import MLPClassifier
 
-from skmmap import Checkpoint, ChunkedFit, open_rows
+from skmmap import Checkpoint, ChunkedFit, ChunkedSearchCV, open_rows
 from skmmap.learn import plan as _plan
 from skmmap.learn.plan import Planner
 from skmmap.order import (
@@ -26,6 +26,7 @@ from skmmap.order import (
 )
 from skmmap.order.shared_order import share_out
 from skmmap.read import NO_CACHE
+from skmmap.rows import LoadedStore, Rows, StandIn, find_source
 
 N_ROWS = 1200
 GROUPS = np.arange(N_ROWS) // 7 % 50
@@ -374,6 +375,34 @@ def test_without_a_store_to_share_it_is_blocks(kind, rows, tmp_path):
     )
     np.testing.assert_array_equal(shared.cluster_centers_, blocks.cluster_centers_)
     assert shared.chunk_size_ == 19
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(900), slice(None, None, 2)])
+def test_a_search_that_loads_rows_has_the_order_of_the_file(part, rows):
+    """Of a part of the file, of which the training sets are parts again."""
+    X, y = rows[part], LABELS[part] > 0
+    model = make(SGDClassifier(tol=None, random_state=0), "64MB")
+    grid, cv = (
+        {"estimator__alpha": [1e-4, 1e-2]},
+        KFold(3, shuffle=True, random_state=0),
+    )
+    alone = GridSearchCV(model, grid, cv=cv).fit(X, y)
+    together = ChunkedSearchCV(model, grid, cv=cv).fit(X, y)
+    np.testing.assert_array_equal(
+        alone.best_estimator_.coef_, together.best_estimator_.coef_
+    )
+    for name in (f"split{number}_test_score" for number in range(3)):
+        one, other = (search.cv_results_[name] for search in (alone, together))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_rows_that_were_loaded_in_another_order_are_in_blocks(rows):
+    source = find_source(rows[np.random.default_rng(0).permutation(N_ROWS)])
+    loaded = Rows(StandIn(LoadedStore(source, source.load())))
+    model = make(Recorder(), max_epochs=1).fit(loaded[:900], LABELS[:900])
+    expected = make(Recorder(), max_epochs=1, shuffle="blocks")
+    expected.fit(loaded[:900], LABELS[:900])
+    same_arrays(find_rows(model), find_rows(expected))
 
 
 # Of which shape, class or estimator's need the parent is independent.

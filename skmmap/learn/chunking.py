@@ -147,13 +147,24 @@ def find_shuffle(wrapper, learning: Learning) -> str:
 
 
 def find_ordered(shuffle: str, X: Source) -> Source:
-    """Return the rows over which an order is drawn: those of X, or all of its store.
+    """Return the rows over which an order is drawn: those of X, or all of its store."""
+    shared = _find_shared(shuffle, X)
+    return X if shared is None else shared.whole
+
+
+def _find_shared(shuffle: str, X: Source) -> Source | None:
+    """Return X as rows of the store whose order it shares, None if it has its own.
 
     What is in memory has no store that selections could share: other processes get
-    the selected rows alone, and results would depend on where they are computed.
+    the selected rows alone, and results would depend on where they are computed. Rows
+    that were loaded from a file are those of the file, for the same reason.
     """
-    is_shared = shuffle == "shared" and not X.has_all and not X.is_sent_alone
-    return X.whole if is_shared else X
+    if shuffle != "shared":
+        return None
+    rows = X.origin
+    has_own = rows.has_all or rows.is_sent_alone
+    is_moved = rows is not X and rows.find_file_order() is not None
+    return None if has_own or is_moved else rows
 
 
 def shuffle_chunks(
@@ -171,16 +182,16 @@ def shuffle_chunks(
     nbytes = table.row_nbytes
     buffer_rows = find_buffer_rows(wrapper.memory_limit, nbytes, chunks.chunk_size)
     n_classes = _count_classes(labels)
-    is_shared = find_ordered(shuffle, table.X) is not table.X
-    if is_shared:  # the same for most selections that lack a rare class
+    shared = _find_shared(shuffle, table.X)
+    if shared is not None:  # the same for most selections that lack a rare class
         n_classes = 1 << (n_classes - 1).bit_length()
     slices = find_slices(buffer_rows, nbytes, chunks.n_rows, n_classes)
-    if not is_shared:
+    if shared is None:
         return BlockOrder(*shape, chunks.min_rows, seed, buffer_rows, slices)
     # What the estimator needs is no part of the parent, which all of them share.
     parent = BlockOrder(*shape, 1, seed, buffer_rows, slices)
-    _check_share(wrapper, parent, table.X.n_rows, chunks.min_rows)
-    return SharedOrder(parent, table.X.selection, chunks.min_rows)
+    _check_share(wrapper, parent, shared.n_rows, chunks.min_rows)
+    return SharedOrder(parent, shared.selection, chunks.min_rows)
 
 
 def _check_share(wrapper, parent: BlockOrder, n_rows: int, min_rows: int) -> None:

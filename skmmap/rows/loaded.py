@@ -22,6 +22,9 @@ class StandInStore(Store):
         self.kind, self.names, self.where = store.kind, store.names, store.where
         self.has_index, self.pick, self.join = store.has_index, store.pick, store.join
 
+    def find_origin(self, source: Source) -> Source:
+        return self._source.select(source.selection).origin
+
     @property
     def identity(self) -> Identity:
         return self._origin.identity

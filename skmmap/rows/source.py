@@ -85,6 +85,11 @@ class Source:
         return isinstance(self.store, ArrayStore) and self.store.mode == "r"
 
     @property
+    def origin(self) -> "Source":
+        """These rows of the store from which they were loaded, if they were."""
+        return self.store.find_origin(self)
+
+    @property
     def whole(self) -> "Source":
         """All rows of the store, as they are read."""
         return Source(self.store, cast=self.cast)

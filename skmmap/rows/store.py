@@ -104,6 +104,10 @@ class Store:
         """
         return make_units(self.n_rows, least_rows)
 
+    def find_origin(self, source):
+        """Return rows of this store as those of the one from which it was loaded."""
+        return source
+
     def view(self, start: int, stop: int) -> np.ndarray | None:
         """Return a view of neighbouring rows, None if they have to be read.
 
