@@ -140,6 +140,7 @@ HOUSE = {
         "read_path",
         "readahead",
         "chunk",
+        "finite",
         "fill",
         "buffers",
         "table",

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from skmmap._messages import add_rows_note
 from skmmap.order import RESULTS_SHARE, FileOrder, find_held, find_wave, fit_jobs
-from skmmap.read import Chunk, Table, find_free_for, fit_memory
+from skmmap.read import Chunk, Table, assuming_finite, find_free_for, fit_memory
 from skmmap.run import (
     Jobs,
     Report,
@@ -129,7 +129,8 @@ class Work:
                 k: self.input_layout.unlock(value) for k, value in given.params.items()
             }
             try:
-                result = call(self.input_layout.apply(given.X), *y, **params)
+                with assuming_finite(chunk, self.estimator):
+                    result = call(self.input_layout.apply(given.X), *y, **params)
                 self.input_layout = self.input_layout.settled(given.X)
                 return result
             except Exception as error:

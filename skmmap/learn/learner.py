@@ -11,7 +11,7 @@ from skmmap.estimators import (
     use_least_weights,
     zero_negligible,
 )
-from skmmap.read import Chunk
+from skmmap.read import Chunk, assuming_finite
 from skmmap.run import keep_callbacks, silenced, without_callbacks
 from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
 
@@ -81,7 +81,9 @@ class Learner:
         given = use_least_weights(given) if is_least else given
         params = {key: self.input_layout.unlock(value) for key, value in given.items()}
         args, kwargs = self.pass_target(y)
-        with self.corrections.chunk(self.estimator, X, params.get("sample_weight")):
+        weights = params.get("sample_weight")
+        assuming = assuming_finite(chunk, self.estimator)
+        with assuming, self.corrections.chunk(self.estimator, X, weights):
             self.estimator.partial_fit(X, *args, **kwargs, **params)
         if is_least:
             zero_negligible(self.estimator)

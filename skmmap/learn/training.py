@@ -18,8 +18,15 @@ from skmmap.estimators import Rule, is_weightless
 from skmmap.learn.interrupt import Kept, hearing_interrupts, may_catch_interrupts
 from skmmap.learn.learner import Learner
 from skmmap.learn.watch import Watch
-from skmmap.order import COPY_SHARE, BlockOrder, FileOrder, SharedOrder, skip_chunks
-from skmmap.read import NO_CACHE, Chunk, RowCache, Table
+from skmmap.order import (
+    CHUNKS_HELD,
+    COPY_SHARE,
+    BlockOrder,
+    FileOrder,
+    SharedOrder,
+    skip_chunks,
+)
+from skmmap.read import NO_CACHE, Chunk, RowCache, Table, look_once
 from skmmap.run import FitReport, Tasks, find_sharing
 from skmmap.wrap import own_arrays
 
@@ -340,19 +347,22 @@ class Training:
             buffers = chain.from_iterable(
                 order.iter_buffers(number, table.group_rows) for number in numbers
             )
-            return read(skip_chunks(buffers, skipped))
+            chunks = read(skip_chunks(buffers, skipped))
+            return _iter_shared(table, chunks) if sharing.is_shared else chunks
 
         with closing(sharing.iter_items(key, make, self._find_held())) as chunks:
             yield from chunks
 
     def _find_held(self) -> int:
         """Return the bytes of the rows that are held while an epoch is read."""
-        order, rows = self.schedule, self.schedule.chunk_size
+        order = self.schedule
         if isinstance(order, BlockOrder) and not self._gathers:
-            rows = order.rows_per_buffer
-        elif self.table.is_viewed and type(order) is FileOrder:
+            rows = 2 * order.rows_per_buffer
+        elif self.table.is_viewed and not isinstance(order, BlockOrder):
             return 0
-        return 2 * min(rows, order.n_rows) * self.table.row_nbytes
+        else:
+            rows = CHUNKS_HELD * min(order.chunk_size, order.n_rows)
+        return rows * self.table.row_nbytes
 
     def _counts(self, chunk: Chunk) -> bool:
         takes_all = self.takes_weightless or self.learner.weighs_least
@@ -366,6 +376,14 @@ class Training:
                 for chunk in islice(chunks, stop):
                     if self._counts(chunk):
                         yield chunk
+
+
+def _iter_shared(table: Table, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Yield the chunks of an epoch that several estimators learn."""
+    try:
+        yield from look_once(chunks)
+    finally:
+        table.free()
 
 
 def _note_few_rows(error: Exception, schedule: FileOrder, chunk: Chunk) -> None:

@@ -15,6 +15,7 @@ from skmmap.order.indexing import resolve_key
 from skmmap.order.memory import (
     AUTO_SHARE,
     BUFFER_SHARE,
+    CHUNKS_HELD,
     COPY_SHARE,
     HELD_OUT_SHARE,
     ORDER_NBYTES,
@@ -49,6 +50,7 @@ from skmmap.order.units import choose_units, join_units, make_units, select_unit
 __all__ = [
     "AUTO_SHARE",
     "BUFFER_SHARE",
+    "CHUNKS_HELD",
     "COPY_SHARE",
     "COSTS",
     "HELD_OUT_SHARE",

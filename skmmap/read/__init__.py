@@ -2,6 +2,7 @@
 
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
+from skmmap.read.finite import assuming_finite, look_once
 from skmmap.read.free_memory import find_free_for
 from skmmap.read.labels import (
     Labels,
@@ -27,6 +28,7 @@ __all__ = [
     "Reading",
     "RowCache",
     "Table",
+    "assuming_finite",
     "balance",
     "check_finite",
     "check_labels",
@@ -35,6 +37,7 @@ __all__ = [
     "find_free_for",
     "fit_memory",
     "is_tabular",
+    "look_once",
     "open_given",
     "open_table",
     "open_target",

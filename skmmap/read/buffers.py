@@ -33,6 +33,11 @@ class BufferReader:
         """Whether ``array`` is a view of what rows were read into."""
         return any(memory.holds(array) for memory in self._memory)
 
+    def free(self) -> None:
+        """Keep no memory for later."""
+        for memory in self._memory:
+            memory.free()
+
     def prepare(self, buffer: Buffer, stopped: Event) -> Load:
         """Return the tasks that bring the rows of a buffer, and where these will be."""
         brought, tasks = Brought(buffer, {}, []), []

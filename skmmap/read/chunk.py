@@ -8,7 +8,8 @@ class Chunk(NamedTuple):
     """The rows of one call to the estimator.
 
     ``start`` and ``stop`` count rows in the order of reading. ``find_rows`` returns
-    where they lie; it is None where that is the same.
+    where they lie; it is None where that is the same. ``is_finite`` says that no value
+    of X is NaN or infinite; False, that it is not known.
     """
 
     start: int
@@ -17,6 +18,7 @@ class Chunk(NamedTuple):
     y: Any
     params: dict
     find_rows: Callable | None = None
+    is_finite: bool = False
 
     @property
     def n_rows(self) -> int:

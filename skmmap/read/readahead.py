@@ -55,6 +55,10 @@ class Memory:
         self._known[id(self._kept[-1])] = weakref.ref(self._kept[-1])
         return np.ndarray(shape, dtype, self._kept[-1])
 
+    def free(self) -> None:
+        """Keep no memory for later."""
+        self._kept = []
+
     def holds(self, array: np.ndarray) -> bool:
         """Whether ``array`` is a view of this memory."""
         while isinstance(array.base, np.ndarray):

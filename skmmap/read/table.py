@@ -13,6 +13,7 @@ from skmmap.order import Buffer, ChunkNeed, FileOrder
 from skmmap.read.buffers import BufferReader
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
+from skmmap.read.finite import look_once
 from skmmap.read.read_path import Reading
 from skmmap.read.readahead import bring, iter_ahead
 from skmmap.rows import ArrayStore, LoadedStore, Source, StandIn, Store
@@ -133,6 +134,10 @@ class Table:
         is_view = any(source.store.is_viewed_by(array) for source in self.sources)
         return is_view or self._reader.holds(array)
 
+    def free(self) -> None:
+        """Keep no memory for rows that are read later."""
+        self._reader.free()
+
     def finish(self) -> None:
         """Raise if the rows have changed since the run began."""
         for source in self.sources:
@@ -207,7 +212,7 @@ class Table:
         key = "chunks", self.key, chunks.key if in_order else tuple(chunks)
         first = next(iter(chunks), (0, 0))
         nbytes = 0 if self.is_viewed else 2 * (first[1] - first[0]) * self.row_nbytes
-        return sharing.iter_items(key, read, nbytes)
+        return sharing.iter_items(key, lambda: look_once(read()), nbytes)
 
     def iter_buffers(self, buffers) -> Iterator[Chunk]:
         """Yield the chunks of each buffer, shuffled if it says so.

@@ -15,6 +15,9 @@ from typing import Any
 
 from skmmap.run.sharing import Sharing, using_sharing
 
+# Of so many members for each thread, few wait for the last ones that have a chunk.
+_ENOUGH = 4
+
 
 class Cancelled(BaseException):
     """Ends a task whose result is not needed; no ``except Exception`` hears it."""
@@ -93,7 +96,8 @@ class Feed:
         self._hub, self.key, self._make, self.nbytes = hub, key, make, nbytes
         self.members: set[Task] = set()
         self.waiting: list[Task] = []
-        self.items: Iterator | None = None  # once it is open
+        self.is_open = False
+        self._items: Iterator | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -104,13 +108,12 @@ class Feed:
         """Wait for the next item."""
         self._hub.park(task, self.waiting)
 
-    def open(self) -> None:
-        self.items = self._make()
-
     def advance(self) -> tuple:
         """Return the next item in a list, None at the end; and an error, or None."""
         try:
-            item = next(self.items, None)
+            if self._items is None:
+                self._items = self._make()
+            item = next(self._items, None)
         except Exception as error:
             return None, error
         return (None if item is None else [item]), None
@@ -124,8 +127,8 @@ class Feed:
         return members
 
     def close(self) -> None:
-        if self.items is not None:
-            self.items.close()
+        if self._items is not None:
+            self._items.close()
 
 
 def _copy_error(error: BaseException | None) -> BaseException | None:
@@ -183,9 +186,7 @@ class Hub:
 
     def _find_feed(self) -> "Feed | None":
         """Return the feed to advance; start tasks, or open feeds, if there is none."""
-        feed = next(
-            (f for f in self._feeds if f.items is not None and f.is_ready), None
-        )
+        feed = next((f for f in self._feeds if f.is_open and f.is_ready), None)
         if feed is not None or self._n_running or self._ready:
             return feed
         if self._new:
@@ -200,12 +201,16 @@ class Hub:
 
     def _open_feeds(self) -> "Feed | None":
         """Open as many feeds as fit, now that all tasks wait; return one of them."""
-        is_open = [feed for feed in self._feeds if feed.items is not None]
-        used, first = sum(feed.nbytes for feed in is_open), None
+        is_open = [feed for feed in self._feeds if feed.is_open]
+        used = sum(feed.nbytes for feed in is_open)
+        n_members = sum(len(feed.members) for feed in is_open)
+        first = None
         for feed in self._feeds:
-            if feed.items is None and (not used or used + feed.nbytes <= self._room):
-                feed.open()
-                used, first = used + feed.nbytes, first or feed
+            fits = not used or used + feed.nbytes <= self._room
+            is_needed = not feed.nbytes or n_members < _ENOUGH * self._n_jobs
+            if not feed.is_open and fits and is_needed:
+                feed.is_open, first = True, first or feed
+                used, n_members = used + feed.nbytes, n_members + len(feed.members)
         if first is None and self._reserving:
             self._grant(least=1)
         elif first is None and self._alive:
@@ -234,7 +239,7 @@ class Hub:
         """Join the feed of this key, if it has not begun, or a new one."""
         with self._changed:
             feed = next(
-                (f for f in self._feeds if f.items is None and f.key == key), None
+                (f for f in self._feeds if not f.is_open and f.key == key), None
             )
             if feed is None:
                 feed = Feed(self, key, make, nbytes)

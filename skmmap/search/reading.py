@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from skmmap.order import AUTO_SHARE, BUFFER_SHARE, can_keep, parse_size
-from skmmap.read import open_given
-from skmmap.rows import LoadedStore, Rows, Source, StandIn
+from skmmap.read import Table, open_given
+from skmmap.rows import Rows
 from skmmap.run import together
 
 
@@ -35,20 +35,17 @@ def reading_together(
     limit = parse_size(find_chunked(estimator, name).memory_limit, "memory_limit")
     given = open_given(X, y, params)
     whole = {key: value for key, value in given.whole.items() if key != "y"}
+    if can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE):
+        given = _load(given)
     sources = {"X": given.X, "y": given.y, **given.by_row}
     sources = {key: each for key, each in sources.items() if each is not None}
-    nbytes = sum(source.nbytes for source in sources.values() if not source.is_held)
-    if can_keep(limit, nbytes, limit // AUTO_SHARE):
-        sources = {key: _load(source) for key, source in sources.items()}
     rows: dict[str, Any] = {key: Rows(source) for key, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
     with together(n_jobs, 2 * limit // BUFFER_SHARE):
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 
-def _load(source: Source) -> Source:
+def _load(given: Table) -> Table:
     """Return rows in memory, if they are to be read from elsewhere each time."""
-    takes_time = source.store.on_disk or source.store.is_decoded
-    if source.is_held or not takes_time or not source.store.is_parallel:
-        return source
-    return StandIn(LoadedStore(source, source.load()))
+    takes_time = any(s.store.on_disk or s.store.is_decoded for s in given.sources)
+    return given.load() if takes_time and given.is_parallel else given
