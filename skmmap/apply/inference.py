@@ -18,6 +18,7 @@ from skmmap.run import (
     Report,
     cut,
     find_jobs,
+    find_sharing,
     is_one_by_default,
     iter_done,
     one_core,
@@ -130,7 +131,8 @@ class Work:
             }
             try:
                 with assuming_finite(chunk, self.estimator):
-                    result = call(self.input_layout.apply(given.X), *y, **params)
+                    X = self.input_layout.apply(given.X)
+                    result = find_sharing().compute(call, X, *y, **params)
                 self.input_layout = self.input_layout.settled(given.X)
                 return result
             except Exception as error:

@@ -10,7 +10,7 @@ from skmmap.learn.checks import (
     route,
     say_member,
 )
-from skmmap.learn.chunking import make_schedule
+from skmmap.learn.chunking import is_shuffled, make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import (
@@ -39,6 +39,7 @@ __all__ = [
     "find_reading",
     "find_unset_seeds",
     "is_learned_by_passes",
+    "is_shuffled",
     "is_stateless",
     "learns_target",
     "make_additive_learner",

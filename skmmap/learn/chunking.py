@@ -5,7 +5,7 @@ from functools import partial
 from sklearn.exceptions import EfficiencyWarning
 
 from skmmap._messages import say_count, warn
-from skmmap.estimators import Learning, find_cost, is_loop
+from skmmap.estimators import Learning, find_cost, find_learning, is_loop
 from skmmap.order import (
     BlockOrder,
     ChunkOrder,
@@ -18,6 +18,7 @@ from skmmap.order import (
 )
 from skmmap.read import Labels, Table
 from skmmap.rows import Source
+from skmmap.wrap import find_last_step, uses_target
 
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
 # variance.
@@ -134,6 +135,13 @@ def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
 
 # Orders in which rows are shuffled in buffers.
 MIXED = "blocks", "shared"
+
+
+def is_shuffled(wrapper, y) -> bool:
+    """Return whether rows are mixed where the last step of the estimator learns."""
+    last = find_last_step(wrapper.estimator)
+    learning = find_learning(last, uses_target=uses_target(last, y))
+    return find_shuffle(wrapper, learning) in MIXED
 
 
 def find_shuffle(wrapper, learning: Learning) -> str:

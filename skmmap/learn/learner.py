@@ -12,7 +12,7 @@ from skmmap.estimators import (
     zero_negligible,
 )
 from skmmap.read import Chunk, assuming_finite
-from skmmap.run import keep_callbacks, silenced, without_callbacks
+from skmmap.run import find_sharing, keep_callbacks, silenced, without_callbacks
 from skmmap.wrap import InputLayout, describe_error, note_refusal, replace_parameters
 
 _STATE = "input_layout", "refusal", "drops", "dropped"
@@ -84,7 +84,8 @@ class Learner:
         weights = params.get("sample_weight")
         assuming = assuming_finite(chunk, self.estimator)
         with assuming, self.corrections.chunk(self.estimator, X, weights):
-            self.estimator.partial_fit(X, *args, **kwargs, **params)
+            learn = self.estimator.partial_fit
+            find_sharing().compute(learn, X, *args, **kwargs, **params)
         if is_least:
             zero_negligible(self.estimator)
 

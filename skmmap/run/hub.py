@@ -8,10 +8,13 @@ a chunk. At most ``n_jobs`` threads compute at a time.
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from copy import copy
 from typing import Any
+
+from sklearn import config_context, get_config
 
 from skmmap.run.sharing import Sharing, using_sharing
 
@@ -85,6 +88,17 @@ class Task(Sharing):
     def remember(self, key, make):
         return self._hub.remember(self, key, make)
 
+    def compute(self, function, /, *given, **named):
+        # What is allocated by threads stays with them, once it is freed: in a few
+        # threads that is less than in one for each task.
+        config, run = get_config(), copy_context().run
+
+        def call():
+            with config_context(**config):
+                return function(*given, **named)
+
+        return self._hub.threads.submit(run, call).result()
+
     def reserve(self, nbytes):
         self._hub.reserve(self, nbytes)
 
@@ -151,8 +165,11 @@ class Hub:
     results.
     """
 
-    def __init__(self, n_jobs: int, room: int):
+    def __init__(
+        self, n_jobs: int, room: int, begin_thread: Callable[[], Any] = lambda: None
+    ):
         self._n_jobs, self._room = n_jobs, room
+        self.threads = ThreadPoolExecutor(n_jobs, "skmmap-compute", begin_thread)
         self._changed = threading.Condition()
         self._new: deque[Task] = deque()
         self._ready: deque[Task] = deque()
@@ -327,5 +344,6 @@ class Hub:
                 task.go()
         for task in alive:
             task.thread.join()
+        self.threads.shutdown()
         self._new.clear()
         self._known.clear()

@@ -9,7 +9,7 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from skmmap.run.hub import Hub, Task
 from skmmap.run.parallel import keeping_filters
-from skmmap.run.threads import one_core
+from skmmap.run.threads import one_core, one_core_in_thread
 
 
 class _Together(ParallelBackendBase):
@@ -19,9 +19,9 @@ class _Together(ParallelBackendBase):
     supports_retrieve_callback = False
     supports_timeout = False
 
-    def __init__(self, hub: Hub | None = None, *, is_free: bool = True, **given):
+    def __init__(self, hub: Hub | None = None, **given):
         super().__init__(nesting_level=1, **given)  # what is inside runs in turn
-        self._hub, self._is_free = hub, is_free
+        self._hub = hub
         self.leave: Callable[[], None] = lambda: None
 
     def configure(self, *given, **named):
@@ -33,13 +33,7 @@ class _Together(ParallelBackendBase):
         return 2
 
     def submit(self, func, callback=None) -> Task:
-        is_free = self._is_free
-
-        def run():
-            with nullcontext() if is_free else one_core():
-                return func()
-
-        task = self._hub.add(run)
+        task = self._hub.add(func)
         task.callback = callback
         return task
 
@@ -68,12 +62,13 @@ def together(n_jobs: int | None, room: int) -> Iterator[None]:
     Rows that are read at the same time take ``room`` bytes at most.
     """
     number = count_jobs(n_jobs)
-    hub = Hub(number, room)
     # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
-    backend = _Together(hub, is_free=n_jobs is None and number == 1)
+    is_free = n_jobs is None and number == 1
+    hub = Hub(number, room, *(() if is_free else (one_core_in_thread,)))
+    backend = _Together(hub)
+    config = joblib.parallel_config(backend=backend)
     try:
-        config = joblib.parallel_config(backend=backend)
-        with keeping_filters(), config:
+        with keeping_filters(), nullcontext() if is_free else one_core(), config:
             backend.leave = config.unregister
             yield
     finally:

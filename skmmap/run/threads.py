@@ -23,6 +23,11 @@ def one_core() -> Iterator[None]:
         yield
 
 
+def one_core_in_thread() -> None:
+    """Let OpenMP in this thread compute on one core, as long as the thread lives."""
+    _find_libraries().limit(limits=1, user_api="openmp")
+
+
 @cache
 def _find_libraries() -> ThreadpoolController:
     return ThreadpoolController()

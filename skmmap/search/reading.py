@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+from skmmap.learn import is_shuffled
 from skmmap.order import AUTO_SHARE, BUFFER_SHARE, can_keep, parse_size
 from skmmap.read import Table, open_given
-from skmmap.rows import Rows
+from skmmap.rows import Rows, Source
 from skmmap.run import together
 
 
@@ -24,28 +27,50 @@ def find_chunked(estimator, name: str) -> Any:
     )
 
 
+class SplitRows(Rows):
+    """Rows that are split by the same arrays for each candidate, which is done once."""
+
+    def __init__(self, source: Any) -> None:
+        super().__init__(source)
+        self._splits: dict[int, tuple[Any, Any]] = {}
+
+    def __getitem__(self, key: Any) -> Any:
+        # scikit-learn asks for rows[train, ...].
+        key = key[0] if isinstance(key, tuple) and key[1:] == (...,) else key
+        if not isinstance(key, np.ndarray):
+            return super().__getitem__(key)
+        if id(key) not in self._splits:
+            self._splits[id(key)] = key, super().__getitem__(key)
+        return self._splits[id(key)][1]
+
+
 @contextmanager
 def reading_together(
     estimator, X, y, params: dict, n_jobs: int | None, name: str
 ) -> Iterator[tuple[Rows, Rows | None, dict]]:
     """Yield X, y and parameters; what is fitted to selections of them is read once.
 
-    Rows that take half of `memory_limit` at most are loaded.
+    Rows that take half of `memory_limit` at most are loaded, if each fit would mix or
+    decode them.
     """
-    limit = parse_size(find_chunked(estimator, name).memory_limit, "memory_limit")
+    chunked = find_chunked(estimator, name)
+    limit = parse_size(chunked.memory_limit, "memory_limit")
     given = open_given(X, y, params)
     whole = {key: value for key, value in given.whole.items() if key != "y"}
-    if can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE):
-        given = _load(given)
     sources = {"X": given.X, "y": given.y, **given.by_row}
     sources = {key: each for key, each in sources.items() if each is not None}
-    rows: dict[str, Any] = {key: Rows(source) for key, source in sources.items()}
+    if can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE):
+        is_mixed = is_shuffled(chunked, y)
+        sources = {key: _load(each, is_mixed) for key, each in sources.items()}
+    rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
     with together(n_jobs, 2 * limit // BUFFER_SHARE):
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 
-def _load(given: Table) -> Table:
-    """Return rows in memory, if they are to be read from elsewhere each time."""
-    takes_time = any(s.store.on_disk or s.store.is_decoded for s in given.sources)
-    return given.load() if takes_time and given.is_parallel else given
+def _load(source: Source, is_mixed: bool) -> Source:
+    """Return rows in memory, if to read them in each fit would take time."""
+    table = Table(source)
+    is_elsewhere = source.store.on_disk or source.store.is_decoded
+    takes_time = is_mixed or not table.is_viewed
+    return table.load().X if is_elsewhere and takes_time else source
