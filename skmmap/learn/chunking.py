@@ -138,7 +138,7 @@ MIXED = "blocks", "shared"
 
 
 def is_shuffled(wrapper, y) -> bool:
-    """Return whether rows are mixed where the last step of the estimator learns."""
+    """Return whether rows are shuffled where the last step of the estimator learns."""
     last = find_last_step(wrapper.estimator)
     learning = find_learning(last, uses_target=uses_target(last, y))
     return find_shuffle(wrapper, learning) in MIXED
