@@ -685,6 +685,25 @@ def test_r2_of_a_constant_that_is_no_binary_fraction(value, n_rows):
     assert wrapper.score(X, y) == 0.0
 
 
+@pytest.mark.parametrize("learned", [int, bool, float, str])
+@pytest.mark.parametrize("scored", [np.int8, np.uint64, bool, float, str, object])
+def test_accuracy_of_every_kind_of_labels(learned, scored):
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    y = (X[:, 0] > 0).astype(int)
+    model = SGDClassifier(random_state=0).fit(X, y.astype(learned))
+    wrapper = ChunkedFit(model, chunk_size=7)
+    labels = np.where(np.arange(100) % 5, y, 1 - y)
+    labels = labels.astype(str).astype(object) if scored is object else labels
+    labels = labels.astype(scored)
+    try:
+        expected = model.score(X, labels)
+    except (TypeError, ValueError) as error:
+        with pytest.raises(type(error)):
+            wrapper.score(X, labels)
+    else:
+        assert wrapper.score(X, labels) == expected
+
+
 @pytest.mark.parametrize("dtype", ["f2", "f4", "i1", "?"])
 def test_weights_of_small_types_are_summed_in_float64(dtype):
     rng = np.random.default_rng(0)

@@ -81,7 +81,8 @@ class Work:
 
     ``take`` is a function of a chunk and its result that returns what is kept of them.
     ``only_X`` leaves out y and parameters when the method is called. ``report`` is told
-    of rows that are done, in this process.
+    of rows that are done, in this process. ``asked`` is the method that errors name, if
+    another one is called for it.
     """
 
     estimator: Any
@@ -93,6 +94,7 @@ class Work:
     take: Callable = keep_result
     only_X: bool = False
     report: Report = field(default_factory=Report)
+    asked: str = ""
 
     def __call__(self, span, is_over) -> list:
         """Return what `iter_taken` yields for a span, or a part if it is over."""
@@ -113,7 +115,8 @@ class Work:
                 try:
                     result = self._call(call, chunk)
                 except Exception as error:
-                    doing = _DOING.get(self.method, f"computing {self.method} for")
+                    asked = self.asked or self.method
+                    doing = _DOING.get(asked, f"computing {asked} for")
                     where = f"(chunk {number:,} of {len(self.schedule):,})"
                     add_rows_note(error, doing, self.table.X, chunk, where)
                     raise

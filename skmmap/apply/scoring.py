@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 from scipy import sparse
+from sklearn.base import ClassifierMixin
 from sklearn.utils import assert_all_finite
 
 from skmmap.apply.inference import (
@@ -131,7 +132,11 @@ def _ask_instead(estimator, methods: dict):
 def _mean(work: Work) -> float:
     """Mean over rows, such as accuracy: chunk means, weighted."""
     total, weight = 0.0, 0.0
-    for hits, chunk_weight in _iter_taken(work, _take_hits):
+    take = _take_hits
+    if _is_share_of_equals(work):
+        work = replace(work, method="predict", asked="score", only_X=True)
+        take = _count_equals
+    for hits, chunk_weight in _iter_taken(work, take):
         total += hits
         weight += chunk_weight
     return total / weight
@@ -143,6 +148,27 @@ def _take_hits(chunk, score) -> tuple:
     hits = score * weight
     # Without weights this is a count, which the division made inexact.
     return hits if "sample_weight" in chunk.params else round(hits), weight
+
+
+def _is_share_of_equals(work: Work) -> bool:
+    """Whether the score is the share of labels that are predicted.
+
+    scikit-learn's accuracy finds out of each chunk what kind of labels it has, which
+    takes longer than the predictions of a linear model.
+    """
+    kind, y = type(work.estimator), work.table.y
+    own = getattr(kind, "score", None)
+    if not is_sklearn_class(kind) or own is not ClassifierMixin.score:
+        return False
+    if y is None or y.ndim != 1 or y.dtype.kind not in "biuU" or work.table.by_row:
+        return False
+    classes = getattr(work.estimator, "classes_", None)
+    return isinstance(classes, np.ndarray) and classes.dtype.kind == y.dtype.kind
+
+
+def _count_equals(chunk, predicted) -> tuple:
+    """Return how many labels are right in a chunk, and how many there are."""
+    return np.count_nonzero(np.ravel(predicted) == chunk.y), chunk.n_rows
 
 
 def _sum(work: Work) -> float:
