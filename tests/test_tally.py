@@ -19,8 +19,9 @@ COLUMNS = {
 }
 
 
-def count(column, monkeypatch, few_rows):
+def count(column, monkeypatch, few_rows, kept_nbytes=2**20):
     monkeypatch.setattr(tally, "_FEW_ROWS", few_rows)
+    monkeypatch.setattr(tally, "_KEPT_NBYTES", kept_nbytes)
     counted = Tally(len(column))
     counted.add(0, column)
     return counted
@@ -30,9 +31,15 @@ def count(column, monkeypatch, few_rows):
 @pytest.mark.parametrize("n_rows", [1, 9, 10, 19, 20, 21, 500, 999, 1_001, 5_003])
 def test_few_rows_are_counted_at_once(make, n_rows, monkeypatch):
     column = make(n_rows)
-    one, other = (count(column, monkeypatch, few_rows) for few_rows in (0, 10**9))
-    assert one.values.dtype == other.values.dtype
-    assert np.array_equal(one.values, other.values)
-    assert one.counts.dtype == other.counts.dtype
-    assert np.array_equal(one.counts, other.counts)
-    assert one.sortedness == other.sortedness
+    ways = {"few_rows": 10**9}, {"few_rows": 0}, {"few_rows": 0, "kept_nbytes": 0}
+    one, *others = (count(column, monkeypatch, **way) for way in ways)
+    for other in others:
+        assert one.values.dtype == other.values.dtype
+        assert np.array_equal(one.values, other.values)
+        assert one.counts.dtype == other.counts.dtype
+        assert np.array_equal(one.counts, other.counts)
+    monkeypatch.setattr(tally, "_FEW_ROWS", 10**9)
+    assert one.sortedness == others[1].sortedness
+    monkeypatch.setattr(tally, "_FEW_ROWS", 0)
+    assert others[0].sortedness == others[1].sortedness
+    assert np.array_equal(others[0].counts, one.counts)

@@ -15,6 +15,9 @@ _LEAST_SEGMENT = 10
 # Up to so many rows are counted in one table: of more, each segment takes longer than
 # what a call of NumPy costs.
 _FEW_ROWS = 5_000
+# Up to so many bytes of labels are kept until it is asked how sorted they are, which
+# takes longer than to count them; shuffled fits never ask.
+_KEPT_NBYTES = 2**20
 
 
 class Tally:
@@ -25,14 +28,18 @@ class Tally:
         self._segment, self._squares = None, 0.0
         self.values = self.counts = None
         self._n_used = 0  # segments in which there is a label
-        self._few = None  # all rows, if they are few and not counted by segment
+        self._whole = None  # all rows, if they are not counted by segment yet
 
     def add(self, start: int, column: np.ndarray, missing=None) -> None:
         is_whole = start == 0 and len(column) == self._n_rows
-        if is_whole and missing is None and 0 < len(column) <= _FEW_ROWS:
+        is_kept = is_whole and missing is None and column.nbytes <= _KEPT_NBYTES
+        if is_kept and len(column):
             self.values, self.counts = _count_labels(column)
-            self._few = column.copy()
-            return
+            self._whole = column.copy()
+        else:
+            self._add_by_segment(start, column, missing)
+
+    def _add_by_segment(self, start: int, column: np.ndarray, missing=None) -> None:
         inside = self._edges[
             (self._edges > start) & (self._edges < start + len(column))
         ]
@@ -49,9 +56,18 @@ class Tally:
         n_segments = min(_SEGMENTS, max(1, self._n_rows // _LEAST_SEGMENT))
         return np.arange(n_segments + 1) * self._n_rows // n_segments
 
-    def _count_few(self) -> None:
-        """Count few rows in their segments, with a row of a table for each of these."""
-        _, codes = _find_unique(self._few, return_inverse=True)
+    def _count_segments(self) -> None:
+        """Count the rows that were kept, segment by segment."""
+        column, self._whole = self._whole, None
+        if len(column) <= _FEW_ROWS:
+            self._fill_table(column)
+        else:
+            self.values = self.counts = None
+            self._add_by_segment(0, column)
+
+    def _fill_table(self, column: np.ndarray) -> None:
+        """Count rows at once, with a row of a table for each segment."""
+        _, codes = _find_unique(column, return_inverse=True)
         n_segments, n_values = len(self._edges) - 1, len(self.values)
         segments = np.repeat(np.arange(n_segments), np.diff(self._edges))
         table = np.bincount(
@@ -59,7 +75,7 @@ class Tally:
         )
         table = table.reshape(n_segments, n_values).astype(np.float64)
         self._squares = sum(((table**2).sum(axis=1) / table.sum(axis=1)).tolist())
-        self._few, self._n_used = None, n_segments
+        self._n_used = n_segments
 
     def _end_segment(self) -> None:
         _, counts = self._segment
@@ -78,8 +94,8 @@ class Tally:
         0 is what random order gives on average (the share is adjusted as R2 is), and 1
         is one label in each segment.
         """
-        if self._few is not None:
-            self._count_few()
+        if self._whole is not None:
+            self._count_segments()
         n_rows, segments = int(self.counts.sum()), self._n_used
         if segments < 2 or n_rows <= segments:
             return 0.0
