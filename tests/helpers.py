@@ -248,6 +248,18 @@ class Duck:
         return X.sum(axis=tuple(range(1, X.ndim)))
 
 
+def assert_same_search(one, other):
+    """Check that two searches have the same results, but for times, and best model."""
+    results = one.cv_results_, other.cv_results_
+    assert results[0].keys() == results[1].keys()
+    for name in results[0]:
+        if "_time" not in name:
+            np.testing.assert_array_equal(results[0][name], results[1][name], name)
+    assert one.best_index_ == other.best_index_
+    for part in ("best_estimator_", "best_params_"):
+        assert state_of(getattr(one, part)) == state_of(getattr(other, part))
+
+
 class Listener:
     """Remembers every task, and asks to stop where it is told to."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import make_rows, name_of, partial_fit_estimators, state_of
+from helpers import assert_same_search, make_rows, name_of, partial_fit_estimators
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold
 
@@ -12,18 +12,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:Class PassiveAggressive:FutureWarning"),
 ]
-TIMES = "fit_time", "score_time"
-
-
-def assert_same_search(one, other):
-    results = one.cv_results_, other.cv_results_
-    assert results[0].keys() == results[1].keys()
-    for name in results[0]:
-        if not any(time in name for time in TIMES):
-            np.testing.assert_array_equal(results[0][name], results[1][name], name)
-    assert one.best_index_ == other.best_index_
-    for part in ("best_estimator_", "best_params_"):
-        assert state_of(getattr(one, part)) == state_of(getattr(other, part))
 
 
 @pytest.fixture
