@@ -1,13 +1,19 @@
 """``ChunkedSearchCV``: searches whose models are trained side by side."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.model_selection import GridSearchCV, ParameterGrid
+from sklearn.model_selection import GridSearchCV
 
 from skmmap._types import RowsLike
-from skmmap.search import reading_together
+from skmmap.search import (
+    check_settings,
+    find_resource,
+    reading_together,
+    run_strategy,
+    select_best,
+)
 
 
 class ChunkedSearchCV(GridSearchCV):
@@ -16,7 +22,8 @@ class ChunkedSearchCV(GridSearchCV):
     ``ChunkedSearchCV(ChunkedFit(model), grid).fit(X, y)`` is scikit-learn's
     ``GridSearchCV`` on rows that stay on disk. All candidates are trained on all folds
     side by side: a chunk is read, cast and mixed once, and given to each model that
-    learns from it or is scored on it, while it is in the cache.
+    learns from it or is scored on it, while it is in the cache. `strategy` chooses the
+    candidates, and how long each of them is trained.
 
     Use it where reading and mixing are a large part of the work: cheap estimators, many
     candidates, rows that do not fit in memory. Where an estimator takes far longer than
@@ -31,6 +38,51 @@ class ChunkedSearchCV(GridSearchCV):
 
     param_grid : dict or list of dicts
         The values of each parameter, by its name; of a list, each dict is a grid.
+        Values are lists, or distributions with an ``rvs`` method where candidates are
+        drawn.
+
+    strategy : {"grid", "random", "halving", "hyperband"}, default="grid"
+        ``"grid"`` trains all candidates, as ``GridSearchCV`` does. ``"random"`` trains
+        `n_iter` of them, as ``RandomizedSearchCV``. ``"halving"`` trains all with few
+        epochs or rows, and in each further round one of `factor` of them with `factor`
+        times as many, as ``HalvingGridSearchCV``. ``"hyperband"`` makes several such
+        searches, which begin with fewer candidates and more epochs each. The last two
+        are inexact: a candidate that would have been the best at the end is lost if it
+        is not good enough in an early round.
+
+    n_iter : int, default=10
+        Number of candidates that are drawn. ``"halving"`` draws from distributions, and
+        tries all candidates if there are lists only. ``"hyperband"`` draws as many as
+        `max_resources` and `factor` make of it.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the candidates that are drawn. Folds and models have their own.
+
+    factor : number above 1, default=3
+        One of so many candidates is left after each round, and gets so many times the
+        resources.
+
+    resource : {"epochs", "rows"}, default="epochs"
+        What candidates get more of in each round. With ``"epochs"``, which sets
+        ``max_epochs`` of ChunkedFit, models continue from where they are. With
+        ``"rows"`` they start over, on a part of each fold's rows that has the one of
+        the round before in it: short runs from 1,000 places in equal distances, so
+        that few blocks are read, and sorted files are represented. Test rows are
+        reduced in the same way.
+
+    min_resources : int, "auto", "smallest" or "exhaust", default="auto"
+        Epochs, or rows of all folds, in the first round. ``"smallest"`` is 1 epoch, or
+        twice the number of folds (and of classes) in rows. ``"exhaust"`` is as many as
+        let the last round have `max_resources`; so is ``"auto"`` for ``"halving"``. For
+        ``"hyperband"``, ``"auto"`` is the smallest.
+
+    max_resources : int or "auto", default="auto"
+        Epochs or rows in the last round. ``"auto"`` is ``max_epochs`` of ChunkedFit, or
+        the estimator's ``max_iter`` if that is ``"auto"``; or all rows.
+
+    aggressive_elimination : bool, default=False
+        Whether ``"halving"`` repeats the first round until so few candidates are left
+        that the last round has less than `factor`.
 
     scoring : str, callable, list, tuple or dict, default=None
         What the models are compared by, as in ``GridSearchCV``. None is the
@@ -43,10 +95,12 @@ class ChunkedSearchCV(GridSearchCV):
 
     refit : bool, str or callable, default=True
         Whether the best candidate is trained on all rows at the end, and which score it
-        is the best by, as in ``GridSearchCV``.
+        is the best by, as in ``GridSearchCV``. ``"halving"`` and ``"hyperband"``
+        compare by it after each round as well, and need a name if there are several
+        scores; the best one is of the last round, unless a callable says otherwise.
 
     cv : int, cross-validation generator or iterable, default=None
-        The folds, as in ``GridSearchCV``; None is 5.
+        The folds, as in ``GridSearchCV``; None is 5. All rounds have the same.
 
     verbose : int, default=0
         How much is printed, as in ``GridSearchCV``.
@@ -61,7 +115,10 @@ class ChunkedSearchCV(GridSearchCV):
     ----------
     cv_results_ : dict of arrays
         Scores and times of each candidate, by the names that ``GridSearchCV`` has for
-        them. A time includes waiting for other models.
+        them. A time includes waiting for other models. With ``"halving"`` and
+        ``"hyperband"`` also ``iter``, the round, and ``n_resources``; of
+        ``"hyperband"`` also ``bracket``, the number of rounds that are to follow the
+        first one of the candidate. A candidate has a place for each of its rounds.
 
     best_estimator_ : estimator instance
         The best candidate, trained on all rows, unless ``refit=False``.
@@ -87,9 +144,24 @@ class ChunkedSearchCV(GridSearchCV):
     multimetric_ : bool
         Whether there are several scores.
 
+    n_iterations_, n_resources_, n_candidates_ : int, list of int, list of int
+        Number of rounds of ``"halving"`` or ``"hyperband"``, and what each one had.
+
+    n_remaining_candidates_ : int
+        Number of candidates that would be in the next round.
+
+    min_resources_, max_resources_ : int
+        Resources of the first round, and at most.
+
+    n_required_iterations_, n_possible_iterations_ : int
+        Rounds until fewer than `factor` candidates are left, and those that
+        `max_resources` allows; of ``"halving"``.
+
     See Also
     --------
     sklearn.model_selection.GridSearchCV : The same, one model after the other.
+    sklearn.model_selection.RandomizedSearchCV : That of ``strategy="random"``.
+    sklearn.model_selection.HalvingGridSearchCV : That of ``strategy="halving"``.
     ChunkedFit : The estimator that is searched over.
 
     Notes
@@ -97,9 +169,29 @@ class ChunkedSearchCV(GridSearchCV):
     Reads: y once, and X once for each epoch, if X fits in half of the `memory_limit`
     of ChunkedFit or its rows come in file order. Shuffled rows that do not fit are read
     once for each fold and epoch, by all candidates together.
-    Allocates: all models, a chunk or the buffers of a fold, and X if it fits.
+    Allocates: all models, a chunk or the buffers of a fold, and X if it fits; between
+    two rounds, the models that are left.
     Equals: ``GridSearchCV(estimator, param_grid, ...).fit(open_rows(X), open_rows(y))``
-    bit for bit, except for times.
+    bit for bit, except for times; with ``"random"``, ``RandomizedSearchCV``; with
+    ``"halving"``, ``HalvingGridSearchCV`` with ``resource="max_epochs"``. With
+    ``resource="epochs"`` each score is that of a fit of as many epochs from the start,
+    with ``"rows"`` that of a fit to as many rows.
+
+    A model starts over in the next round, with the same result, if its state cannot be
+    pickled, if ``random_state`` of ChunkedFit is a generator, or if its first round of
+    a single epoch was another fit (``early_stopping`` holds out rows of several epochs
+    only). A fit that has stopped by its own rule is not continued.
+
+    All brackets of Hyperband make the rounds with the same resources together, and so
+    read the rows less often than one after the other.
+
+    References
+    ----------
+    Jamieson and Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
+    Optimization", AISTATS 2016, for halving.
+
+    Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter
+    Optimization", JMLR 18 (185), 2018.
 
     Examples
     --------
@@ -112,6 +204,11 @@ class ChunkedSearchCV(GridSearchCV):
     >>> search = ChunkedSearchCV(model, {"estimator__alpha": [1e-4, 1.0]}, cv=3)
     >>> search.fit(X, y).best_params_
     {'estimator__alpha': 0.0001}
+    >>> grid = {"estimator__alpha": [1e-4, 1e-2, 1.0, 100.0]}
+    >>> given = {"strategy": "halving", "factor": 2, "max_resources": 4, "cv": 3}
+    >>> search = ChunkedSearchCV(model, grid, **given).fit(X, y)
+    >>> search.n_resources_, search.n_candidates_
+    ([1, 2, 4], [4, 2, 1])
     >>> ChunkedSearchCV(SGDClassifier(), {"alpha": [1e-4, 1.0]}).fit(X, y)
     Traceback (most recent call last):
         ...
@@ -128,6 +225,14 @@ is none and has none inside. ...
         estimator: Any,
         param_grid: dict | list,
         *,
+        strategy: Literal["grid", "random", "halving", "hyperband"] = "grid",
+        n_iter: int = 10,
+        random_state: int | np.random.RandomState | None = None,
+        factor: float = 3,
+        resource: Literal["epochs", "rows"] = "epochs",
+        min_resources: int | Literal["auto", "smallest", "exhaust"] = "auto",
+        max_resources: int | Literal["auto"] = "auto",
+        aggressive_elimination: bool = False,
         scoring: Any = None,
         n_jobs: int | None = None,
         refit: bool | str | Callable = True,
@@ -138,6 +243,14 @@ is none and has none inside. ...
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
+        self.strategy = strategy
+        self.n_iter = n_iter
+        self.random_state = random_state
+        self.factor = factor
+        self.resource = resource
+        self.min_resources = min_resources
+        self.max_resources = max_resources
+        self.aggressive_elimination = aggressive_elimination
         self.scoring = scoring
         self.n_jobs = n_jobs
         self.refit = refit
@@ -146,8 +259,18 @@ is none and has none inside. ...
         self.error_score = error_score
         self.return_train_score = return_train_score
 
-    def _run_search(self, evaluate_candidates: Callable) -> None:
-        evaluate_candidates(ParameterGrid(self.param_grid))
+    def _run_search(
+        self, evaluate_candidates: Callable, *, callback_ctx: Any = None
+    ) -> None:
+        run_strategy(self, self._resource, evaluate_candidates, callback_ctx)
+
+    def _check_input_parameters(self, X: Any, y: Any, split_params: dict) -> None:
+        self._resource = find_resource(self, X, y, split_params)
+
+    def _select_best_index(self, refit: Any, refit_metric: str, results: dict) -> int:
+        if "iter" not in results or callable(refit):
+            return super()._select_best_index(refit, refit_metric, results)
+        return select_best(results, f"mean_test_{refit_metric}")
 
     def fit(self, X: RowsLike, y: RowsLike = None, **params: Any) -> Self:
         """Train and score all candidates on all folds, in one reading.
@@ -175,22 +298,29 @@ is none and has none inside. ...
             If there is no `ChunkedFit` in the estimator.
 
         ValueError
-            If all fits fail, or one does and ``error_score="raise"``.
+            If all fits fail, or one does and ``error_score="raise"``; or if a parameter
+            is set that the strategy does not use.
 
         OSError
             If a file cannot be read, or is truncated or replaced during training.
 
         Notes
         -----
-        Reads: y once, and X once for each epoch, or once for each fold and epoch; then
-        as often as ``fit`` of ChunkedFit for the best candidate.
+        Reads: y once, and X once for each epoch, or once for each fold and epoch, of
+        the candidate that makes most of them; then as often as ``fit`` of ChunkedFit
+        for the best candidate.
         Allocates: all models, a chunk or the buffers of a fold, and X if it fits.
-        Equals: ``GridSearchCV.fit`` on `open_rows` of the same, bit for bit.
+        Equals: ``fit`` of scikit-learn's search on `open_rows` of the same, bit for
+        bit, but for what the class says of ``resource="rows"``.
         """
+        check_settings(self)
         name = type(self).__name__
         reading = reading_together(self.estimator, X, y, params, self.n_jobs, name)
-        with reading as (X, y, params):
-            return super().fit(X, y, **params)
+        try:
+            with reading as (X, y, params):
+                return super().fit(X, y, **params)
+        finally:
+            vars(self).pop("_resource", None)
 
 
 # doctest takes only what says that it is of this module.

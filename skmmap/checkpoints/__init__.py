@@ -4,9 +4,11 @@ from skmmap.checkpoints.checkpoint import Checkpoint
 from skmmap.checkpoints.describing import describe_checkpoint
 from skmmap.checkpoints.journal import Unit
 from skmmap.checkpoints.keeping import find_journal, run_kept, without_journal
+from skmmap.checkpoints.kept_fits import KeptFits
 
 __all__ = [
     "Checkpoint",
+    "KeptFits",
     "Unit",
     "describe_checkpoint",
     "find_journal",

@@ -27,15 +27,23 @@ class Unit:
     """A unit of a run without a checkpoint: nothing of it is kept."""
 
     is_kept = False
+    may_go_on = False  # to more epochs than those of this run
+    seed: int | None = None  # with which it began
     result: Any = None  # of one that is over
 
-    def take_state(self) -> Any:
-        """Return the state in which it was left, None if it begins."""
+    def take_state(self, run) -> Any:
+        """Return the state in which such a run was left, None if it begins."""
 
     def after_chunk(self, run) -> None:
         """Keep the state of a run, if it is time; stop if that was asked for.
 
         The run has ``take_state()``, and ``say_place()`` for messages.
+        """
+
+    def after_epochs(self, run, *, is_over: bool) -> None:
+        """Keep the state of a run after its last epoch, for one with more of them.
+
+        One that ``is_over`` has stopped by itself, and makes no more.
         """
 
     def end(self, result) -> None:
@@ -45,7 +53,8 @@ class Unit:
 class Journal:
     """The journal of a run without a checkpoint."""
 
-    def open_unit(self) -> Unit:
+    def open_unit(self, max_epochs: int | str) -> Unit:
+        """Return the next unit, which has at most so many epochs."""
         return Unit()
 
     def look(self, said: str) -> None:
@@ -60,7 +69,7 @@ class KeptUnit(Unit):
     def __init__(self, journal: "KeptJournal", result=None, state=None):
         self._journal, self.result, self._state = journal, result, state
 
-    def take_state(self) -> Any:
+    def take_state(self, run) -> Any:
         if self._state is None:
             return None
         state, generators = self._state
@@ -126,7 +135,7 @@ class KeptJournal(Journal):
         self.said = version.about["said"]
         self.has_learned = self._state is not None or bool(self._over)
 
-    def open_unit(self) -> Unit:
+    def open_unit(self, max_epochs: int | str) -> Unit:
         number, self._number = self._number, self._number + 1
         if number < len(self._over):
             result, generators = load_state(io.BytesIO(self._over[number]))

@@ -13,7 +13,7 @@ from skmmap.checkpoints.journal import FORMAT, Journal, KeptJournal
 from skmmap.checkpoints.key import describe_run, find_differences
 from skmmap.checkpoints.stops import Stops
 from skmmap.disk import Generations, Version, to_path
-from skmmap.run import dump_state, load_state, with_thread_counts
+from skmmap.run import dump_state, find_sharing, load_state, with_thread_counts
 
 _NO_JOURNAL = Journal()
 _journal: ContextVar[Journal] = ContextVar("journal", default=_NO_JOURNAL)
@@ -33,7 +33,9 @@ def run_kept(
     ``put`` is called with that if it is over already.
     """
     if vars(wrapper).get("checkpoint") is None:
-        with without_journal():
+        fits, is_inner = find_sharing().fits, find_journal() is not _NO_JOURNAL
+        keeps = fits is not None and not is_inner  # in a callback of another fit
+        with _using(fits.open_journal(wrapper)) if keeps else without_journal():
             run()
         return
     checkpoint = to_checkpoint(wrapper.checkpoint)

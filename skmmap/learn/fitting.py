@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn import config_context
 
-from skmmap.checkpoints import find_journal
+from skmmap.checkpoints import Unit, find_journal
 from skmmap.estimators import (
     Rule,
     can_merge,
@@ -77,20 +77,20 @@ def train_anew(
     wrapper, X, y, params: dict, *, classes, given_validation, **given
 ) -> None:
     """Train a fresh clone of the estimator, and keep it if training succeeds."""
-    unit = find_journal().open_unit()
+    unit = find_journal().open_unit(wrapper.max_epochs)
     if unit.result is not None:
         trained = put_estimator(wrapper.estimator, unit.result["estimator_"])
         vars(wrapper).update(unit.result | {"estimator_": trained})
         return
     given |= {"classes": classes, "given_validation": given_validation}
+    given |= {"seed_before": unit.seed}
     plan = fit_plan(make_fit_plan(wrapper, X, y, params, **given))
     plan.overrides.update(find_start(wrapper, plan))
     learner = make_fresh_learner(wrapper, plan, classes)
     is_given = given_validation[0] is not None
     score = _make_score(wrapper, plan, learner, is_given=is_given)
     title = vars(wrapper).get("_title", "fit")  # of a step, its name too
-    training = _make_training(wrapper, plan, learner, title, score)
-    training.unit = unit
+    training = _make_training(wrapper, plan, learner, title, score, unit)
     counted = note_start(learner.estimator)
     # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks
@@ -138,7 +138,7 @@ def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> d
 
         learned = run_merge(wrapper, plan, training)
     else:
-        learned = training.run(training.unit.take_state())
+        learned = training.run(training.unit.take_state(training))
     training.learner.finish()
     keep_names(training.learner.estimator, training.table.X)
     return learned
@@ -163,12 +163,20 @@ def _run_further(training: Training, overrides: dict) -> dict:
 
 
 def _make_training(
-    wrapper, plan: Plan, learner: Learner, title: str, score=None, *, is_fit=True
+    wrapper,
+    plan: Plan,
+    learner: Learner,
+    title: str,
+    score=None,
+    unit: Unit | None = None,
+    *,
+    is_fit=True,
 ) -> Training:
     table, schedule, n_epochs = plan.table, plan.schedule, plan.n_epochs
-    rule, watch, before = Rule(), Watch(), {}
+    rule, watch, before, unit = Rule(), Watch(), {}, unit or Unit()
     if is_fit:
-        rule, watch = make_rule(wrapper, plan, lambda: learner.input_layout)
+        find_layout = lambda: learner.input_layout  # noqa: E731
+        rule, watch = make_rule(wrapper, plan, find_layout, goes_on=unit.may_go_on)
     elif "history_" in vars(wrapper):
         before = {"history_before": wrapper.history_}
     return Training(
@@ -195,6 +203,7 @@ def _make_training(
         keeps_rows=plan.keeps_rows,
         row_cache=plan.row_cache,
         known=_find_known(wrapper, plan),
+        unit=unit,
         **before,
     )
 

@@ -160,7 +160,7 @@ def run_merge(wrapper, plan: Plan, training: Training) -> dict:
     """Train by all jobs there are, and return the learned attributes."""
     jobs = find_merge_jobs(wrapper, plan)
     # A run that was merged so far is merged on any number of workers.
-    state = training.unit.take_state()
+    state = training.unit.take_state(training)
     is_merged = jobs.number > 1 if state is None else "merged" in state
     return _run_parts(training, jobs, state) if is_merged else training.run(state)
 

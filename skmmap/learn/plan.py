@@ -83,7 +83,8 @@ class Planner:
     ``given_validation`` holds X, y and weights of the user's own, if there are any.
     Without ``is_fit`` the run is ``partial_fit``, which trains ``fitted`` further and
     never stops early; without ``is_run`` it is only explained, and draws no seed.
-    ``start`` is where a fit starts, and ``counts_before`` has those of earlier labels.
+    ``start`` is where a fit starts, ``counts_before`` has those of earlier labels, and
+    ``seed_before`` is that of a fit which goes on.
     """
 
     wrapper: Any
@@ -98,6 +99,7 @@ class Planner:
     fitted: Any = None
     start: Start = field(default_factory=Start)
     counts_before: dict | None = None
+    seed_before: int | None = None
 
     def make(self) -> Plan:
         """Return the plan; raise for what cannot be done."""
@@ -203,12 +205,14 @@ class Planner:
     @cached_property
     def seed(self) -> int | None:
         is_needed = bool(self.shuffle) or self.holds_out or self._sets_seeds
-        learned = {} if self.fitted is None else vars(self.wrapper)
+        before = self.seed_before
+        if self.fitted is not None:
+            before = vars(self.wrapper).get("random_state_")
         return draw_seed(
             self.wrapper,
             is_needed=is_needed,
             is_run=self.is_run,
-            before=learned.get("random_state_"),
+            before=before,
         )
 
     @property

@@ -66,13 +66,16 @@ def find_start(wrapper, plan: Plan) -> dict:
     return {learning.prefix + name: value for name, value in params.items()}
 
 
-def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
+def make_rule(
+    wrapper, plan: Plan, find_layout: Callable, *, goes_on: bool = False
+) -> tuple[Rule, Watch]:
     """Return the stopping rule of the run, and how its loss is computed.
 
     ``find_layout`` returns the layout in which the estimator takes rows, once it is
-    known.
+    known. A run of one epoch needs none, unless it ``goes_on`` to more of them.
     """
-    if plan.n_epochs == 1 and plan.validation is None:
+    is_single = plan.n_epochs == 1 and plan.validation is None
+    if is_single and not goes_on:
         return Rule(), Watch()
     most = min(_SAMPLE_ROWS, plan.learning.entry.loss_rows)
     load = make_sample(wrapper, plan, most)
@@ -92,6 +95,8 @@ def make_rule(wrapper, plan: Plan, find_layout: Callable) -> tuple[Rule, Watch]:
     except (TypeError, ValueError, ZeroDivisionError):
         # Of parameters that partial_fit refuses itself, and says which they are.
         rule = Rule()
+    if is_single and type(rule).after_chunk is not Rule.after_chunk:
+        return Rule(), Watch()  # it could end the epoch, as it may not
     computes = type(rule) is not Rule and can_compute_losses(wrapper.estimator)
     return rule, Watch(sample, rule.looks if computes else 0)
 

@@ -131,7 +131,8 @@ class Training:
         epochs, skipped = range(self.epoch, self.n_epochs), self._progress.n_chunks
         every = self._iter_epochs(epochs, skipped) if self._gathers else None
         with closing(every) if every else nullcontext():
-            self._run_epochs(every)
+            is_over = self._run_epochs(every)
+        self.unit.after_epochs(self, is_over=is_over)
         self.learner.estimator = self.rule.choose(self.learner.estimator)
 
     def _go_back(self) -> None:
@@ -169,7 +170,8 @@ class Training:
         learned = self.learned_attributes() | {"estimator_": None}
         return deepcopy(learned) | {"estimator_": self.learner.copy_finished()}
 
-    def _run_epochs(self, every: Iterator[Chunk] | None) -> None:
+    def _run_epochs(self, every: Iterator[Chunk] | None) -> bool:
+        """Make the epochs; return whether the rule or a callback has ended them."""
         self.tasks.skip_epochs(self.epoch)
         for self.epoch in range(self.epoch, self.n_epochs):  # noqa: B020
             with self.tasks.epoch(self.copy_learned):
@@ -179,14 +181,16 @@ class Training:
             seconds = self.history["seconds"][-1]
             self._kept.end_epoch(self.learner.state, seconds, is_last=is_last)
             if self.tasks.stopped or is_over:
-                return
-        if self.rule.least_epochs and self.n_epochs > self.warns_after:
+                return True
+        is_late = self.rule.least_epochs and self.n_epochs > self.warns_after
+        if is_late and not self.unit.may_go_on:
             name = type(self.learner.estimator).__name__
             warn(
                 f"{name} has not converged after {say_count(self.n_epochs, 'epoch')}. "
                 f"Raise {self.limited_by} or tol, or scale the data.",
                 ConvergenceWarning,
             )
+        return False
 
     def _run_epoch(self, every: Iterator[Chunk] | None) -> bool:
         """Learn all rows once; return whether it was the last epoch."""

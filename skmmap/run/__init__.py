@@ -3,6 +3,7 @@
 from skmmap.run.callbacks import (
     CallbackSupportMixin,
     Tasks,
+    has_callbacks,
     keep_callbacks,
     open_tasks,
     silenced,
@@ -14,7 +15,7 @@ from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
 from skmmap.run.sharing import find_sharing
-from skmmap.run.side_by_side import together
+from skmmap.run.side_by_side import begin_round, together
 from skmmap.run.state_pickles import dump_state, load_state
 from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
@@ -25,11 +26,13 @@ __all__ = [
     "Report",
     "Tasks",
     "WithCode",
+    "begin_round",
     "cut",
     "dump_state",
     "find_jobs",
     "find_sharing",
     "find_thread_counts",
+    "has_callbacks",
     "is_one_by_default",
     "iter_done",
     "keep_callbacks",

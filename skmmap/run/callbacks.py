@@ -82,9 +82,9 @@ class CallbackTasks(Tasks):
             estimator, own = find_estimator(), {"reconstruction_attributes": {}}
             context.call_on_fit_task_end(estimator=estimator, **self._data, **own)
 
-        has_callbacks = hasattr(find_estimator(), _CALLBACKS)
+        is_told = hasattr(find_estimator(), _CALLBACKS)
         # A copy, since each chunk's own context would replace that of the estimator.
-        tell(copy(find_estimator())) if has_callbacks else run()
+        tell(copy(find_estimator())) if is_told else run()
 
     @contextmanager
     def fit(self, snapshot):
@@ -137,11 +137,15 @@ class CallbackTasks(Tasks):
 
 def open_tasks(wrapper, estimator, table, n_epochs: int, n_chunks: int) -> Tasks:
     """Return the tasks of this fit, without callbacks if none are set."""
-    listens = [wrapper, estimator]
-    names = (_CALLBACKS, "_parent_callback_ctx")
-    if any(hasattr(obj, name) for obj in listens for name in names):
+    if has_callbacks(wrapper, estimator):
         return CallbackTasks(wrapper, table, n_epochs, n_chunks)
     return Tasks()
+
+
+def has_callbacks(*objects) -> bool:
+    """Whether callbacks are set on one of some estimators, or on one around it."""
+    names = _CALLBACKS, "_parent_callback_ctx"
+    return any(hasattr(obj, name) for obj in objects for name in names)
 
 
 def silenced(estimator) -> AbstractContextManager[None]:

@@ -39,6 +39,7 @@ class Task(Sharing):
         self.is_over = False
         self.callback: Callable[[Task], Any] | None = None
         self.reserved = 0  # bytes of results
+        self.fits: Any = None
         self.result: Any = None
         self.error: BaseException | None = None
         run = copy_context().run
@@ -177,6 +178,7 @@ class Hub:
         self._n_running = 0
         self._feeds: list[Feed] = []
         self._known: dict = {}
+        self._fits: deque = deque()
         self._reserving: deque[tuple[Task, int]] = deque()
         self._reserved = 0
         self.is_cancelled = False
@@ -184,8 +186,18 @@ class Hub:
     def add(self, function: Callable[[], Any]) -> Task:
         """Return the task of a function, which begins once a result is waited for."""
         task = Task(self, function)
+        task.fits = self._fits.popleft() if self._fits else None
         self._new.append(task)
         return task
+
+    def begin_round(self, fits: list, *, forgets: bool) -> None:
+        """Give the next tasks what is kept of their fits, one to each.
+
+        What was remembered is of other rows if it ``forgets`` it.
+        """
+        self._fits = deque(fits)
+        if forgets:
+            self._known.clear()
 
     def run(self, until: Task) -> None:
         """Run all tasks, until that one is over."""

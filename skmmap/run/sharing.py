@@ -10,6 +10,7 @@ class Sharing:
     """The sharing of a fit that runs by itself: there is none."""
 
     is_shared = False
+    fits: Any = None  # what is kept of the fits of a task, for one that goes on
 
     def iter_items(self, key, make: Callable[[], Iterator], nbytes: int) -> Iterator:
         """Yield the items of ``make()``, an iterator that is closed at the end.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any
 
 import joblib
@@ -10,6 +11,8 @@ from joblib.parallel import ParallelBackendBase, get_active_backend
 from skmmap.run.hub import Hub, Task
 from skmmap.run.parallel import keeping_filters
 from skmmap.run.threads import one_core, one_core_in_thread
+
+_hub: ContextVar[Hub] = ContextVar("hub")
 
 
 class _Together(ParallelBackendBase):
@@ -59,7 +62,8 @@ def count_jobs(n_jobs: int | None) -> int:
 def together(n_jobs: int | None, room: int) -> Iterator[None]:
     """Let the next call of joblib inside run all of its tasks side by side.
 
-    Rows that are read at the same time take ``room`` bytes at most.
+    Rows that are read at the same time take ``room`` bytes at most. A `Parallel` that
+    is used as a context manager runs several calls so, one after the other.
     """
     number = count_jobs(n_jobs)
     # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
@@ -67,9 +71,19 @@ def together(n_jobs: int | None, room: int) -> Iterator[None]:
     hub = Hub(number, room, *(() if is_free else (one_core_in_thread,)))
     backend = _Together(hub)
     config = joblib.parallel_config(backend=backend)
+    token = _hub.set(hub)
     try:
         with keeping_filters(), nullcontext() if is_free else one_core(), config:
             backend.leave = config.unregister
             yield
     finally:
+        _hub.reset(token)
         hub.close()
+
+
+def begin_round(fits: list, *, forgets: bool = False) -> None:
+    """Give the tasks of the next call what is kept of their fits, one to each.
+
+    Rows that were kept for all tasks are let go if it ``forgets`` them.
+    """
+    _hub.get().begin_round(fits, forgets=forgets)

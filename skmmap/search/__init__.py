@@ -1,5 +1,15 @@
 """Many models, one reading: what searches and cross-validation have in common."""
 
+from skmmap.search.halving import select_best
 from skmmap.search.reading import reading_together
+from skmmap.search.resources import find_resource
+from skmmap.search.settings import check_settings
+from skmmap.search.strategies import run_strategy
 
-__all__ = ["reading_together"]
+__all__ = [
+    "check_settings",
+    "find_resource",
+    "reading_together",
+    "run_strategy",
+    "select_best",
+]
