@@ -169,6 +169,7 @@ HOUSE = {
         "output_file",
         "output_folder",
         "inference",
+        "in_place",
         "open",
         "scoring",
     ],

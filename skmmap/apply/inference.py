@@ -82,7 +82,8 @@ class Work:
     ``take`` is a function of a chunk and its result that returns what is kept of them.
     ``only_X`` leaves out y and parameters when the method is called. ``report`` is told
     of rows that are done, in this process. ``asked`` is the method that errors name, if
-    another one is called for it.
+    another one is called for it. ``place`` is the array of the result, if the
+    estimator changes rows there.
     """
 
     estimator: Any
@@ -95,6 +96,11 @@ class Work:
     only_X: bool = False
     report: Report = field(default_factory=Report)
     asked: str = ""
+    place: np.ndarray | None = None
+
+    def __getstate__(self) -> dict:
+        # Other processes send results back.
+        return vars(self) | {"place": None}
 
     def __call__(self, span, is_over) -> list:
         """Return what `iter_taken` yields for a span, or a part if it is over."""
@@ -113,7 +119,7 @@ class Work:
         with closing(self.table.iter_chunks(chunks)) as read:
             for number, chunk in enumerate(read, start=before + 1):
                 try:
-                    result = self._call(call, chunk)
+                    result = self._call(call, self._put(chunk))
                 except Exception as error:
                     asked = self.asked or self.method
                     doing = _DOING.get(asked, f"computing {asked} for")
@@ -122,6 +128,14 @@ class Work:
                     raise
                 yield chunk.start, chunk.stop, self.take(chunk, result)
                 del chunk, result
+
+    def _put(self, chunk: Chunk) -> Chunk:
+        """Return the chunk with its rows in the array of the result, if it is there."""
+        if self.place is None:
+            return chunk
+        rows = self.place[chunk.start : chunk.stop]
+        rows[...] = chunk.X
+        return chunk._replace(X=rows)
 
     def _call(self, call: Callable, chunk: Chunk):
         """Return the result for a chunk, after changes of layout if it is refused."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import sklearn
 
+from skmmap.apply.in_place import find_place
 from skmmap.apply.inference import Work
 from skmmap.apply.output import Output
 from skmmap.apply.output_check import check_output
@@ -24,7 +25,8 @@ def open_output(out, work: Work, fitted, *, resume: bool):
     n_rows, order = table.X.n_rows, table.X.order
     out = check_output(out, table, resume=resume)
     if out is None:
-        return Output(n_rows, keep_index=table.X.store.has_index, order=order)
+        rows, has_index = find_place(work), table.X.store.has_index
+        return Output(n_rows, keep_index=has_index, order=order, rows=rows)
     if isinstance(out, np.ndarray):
         return ArrayOutput(out, order)
     if not out.suffix:

@@ -18,14 +18,15 @@ class Output:
     Arrays and CSR matrices are copied to their place in the result, whose data type
     widens if a later chunk needs it, so that nothing is in memory twice; frames and
     other sparse formats are joined at the end. ``order`` holds the row of the result
-    for each row that comes; None means that they come in turn.
+    for each row that comes; None means that they come in turn. ``rows`` is the array of
+    the result, if results are computed there.
     """
 
     share = None  # results must come back to this process
 
-    def __init__(self, n_rows: int, *, keep_index: bool = False, order=None):
+    def __init__(self, n_rows: int, *, keep_index=False, order=None, rows=None):
         self._n_rows, self._keep_index, self._order = n_rows, keep_index, order
-        self._joined = None
+        self._joined = None if rows is None else _Array(n_rows, rows=rows)
 
     def add(self, start: int, stop: int, result) -> None:
         """Take the result for the rows from ``start`` to before ``stop``."""
@@ -70,8 +71,8 @@ class Output:
 class _Array:
     """One array of all rows."""
 
-    def __init__(self, n_rows: int, order=None):
-        self._n_rows, self._order, self._rows = n_rows, order, None
+    def __init__(self, n_rows: int, order=None, rows=None):
+        self._n_rows, self._order, self._rows = n_rows, order, rows
 
     def add(self, start: int, stop: int, result) -> None:
         result = np.asarray(result)
@@ -88,7 +89,7 @@ class _Array:
         if dtype != self._rows.dtype:
             self._rows = self._rows.astype(dtype)
         if self._order is None:
-            self._rows[start:stop] = result
+            self._rows[start:stop] = result  # nothing, if it was computed there
         else:
             self._rows[rows_at(self._order, range(start, stop))] = result
 
