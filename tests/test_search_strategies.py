@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from helpers import assert_same_search, needs_sklearn_1_9
+from joblib import Parallel, delayed
 from scipy.stats import loguniform
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
@@ -24,6 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
+from skmmap.run import begin_round, find_sharing, together
 from skmmap.search.rounds import plan_halving, plan_hyperband
 from skmmap.search.subsets import spread
 
@@ -130,13 +132,13 @@ def test_halving_equals_that_of_scikit_learn(rows, name, least, most):
     [
         {},
         {"min_resources": "smallest"},
-        {"min_resources": 3, "aggressive_elimination": True},
+        {"min_resources": 5, "aggressive_elimination": True},
         {"factor": 1.5, "max_resources": 3},
     ],
 )
 def test_rounds_are_those_of_scikit_learn(rows, params):
     model = make(SGDRegressor(tol=None))
-    given = {"max_resources": 6} | params
+    given = {"max_resources": 8} | params
     one = search(model, GRID, "halving", **given).fit(*rows)
     other = halving(model, GRID, **given).fit(*rows)
     assert_same_search(one, other)
@@ -241,7 +243,8 @@ def test_folds_are_the_same_in_all_rounds(rows):
 
 
 def test_clusterers_without_y(rows):
-    model = make(MiniBatchKMeans(n_clusters=2, n_init=1, batch_size=75))
+    """Those that would stop within the only epoch of a round do not."""
+    model = make(MiniBatchKMeans(n_init=1, batch_size=30, tol=1e6), chunk_size=30)
     grid, given = {"estimator__n_clusters": [2, 3]}, {"max_resources": 2}
     one = search(model, grid, "halving", **given).fit(rows[0])
     assert_same_search(one, halving(model, grid, **given).fit(rows[0]))
@@ -357,6 +360,10 @@ def pick_first(results):
     return 0
 
 
+def score_less_for_more(model, X, y):
+    return model.score(X, y) - model.n_epochs_
+
+
 @pytest.mark.parametrize("strategy", ["halving", "hyperband"])
 @pytest.mark.parametrize(
     ("refit", "scoring"),
@@ -364,6 +371,7 @@ def pick_first(results):
         (True, None),
         (False, None),
         (pick_first, None),
+        (True, score_less_for_more),
         ("r2", ["r2", "neg_max_error"]),
         ("neg_max_error", ["r2", "neg_max_error"]),
     ],
@@ -388,6 +396,47 @@ def test_failed_fits_are_out_first(rows):
         found = search(model, grid, "halving", max_resources=2).fit(*rows)
     last = found.cv_results_["params"][-2:]
     assert {each["estimator__alpha"] for each in last} == {1e-5, 0.1}
+
+
+@needs_sklearn_1_9
+def test_fits_inside_a_callback_are_fits_of_their_own(rows):
+    """They are not those of the round before, after fewer epochs."""
+
+    learned = []
+
+    class Fits:
+        def setup(self, estimator, context):
+            pass
+
+        teardown = setup
+
+        def on_fit_task_begin(self, estimator, context):
+            pass
+
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "epoch":
+                few = slice(100 + context.task_id)
+                own = make(SGDRegressor(), max_epochs=1).fit(rows[0][few], rows[1][few])
+                learned.append((context.task_id, own.history_["rows"][0]))
+
+    model = make(SGDRegressor(tol=None)).set_callbacks(Fits())
+    given = {"max_resources": 4, "min_resources": 2, "refit": False}
+    search(model, GRID, "halving", **given).fit(*rows)
+    assert {epoch for epoch, _ in learned} == {0, 1, 2, 3}
+    assert all(n_rows == 100 + epoch for epoch, n_rows in learned)
+
+
+def test_rounds_of_other_rows_forget_what_was_read():
+    made = []
+
+    def ask():
+        find_sharing().remember("rows", lambda: made.append(1))
+
+    with together(1, 1_000), Parallel() as parallel:
+        for forgets in (False, False, True):
+            begin_round([], forgets=forgets)
+            parallel([delayed(ask)() for _ in range(2)])
+    assert len(made) == 2
 
 
 class Told:

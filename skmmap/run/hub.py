@@ -243,8 +243,16 @@ class Hub:
         if first is None and self._reserving:
             self._grant(least=1)
         elif first is None and self._alive:
-            raise RuntimeError("All fits wait for rows that no one of them reads.")
+            return self._open_inner()
         return first
+
+    def _open_inner(self) -> "Feed":
+        """Open a feed of fits that are made inside others, which have theirs open."""
+        for feed in self._feeds:
+            if not feed.is_open and feed.is_ready:
+                feed.is_open = True
+                return feed
+        raise RuntimeError("All fits wait for rows that no one of them reads.")
 
     def _start_ready(self) -> None:
         while self._ready and self._n_running < self._n_jobs:
