@@ -9,7 +9,7 @@ from sklearn.model_selection import GridSearchCV
 from skmmap._types import RowsLike
 from skmmap.search import (
     check_settings,
-    find_resource,
+    having_resource,
     reading_together,
     run_strategy,
     select_best,
@@ -262,10 +262,8 @@ is none and has none inside. ...
     def _run_search(
         self, evaluate_candidates: Callable, *, callback_ctx: Any = None
     ) -> None:
-        run_strategy(self, self._resource, evaluate_candidates, callback_ctx)
-
-    def _check_input_parameters(self, X: Any, y: Any, split_params: dict) -> None:
-        self._resource = find_resource(self, X, y, split_params)
+        resource = vars(self).get("_resource")
+        run_strategy(self, resource, evaluate_candidates, callback_ctx)
 
     def _select_best_index(self, refit: Any, refit_metric: str, results: dict) -> int:
         if "iter" not in results or callable(refit):
@@ -316,11 +314,8 @@ is none and has none inside. ...
         check_settings(self)
         name = type(self).__name__
         reading = reading_together(self.estimator, X, y, params, self.n_jobs, name)
-        try:
-            with reading as (X, y, params):
-                return super().fit(X, y, **params)
-        finally:
-            vars(self).pop("_resource", None)
+        with reading as (X, y, params), having_resource(self, X, y, params):
+            return super().fit(X, y, **params)
 
 
 # doctest takes only what says that it is of this module.

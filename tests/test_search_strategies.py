@@ -242,6 +242,13 @@ def test_folds_are_the_same_in_all_rounds(rows):
     assert len(set(tested)) == 2 < len(tested)
 
 
+def test_folds_of_an_iterator(rows):
+    given = {"max_resources": 4, "min_resources": 2}
+    one = search(make(SGDRegressor()), GRID, "halving", **given)
+    one.set_params(cv=FOLDS.split(*rows)).fit(*rows)
+    assert_same_search(one, halving(make(SGDRegressor()), GRID, **given).fit(*rows))
+
+
 def test_clusterers_without_y(rows):
     """Those that would stop within the only epoch of a round do not."""
     model = make(MiniBatchKMeans(n_init=1, batch_size=30, tol=1e6), chunk_size=30)
@@ -386,6 +393,7 @@ def test_refits(rows, strategy, refit, scoring):
     assert found.best_index_ == (0 if callable(refit) else best)
     assert hasattr(found, "best_estimator_") is (refit is not False)
     assert not hasattr(found, "_resource")
+    assert found.cv is FOLDS
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")

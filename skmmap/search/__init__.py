@@ -2,13 +2,13 @@
 
 from skmmap.search.halving import select_best
 from skmmap.search.reading import reading_together
-from skmmap.search.resources import find_resource
+from skmmap.search.resources import having_resource
 from skmmap.search.settings import check_settings
 from skmmap.search.strategies import run_strategy
 
 __all__ = [
     "check_settings",
-    "find_resource",
+    "having_resource",
     "reading_together",
     "run_strategy",
     "select_best",

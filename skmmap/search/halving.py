@@ -99,7 +99,7 @@ class Halving:
 
     def _make(self, params: dict, bracket: int) -> Candidate:
         self._resource.check_candidate(params)
-        return Candidate(params, bracket, [None] * self._search.n_splits_)
+        return Candidate(params, bracket, [None] * self._resource.n_folds)
 
     def begin(self, number: int) -> int:
         """Let new candidates join those that are left; return how many there are."""

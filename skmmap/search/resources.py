@@ -1,9 +1,12 @@
 """What the rounds of a search have more and more of: epochs, or rows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
+from sklearn.model_selection import check_cv
 
 from skmmap.checkpoints import KeptFits
 from skmmap.estimators import find_learning
@@ -13,14 +16,28 @@ from skmmap.wrap import find_last_step
 _LIMIT = "max_epochs"
 
 
-def find_resource(search, X, y, split_params: dict) -> "Epochs | RowShares | None":
-    """Return what the rounds have more and more of, None if there are no rounds."""
+@contextmanager
+def having_resource(search, X, y, params: dict) -> Iterator[None]:
+    """Let the rounds of a search, if it has any, know what they have more and more of.
+
+    Its ``cv`` is a splitter meanwhile, since an iterator gives its folds only once.
+    """
     if search.strategy in ("grid", "random"):
-        return None
-    if search.resource == "epochs":
-        return Epochs(search)
-    n_folds = search._checked_cv_orig.get_n_splits(X, y, **split_params)
-    return RowShares(search, X, y, n_folds)
+        yield
+        return
+    given = search.cv
+    search.cv = check_cv(given, y, classifier=is_classifier(search.estimator))
+    try:
+        split_params = search._get_routed_params_for_fit(params).splitter.split
+        n_folds = search.cv.get_n_splits(X, y, **split_params)
+        is_epochs = search.resource == "epochs"
+        search._resource = (
+            Epochs(search, n_folds) if is_epochs else RowShares(search, X, y, n_folds)
+        )
+        yield
+    finally:
+        search.cv = given
+        vars(search).pop("_resource", None)
 
 
 class Epochs:
@@ -28,9 +45,10 @@ class Epochs:
 
     forgets = False  # rows are those of the round before
 
-    def __init__(self, search):
+    def __init__(self, search, n_folds: int):
+        self.n_folds, self._cv = n_folds, SameSplits(search.cv)
         self._name, chunked = _find_limited(search.estimator)
-        self._cv, self._most = SameSplits(search._checked_cv_orig), chunked.max_epochs
+        self._most = chunked.max_epochs
         if self._most == "auto":
             last = find_last_step(chunked.estimator)
             self._most = find_learning(last, uses_target=False).n_epochs
@@ -73,7 +91,7 @@ class RowShares:
     forgets = True
 
     def __init__(self, search, X, y, n_folds: int):
-        self._cv = SameSplits(search._checked_cv_orig)
+        self.n_folds, self._cv = n_folds, SameSplits(search.cv)
         self._n_rows = len(X)
         n_classes = len(np.unique(y)) if is_classifier(search.estimator) else 1
         # Two rows of each class for each fold to test on, as in scikit-learn's.

@@ -23,7 +23,7 @@ def run_strategy(search, resource, evaluate: Callable, context) -> None:
     rounds = Halving(search, resource, evaluate)
     with telling(context, search, "search", search.n_iterations_) as own:
         for number in range(search.n_iterations_):
-            n_tasks = rounds.begin(number) * search.n_splits_
+            n_tasks = rounds.begin(number) * resource.n_folds
             given = own.get("callback_ctx"), search, "halving-iteration", n_tasks
             with telling(*given, sequential_subtasks=False) as inner:
                 rounds.run(number, **inner)
@@ -38,7 +38,8 @@ def _run_at_once(search, evaluate: Callable, context) -> None:
     else:
         seed = search.random_state
         candidates = ParameterSampler(grid, search.n_iter, random_state=seed)
-    n_tasks = len(candidates) * search.n_splits_
+    # scikit-learn before 1.9 tells nobody, and sets the number of folds at the end.
+    n_tasks = 0 if context is None else len(candidates) * search.n_splits_
     with telling(context, search, "search", n_tasks, sequential_subtasks=False) as own:
         evaluate(candidates, **own)
 
