@@ -19,15 +19,26 @@ __all__ = [
     "Rows",
     "__version__",
     "convert",
+    "cross_val_predict",
+    "cross_val_score",
+    "cross_validate",
+    "learning_curve",
     "merge",
     "open_rows",
     "register",
     "save_rows",
+    "validation_curve",
 ]
 
 if TYPE_CHECKING:
     from skmmap._chunked_search import ChunkedSearchCV
+    from skmmap._curves import learning_curve, validation_curve
     from skmmap._history_display import LearningHistoryDisplay
+    from skmmap._model_selection import (
+        cross_val_predict,
+        cross_val_score,
+        cross_validate,
+    )
     from skmmap.write import NpyWriter, convert, save_rows
 else:
     # These are imported when they are used, as training and predictions need none of
@@ -37,7 +48,12 @@ else:
         "LearningHistoryDisplay": "skmmap._history_display",
         "NpyWriter": "skmmap.write",
         "convert": "skmmap.write",
+        "cross_val_predict": "skmmap._model_selection",
+        "cross_val_score": "skmmap._model_selection",
+        "cross_validate": "skmmap._model_selection",
+        "learning_curve": "skmmap._curves",
         "save_rows": "skmmap.write",
+        "validation_curve": "skmmap._curves",
     }
 
     def __getattr__(name):

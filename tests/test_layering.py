@@ -285,6 +285,7 @@ HOUSE = {
     ],
     "search": [
         "reading",
+        "functions",
         "settings",
         "subsets",
         "rounds",
@@ -297,6 +298,8 @@ HOUSE = {
         "_saved_state",
         "_chunked_fit",
         "_chunked_search",
+        "_model_selection",
+        "_curves",
         "__init__",
     ],
     "cli": ["digits", "demo", "demo_report", "info"],

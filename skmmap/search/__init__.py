@@ -1,5 +1,6 @@
 """Many models, one reading: what searches and cross-validation have in common."""
 
+from skmmap.search.functions import call_together
 from skmmap.search.halving import select_best
 from skmmap.search.reading import reading_together
 from skmmap.search.resources import having_resource
@@ -7,6 +8,7 @@ from skmmap.search.settings import check_settings
 from skmmap.search.strategies import run_strategy
 
 __all__ = [
+    "call_together",
     "check_settings",
     "having_resource",
     "reading_together",
