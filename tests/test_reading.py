@@ -744,7 +744,9 @@ def test_threads_end_when_a_prediction_fails(files):
 
 @needs_sklearn_1_9
 @pytest.mark.parametrize("read", READS)
-def test_a_callback_that_stops_leaves_no_thread(files, read):
+def test_a_callback_that_stops_leaves_no_thread(files, read, monkeypatch):
+    monkeypatch.setattr(_readahead, "_AT_HAND", float("inf"))
+
     class Stops:
         def setup(self, estimator, context): ...
 
@@ -1064,6 +1066,22 @@ def test_one_load_needs_no_thread(monkeypatch):
     assert done == [1]
     assert [c for c, _ in bring((Load(c, []) for c in "abc"), 4)] == list("abc")
     assert list(bring([], 4)) == []
+
+
+@pytest.mark.parametrize("n_at_hand", range(5))
+def test_pages_at_hand_need_no_thread_until_one_comes_late(n_at_hand):
+    here, is_here = threading.current_thread(), {}
+
+    def note(number):
+        is_here[number] = threading.current_thread() is here
+
+    sizes = [10**15] * n_at_hand + [1] * (5 - n_at_hand)
+    loads = (Load(i, [partial(note, i)], n) for i, n in enumerate(sizes))
+    for number, _ in bring(loads, 4):
+        # One that comes late shows that the next ones need a thread.
+        assert is_here[number] is (number <= n_at_hand)
+        assert max(is_here) <= (number if number < n_at_hand else number + 1)
+    assert len(is_here) == 5
 
 
 @pytest.mark.parametrize("n_loads", [2, 3, 10])

@@ -40,7 +40,7 @@ class BufferReader:
 
     def prepare(self, buffer: Buffer, stopped: Event) -> Load:
         """Return the tasks that bring the rows of a buffer, and where these will be."""
-        brought, tasks = Brought(buffer, {}, []), []
+        brought, tasks, copies = Brought(buffer, {}, []), [], False
         for source, memory in zip(self._sources, self._memory, strict=True):
             view = None
             if buffer.places is None and source.store.is_array:
@@ -48,6 +48,7 @@ class BufferReader:
             if view is None:
                 filling = self._fill(source, memory, brought)
                 tasks += _arrange(source, filling, stopped)
+                copies = True
                 continue
             brought.rows[id(source)] = view
             if source.store.on_disk:
@@ -56,7 +57,8 @@ class BufferReader:
                 brought.mapped.append(source)
                 nbytes = self._reading.piece_nbytes
                 tasks += iter_pieces(source, buffer.blocks, nbytes, source.touch)
-        return Load(brought, tasks)
+        n_mapped = buffer.n_rows * sum(each.row_nbytes for each in brought.mapped)
+        return Load(brought, tasks, 0 if copies else n_mapped)
 
     def load(self, n_rows: int) -> dict:
         """Return all rows of the sources that are not held, by the id of these."""

@@ -3,6 +3,7 @@
 import mmap
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
@@ -17,6 +18,8 @@ import numpy as np
 from skmmap.disk import BUFFER, explaining
 
 _IN_PAGES = 2**20  # from this size on, memory is allocated and freed in whole pages
+# Bytes per second from which on pages of a map come from the page cache, not a disk.
+_AT_HAND = 4e9
 _KEPT = 4  # buffers: as many as are in use at once, and one more
 
 
@@ -88,10 +91,13 @@ _NO_USERS = _count_users([np.empty(1)], 0)
 
 
 class Load:
-    """A buffer to be read: tasks that can run in any order, on any thread."""
+    """A buffer to be read: tasks that can run in any order, on any thread.
 
-    def __init__(self, content, tasks: list[Callable]):
-        self.content, self.tasks = content, tasks
+    ``n_mapped`` are the bytes of a map whose pages they bring, if they copy nothing.
+    """
+
+    def __init__(self, content, tasks: list[Callable], n_mapped: int = 0):
+        self.content, self.tasks, self.n_mapped = content, tasks, n_mapped
         self._n_left, self._failed = len(tasks), []
         if tasks:
             self._done, self._lock = threading.Event(), threading.Lock()
@@ -186,16 +192,20 @@ def bring(
 
     That function raises an error of the next load, so that the consumer need not
     finish this one first. The threads end with the iterator; there are none for a
-    single load, without tasks, or unless it ``reads_ahead``.
+    single load, without tasks, unless it ``reads_ahead``, and while maps have their
+    pages at hand.
     """
     loads = iter(loads)
     head = list(islice(loads, 2 if reads_ahead else 0))
     if len(head) < 2 or not any(load.tasks for load in head):
         yield from _bring_in_turn(head, loads)
         return
+    yield from _bring_at_hand(head, loads)
+    if not head:
+        return
     with closing(Readers()) as readers:
         readers.open(n_readers)
-        first, second = head
+        first, second = head if len(head) > 1 else (*head, None)
         head.clear()
         readers.start(first)
         while first is not None:
@@ -213,6 +223,24 @@ def bring(
 def _bring_in_turn(head: list, loads: Iterator[Load]) -> Iterator[tuple]:
     while load := head.pop(0) if head else next(loads, None):
         load.run()
+        content, load = load.content, None
+        yield content, _nothing
+        del content
+
+
+def _bring_at_hand(head: list, loads: Iterator[Load]) -> Iterator[tuple]:
+    """Yield loads in turn, up to the first one that does not come from the page cache.
+
+    Pages of a map that are at hand come sooner than another thread does, which would
+    share the lock of the process's pages with the estimator. ``head`` has the loads
+    that are left.
+    """
+    n_mapped, seconds = 1, 0.0
+    while head and head[0].n_mapped and n_mapped >= _AT_HAND * seconds:
+        load, began = head.pop(0), time.perf_counter()
+        load.run()
+        n_mapped, seconds = load.n_mapped, time.perf_counter() - began
+        head.extend(islice(loads, 1))
         content, load = load.content, None
         yield content, _nothing
         del content
