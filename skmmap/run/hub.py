@@ -91,7 +91,10 @@ class Task(Sharing):
 
     def compute(self, function, /, *given, **named):
         # What is allocated by threads stays with them, once it is freed: in a few
-        # threads that is less than in one for each task.
+        # threads that is less than in one for each task. What is inside such a call, as
+        # of the steps that learn in a pass, has its thread already.
+        if threading.current_thread() is not self.thread:
+            return function(*given, **named)
         config, run = get_config(), copy_context().run
 
         def call():
