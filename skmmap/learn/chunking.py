@@ -18,7 +18,7 @@ from skmmap.order import (
 )
 from skmmap.read import Labels, Table
 from skmmap.rows import Source
-from skmmap.wrap import find_last_step, uses_target
+from skmmap.wrap import find_last_step, is_one_of, uses_target
 
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
 # variance.
@@ -140,6 +140,10 @@ MIXED = "blocks", "shared"
 def is_shuffled(wrapper, y) -> bool:
     """Return whether rows are shuffled where the last step of the estimator learns."""
     last = find_last_step(wrapper.estimator)
+    while is_one_of(last, "TransformedTargetRegressor"):
+        last = find_last_step(last.regressor)
+    if not hasattr(last, "partial_fit"):  # it learns from sums, in file order
+        return False
     learning = find_learning(last, uses_target=uses_target(last, y))
     return find_shuffle(wrapper, learning) in MIXED
 
