@@ -48,6 +48,7 @@ HOUSE = {
         "views",
     ],
     "rows": [
+        "keys",
         "csr_check",
         "coded_frames",
         "object_sizes",

@@ -20,7 +20,7 @@ from skmmap.pipelines.steps import (
     split_params,
 )
 from skmmap.pipelines.training_rows import OfMembers
-from skmmap.rows import CodedFrame, MappedStore, Rows, find_source
+from skmmap.rows import CodedFrame, MappedStore, Rows, find_source, find_value_key
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
@@ -53,6 +53,10 @@ class Columns(NamedTuple):
 
     columns: Any
     is_value = takes_codes = True
+
+    @property
+    def shared_key(self) -> Any:
+        return Columns, find_value_key(self.columns)
 
     def __str__(self) -> str:
         return "columns"

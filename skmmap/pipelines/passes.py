@@ -17,7 +17,8 @@ from skmmap._messages import say_count
 from skmmap.learn import Learner, count_workers, train_anew
 from skmmap.pipelines.shared import POSITIONS, AddedUp, Member, Shared, name_weight
 from skmmap.pipelines.steps import derive
-from skmmap.rows import MappedStore, Rows, Source, find_source
+from skmmap.rows import ArrayStore, MappedStore, Rows, Source, find_source
+from skmmap.run import find_sharing
 
 NOTHING = {
     "classes": None,
@@ -151,8 +152,7 @@ class _Pass:
             if request.sample_weight is not None
         }
         if self._shared.takes_positions:
-            n_rows = len(rows)
-            by_row[POSITIONS] = np.arange(n_rows, dtype=np.min_scalar_type(n_rows))
+            by_row[POSITIONS] = _find_positions(len(rows))
         return by_row
 
     def derive(self, **changes):
@@ -171,6 +171,13 @@ class _Pass:
         for request, member in zip(self._requests, members, strict=True):
             request.learner.become(member.learner)
             request.history |= {name: vars(wrapper)[name] for name in _HISTORY}
+
+
+def _find_positions(n_rows: int) -> Rows:
+    """Return the positions of all rows, the same ones for fits that share rows."""
+    kind = np.min_scalar_type(n_rows)
+    make = lambda: Rows(Source(ArrayStore(np.arange(n_rows, dtype=kind))))  # noqa: E731
+    return find_sharing().remember((POSITIONS, n_rows), make)
 
 
 def _find_common(

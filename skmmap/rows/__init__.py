@@ -10,6 +10,7 @@ from skmmap.rows.frames import (
     is_frame,
     is_series,
 )
+from skmmap.rows.keys import find_value_key
 from skmmap.rows.loaded import LoadedStore, StandIn
 from skmmap.rows.mapped import MappedStore, share_out
 from skmmap.rows.part_stores import DenseStore, PartStore
@@ -44,6 +45,7 @@ __all__ = [
     "concat_frames",
     "find_read_nbytes",
     "find_source",
+    "find_value_key",
     "holds_frames",
     "is_frame",
     "is_mapped",

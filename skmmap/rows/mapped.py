@@ -16,6 +16,7 @@ from skmmap.rows.array_stores import ArrayStore, SparseStore
 from skmmap.rows.coded_frames import CodedFrame
 from skmmap.rows.csr_check import to_csr
 from skmmap.rows.frames import FrameStore, is_series
+from skmmap.rows.keys import find_function_key
 from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source, guard
 from skmmap.rows.store import Store
@@ -53,8 +54,7 @@ class MappedStore(PartStore):
 
     @property
     def shared_key(self) -> Any:
-        function = getattr(self._function, "shared_key", self._function)
-        return super().shared_key, function, self.cast
+        return super().shared_key, find_function_key(self._function), self.cast
 
     @property
     def row_nbytes(self) -> int:
