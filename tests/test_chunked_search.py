@@ -22,7 +22,7 @@ def rows(on_disk):
     return make
 
 
-@pytest.mark.parametrize("shuffle", ["auto", "chunks", False])
+@pytest.mark.parametrize("shuffle", ["auto", "shared", "chunks", False])
 @pytest.mark.parametrize("limit", ["512MB", "70kB"])
 def test_shuffled_rows_in_memory_and_on_disk(rows, shuffle, limit):
     rng = np.random.default_rng(0)

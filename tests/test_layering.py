@@ -148,6 +148,7 @@ HOUSE = {
         "row_cache",
         "memory_check",
         "opening",
+        "windows",
     ],
     "write": [
         "batches",

@@ -26,7 +26,15 @@ from skmmap.order import (
     SharedOrder,
     skip_chunks,
 )
-from skmmap.read import NO_CACHE, Chunk, RowCache, Table, look_once
+from skmmap.read import (
+    NO_CACHE,
+    Chunk,
+    RowCache,
+    Table,
+    WindowChunks,
+    can_join,
+    look_once,
+)
 from skmmap.run import FitReport, Tasks, find_sharing
 from skmmap.wrap import own_arrays
 
@@ -346,21 +354,31 @@ class Training:
             # Those that make more epochs than others have the first ones with them.
             numbers = count(numbers[0])
         read = table.iter_gathered if self._gathers else table.iter_buffers
+        # Windows that are open, which others join that have other rows of the store.
+        opened = sharing.remember("windows", dict)
+        is_joint = sharing.is_shared and not self._gathers and can_join(table, order)
 
         def make():
+            if is_joint:
+                return WindowChunks(table, order, numbers[0], skipped, opened)
             buffers = chain.from_iterable(
                 order.iter_buffers(number, table.group_rows) for number in numbers
             )
             chunks = read(skip_chunks(buffers, skipped))
             return _iter_shared(table, chunks) if sharing.is_shared else chunks
 
-        with closing(sharing.iter_items(key, make, self._find_held())) as chunks:
+        nbytes = self._find_held(is_joint)
+        goes_along = is_joint or not nbytes
+        items = sharing.iter_items(key, make, nbytes, is_joint=goes_along)
+        with closing(items) as chunks:
             yield from chunks
 
-    def _find_held(self) -> int:
+    def _find_held(self, is_joint: bool) -> int:
         """Return the bytes of the rows that are held while an epoch is read."""
         order = self.schedule
-        if isinstance(order, BlockOrder) and not self._gathers:
+        if is_joint:
+            rows = order.chunk_size
+        elif isinstance(order, BlockOrder) and not self._gathers:
             rows = 2 * order.rows_per_buffer
         elif self.table.is_viewed and not isinstance(order, BlockOrder):
             return 0

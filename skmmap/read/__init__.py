@@ -18,6 +18,7 @@ from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
 from skmmap.read.table import Table, slice_rows
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
 from skmmap.read.values import check_finite
+from skmmap.read.windows import WindowChunks, can_join
 
 __all__ = [
     "NO_CACHE",
@@ -28,8 +29,10 @@ __all__ = [
     "Reading",
     "RowCache",
     "Table",
+    "WindowChunks",
     "assuming_finite",
     "balance",
+    "can_join",
     "check_finite",
     "check_labels",
     "choose_way",

@@ -85,6 +85,22 @@ class BufferReader:
             rows[id(source)] = lock_array(source.gather(picked, out))
         return rows
 
+    def pick_from(self, rows: dict, picked: np.ndarray) -> dict:
+        """Return some of the rows of each source, which are given by its id."""
+        found = {}
+        for source, memory in zip(self._sources, self._memory, strict=True):
+            given = rows[id(source)]
+            if not source.store.is_array:
+                found[id(source)] = source.store.pick(given, picked)
+                continue
+            out = memory.take((len(picked), *given.shape[1:]), given.dtype)
+            if given.dtype.kind in "OTV":
+                out[...] = given[picked]
+            else:
+                np.take(given, picked, axis=0, out=out, mode="clip")
+            found[id(source)] = lock_array(out)
+        return found
+
     def _fill(self, source: Source, memory: Memory, brought: Brought) -> Iterable:
         """Return the tasks that copy the rows of a source into memory."""
         buffer, rows = brought.buffer, brought.rows

@@ -95,6 +95,12 @@ class Table:
         yield table
         self._spare.append(table)
 
+    @property
+    def shared_stores(self) -> tuple:
+        """What tables have in common that select rows of the same stores."""
+        stores = tuple((s.store.shared_key, s.cast) for s in self.sources)
+        return tuple(self.by_row), stores, self.reading.read
+
     def find_need(self, chunk_rows: int) -> ChunkNeed:
         """Return the bytes that chunks of so many rows need."""
         wide = max(8 * self.X.row_values, self.X.row_nbytes)
@@ -212,7 +218,8 @@ class Table:
         key = "chunks", self.key, chunks.key if in_order else tuple(chunks)
         first = next(iter(chunks), (0, 0))
         nbytes = 0 if self.is_viewed else 2 * (first[1] - first[0]) * self.row_nbytes
-        return sharing.iter_items(key, lambda: look_once(read()), nbytes)
+        make, is_joint = lambda: look_once(read()), not nbytes
+        return sharing.iter_items(key, make, nbytes, is_joint=is_joint)
 
     def iter_buffers(self, buffers) -> Iterator[Chunk]:
         """Yield the chunks of each buffer, shuffled if it says so.
@@ -296,6 +303,17 @@ class Table:
                 del rows
                 yield chunk
                 del chunk
+
+    def pick_chunk(
+        self, window: Chunk, index: np.ndarray, buffer: Buffer, start: int, stop: int
+    ) -> Chunk:
+        """Return a chunk of a buffer, whose rows are some of those of another chunk."""
+        rows = {id(source): window.params[name] for name, source in self.by_row.items()}
+        rows |= {id(self.X): window.X}
+        rows |= {} if self.y is None else {id(self.y): window.y}
+        picked = self._reader.pick_from(rows, index)
+        chunk = self._make_chunk(buffer, start, stop, picked)
+        return chunk._replace(is_finite=window.is_finite)
 
     def _make_chunk(self, buffer: Buffer, start: int, stop: int, rows: dict) -> Chunk:
         """Return a chunk of a buffer, given its rows by the id of their source."""

@@ -73,8 +73,10 @@ class Task(Sharing):
             raise self.error
         return self.result
 
-    def iter_items(self, key, make, nbytes):
-        with self._hub.joining(self, key, make, nbytes) as feed:
+    def iter_items(self, key, make, nbytes, *, is_joint=False):
+        with self._hub.joining(
+            self, Feed(self._hub, key, make, nbytes, is_joint)
+        ) as feed:
             while True:
                 feed.ask(self)
                 item, error = self.item
@@ -110,17 +112,24 @@ class Task(Sharing):
 class Feed:
     """An iterator, of which all members get the same items at the same time."""
 
-    def __init__(self, hub: "Hub", key, make: Callable[[], Iterator], nbytes: int):
-        self._hub, self.key, self._make, self.nbytes = hub, key, make, nbytes
+    def __init__(
+        self, hub: "Hub", key, make: Callable[[], Iterator], nbytes: int, is_joint: bool
+    ):
+        self._hub, self.key, self._make = hub, key, make
+        self.nbytes, self.is_joint = nbytes, is_joint
         self.members: set[Task] = set()
         self.waiting: list[Task] = []
         self.is_open = False
+        self.n_given = 0
         self._items: Iterator | None = None
 
     @property
     def is_ready(self) -> bool:
-        """Whether all members wait for the next item."""
-        return len(self.waiting) == len(self.members) > 0
+        """Whether all members wait for the next item, and it may be read."""
+        if not self.is_open or not len(self.waiting) == len(self.members) > 0:
+            return False
+        may_go = getattr(self._items, "may_go", None)
+        return may_go is None or may_go()
 
     def ask(self, task: Task) -> None:
         """Wait for the next item."""
@@ -139,6 +148,7 @@ class Feed:
     def give(self, item: list | None, error: BaseException | None) -> list[Task]:
         """Give the next item to all members; return them."""
         members, self.waiting = self.waiting, []
+        self.n_given += 1
         for task in members:
             own = None if item is None else list(item)
             task.item = own, _copy_error(error)
@@ -218,7 +228,8 @@ class Hub:
 
     def _find_feed(self) -> "Feed | None":
         """Return the feed to advance; start tasks, or open feeds, if there is none."""
-        feed = next((f for f in self._feeds if f.is_open and f.is_ready), None)
+        ready = [feed for feed in self._feeds if feed.is_ready]
+        feed = min(ready, key=lambda feed: feed.n_given, default=None)
         if feed is not None or self._n_running or self._ready:
             return feed
         if self._new:
@@ -239,7 +250,7 @@ class Hub:
         first = None
         for feed in self._feeds:
             fits = not used or used + feed.nbytes <= self._room
-            is_needed = not feed.nbytes or n_members < _ENOUGH * self._n_jobs
+            is_needed = feed.is_joint or n_members < _ENOUGH * self._n_jobs
             if not feed.is_open and fits and is_needed:
                 feed.is_open, first = True, first or feed
                 used, n_members = used + feed.nbytes, n_members + len(feed.members)
@@ -275,15 +286,14 @@ class Hub:
         self._changed.notify_all()
 
     @contextmanager
-    def joining(self, task: Task, key, make, nbytes: int) -> Iterator[Feed]:
-        """Join the feed of this key, if it has not begun, or a new one."""
+    def joining(self, task: Task, feed: Feed) -> Iterator[Feed]:
+        """Join this feed, or one with the same key that has not begun."""
         with self._changed:
-            feed = next(
-                (f for f in self._feeds if not f.is_open and f.key == key), None
-            )
-            if feed is None:
-                feed = Feed(self, key, make, nbytes)
+            begun = [each for each in self._feeds if not each.is_open]
+            like = next((each for each in begun if each.key == feed.key), None)
+            if like is None:
                 self._feeds.append(feed)
+            feed = like or feed
             feed.members.add(task)
         try:
             yield feed

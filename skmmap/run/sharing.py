@@ -12,11 +12,14 @@ class Sharing:
     is_shared = False
     fits: Any = None  # what is kept of the fits of a task, for one that goes on
 
-    def iter_items(self, key, make: Callable[[], Iterator], nbytes: int) -> Iterator:
+    def iter_items(
+        self, key, make: Callable[[], Iterator], nbytes: int, *, is_joint: bool = False
+    ) -> Iterator:
         """Yield the items of ``make()``, an iterator that is closed at the end.
 
         Fits that ask with the same ``key`` at the same time get the same items. What
-        the iterator holds takes ``nbytes``.
+        the iterator holds takes ``nbytes``. It ``is_joint`` if less is read where it
+        goes through the rows at the same time as those of other keys.
         """
         return make()
 

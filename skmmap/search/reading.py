@@ -32,6 +32,8 @@ class SplitRows(Rows):
 
     def __init__(self, source: Any) -> None:
         super().__init__(source)
+        # Before each run has a store of its own, which then has the same key.
+        self._key = source.store.shared_key
         self._splits: dict[int, tuple[Any, Any]] = {}
 
     def __getitem__(self, key: Any) -> Any:
