@@ -7,6 +7,8 @@ from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold
 
 from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
+from skmmap.formats.shared import MapStore
+from skmmap.rows import find_source
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -41,6 +43,48 @@ def test_shuffled_rows_in_memory_and_on_disk(rows, shuffle, limit):
     given = {"cv": KFold(3, shuffle=True, random_state=0), "return_train_score": True}
     one = ChunkedSearchCV(model, grid, n_jobs=2, **given).fit(X, y)
     other = GridSearchCV(model, grid, **given).fit(X, y)
+    assert_same_search(one, other)
+
+
+READ_ONCE = {
+    "shared": {"shuffle": "shared"},
+    "in file order": {"shuffle": False},
+}
+
+
+@pytest.mark.parametrize("params", READ_ONCE.values(), ids=READ_ONCE)
+@pytest.mark.parametrize("cv", [KFold(3), KFold(4, shuffle=True, random_state=0)])
+def test_folds_that_do_not_fit_are_read_once(on_disk, monkeypatch, params, cv):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(2000, 8)), rng.integers(2, size=2000)
+    X, y = open_rows(on_disk(X)), open_rows(on_disk(y))
+    sgd = SGDClassifier(random_state=0, max_iter=3, tol=None)
+    model = ChunkedFit(sgd, chunk_size=40, memory_limit="100kB", read="buffer")
+    model.set_params(**params)
+    given = {"param_grid": {"estimator__alpha": [1e-3, 1e-1, 1.0]}, "cv": cv}
+    given["refit"] = False
+    other = GridSearchCV(model, **given).fit(X, y)
+    read, n_read = MapStore.read_into, []
+
+    def count(self, start, stop, out):
+        n_read.append(stop - start if self.where == find_source(X).store.where else 0)
+        read(self, start, stop, out)
+
+    monkeypatch.setattr(MapStore, "read_into", count)
+    one = ChunkedSearchCV(model, **given, n_jobs=2).fit(X, y)
+    assert_same_search(one, other)
+    assert sum(n_read) == len(X) * (3 + 1)  # epochs, and the test rows
+
+
+@pytest.mark.parametrize("limit", ["512MB", "70kB"])
+def test_rows_in_another_order_than_in_the_file(rows, limit):
+    rng = np.random.default_rng(1)
+    X, y = rows(rng.normal(size=(800, 3)), rng.integers(2, size=800))
+    picked = rng.permutation(800)[:700]
+    model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=50, memory_limit=limit)
+    given = {"param_grid": {"estimator__alpha": [1e-3, 1.0]}, "cv": 3}
+    one = ChunkedSearchCV(model, **given).fit(X[picked], y[picked])
+    other = GridSearchCV(model, **given).fit(X[picked], y[picked])
     assert_same_search(one, other)
 
 

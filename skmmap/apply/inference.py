@@ -12,7 +12,14 @@ from scipy import sparse
 
 from skmmap._messages import add_rows_note
 from skmmap.order import RESULTS_SHARE, FileOrder, find_held, find_wave, fit_jobs
-from skmmap.read import Chunk, Table, assuming_finite, find_free_for, fit_memory
+from skmmap.read import (
+    Chunk,
+    Table,
+    assuming_finite,
+    find_free_for,
+    fit_memory,
+    iter_chunks,
+)
 from skmmap.run import (
     Jobs,
     Report,
@@ -116,7 +123,7 @@ class Work:
     def iter_taken(self, chunks, before: int = 0) -> Iterator[tuple]:
         """Yield start and stop of each chunk, and what is taken of its result."""
         call = getattr(self.estimator, self.method)
-        with closing(self.table.iter_chunks(chunks)) as read:
+        with closing(iter_chunks(self.table, chunks)) as read:
             for number, chunk in enumerate(read, start=before + 1):
                 try:
                     result = self._call(call, self._put(chunk))

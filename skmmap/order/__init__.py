@@ -38,6 +38,7 @@ from skmmap.order.schedule import (
 )
 from skmmap.order.selection import (
     Runs,
+    count_before,
     find_key,
     from_bytes,
     rows_at,
@@ -69,6 +70,7 @@ __all__ = [
     "SharedOrder",
     "can_keep",
     "choose_units",
+    "count_before",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_held",

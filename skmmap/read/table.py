@@ -13,7 +13,7 @@ from skmmap.order import Buffer, ChunkNeed, FileOrder
 from skmmap.read.buffers import BufferReader
 from skmmap.read.chunk import Chunk
 from skmmap.read.class_weight import ClassWeight
-from skmmap.read.finite import look_once
+from skmmap.read.fill import lock_array
 from skmmap.read.read_path import Reading
 from skmmap.read.readahead import bring, iter_ahead
 from skmmap.rows import ArrayStore, LoadedStore, Source, StandIn, Store
@@ -203,23 +203,11 @@ class Table:
 
     def iter_chunks(self, chunks) -> Iterator[Chunk]:
         """Yield the chunk between the two ends of each of ``chunks``."""
-
-        def read():
-            if isinstance(chunks, FileOrder):
-                buffers = chunks.iter_buffers(0, self.group_rows)
-            else:
-                buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in chunks)
-            return self.iter_buffers(buffers)
-
-        sharing = find_sharing()
-        if not sharing.is_shared:
-            return read()
-        in_order = isinstance(chunks, FileOrder)
-        key = "chunks", self.key, chunks.key if in_order else tuple(chunks)
-        first = next(iter(chunks), (0, 0))
-        nbytes = 0 if self.is_viewed else 2 * (first[1] - first[0]) * self.row_nbytes
-        make, is_joint = lambda: look_once(read()), not nbytes
-        return sharing.iter_items(key, make, nbytes, is_joint=is_joint)
+        if isinstance(chunks, FileOrder):
+            buffers = chunks.iter_buffers(0, self.group_rows)
+        else:
+            buffers = (Buffer([(a, b)], [(0, b - a)]) for a, b in chunks)
+        return self.iter_buffers(buffers)
 
     def iter_buffers(self, buffers) -> Iterator[Chunk]:
         """Yield the chunks of each buffer, shuffled if it says so.
@@ -241,7 +229,7 @@ class Table:
                     cut = {
                         k: slice_rows(r, start, stop) for k, r in brought.rows.items()
                     }
-                    chunk = self._make_chunk(brought.buffer, start, stop, cut)
+                    chunk = self.make_chunk(brought.buffer, start, stop, cut)
                     del cut
                     for source in brought.mapped:
                         source.check(chunk.start, chunk.stop)
@@ -299,23 +287,29 @@ class Table:
         for buffer in buffers:
             for start, stop in buffer.chunks:
                 rows = self._reader.pick(buffer.find_rows(start, stop))
-                chunk = self._make_chunk(buffer, start, stop, rows)
+                chunk = self.make_chunk(buffer, start, stop, rows)
                 del rows
                 yield chunk
                 del chunk
 
-    def pick_chunk(
-        self, window: Chunk, index: np.ndarray, buffer: Buffer, start: int, stop: int
-    ) -> Chunk:
-        """Return a chunk of a buffer, whose rows are some of those of another chunk."""
+    def pick_from(self, window: Chunk, index: np.ndarray) -> dict:
+        """Return some rows of a chunk that another table has read."""
         rows = {id(source): window.params[name] for name, source in self.by_row.items()}
         rows |= {id(self.X): window.X}
         rows |= {} if self.y is None else {id(self.y): window.y}
-        picked = self._reader.pick_from(rows, index)
-        chunk = self._make_chunk(buffer, start, stop, picked)
-        return chunk._replace(is_finite=window.is_finite)
+        return self._reader.pick_from(rows, index)
 
-    def _make_chunk(self, buffer: Buffer, start: int, stop: int, rows: dict) -> Chunk:
+    def join(self, parts: list[dict]) -> dict:
+        """Return the rows of several such parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        joined = {}
+        for source in self.sources:
+            rows = source.store.join([part[id(source)] for part in parts])
+            joined[id(source)] = lock_array(rows) if source.store.is_array else rows
+        return joined
+
+    def make_chunk(self, buffer: Buffer, start: int, stop: int, rows: dict) -> Chunk:
         """Return a chunk of a buffer, given its rows by the id of their source."""
         params = {name: rows[id(source)] for name, source in self.by_row.items()}
         X, y = rows[id(self.X)], None if self.y is None else rows[id(self.y)]

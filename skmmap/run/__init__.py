@@ -14,12 +14,13 @@ from skmmap.run.jobs import Jobs, cut, find_jobs, is_one_by_default
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
-from skmmap.run.sharing import find_sharing
+from skmmap.run.sharing import NOT_YET, find_sharing
 from skmmap.run.side_by_side import begin_round, together
 from skmmap.run.state_pickles import dump_state, load_state
 from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
 __all__ = [
+    "NOT_YET",
     "CallbackSupportMixin",
     "FitReport",
     "Jobs",

@@ -16,7 +16,7 @@ from typing import Any
 
 from sklearn import config_context, get_config
 
-from skmmap.run.sharing import Sharing, using_sharing
+from skmmap.run.sharing import NOT_YET, Sharing, using_sharing
 
 # Of so many members for each thread, few wait for the last ones that have a chunk.
 _ENOUGH = 4
@@ -122,6 +122,7 @@ class Feed:
         self.is_open = False
         self.n_given = 0
         self._items: Iterator | None = None
+        self._failed: Exception | None = None
 
     @property
     def is_ready(self) -> bool:
@@ -135,15 +136,23 @@ class Feed:
         """Wait for the next item."""
         self._hub.park(task, self.waiting)
 
+    def open(self) -> None:
+        """Make the iterator; its error is given to the members."""
+        self.is_open = True
+        try:
+            self._items = self._make()
+        except Exception as error:
+            self._failed = error
+
     def advance(self) -> tuple:
         """Return the next item in a list, None at the end; and an error, or None."""
+        if self._failed is not None:
+            return None, self._failed
         try:
-            if self._items is None:
-                self._items = self._make()
             item = next(self._items, None)
         except Exception as error:
             return None, error
-        return (None if item is None else [item]), None
+        return (item if item is None or item is NOT_YET else [item]), None
 
     def give(self, item: list | None, error: BaseException | None) -> list[Task]:
         """Give the next item to all members; return them."""
@@ -221,6 +230,8 @@ class Hub:
                 if until.is_over:
                     return
             item, error = feed.advance()
+            if item is NOT_YET:
+                continue
             with self._changed:
                 self._ready.extend(feed.give(item, error))
                 del item
@@ -252,7 +263,8 @@ class Hub:
             fits = not used or used + feed.nbytes <= self._room
             is_needed = feed.is_joint or n_members < _ENOUGH * self._n_jobs
             if not feed.is_open and fits and is_needed:
-                feed.is_open, first = True, first or feed
+                feed.open()
+                first = first or feed
                 used, n_members = used + feed.nbytes, n_members + len(feed.members)
         if first is None and self._reserving:
             self._grant(least=1)

@@ -5,6 +5,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+# An item of an iterator that cannot go on before others that read with it have done so.
+NOT_YET: Any = object()
+
 
 class Sharing:
     """The sharing of a fit that runs by itself: there is none."""

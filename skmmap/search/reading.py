@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from skmmap.learn import is_shuffled
-from skmmap.order import AUTO_SHARE, BUFFER_SHARE, can_keep, parse_size
+from skmmap.order import (
+    AUTO_SHARE,
+    BUFFER_SHARE,
+    can_keep,
+    parse_size,
+    rows_at,
+)
 from skmmap.read import Table, open_given
 from skmmap.rows import Rows, Source
 from skmmap.run import together
@@ -72,7 +78,14 @@ def reading_together(
 
 def _load(source: Source, is_mixed: bool) -> Source:
     """Return rows in memory, if to read them in each fit would take time."""
-    table = Table(source)
     is_elsewhere = source.store.on_disk or source.store.is_decoded
-    takes_time = is_mixed or not table.is_viewed
-    return table.load().X if is_elsewhere and takes_time else source
+    if not is_elsewhere or not (is_mixed or not Table(source).is_viewed):
+        return source
+    order = source.find_file_order()
+    if order is None:
+        return Table(source).load().X
+    # Fits learn in file order, which they would not know of rows in another order.
+    loaded = Table(source.reorder(order)).load().X
+    places = np.empty(source.n_rows, dtype=np.int64)
+    places[rows_at(order, range(source.n_rows))] = np.arange(source.n_rows)
+    return loaded.select(places)
