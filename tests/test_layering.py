@@ -46,6 +46,7 @@ HOUSE = {
         "feature_names",
         "input_layout",
         "views",
+        "alike",
     ],
     "rows": [
         "keys",
@@ -234,6 +235,7 @@ HOUSE = {
         "losses",
         "stopping_rules",
         "overrides",
+        "gaussian",
         "first_centers",
         "first_state",
         "sklearn_entries",
@@ -259,6 +261,7 @@ HOUSE = {
         "clones",
         "learners",
         "merge_fit",
+        "learned_once",
         "rendering",
         "explanation",
         "fitting",

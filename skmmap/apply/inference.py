@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -31,8 +32,10 @@ from skmmap.run import (
     one_core,
 )
 from skmmap.wrap import (
+    Alike,
     InputLayout,
     describe_error,
+    find_alike,
     find_parameters,
     is_one_of,
     is_sklearn_class,
@@ -156,7 +159,9 @@ class Work:
             try:
                 with assuming_finite(chunk, self.estimator):
                     X = self.input_layout.apply(given.X)
-                    result = find_sharing().compute(call, X, *y, **params)
+                    result = self._find_among(chunk, X, *y, **params)
+                    if result is None:
+                        result = find_sharing().compute(call, X, *y, **params)
                 self.input_layout = self.input_layout.settled(given.X)
                 return result
             except Exception as error:
@@ -165,6 +170,21 @@ class Work:
                     note_refusal(error, refusal)
                     raise
                 self.input_layout, refusal = better, describe_error(error)
+
+    def _find_among(self, chunk: Chunk, X, *y, **params):
+        """Return the result that is computed together with those of other fits."""
+        alike = find_alike(self.estimator)
+        if alike is None or chunk.results is None or not chunk.is_finite or y or params:
+            return None
+        make = partial(self._compute_all, alike, X)
+        known = find_sharing().remember((alike, self.method), make, chunk.results)
+        return known.get(id(self.estimator))
+
+    def _compute_all(self, alike: Alike, X) -> dict:
+        """Return the results of all estimators that have learned the same, by id."""
+        every = alike.list_members()
+        results = find_sharing().compute(alike.compute, every, self.method, X)
+        return dict(zip(map(id, every), results or (), strict=False))
 
 
 def iter_results(work: Work, chunks=None, share=None) -> Iterator[tuple]:

@@ -35,6 +35,14 @@ class LearningEntry(NamedTuple):
     counts : function of a trained learner that returns its counts before training
         continues.
     hidden : learned attributes that cannot be computed by chunks, with the alternative.
+    free : names of the parameters of this very class that do not change what is summed
+        up, but only what is derived from it. None if fits with equal other parameters
+        may learn something else.
+    derive : function of an estimator that derives again what its free parameters
+        change, and raises for values that ``partial_fit`` refuses.
+    compute_alike : function of several fitted estimators that differ in their free
+        parameters, the name of a method and finite rows: returns the result of each,
+        or None if it has no quicker way than the method.
     """
 
     epochs: str | None = None
@@ -64,6 +72,9 @@ class LearningEntry(NamedTuple):
     counts: Callable[[Any], dict] | None = None
     hidden: Mapping[str, str] = {}
     merge: Callable[[Any, Any], Any] | None = None
+    free: tuple[str, ...] | None = None
+    derive: Callable[[Any], Any] | None = None
+    compute_alike: Callable[[list, str, Any], list | None] | None = None
     stateless: bool | Callable[[Any], bool] = False
     chunk_learner: Callable[[Any], Any] | None = None
 

@@ -16,6 +16,7 @@ from skmmap.estimators.attributes import (
 )
 from skmmap.estimators.first_centers import initialize_dictionary, initialize_kmeans
 from skmmap.estimators.first_state import begin_mlp, begin_sgd
+from skmmap.estimators.gaussian import predict_gaussian
 from skmmap.estimators.losses import (
     compute_dictionary_loss,
     compute_nmf_loss,
@@ -49,6 +50,8 @@ from skmmap.estimators.stopping_rules import (
     reduce_sgd_rate,
 )
 from skmmap.estimators.sums import (
+    derive_min_max,
+    derive_probabilities,
     merge_categories,
     merge_counts,
     merge_gaussian,
@@ -118,6 +121,8 @@ _PROJECTION = {
     "chunk_learner": learn_projection,
 }
 _SELECTION = {"chunk_learner": learn_selection}
+_SMOOTHING = "alpha", "force_alpha", "fit_prior", "class_prior"
+_SMOOTHED = {"free": _SMOOTHING, "derive": derive_probabilities}
 SKLEARN = {
     "sklearn.linear_model.SGDClassifier": _SGD,
     "sklearn.linear_model.SGDRegressor": _SGD,
@@ -207,27 +212,38 @@ SKLEARN = {
         "correction": StandardColumns,
         "zero_weights": counts_rows_alone,
         "merge": merge_standard,
+        "free": ("copy",),
     },
     "sklearn.preprocessing.MinMaxScaler": {
         "correction": MinMaxColumns,
         "merge": merge_min_max,
+        "free": ("feature_range", "clip", "copy"),
+        "derive": derive_min_max,
     },
     "sklearn.preprocessing.MaxAbsScaler": {
         "correction": MaxAbsColumns,
         "merge": merge_max_abs,
+        "free": ("clip", "copy"),
     },
     "sklearn.naive_bayes.GaussianNB": {
         "correction": Smoothing,
         "merge": merge_gaussian,
+        "free": (),  # while it is corrected, var_smoothing is 0
+        "compute_alike": predict_gaussian,
     },
     "sklearn.naive_bayes.CategoricalNB": {
         "correction": Categories,
         "zero_weights": True,
         "merge": merge_categories,
+        **_SMOOTHED,
     },
-    "sklearn.naive_bayes.MultinomialNB": {"merge": merge_counts},
-    "sklearn.naive_bayes.ComplementNB": {"merge": merge_counts},
-    "sklearn.naive_bayes.BernoulliNB": {"merge": merge_counts},
+    "sklearn.naive_bayes.MultinomialNB": {"merge": merge_counts, **_SMOOTHED},
+    "sklearn.naive_bayes.ComplementNB": {
+        "merge": merge_counts,
+        **_SMOOTHED,
+        "free": (*_SMOOTHING, "norm"),
+    },
+    "sklearn.naive_bayes.BernoulliNB": {"merge": merge_counts, **_SMOOTHED},
     "sklearn.multiclass.OneVsRestClassifier": {"fit_only": ("verbose",)},
     # Their fit learns how many columns there are, and draws by that number.
     "sklearn.frozen.FrozenEstimator": _STATELESS,

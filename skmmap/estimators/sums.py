@@ -62,7 +62,7 @@ def merge_counts(estimator, other):
     estimator.feature_count_ = estimator.feature_count_ + other.feature_count_
     if hasattr(estimator, "feature_all_"):
         estimator.feature_all_ = estimator.feature_count_.sum(axis=0)
-    return _update_probabilities(estimator)
+    return derive_probabilities(estimator)
 
 
 def merge_categories(estimator, other):
@@ -74,7 +74,7 @@ def merge_categories(estimator, other):
     ]
     # partial_fit sets it from its own rows alone.
     estimator.n_categories_ = other.n_categories_
-    return _update_probabilities(estimator)
+    return derive_probabilities(estimator)
 
 
 def _add_padded(counts, more):
@@ -86,7 +86,8 @@ def _add_padded(counts, more):
     return total
 
 
-def _update_probabilities(estimator):
+def derive_probabilities(estimator):
+    """Derive the probabilities of naive Bayes classifiers from their counts."""
     estimator._update_feature_log_prob(estimator._check_alpha())
     estimator._update_class_log_prior(class_prior=estimator.class_prior)
     return estimator
@@ -120,17 +121,23 @@ def _find_scale(scaler) -> np.ndarray:
 
 def merge_min_max(estimator, other):
     """Merge ``MinMaxScaler``."""
-    low, high = estimator.feature_range
-    data_min = np.fmin(estimator.data_min_, other.data_min_)
-    data_max = np.fmax(estimator.data_max_, other.data_max_)
-    dtype = data_min.dtype.type
-    estimator.data_min_, estimator.data_max_ = data_min, data_max
-    estimator.data_range_ = data_max - data_min
-    divisor = _without_zeros(estimator.data_range_)
-    estimator.scale_ = (dtype(high) - dtype(low)) / divisor
-    estimator.min_ = dtype(low) - data_min * estimator.scale_
+    estimator.data_min_ = np.fmin(estimator.data_min_, other.data_min_)
+    estimator.data_max_ = np.fmax(estimator.data_max_, other.data_max_)
+    estimator.data_range_ = estimator.data_max_ - estimator.data_min_
     estimator.n_samples_seen_ += other.n_samples_seen_
-    return estimator
+    return derive_min_max(estimator)
+
+
+def derive_min_max(scaler):
+    """Derive from minima and maxima what ``MinMaxScaler`` transforms by."""
+    low, high = scaler.feature_range
+    if low >= high:
+        raise ValueError(f"feature_range must ascend; got {scaler.feature_range}.")
+    dtype = scaler.data_min_.dtype.type
+    divisor = _without_zeros(scaler.data_range_)
+    scaler.scale_ = (dtype(high) - dtype(low)) / divisor
+    scaler.min_ = dtype(low) - scaler.data_min_ * scaler.scale_
+    return scaler
 
 
 def merge_max_abs(estimator, other):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sklearn import config_context
@@ -23,6 +23,7 @@ from skmmap.learn.checks import check_parameters, route
 from skmmap.learn.chunking import make_schedule
 from skmmap.learn.given_rows import noting_validation
 from skmmap.learn.interrupt import tell_interrupted
+from skmmap.learn.learned_once import can_share, learn_once
 from skmmap.learn.learner import Learner, put_estimator, take_estimator
 from skmmap.learn.learners import make_fresh_learner, make_trained_learner
 from skmmap.learn.memory import find_limit_beside, fit_plan
@@ -133,15 +134,23 @@ def train_further(wrapper, X, y, params: dict, *, classes) -> None:
 
 def _run_fresh(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> dict:
     """Train a fresh clone, and return what it has learned; parts of it may merge."""
-    if may_merge and len(plan.schedule) > 1 and can_merge(wrapper.estimator):
-        from skmmap.learn.merge_fit import run_merge
-
-        learned = run_merge(wrapper, plan, training)
+    run = partial(_run_alone, wrapper, plan, training, may_merge=may_merge)
+    if may_merge and find_sharing().is_shared and can_share(plan, training):
+        learned = learn_once(training, wrapper.n_jobs, run)
     else:
-        learned = training.run(training.unit.take_state(training))
+        learned = run()
     training.learner.finish()
     keep_names(training.learner.estimator, training.table.X)
     return learned
+
+
+def _run_alone(wrapper, plan: Plan, training: Training, *, may_merge: bool) -> dict:
+    """Train on all rows, and return what was learned; parts of them may merge."""
+    if may_merge and len(plan.schedule) > 1 and can_merge(wrapper.estimator):
+        from skmmap.learn.merge_fit import run_merge
+
+        return run_merge(wrapper, plan, training)
+    return training.run(training.unit.take_state(training))
 
 
 def _run_further(training: Training, overrides: dict) -> dict:

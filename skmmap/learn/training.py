@@ -113,7 +113,7 @@ class Training:
         ``interrupt`` is to be raised; without any, it is raised here.
         """
         if state is not None:
-            self._put_state(state)
+            self.put_state(state)
         try:
             task = self.tasks.fit(self.copy_learned)
             with self._hearing() as self._heard, self.report, task:
@@ -245,7 +245,8 @@ class Training:
             "has_learned": self.has_learned,
         }
 
-    def _put_state(self, state: dict) -> None:
+    def put_state(self, state: dict) -> None:
+        """Go on from there."""
         self.learner.put_state(state["learner"])
         self.rule.put_state(state["rule"])
         self.watch.put_state(state["watch"])

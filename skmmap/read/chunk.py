@@ -9,7 +9,8 @@ class Chunk(NamedTuple):
 
     ``start`` and ``stop`` count rows in the order of reading. ``find_rows`` returns
     where they lie; it is None where that is the same. ``is_finite`` says that no value
-    of X is NaN or infinite; False, that it is not known.
+    of X is NaN or infinite; False, that it is not known. ``results`` are what several
+    fits have computed together of a chunk that they share.
     """
 
     start: int
@@ -19,6 +20,7 @@ class Chunk(NamedTuple):
     params: dict
     find_rows: Callable | None = None
     is_finite: bool = False
+    results: dict | None = None
 
     @property
     def n_rows(self) -> int:

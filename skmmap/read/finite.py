@@ -14,7 +14,7 @@ def look_once(chunks: Iterator[Chunk]) -> Iterator[Chunk]:
     """Yield chunks that say whether all of their values are known to be finite."""
     with closing(chunks):
         for chunk in chunks:
-            yield chunk._replace(is_finite=_is_finite(chunk.X))
+            yield chunk._replace(is_finite=_is_finite(chunk.X), results={})
             del chunk
 
 

@@ -176,7 +176,9 @@ class Source:
 
     def for_run(self, read_mode: str) -> "Source":
         """Return the rows for a run, with files mapped or read by ``read_mode``."""
-        store = self.store.for_run(read_mode)
+        store = self.store
+        store.shared_key  # noqa: B018 - made here, so that the store of the run has it
+        store = store.for_run(read_mode)
         return Source(store, self.selection, self.order, self.cast)
 
     def mark_missing(self) -> "Source":

@@ -88,8 +88,8 @@ class Task(Sharing):
                 yield item.pop()
                 del item
 
-    def remember(self, key, make):
-        return self._hub.remember(self, key, make)
+    def remember(self, key, make, known=None):
+        return self._hub.remember(self, key, make, known)
 
     def compute(self, function, /, *given, **named):
         # What is allocated by threads stays with them, once it is freed: in a few
@@ -319,30 +319,31 @@ class Hub:
             if is_last:
                 feed.close()
 
-    def remember(self, task: Task, key, make: Callable[[], Any]) -> Any:
+    def remember(self, task: Task, key, make: Callable[[], Any], known=None) -> Any:
+        known = self._known if known is None else known
         while True:
             with self._changed:
-                if key not in self._known:
-                    waiting = self._known[key] = []
+                if key not in known:
+                    waiting = known[key] = []
                     break
-                found = self._known[key]
+                found = known[key]
             if not isinstance(found, list):
                 return found[0]
             self.park(task, found)
         try:
             value = make()
         except BaseException:
-            self._settle(key, waiting)
+            self._settle(known, key, waiting)
             raise
-        self._settle(key, waiting, value)
+        self._settle(known, key, waiting, value)
         return value
 
-    def _settle(self, key, waiting: list, *value) -> None:
+    def _settle(self, known: dict, key, waiting: list, *value) -> None:
         with self._changed:
             if value:
-                self._known[key] = value
+                known[key] = value
             else:
-                del self._known[key]
+                del known[key]
             self._ready.extend(waiting)
             self._start_ready()
 

@@ -26,8 +26,11 @@ class Sharing:
         """
         return make()
 
-    def remember(self, key, make: Callable[[], Any]) -> Any:
-        """Return ``make()``, which is called once for a key."""
+    def remember(self, key, make: Callable[[], Any], known: dict | None = None) -> Any:
+        """Return ``make()``, which is called once for a key.
+
+        What is ``known`` is kept in that dict, or until all fits are over.
+        """
         return make()
 
     def compute(self, function: Callable[..., Any], /, *given, **named) -> Any:

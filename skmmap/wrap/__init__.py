@@ -1,5 +1,6 @@
 """What the wrapper shows of an estimator, what learns inside it, and its input."""
 
+from skmmap.wrap.alike import Alike, find_alike
 from skmmap.wrap.delegation import (
     STATE,
     available_with,
@@ -48,6 +49,7 @@ from skmmap.wrap.views import own_arrays
 
 __all__ = [
     "STATE",
+    "Alike",
     "InputLayout",
     "available_with",
     "check_names",
@@ -56,6 +58,7 @@ __all__ = [
     "copy_trained",
     "delegate",
     "describe_error",
+    "find_alike",
     "find_last_step",
     "find_learner",
     "find_members",
