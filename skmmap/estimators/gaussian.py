@@ -25,7 +25,7 @@ _RANGE = 1e-30, 1e30  # of variances, whose reciprocals float32 holds in full pr
 
 
 def predict_gaussian(estimators: list, method: str, X) -> list | None:
-    """Return what each estimator predicts for some rows; None if that is not quicker."""
+    """Return what each estimator predicts for some rows, or None."""
     if method != "predict" or not _is_plain(estimators, X):
         return None
     terms = [_Terms.of(estimators, number) for number in range(len(estimators[0].var_))]
@@ -82,7 +82,7 @@ class _Terms(NamedTuple):
 
 
 def _compare(terms: list[_Terms], X: np.ndarray) -> tuple:
-    """Return the most likely class by estimator and row, and whether that is certain."""
+    """Return the most likely classes by estimator and row, and which are certain."""
     eps, n_features = float(np.finfo(X.dtype).eps), X.shape[1]
     shape = len(terms[0].weights), len(X)
     best, bound = np.zeros(shape, np.intp), np.zeros(shape)

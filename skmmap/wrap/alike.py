@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, ref
 
 
 class Alike:
@@ -16,7 +16,7 @@ class Alike:
 
     def __init__(self, compute: Callable[[list, str, Any], list | None]) -> None:
         self.compute = compute
-        self._members: WeakSet = WeakSet()
+        self._members: list[ref] = []
 
     @property
     def is_full(self) -> bool:
@@ -25,12 +25,13 @@ class Alike:
 
     def add(self, estimator) -> None:
         """Add a fitted estimator, as long as it exists."""
-        self._members.add(estimator)
+        self._members.append(ref(estimator))
         _alike[estimator] = self
 
     def list_members(self) -> list:
         """Return those that exist."""
-        return list(self._members)
+        members = [member() for member in list(self._members)]
+        return [member for member in members if member is not None]
 
 
 _alike: WeakKeyDictionary[Any, Alike] = WeakKeyDictionary()
