@@ -8,6 +8,7 @@ from helpers import assert_same_search, needs_sklearn_1_9
 from joblib import Parallel, delayed
 from scipy.stats import loguniform
 from sklearn.cluster import MiniBatchKMeans
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.linear_model import SGDClassifier, SGDRegressor
@@ -195,6 +196,20 @@ def test_only_models_that_end_are_said_not_to_have_converged(rows):
     assert {str(each.message).split(". ")[0] for each in warned} == {
         "SGDRegressor has not converged after 6 epochs"
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        (make(SGDRegressor(max_iter=3), max_epochs=2), 2),
+        (make(TransformedTargetRegressor(SGDRegressor(max_iter=3))), 3),
+        (make(make_pipeline(StandardScaler(), SGDRegressor(max_iter=3))), 3),
+    ],
+)
+def test_the_most_epochs_are_those_of_a_fit(rows, model, most):
+    grid = {"dtype": ["float32", "float64"]}
+    found = search(model, grid, "halving", refit=False).fit(*rows)
+    assert found.max_resources_ == most
 
 
 def test_repeated_rounds_train_nothing(rows, counting):

@@ -10,7 +10,7 @@ from skmmap.learn.checks import (
     route,
     say_member,
 )
-from skmmap.learn.chunking import is_shuffled, make_schedule
+from skmmap.learn.chunking import find_last_learner, is_shuffled, make_schedule
 from skmmap.learn.clones import make_estimator
 from skmmap.learn.first_call import find_first_call_params
 from skmmap.learn.fitting import (
@@ -36,6 +36,7 @@ __all__ = [
     "draw_seed",
     "explain_fit",
     "find_first_call_params",
+    "find_last_learner",
     "find_reading",
     "find_unset_seeds",
     "is_learned_by_passes",

@@ -1,6 +1,7 @@
 """The chunks that an estimator learns from, and their order."""
 
 from functools import partial
+from typing import Any
 
 from sklearn.exceptions import EfficiencyWarning
 
@@ -137,11 +138,17 @@ def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
 MIXED = "blocks", "shared"
 
 
-def is_shuffled(wrapper, y) -> bool:
-    """Return whether rows are shuffled where the last step of the estimator learns."""
-    last = find_last_step(wrapper.estimator)
+def find_last_learner(estimator) -> Any:
+    """Return the last step of an estimator, inside of what transforms its target."""
+    last = find_last_step(estimator)
     while is_one_of(last, "TransformedTargetRegressor"):
         last = find_last_step(last.regressor)
+    return last
+
+
+def is_shuffled(wrapper, y) -> bool:
+    """Return whether rows are shuffled where the last step of the estimator learns."""
+    last = find_last_learner(wrapper.estimator)
     if not hasattr(last, "partial_fit"):  # it learns from sums, in file order
         return False
     learning = find_learning(last, uses_target=uses_target(last, y))

@@ -275,8 +275,8 @@ class Hub:
     def _open_inner(self) -> "Feed":
         """Open a feed of fits that are made inside others, which have theirs open."""
         for feed in self._feeds:
-            if not feed.is_open and feed.is_ready:
-                feed.is_open = True
+            if not feed.is_open and len(feed.waiting) == len(feed.members):
+                feed.open()
                 return feed
         raise RuntimeError("All fits wait for rows that no one of them reads.")
 

@@ -10,8 +10,8 @@ from sklearn.model_selection import check_cv
 
 from skmmap.checkpoints import KeptFits
 from skmmap.estimators import find_learning
+from skmmap.learn import find_last_learner
 from skmmap.search.subsets import SameSplits, Subsets
-from skmmap.wrap import find_last_step
 
 _LIMIT = "max_epochs"
 
@@ -50,7 +50,7 @@ class Epochs:
         self._name, chunked = _find_limited(search.estimator)
         self._most = chunked.max_epochs
         if self._most == "auto":
-            last = find_last_step(chunked.estimator)
+            last = find_last_learner(chunked.estimator)
             self._most = find_learning(last, uses_target=False).n_epochs
         self.least = 1
 
