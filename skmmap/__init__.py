@@ -17,6 +17,7 @@ __all__ = [
     "LearningHistoryDisplay",
     "NpyWriter",
     "Rows",
+    "SearchHistoryDisplay",
     "__version__",
     "convert",
     "cross_val_predict",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         cross_val_score,
         cross_validate,
     )
+    from skmmap._search_display import SearchHistoryDisplay
     from skmmap.write import NpyWriter, convert, save_rows
 else:
     # These are imported when they are used, as training and predictions need none of
@@ -47,6 +49,7 @@ else:
         "ChunkedSearchCV": "skmmap._chunked_search",
         "LearningHistoryDisplay": "skmmap._history_display",
         "NpyWriter": "skmmap.write",
+        "SearchHistoryDisplay": "skmmap._search_display",
         "convert": "skmmap.write",
         "cross_val_predict": "skmmap._model_selection",
         "cross_val_score": "skmmap._model_selection",

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from skmmap._types import RowsLike
+from skmmap.run import find_histories
 from skmmap.search import (
     check_settings,
     having_resource,
@@ -132,6 +133,12 @@ class ChunkedSearchCV(GridSearchCV):
     best_index_ : int
         Its place in ``cv_results_``.
 
+    histories_ : list of lists of dicts
+        The ``history_`` of the `ChunkedFit` of each candidate, in the order of
+        ``cv_results_``, and of each fold: its loss, its score on held-out rows and its
+        time in each epoch. None of a model that could not be fitted.
+        `SearchHistoryDisplay` plots them.
+
     scorer_ : callable or dict
         What it was chosen by.
 
@@ -163,6 +170,7 @@ class ChunkedSearchCV(GridSearchCV):
     sklearn.model_selection.RandomizedSearchCV : That of ``strategy="random"``.
     sklearn.model_selection.HalvingGridSearchCV : That of ``strategy="halving"``.
     ChunkedFit : The estimator that is searched over.
+    SearchHistoryDisplay : Plots what the models have recorded.
 
     Notes
     -----
@@ -315,7 +323,9 @@ is none and has none inside. ...
         name = type(self).__name__
         reading = reading_together(self.estimator, X, y, params, self.n_jobs, name)
         with reading as (X, y, params), having_resource(self, X, y, params):
-            return super().fit(X, y, **params)
+            super().fit(X, y, **params)
+            self.histories_ = find_histories(self.n_splits_)
+        return self
 
 
 # doctest takes only what says that it is of this module.

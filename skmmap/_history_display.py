@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 _LABELS = {
     "loss": "Training loss",
     "score": "Score on held-out rows",
+    "test_score": "Mean test score",
     "waiting": "Waiting for data (%)",
 }
 _NEEDED = "loss", "score", "seconds", "read_seconds"
@@ -155,14 +156,18 @@ class LearningHistoryDisplay:
         Equals: plotting ``history_["loss"]`` and ``history_["score"]`` with matplotlib.
         """
         known = _find_known(self.history)
-        self.axes_ = _make_axes(known) if ax is None else _match_axes(ax, known)
+        self.axes_ = (
+            make_axes(known, type(self).__name__)
+            if ax is None
+            else match_axes(ax, known)
+        )
         label = self.estimator_name if name is None else name
         line_kw = {"label": label, "marker": ".", **line_kw}
         epochs = np.arange(len(self.history["seconds"])) + 1
         self.lines_ = {}
         for key, axes in self.axes_.items():
             (self.lines_[key],) = axes.plot(epochs, known[key], **line_kw)
-            _label_axes(axes, key)
+            label_axes(axes, key)
         first, *_, last = [*self.axes_.values()] * 2
         last.set_xlabel("Epoch")
         self.figure_ = last.figure
@@ -190,26 +195,28 @@ def _find_known(history: dict[str, list[Any]]) -> dict[str, np.ndarray]:
     return known | {"waiting": 100 * np.asarray(history["read_seconds"]) / seconds}
 
 
-def _make_axes(known: dict[str, np.ndarray]) -> dict[str, Any]:
+def make_axes(known: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the axes of a new figure, one below the other, by what goes there."""
     try:
         from matplotlib import pyplot
     except ImportError as error:
         raise ImportError(
-            "LearningHistoryDisplay needs matplotlib, which is not installed. Run pip "
-            "install 'skmmap[plot]'."
+            f"{name} needs matplotlib, which is not installed. Run pip install "
+            "'skmmap[plot]'."
         ) from error
     heights = [1 if key == "waiting" else 2 for key in known]
     _, axes = pyplot.subplots(
         len(known),
         sharex=True,
+        squeeze=False,
         height_ratios=heights,
-        figsize=(6.4, 1.5 * sum(heights)),
+        figsize=(6.4, max(4.5, 1.5 * sum(heights))),
         layout="constrained",
     )
-    return dict(zip(known, axes, strict=True))
+    return dict(zip(known, axes[:, 0], strict=True))
 
 
-def _match_axes(ax: Any, known: dict[str, np.ndarray]) -> dict[str, Any]:
+def match_axes(ax: Any, known: dict[str, Any]) -> dict[str, Any]:
     """Return the axes that were given, by what goes there."""
     if isinstance(ax, dict):
         if known.keys().isdisjoint(ax):
@@ -227,7 +234,8 @@ def _match_axes(ax: Any, known: dict[str, np.ndarray]) -> dict[str, Any]:
     return dict(zip(known, axes, strict=False))
 
 
-def _label_axes(ax: Any, key: str) -> None:
+def label_axes(ax: Any, key: str) -> None:
+    """Say what is plotted, over whole epochs."""
     from matplotlib.ticker import MaxNLocator
 
     ax.set_ylabel(_LABELS[key])

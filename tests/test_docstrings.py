@@ -6,7 +6,13 @@ import pytest
 from numpydoc.validate import validate
 
 import skmmap
-from skmmap import ChunkedFit, LearningHistoryDisplay, NpyWriter, Rows
+from skmmap import (
+    ChunkedFit,
+    LearningHistoryDisplay,
+    NpyWriter,
+    Rows,
+    SearchHistoryDisplay,
+)
 
 # Rules that this house does not follow, with what it does instead.
 NOT_OURS = {
@@ -20,7 +26,13 @@ NOT_OURS = {
 # Those of skmmap itself: scikit-learn generates the set_..._request methods.
 METHODS = [
     f"{cls.__name__}.{name}"
-    for cls in (ChunkedFit, Rows, NpyWriter, LearningHistoryDisplay)
+    for cls in (
+        ChunkedFit,
+        Rows,
+        NpyWriter,
+        LearningHistoryDisplay,
+        SearchHistoryDisplay,
+    )
     for base in cls.__mro__
     if base.__module__.startswith("skmmap")
     for name, member in vars(base).items()

@@ -300,6 +300,7 @@ HOUSE = {
     ],
     "": [
         "_history_display",
+        "_search_display",
         "_saved_state",
         "_chunked_fit",
         "_chunked_search",

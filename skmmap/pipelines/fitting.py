@@ -26,7 +26,7 @@ from skmmap.pipelines.steps import (
 )
 from skmmap.pipelines.targets import TargetStage, transforms_target
 from skmmap.rows import Rows, find_source
-from skmmap.run import keep_callbacks
+from skmmap.run import find_sharing, keep_callbacks
 from skmmap.wrap import copy_trained, find_state, find_trained, is_pipeline
 
 
@@ -43,6 +43,7 @@ def train(wrapper, X, y, params: dict, **given) -> None:
         partial(find_state, wrapper),
         partial(_put, wrapper),
     )
+    find_sharing().record(vars(wrapper).get("history_"))
 
 
 def _put(wrapper, state: dict) -> None:

@@ -15,7 +15,7 @@ from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
 from skmmap.run.sharing import NOT_YET, find_sharing
-from skmmap.run.side_by_side import begin_round, together
+from skmmap.run.side_by_side import begin_round, find_histories, together
 from skmmap.run.state_pickles import dump_state, load_state
 from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
@@ -30,6 +30,7 @@ __all__ = [
     "begin_round",
     "cut",
     "dump_state",
+    "find_histories",
     "find_jobs",
     "find_sharing",
     "find_thread_counts",

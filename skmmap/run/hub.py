@@ -41,6 +41,7 @@ class Task(Sharing):
         self.reserved = 0  # bytes of results
         self.fits: Any = None
         self.result: Any = None
+        self.history: dict | None = None
         self.error: BaseException | None = None
         run = copy_context().run
         self.thread = threading.Thread(
@@ -51,7 +52,7 @@ class Task(Sharing):
         try:
             self.wait()
             with using_sharing(self):
-                self.result = self._function()
+                self.result = self._function(), self.history
         except BaseException as error:  # for the thread that asks for the result
             self.error = error
         finally:
@@ -71,7 +72,9 @@ class Task(Sharing):
         """Return the result, after its error if there is one."""
         if self.error is not None:
             raise self.error
-        return self.result
+        result, history = self.result
+        self._hub.histories.append(history)
+        return result
 
     def iter_items(self, key, make, nbytes, *, is_joint=False):
         with self._hub.joining(
@@ -107,6 +110,9 @@ class Task(Sharing):
 
     def reserve(self, nbytes):
         self._hub.reserve(self, nbytes)
+
+    def record(self, history):
+        self.history = history
 
 
 class Feed:
@@ -203,6 +209,7 @@ class Hub:
         self._fits: deque = deque()
         self._reserving: deque[tuple[Task, int]] = deque()
         self._reserved = 0
+        self.histories: list = []  # of all tasks whose results were asked for
         self.is_cancelled = False
 
     def add(self, function: Callable[[], Any]) -> Task:

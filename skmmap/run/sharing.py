@@ -40,6 +40,9 @@ class Sharing:
     def reserve(self, nbytes: int) -> None:
         """Wait until there is room for a result of so many bytes."""
 
+    def record(self, history: dict | None) -> None:
+        """Keep what a fit has recorded for each epoch, in place of one before it."""
+
 
 _ALONE = Sharing()
 _sharing: ContextVar[Sharing] = ContextVar("sharing", default=_ALONE)

@@ -81,6 +81,12 @@ def together(n_jobs: int | None, room: int) -> Iterator[None]:
         hub.close()
 
 
+def find_histories(number: int) -> list[list]:
+    """Return what the fit of each task has recorded, for each ``number`` of tasks."""
+    histories = _hub.get().histories
+    return [histories[i : i + number] for i in range(0, len(histories), number)]
+
+
 def begin_round(fits: list, *, forgets: bool = False) -> None:
     """Give the tasks of the next call what is kept of their fits, one to each.
 
