@@ -272,6 +272,7 @@ HOUSE = {
         "training_rows",
         "shared",
         "passes",
+        "shared_steps",
         "compositions",
         "fusing",
         "single_steps",

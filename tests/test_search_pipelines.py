@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from helpers import assert_same_search
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.feature_extraction.text import CountVectorizer
@@ -160,3 +161,57 @@ def test_weights_and_validation_rows():
     params = {"s1__sample_weight": weights, "model__sample_weight": weights}
     one = ChunkedSearchCV(model, ALPHA, n_jobs=2, **given).fit(*data, **params)
     assert_same_search(one, GridSearchCV(model, ALPHA, **given).fit(*data, **params))
+
+
+SEEN = []  # rows of each call
+
+
+def watch(X):
+    SEEN.append(len(X))
+    return X
+
+
+class Recording(TransformerMixin, BaseEstimator):
+    """Learns nothing from chunks, and remembers how many rows it got."""
+
+    def __init__(self, kind=0):
+        self.kind = kind
+
+    def partial_fit(self, X, y=None):
+        SEEN.append(len(X))
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def count_rows(pipeline, grid, **given):
+    """Return how many rows were seen while candidates were trained."""
+    SEEN.clear()
+    X, y = make_numbers()
+    model = ChunkedFit(pipeline, **{"chunk_size": 50, "random_state": 0} | given)
+    given = {"cv": KFold(2), "refit": False, "scoring": lambda model, X, y: 0.0}
+    ChunkedSearchCV(model, grid, n_jobs=2, **given).fit(open_rows(X), open_rows(y))
+    return sum(SEEN)
+
+
+WATCHED = FILL, FunctionTransformer(watch)
+NESTED = pipe(*WATCHED, model=StandardScaler())
+
+
+@pytest.mark.parametrize(
+    "pipeline", [pipe(*WATCHED, StandardScaler()), pipe(NESTED, PCA(2))]
+)
+def test_rows_are_transformed_once_for_all_candidates(pipeline):
+    alphas = {"estimator__model__alpha": [1e-4, 1e-3, 1e-2, 1e-1]}
+    one = count_rows(pipeline, {"estimator__model__alpha": [1e-4]})
+    assert count_rows(pipeline, alphas) == one > N_ROWS
+
+
+def test_steps_are_learned_once_for_all_candidates():
+    grid = {"estimator__model__alpha": [1e-4, 1e-3, 1e-2, 1e-1]}
+    pipeline = pipe(FILL, Recording())
+    assert count_rows(pipeline, grid) == N_ROWS
+    members = FeatureUnion([("one", Recording()), ("other", Recording())])
+    assert count_rows(pipe(FILL, members), grid) == 2 * N_ROWS

@@ -53,6 +53,8 @@ class Unit:
 class Journal:
     """The journal of a run without a checkpoint."""
 
+    is_kept = False
+
     def open_unit(self, max_epochs: int | str) -> Unit:
         """Return the next unit, which has at most so many epochs."""
         return Unit()
@@ -85,6 +87,8 @@ class KeptUnit(Unit):
 
 class KeptJournal(Journal):
     """The journal of a run that is written to a file."""
+
+    is_kept = True
 
     def __init__(
         self, file: Generations, checkpoint: Checkpoint, key: dict, own, stops

@@ -24,7 +24,7 @@ from skmmap.learn.given_rows import check_target
 from skmmap.learn.learner import Learner
 from skmmap.learn.learners import make_additive_learner
 from skmmap.learn.rendering import Explanation
-from skmmap.learn.seeds import draw_seed, find_unset_seeds
+from skmmap.learn.seeds import draw_seed, find_own_seed, find_unset_seeds
 
 __all__ = [
     "Explanation",
@@ -37,6 +37,7 @@ __all__ = [
     "explain_fit",
     "find_first_call_params",
     "find_last_learner",
+    "find_own_seed",
     "find_reading",
     "find_unset_seeds",
     "is_learned_by_passes",

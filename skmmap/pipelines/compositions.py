@@ -13,6 +13,13 @@ from sklearn.utils import check_array
 
 from skmmap.learn import make_estimator, say_member
 from skmmap.pipelines.passes import Request, inside, side_by_side
+from skmmap.pipelines.shared_steps import (
+    find_step_key,
+    get_key,
+    join_keys,
+    learn_once,
+    set_key,
+)
 from skmmap.pipelines.steps import (
     derive_step,
     find_first_rows,
@@ -21,6 +28,7 @@ from skmmap.pipelines.steps import (
 )
 from skmmap.pipelines.training_rows import OfMembers
 from skmmap.rows import CodedFrame, MappedStore, Rows, find_source, find_value_key
+from skmmap.run import find_sharing
 from skmmap.wrap import InputLayout, find_members, is_one_of, is_passed, keep_names
 
 
@@ -121,11 +129,13 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
     """
     union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
     is_union = is_one_of(union, "FeatureUnion")
-    members, trained, layouts = find_members(wrapper.estimator), {}, []
+    members, trained, layouts = find_members(wrapper.estimator), {}, {}
     trainings: dict[str, Any] = {}
     params = split_params(wrapper, params, "fit")
     first_rows = find_first_rows(wrapper, rows)
-    selected = {} if is_union else _find_columns(union, rows, first_rows)
+    own = find_step_key(wrapper, rows, None, {})
+    selected = None if is_union else _select(union, rows, first_rows, own)
+    keys: dict[str, Any] = {}
 
     def learn(number: int, name: str, member):
         if is_passed(member):
@@ -134,7 +144,8 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
         step = derive_step(wrapper, member, number)
         given = rows if is_union else rows.map(Columns(selected[name]))
         yield from learn_step(step, given, y, params[name])
-        layouts.append(vars(step).get("_input_layout", InputLayout()))
+        keys[name] = get_key(step)
+        layouts[name] = vars(step).get("_input_layout", InputLayout())
         trained[name] = Trained(step.estimator_)
         if "_training" in vars(step):
             trainings[name] = step._training
@@ -146,8 +157,22 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
             if is_union or not _is_empty(selected.get(name, ()))
         ]
     )
-    members = dict(members) | trained
-    if is_union:
+    names = [name for name, _ in members if name in trained]  # not as they finish
+    key = join_keys("members", own, [keys[name] for name in names])
+    layout = layouts[names[0]] if is_union and names else InputLayout()
+    together = _put_together(wrapper, rows, first_rows, trained, selected)
+    yield from learn_once(key, [wrapper], rows, together)
+    set_key(wrapper, key)
+    wrapper._input_layout = layout
+    if trainings:
+        wrapper._training = OfMembers(trainings)
+
+
+def _put_together(wrapper, rows: Rows, first_rows: Rows, trained: dict, selected):
+    """Put the members together; ask for a pass if it takes one to know the kind."""
+    union = make_estimator(wrapper, None, {}).set_params(n_jobs=None)
+    members = dict(find_members(wrapper.estimator)) | trained
+    if selected is None:
         fitted = _put_union_together(union, first_rows, members)
     else:
         members = {name: members[name] for name in selected}
@@ -160,9 +185,6 @@ def learn_members(wrapper, rows: Rows, y, params: dict, learn_step: Callable):
             fitted.sparse_output_ = is_sparse
     keep_names(fitted, find_source(rows))
     wrapper.estimator_ = fitted.set_params(n_jobs=wrapper.estimator.n_jobs)
-    wrapper._input_layout = layouts[0] if is_union and layouts else InputLayout()
-    if trainings:
-        wrapper._training = OfMembers(trainings)
 
 
 def _put_union_together(union, first_rows: Rows, trained: dict):
@@ -212,6 +234,12 @@ class _Given:
 
     def __call__(self, rows):
         return self.columns
+
+
+def _select(union, rows: Rows, first_rows: Rows, key) -> dict[str, Any]:
+    """Return the columns of each member, found once for fits that have the same."""
+    find = partial(_find_columns, union, rows, first_rows)
+    return find() if key is None else find_sharing().remember(("columns", key), find)
 
 
 def _find_columns(union, rows: Rows, first_rows: Rows) -> dict[str, Any]:

@@ -34,8 +34,8 @@ class Request:
     """A step, and the rows from which it learns in the next pass.
 
     ``learner`` learns a chunk at a time. ``train`` trains the step alone, with all that
-    its own ``fit`` does; a step that is no additive one has only this. ``notes`` say
-    which steps errors are about.
+    its own ``fit`` does; a step that is no additive one has only this. ``waits`` waits
+    for another fit that learns the same. ``notes`` say which steps errors are about.
     """
 
     wrapper: Any
@@ -46,6 +46,7 @@ class Request:
     takes_codes: bool = False  # in place of frames
     sample_weight: Any = None
     train: Callable[[], None] | None = None
+    waits: Callable[[], None] | None = None
     notes: list[str] = field(default_factory=list)
     context: Callable = nullcontext  # of the estimator, around each call
     does: str = ""  # what it does in the pass, if there is more to say
@@ -92,6 +93,10 @@ def make_passes(wrapper, requests: list[Request], y, *, explains=False) -> list[
     Return which steps have learned in each pass; where that is to be explained, also on
     how many workers, and the steps learn on one.
     """
+    if requests and all(request.waits for request in requests):
+        requests[0].waits()  # a fit that waits is learning nothing
+        return []
+    requests = [each for each in requests if not each.waits]
     additive = [each for each in requests if each.learner is not None]
     alone = [each for each in requests if each.learner is None]
     said, workers = [], ""

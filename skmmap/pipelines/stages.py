@@ -16,10 +16,18 @@ from skmmap.learn import (
 from skmmap.pipelines.compositions import learn_members
 from skmmap.pipelines.fusing import can_fuse
 from skmmap.pipelines.passes import NOTHING, Request, inside, make_passes
+from skmmap.pipelines.shared_steps import (
+    drop_key,
+    get_key,
+    join_keys,
+    map_once,
+    set_key,
+)
 from skmmap.pipelines.single_steps import (
     learn_alone_or_shared,
     learn_by_chunks,
     learn_fused,
+    learn_stateless,
 )
 from skmmap.pipelines.steps import (
     CALLBACKS,
@@ -27,8 +35,6 @@ from skmmap.pipelines.steps import (
     derive,
     derive_step,
     derive_untold,
-    fit_stateless,
-    map_rows,
     refuse_params,
     say_step,
     split_params,
@@ -66,6 +72,7 @@ class Stages:
         self._identity, self.rows = source.store.identity, Rows(source)
         self._fitted: list[tuple[str, Any]] = []
         self._transforms: list[Transform] = []
+        self._keys: list[Any] = []  # of what each step has learned
         self._trainings: dict[str, Any] = {}  # of steps that have one
         self._widest = 0  # values in a row between two steps
         self.passes: list[str] = []  # what learned in each, before the last step
@@ -107,7 +114,7 @@ class Stages:
             self.passes += make_passes(untold, requests, y, explains=explains)
         X_val, others = self._validation
         for transform in self._transforms if X_val is not None else ():
-            X_val = map_rows(X_val, transform)
+            X_val = map_once(X_val, transform)
         return X_val, *others
 
     def learn_transformers(self, n_rows: int | None = None) -> Iterator[list[Request]]:
@@ -125,9 +132,10 @@ class Stages:
                 self.has_learned_last = True
                 wrappers.append(self.last)
             name, _ = steps[0]
-            learning = learn_step(wrappers[0], rows, y, self.params[name])
             if len(steps) == 2:
-                learning = learn_fused(*wrappers, rows, learning)
+                learning = learn_fused(*wrappers, rows)
+            else:
+                learning = learn_step(wrappers[0], rows, y, self.params[name])
             yield from inside(self._note(name), learning)
             for (name, step), wrapper in zip(steps, wrappers, strict=True):
                 if wrapper is self.last:
@@ -150,11 +158,14 @@ class Stages:
     def _keep_step(self, name: str, step, wrapper, *, is_whole: bool) -> None:
         if is_passed(step):
             self._fitted.append((name, step))
+            self._keys.append((name, step))
             return
+        key = get_key(wrapper)
+        self._keys.append(None if key is None else (name, key))
         training = vars(wrapper).get("_training")
         if training is not None and is_whole:
             self._trainings[name] = training
-        self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"])
+        self._add(name, wrapper.estimator_, vars(wrapper)["_input_layout"], key)
 
     def learn_all(self) -> Iterator[list[Request]]:
         """Ask for the passes of all steps, where the last one transforms as well."""
@@ -166,6 +177,7 @@ class Stages:
         vars(self._wrapper).update(estimator_=pipeline, _input_layout=layout)
         if self._trainings:
             self._wrapper._training = OfMembers(self._trainings)
+        set_key(self._wrapper, join_keys("pipeline", (), self._keys))
 
     def find_rows(self, n_rows: int | None) -> tuple[Rows, Any]:
         """Return the first rows and their targets, or all."""
@@ -186,18 +198,18 @@ class Stages:
         if "estimator_" not in vars(self.last):
             self.last.estimator = pipeline.steps[-1][1]
 
-    def _add(self, name: str, transformer, layout: InputLayout) -> None:
+    def _add(self, name: str, transformer, layout: InputLayout, key=None) -> None:
         self._fitted.append((name, transformer))
         # On rows without names, those of a file's columns would be asked for.
         source = find_source(self.rows)
         unnamed = check_names(transformer, source)
-        function = Transform(unnamed, layout)
+        function = Transform(unnamed, layout, key)
         self._transforms.append(function)
         if name in self._trainings:
             training = self._trainings[name]
-            function = TrainingTransform(unnamed, layout, training, source)
+            function = TrainingTransform(unnamed, layout, training, source, key)
         with self._naming(name):
-            self.rows = map_rows(self.rows, function)
+            self.rows = map_once(self.rows, function)
         self._widest = max(self._widest, find_source(self.rows).row_values)
 
     @contextmanager
@@ -214,6 +226,7 @@ class Stages:
             raise
         finally:
             vars(self.last).pop(_INIT, None)
+            drop_key(self.last)
         self.keep()
 
     def keep(self) -> None:
@@ -255,12 +268,13 @@ class Stages:
 def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     """Train a step that transforms rows: ask for the passes that it needs."""
     estimator = wrapper.estimator
+    drop_key(wrapper)
     if is_passed(estimator):
         refuse_params(estimator, params)
         wrapper.estimator_ = estimator
     elif is_stateless(estimator):
         refuse_params(estimator, params)
-        fit_stateless(wrapper, rows)
+        learn_stateless(wrapper, rows)
     elif find_members(estimator) is not None:
         yield from learn_members(wrapper, rows, y, params, learn_step)
     elif is_pipeline(estimator):
@@ -268,7 +282,7 @@ def learn_step(wrapper, rows: Rows, y, params: dict) -> Iterator[list[Request]]:
     elif hasattr(estimator, "partial_fit"):
         yield from learn_alone_or_shared(wrapper, rows, y, params)
     else:
-        yield from learn_by_chunks(wrapper, rows, params)
+        yield from learn_by_chunks(wrapper, rows, y, params)
 
 
 def _find_seed(n_rows: int | None) -> dict:

@@ -43,7 +43,12 @@ class Transform(NamedTuple):
 
     transformer: Any
     layout: InputLayout
+    key: Any = None  # of what it has learned, if other fits have the same
     is_value = True
+
+    @property
+    def shared_key(self) -> Any:
+        return None if self.key is None else (Transform, self.key, self.layout)
 
     def __str__(self) -> str:
         return type(self.transformer).__name__
@@ -168,8 +173,11 @@ def find_first_rows(wrapper, rows: Rows) -> Rows:
     return rows[: min(max(n_rows, _LEAST_ROWS), FIRST_ROWS)]
 
 
-def fit_stateless(wrapper, rows: Rows) -> None:
-    """Fit a clone on the first rows, in the layout in which it takes them."""
+def fit_stateless(wrapper, rows: Rows) -> dict:
+    """Fit a clone on the first rows, in the layout in which it takes them; return it.
+
+    That is with the other attributes that the wrapper then has.
+    """
     seed = draw_seed(wrapper, is_needed=bool(find_unset_seeds(wrapper)))
     transformer = make_estimator(wrapper, seed, {})
     # FrozenEstimator has no default for y.
@@ -177,4 +185,4 @@ def fit_stateless(wrapper, rows: Rows) -> None:
     transformer.fit(find_first_rows(wrapper, rows).read(), **y)
     keep_names(transformer, find_source(rows))
     learned = {"estimator_": transformer, "random_state_": seed}
-    vars(wrapper).update(learned | {"_input_layout": InputLayout()})
+    return learned | {"_input_layout": InputLayout()}

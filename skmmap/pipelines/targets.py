@@ -12,8 +12,10 @@ from skmmap.formats import open_source
 from skmmap.learn import check_parameters
 from skmmap.pipelines.compositions import Trained
 from skmmap.pipelines.passes import make_passes
+from skmmap.pipelines.shared_steps import get_key
 from skmmap.pipelines.steps import derive, derive_step, split_params
-from skmmap.rows import Rows
+from skmmap.rows import Rows, find_value_key
+from skmmap.run import find_sharing
 from skmmap.wrap import find_state, is_one_of
 
 # As many rows as TransformedTargetRegressor tries the inverse function with.
@@ -25,7 +27,12 @@ class TransformTarget(NamedTuple):
 
     transformer: Any
     ndim: int
+    key: Any = None  # of what it has learned, if other fits have the same
     is_value = True
+
+    @property
+    def shared_key(self) -> Any:
+        return None if self.key is None else (TransformTarget, self.key, self.ndim)
 
     def __str__(self) -> str:
         return type(self.transformer).__name__
@@ -83,13 +90,17 @@ class TargetStage:
 
     def _learn_transformer(self, learn_step):
         """Return the fitted transformer of the target, None if there are functions."""
-        transformer = self._wrapper.estimator.transformer
+        estimator = self._wrapper.estimator
+        transformer = estimator.transformer
         if transformer is None:
+            functions = estimator.func, estimator.inverse_func
+            self._key = find_value_key(functions) if find_sharing().is_shared else None
             return None
         step = derive_step(self._wrapper, transformer, 0, dtype=None)
         columns = self._y.map(Columns())
         for requests in learn_step(step, columns, None, {}):
             make_passes(step, requests, None)
+        self._key = get_key(step)
         return step.estimator_
 
     def _put_together(self, X: Rows, transformer):
@@ -116,7 +127,8 @@ class TargetStage:
         if y is None:
             return None
         rows = Rows(open_source(y, "y"))
-        return rows.map(TransformTarget(self._fitted.transformer_, self._y.ndim))
+        transformer = self._fitted.transformer_
+        return rows.map(TransformTarget(transformer, self._y.ndim, self._key))
 
     @property
     def name(self) -> str:

@@ -49,7 +49,10 @@ class TrainingTransform:
 
     is_value = takes_numbers = True
 
-    def __init__(self, transformer, layout: InputLayout, training, source: Source):
+    def __init__(
+        self, transformer, layout: InputLayout, training, source: Source, key=None
+    ):
+        self.shared_key = None if key is None else (type(self), key, layout)
         self._transformer, self._layout = transformer, layout
         self._training, self._positions = training, Positions(source.selection)
 

@@ -39,6 +39,7 @@ class Task(Sharing):
         self.is_over = False
         self.callback: Callable[[Task], Any] | None = None
         self.reserved = 0  # bytes of results
+        self.making: dict = {}  # what it has begun to make, and who waits for it
         self.fits: Any = None
         self.result: Any = None
         self.history: dict | None = None
@@ -93,6 +94,18 @@ class Task(Sharing):
 
     def remember(self, key, make, known=None):
         return self._hub.remember(self, key, make, known)
+
+    def claim(self, key):
+        return self._hub.claim(self, key, self._hub.known)
+
+    def settle(self, key, *made):
+        self._hub.settle(self, key, self._hub.known, *made)
+
+    def find(self, key):
+        return self._hub.find(key, self._hub.known)
+
+    def wait_for(self, key):
+        self._hub.wait_for(self, key, self._hub.known)
 
     def compute(self, function, /, *given, **named):
         # What is allocated by threads stays with them, once it is freed: in a few
@@ -205,7 +218,7 @@ class Hub:
         self._alive: list[Task] = []
         self._n_running = 0
         self._feeds: list[Feed] = []
-        self._known: dict = {}
+        self.known: dict = {}  # what is kept until all fits are over
         self._fits: deque = deque()
         self._reserving: deque[tuple[Task, int]] = deque()
         self._reserved = 0
@@ -226,7 +239,7 @@ class Hub:
         """
         self._fits = deque(fits)
         if forgets:
-            self._known.clear()
+            self.known.clear()
 
     def run(self, until: Task) -> None:
         """Run all tasks, until that one is over."""
@@ -327,29 +340,51 @@ class Hub:
                 feed.close()
 
     def remember(self, task: Task, key, make: Callable[[], Any], known=None) -> Any:
-        known = self._known if known is None else known
-        while True:
-            with self._changed:
-                if key not in known:
-                    waiting = known[key] = []
-                    break
-                found = known[key]
-            if not isinstance(found, list):
+        known = self.known if known is None else known
+        while not self.claim(task, key, known):
+            if (found := self.find(key, known)) is not None:
                 return found[0]
-            self.park(task, found)
+            self.wait_for(task, key, known)
         try:
             value = make()
         except BaseException:
-            self._settle(known, key, waiting)
+            self.settle(task, key, known)
             raise
-        self._settle(known, key, waiting, value)
+        self.settle(task, key, known, value)
         return value
 
-    def _settle(self, known: dict, key, waiting: list, *value) -> None:
+    def claim(self, task: Task, key, known: dict) -> bool:
+        """Whether nobody has made or makes what has this key: then the task does."""
         with self._changed:
+            if key in known:
+                return False
+            waiting = known[key] = []
+            task.making[id(known), key] = known, waiting
+            return True
+
+    def find(self, key, known: dict) -> tuple | None:
+        """Return what was made, in a tuple."""
+        with self._changed:
+            found = known.get(key)
+        return None if isinstance(found, list) else found
+
+    def wait_for(self, task: Task, key, known: dict) -> None:
+        """Let others run until nobody makes it any more."""
+        with self._changed:
+            waiting = known.get(key)
+            if not isinstance(waiting, list):
+                return
+            waiting.append(task)
+            self._leave()
+        task.wait()
+
+    def settle(self, task: Task, key, known: dict, *value) -> None:
+        """Let those that wait go on, with what was made if there is any."""
+        with self._changed:
+            _, waiting = task.making.pop((id(known), key))
             if value:
                 known[key] = value
-            else:
+            elif known.get(key) is waiting:
                 del known[key]
             self._ready.extend(waiting)
             self._start_ready()
@@ -382,6 +417,9 @@ class Hub:
 
     def end(self, task: Task) -> None:
         with self._changed:
+            # Which an error has ended.
+            for (_, key), (known, _) in list(task.making.items()):
+                self.settle(task, key, known)
             task.is_over = True
             self._alive.remove(task)
             self._reserved -= task.reserved
@@ -399,4 +437,4 @@ class Hub:
             task.thread.join()
         self.threads.shutdown()
         self._new.clear()
-        self._known.clear()
+        self.known.clear()

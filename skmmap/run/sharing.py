@@ -33,6 +33,19 @@ class Sharing:
         """
         return make()
 
+    def claim(self, key) -> bool:
+        """Whether this fit is to make what has the key; then it calls `settle`."""
+        return True
+
+    def settle(self, key, *made) -> None:
+        """Give to others what was made, or let one of them make it."""
+
+    def find(self, key) -> tuple | None:
+        """Return what another fit has made, in a tuple; None if there is nothing."""
+
+    def wait_for(self, key) -> None:
+        """Wait for the fit that makes it; this one must be making nothing."""
+
     def compute(self, function: Callable[..., Any], /, *given, **named) -> Any:
         """Return what the function returns; it asks for no rows."""
         return function(*given, **named)

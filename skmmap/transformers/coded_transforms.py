@@ -7,6 +7,7 @@ refuse or warn about, it gets the frame.
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -34,6 +35,11 @@ class CodedTransform:
         self._dtype = np.result_type(*[part.dtype for part in parts])
         self._n_entries = sum(part.n_entries for part in parts)
         self._firsts = np.cumsum([0, *[part.width for part in parts]]).tolist()
+
+    @property
+    def shared_key(self) -> Any:
+        key = getattr(self._function, "shared_key", None)
+        return None if key is None else (type(self), key)
 
     def __str__(self) -> str:
         return str(self._function)
