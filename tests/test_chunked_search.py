@@ -5,10 +5,12 @@ import pytest
 from helpers import assert_same_search, make_rows, name_of, partial_fit_estimators
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.neural_network import MLPClassifier
 
 from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
 from skmmap.formats.shared import MapStore
 from skmmap.rows import find_source
+from skmmap.run.hub import Room
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -73,7 +75,31 @@ def test_folds_that_do_not_fit_are_read_once(on_disk, monkeypatch, params, cv):
     monkeypatch.setattr(MapStore, "read_into", count)
     one = ChunkedSearchCV(model, **given, n_jobs=2).fit(X, y)
     assert_same_search(one, other)
-    assert sum(n_read) == len(X) * (3 + 1)  # epochs, and the test rows
+    # Epochs, test rows, and the first rows of a fold, which tell the size of a model.
+    assert 0 <= sum(n_read) - len(X) * (3 + 1) <= 150 * cv.n_splits
+
+
+def test_models_that_do_not_fit_are_trained_in_groups(rows, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rows(rng.normal(size=(600, 5)), rng.integers(3, size=600))
+    mlp = MLPClassifier((200,), max_iter=2, random_state=0)
+    model = ChunkedFit(mlp, chunk_size=200, memory_limit="300kB")
+    given = {"param_grid": {"estimator__alpha": [1e-4, 1e-2, 1.0]}, "cv": 3}
+    take, most = Room.take, []
+
+    def look(room, task, nbytes, **kwargs):
+        took = take(room, task, nbytes, **kwargs)
+        most.append((len(room.taken), sum(room.taken.values())))
+        return took
+
+    monkeypatch.setattr(Room, "take", look)
+    one = ChunkedSearchCV(model, **given, n_jobs=2).fit(X, y)
+    assert_same_search(one, GridSearchCV(model, **given).fit(X, y))
+    # Weights, and two arrays of as many numbers of the optimizer.
+    nbytes = 8 * (5 * 200 + 200 + 200 * 3 + 3)
+    n_models, together = max(most)
+    assert n_models == 2
+    assert 2 * 3 * nbytes < together <= 150_000
 
 
 @pytest.mark.parametrize("limit", ["512MB", "70kB"])

@@ -264,6 +264,7 @@ HOUSE = {
         "learned_once",
         "rendering",
         "explanation",
+        "model_size",
         "fitting",
     ],
     "pipelines": [

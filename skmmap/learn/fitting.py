@@ -27,6 +27,7 @@ from skmmap.learn.learned_once import can_share, learn_once
 from skmmap.learn.learner import Learner, put_estimator, take_estimator
 from skmmap.learn.learners import make_fresh_learner, make_trained_learner
 from skmmap.learn.memory import find_limit_beside, fit_plan
+from skmmap.learn.model_size import find_model_nbytes
 from skmmap.learn.plan import Plan, Planner
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.sampling import find_start, make_rule
@@ -95,6 +96,7 @@ def train_anew(
     counted = note_start(learner.estimator)
     # In turn, since callbacks get chunks in order and warm starts continue a model.
     is_free = not plan.start and type(training.tasks) is Tasks
+    find_sharing().hold_model(partial(find_model_nbytes, learner, plan))
     learned = _run_fresh(wrapper, plan, training, may_merge=is_free)
     is_held_out = plan.validation is not None and not is_given
     n_held_out = plan.validation.X.n_rows if is_held_out else 0

@@ -38,7 +38,6 @@ class Task(Sharing):
         self.item: tuple = ()
         self.is_over = False
         self.callback: Callable[[Task], Any] | None = None
-        self.reserved = 0  # bytes of results
         self.making: dict = {}  # what it has begun to make, and who waits for it
         self.fits: Any = None
         self.result: Any = None
@@ -121,8 +120,11 @@ class Task(Sharing):
 
         return self._hub.threads.submit(run, call).result()
 
+    def hold_model(self, find_nbytes):
+        self._hub.take_room(self, self._hub.models, find_nbytes())
+
     def reserve(self, nbytes):
-        self._hub.reserve(self, nbytes)
+        self._hub.take_room(self, self._hub.results, nbytes)
 
     def record(self, history):
         self.history = history
@@ -200,15 +202,47 @@ def _copy_error(error: BaseException | None) -> BaseException | None:
     return error
 
 
+class Room:
+    """Bytes that tasks take until they end: more than there are only if it is one."""
+
+    def __init__(self, nbytes: int):
+        self._nbytes = nbytes
+        self.taken: dict[Task, int] = {}
+        self.waiting: deque[tuple[Task, int]] = deque()
+
+    def take(self, task: Task, nbytes: int, *, is_least: bool = False) -> bool:
+        """Let a task have so many bytes in place of what it had, if there is room."""
+        others = sum(taken for other, taken in self.taken.items() if other is not task)
+        fits = not others or others + nbytes <= self._nbytes or is_least
+        if fits:
+            self.taken[task] = nbytes
+        return fits
+
+    def grant(self, least: int = 0) -> list[Task]:
+        """Return the first ones of those that wait, for which there is room now."""
+        granted: list[Task] = []
+        while self.waiting:
+            task, nbytes = self.waiting[0]
+            if not self.take(task, nbytes, is_least=len(granted) < least):
+                break
+            self.waiting.popleft()
+            granted.append(task)
+        return granted
+
+
 class Hub:
     """Runs tasks, at most ``n_jobs`` at a time, and reads what they wait for.
 
     What is open at the same time takes ``room`` bytes at most, or is one feed; so do
-    results.
+    results. What is trained at the same time takes ``models``, or is one.
     """
 
     def __init__(
-        self, n_jobs: int, room: int, begin_thread: Callable[[], Any] = lambda: None
+        self,
+        n_jobs: int,
+        room: int,
+        models: int,
+        begin_thread: Callable[[], Any] = lambda: None,
     ):
         self._n_jobs, self._room = n_jobs, room
         self.threads = ThreadPoolExecutor(n_jobs, "skmmap-compute", begin_thread)
@@ -220,8 +254,7 @@ class Hub:
         self._feeds: list[Feed] = []
         self.known: dict = {}  # what is kept until all fits are over
         self._fits: deque = deque()
-        self._reserving: deque[tuple[Task, int]] = deque()
-        self._reserved = 0
+        self.rooms = self.models, self.results = Room(models), Room(room)
         self.histories: list = []  # of all tasks whose results were asked for
         self.is_cancelled = False
 
@@ -286,8 +319,10 @@ class Hub:
                 feed.open()
                 first = first or feed
                 used, n_members = used + feed.nbytes, n_members + len(feed.members)
-        if first is None and self._reserving:
-            self._grant(least=1)
+        full = next((room for room in self.rooms if room.waiting), None)
+        if first is None and full is not None:
+            self._ready.extend(full.grant(least=1))
+            self._start_ready()
         elif first is None and self._alive:
             return self._open_inner()
         return first
@@ -389,31 +424,14 @@ class Hub:
             self._ready.extend(waiting)
             self._start_ready()
 
-    def reserve(self, task: Task, nbytes: int) -> None:
+    def take_room(self, task: Task, room: "Room", nbytes: int) -> None:
+        """Wait until there is room, of which the task then has so many bytes."""
         with self._changed:
-            self._reserved += nbytes - task.reserved
-            before, task.reserved = task.reserved, nbytes
-            if self._reserved <= self._room or self._reserved == nbytes:
+            if room.take(task, nbytes):
                 return
-            self._reserved -= nbytes - before
-            task.reserved = before
-            self._reserving.append((task, nbytes))
+            room.waiting.append((task, nbytes))
             self._leave()
         task.wait()
-
-    def _grant(self, least: int = 0) -> None:
-        """Let tasks go on whose results there is room for."""
-        while self._reserving:
-            task, nbytes = self._reserving[0]
-            more = nbytes - task.reserved
-            if self._reserved + more > self._room and not least:
-                return
-            least = 0
-            self._reserving.popleft()
-            self._reserved += more
-            task.reserved = nbytes
-            self._ready.append(task)
-        self._start_ready()
 
     def end(self, task: Task) -> None:
         with self._changed:
@@ -422,8 +440,9 @@ class Hub:
                 self.settle(task, key, known)
             task.is_over = True
             self._alive.remove(task)
-            self._reserved -= task.reserved
-            self._grant()
+            for room in self.rooms:
+                room.taken.pop(task, None)
+                self._ready.extend(room.grant())
             self._leave()
 
     def close(self) -> None:

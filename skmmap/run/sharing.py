@@ -50,6 +50,9 @@ class Sharing:
         """Return what the function returns; it asks for no rows."""
         return function(*given, **named)
 
+    def hold_model(self, find_nbytes: Callable[[], int]) -> None:
+        """Wait until there is room for a model of so many bytes."""
+
     def reserve(self, nbytes: int) -> None:
         """Wait until there is room for a result of so many bytes."""
 

@@ -59,16 +59,17 @@ def count_jobs(n_jobs: int | None) -> int:
 
 
 @contextmanager
-def together(n_jobs: int | None, room: int) -> Iterator[None]:
+def together(n_jobs: int | None, room: int, models: int) -> Iterator[None]:
     """Let the next call of joblib inside run all of its tasks side by side.
 
-    Rows that are read at the same time take ``room`` bytes at most. A `Parallel` that
+    Rows that are read at the same time take ``room`` bytes at most, and what is trained
+    ``models``. A `Parallel` that
     is used as a context manager runs several calls so, one after the other.
     """
     number = count_jobs(n_jobs)
     # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
     is_free = n_jobs is None and number == 1
-    hub = Hub(number, room, *(() if is_free else (one_core_in_thread,)))
+    hub = Hub(number, room, models, *(() if is_free else (one_core_in_thread,)))
     backend = _Together(hub)
     config = joblib.parallel_config(backend=backend)
     token = _hub.set(hub)

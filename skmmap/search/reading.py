@@ -18,6 +18,8 @@ from skmmap.read import Table, open_given
 from skmmap.rows import Rows, Source
 from skmmap.run import together
 
+_MODELS_SHARE = 2  # of the limit, for all models that are trained at the same time
+
 
 def find_chunked(estimator, name: str) -> Any:
     """Return the `ChunkedFit` that an estimator is, or that it has inside."""
@@ -72,7 +74,7 @@ def reading_together(
         sources = {key: _load(each, is_mixed) for key, each in sources.items()}
     rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
-    with together(n_jobs, 2 * limit // BUFFER_SHARE):
+    with together(n_jobs, 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE):
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 

@@ -1,0 +1,39 @@
+"""How much memory an estimator takes once it is trained, found on few rows."""
+
+from contextlib import nullcontext
+
+import numpy as np
+
+from skmmap.learn.learner import Learner
+from skmmap.learn.plan import Plan
+from skmmap.read import Chunk
+from skmmap.wrap import own_arrays
+
+_FEW_ROWS = 100
+
+
+def find_model_nbytes(learner: Learner, plan: Plan) -> int:
+    """Return the bytes of the arrays of a copy that is trained on few rows.
+
+    0 if it cannot be trained on so few; nothing else is changed.
+    """
+    n_few = min(plan.table.X.n_rows, max(_FEW_ROWS, plan.learning.min_rows))
+    sizes: dict[int, int] = {}
+
+    def look(array: np.ndarray) -> bool:
+        sizes[id(array)] = array.nbytes
+        return False
+
+    drawn = np.random.get_state()
+    try:
+        X, y, weights = plan.table.sample(range(n_few))
+        params = dict(plan.table.whole | plan.first_call_params)
+        params |= {} if weights is None else {"sample_weight": weights}
+        trial = learner.copy()
+        trial.learn(Chunk(0, n_few, X, y, params), nullcontext, tuple)
+        own_arrays(trial.estimator, look)
+    except Exception:  # the run will raise it, and name the rows
+        return 0
+    finally:
+        np.random.set_state(drawn)
+    return sum(sizes.values())
