@@ -1,7 +1,7 @@
 """A backend of joblib that runs all tasks of a call side by side, in one reading."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,14 +22,20 @@ class _Together(ParallelBackendBase):
     supports_retrieve_callback = False
     supports_timeout = False
 
-    def __init__(self, hub: Hub | None = None, **given):
+    def __init__(self, hub: Hub | None = None, *, is_free: bool = True, **given):
         super().__init__(nesting_level=1, **given)  # what is inside runs in turn
-        self._hub = hub
+        self._hub, self._is_free, self._cores = hub, is_free, ExitStack()
         self.leave: Callable[[], None] = lambda: None
 
     def configure(self, *given, **named):
         self.leave()  # other calls have the backend that they would have
+        self._cores.close()
+        if not self._is_free:
+            self._cores.enter_context(one_core())
         return super().configure(*given, **named)
+
+    def terminate(self):
+        self._cores.close()  # for the fit of the best model
 
     def effective_n_jobs(self, n_jobs):
         """Return a number above 1, or joblib would run one task after the other."""
@@ -63,23 +69,24 @@ def together(n_jobs: int | None, room: int, models: int) -> Iterator[None]:
     """Let the next call of joblib inside run all of its tasks side by side.
 
     Rows that are read at the same time take ``room`` bytes at most, and what is trained
-    ``models``. A `Parallel` that
-    is used as a context manager runs several calls so, one after the other.
+    ``models``. A `Parallel` that is used as a context manager runs several calls so,
+    one after the other.
     """
     number = count_jobs(n_jobs)
     # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
     is_free = n_jobs is None and number == 1
     hub = Hub(number, room, models, *(() if is_free else (one_core_in_thread,)))
-    backend = _Together(hub)
+    backend = _Together(hub, is_free=is_free)
     config = joblib.parallel_config(backend=backend)
     token = _hub.set(hub)
     try:
-        with keeping_filters(), nullcontext() if is_free else one_core(), config:
+        with keeping_filters(), config:
             backend.leave = config.unregister
             yield
     finally:
         _hub.reset(token)
         hub.close()
+        backend.terminate()
 
 
 def find_histories(number: int) -> list[list]:
