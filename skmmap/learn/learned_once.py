@@ -66,7 +66,7 @@ class Learned:
         return state
 
     def add(self, estimator) -> None:
-        """Let the results of this estimator be computed with those of others."""
+        """Let this estimator and others like it compute their results together."""
         compute = find_entry(type(estimator)).entry.compute_alike
         if compute is None:
             return
