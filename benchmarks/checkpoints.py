@@ -24,7 +24,8 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 from skmmap import Checkpoint, ChunkedFit
-from skmmap.checkpoints.journal import _SHARE, KeptJournal
+from skmmap.checkpoints.journal import KeptJournal
+from skmmap.checkpoints.kept_run import _SHARE
 from skmmap.checkpoints.key import describe_data
 
 CADENCES = 1, 5

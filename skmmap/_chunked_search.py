@@ -1,20 +1,25 @@
 """``ChunkedSearchCV``: searches whose models are trained side by side."""
 
 from collections.abc import Callable
+from functools import partial
+from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.model_selection import GridSearchCV
 
 from skmmap._types import RowsLike
+from skmmap.checkpoints import Checkpoint, run_search_kept
 from skmmap.run import find_histories
 from skmmap.search import (
     check_settings,
+    find_chunked,
     having_resource,
     reading_together,
     run_strategy,
     select_best,
 )
+from skmmap.wrap import find_state
 
 
 class ChunkedSearchCV(GridSearchCV):
@@ -111,6 +116,14 @@ class ChunkedSearchCV(GridSearchCV):
 
     return_train_score : bool, default=False
         Whether models are scored on their training rows, too.
+
+    checkpoint : str, path-like, Checkpoint or None, default=None
+        File that the state of `fit` is written to every 60 seconds, or as `Checkpoint`
+        says. If the process is killed, the same call goes on from there: scores that
+        are known are not computed again, and each model that was being trained
+        continues after its last chunk. Once the search is over, `fit` returns its
+        result from the file. Only `n_jobs` and `verbose`, and ``n_jobs``, ``read`` and
+        ``verbose`` of ChunkedFit, may be others; that has no checkpoint of its own.
 
     Attributes
     ----------
@@ -248,6 +261,7 @@ is none and has none inside. ...
         verbose: int = 0,
         error_score: Any = np.nan,
         return_train_score: bool = False,
+        checkpoint: str | PathLike[str] | Checkpoint | None = None,
     ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
@@ -266,6 +280,7 @@ is none and has none inside. ...
         self.verbose = verbose
         self.error_score = error_score
         self.return_train_score = return_train_score
+        self.checkpoint = checkpoint
 
     def _run_search(
         self, evaluate_candidates: Callable, *, callback_ctx: Any = None
@@ -320,12 +335,22 @@ is none and has none inside. ...
         bit, but for what the class says of ``resource="rows"``.
         """
         check_settings(self)
-        name = type(self).__name__
-        reading = reading_together(self.estimator, X, y, params, self.n_jobs, name)
+        find_chunked(self.estimator, type(self).__name__)  # before a file is written
+        run_search_kept(
+            self,
+            {"X": X, "y": y, **params},
+            partial(self._run, X, y, params),
+            partial(find_state, self),
+            vars(self).update,
+        )
+        return self
+
+    def _run(self, X: Any, y: Any, params: dict, keeper: Any) -> None:
+        given = self.estimator, X, y, params, self.n_jobs, type(self).__name__
+        reading = reading_together(*given, keeper)
         with reading as (X, y, params), having_resource(self, X, y, params):
             super().fit(X, y, **params)
             self.histories_ = find_histories(self.n_splits_)
-        return self
 
 
 # doctest takes only what says that it is of this module.

@@ -22,7 +22,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 
-from skmmap import Checkpoint, ChunkedFit
+from skmmap import Checkpoint, ChunkedFit, ChunkedSearchCV
 from skmmap.checkpoints.journal import KeptJournal
 from skmmap.disk import Unfinished
 from skmmap.disk.generations import Generations
@@ -35,6 +35,7 @@ CASES = {
     "clusters": (MiniBatchKMeans(3, n_init=1, max_iter=3), {}),
     "merged": (GaussianNB(), {"n_jobs": 2, "chunk_size": 3}),
     "pipeline": (make_pipeline(StandardScaler(), KBinsDiscretizer(3), _SGD), {}),
+    "search": (_SGD, {}),
 }
 
 
@@ -43,10 +44,21 @@ def fit(case, folder, checkpoint=None):
     warnings.simplefilter("ignore")
     estimator, params = CASES[case]
     params = {"chunk_size": 13, "random_state": 5, "memory_limit": "20kB"} | params
+    if case == "search":
+        return search(ChunkedFit(clone(estimator), **params), folder, checkpoint)
     model = ChunkedFit(clone(estimator), checkpoint=checkpoint, **params)
     model.fit(str(folder / "X.npy"), np.load(folder / "y.npy"))
     history = [model.history_[name] for name in ("rows", "loss", "score")]
     return joblib.hash([model.estimator_, history, model.n_epochs_])
+
+
+def search(model, folder, checkpoint):
+    """Return a digest of what a search has found."""
+    grid, given = {"estimator__alpha": [1e-4, 1.0]}, {"cv": 2, "n_jobs": 2}
+    search = ChunkedSearchCV(model, grid, checkpoint=checkpoint, **given)
+    search.fit(str(folder / "X.npy"), np.load(folder / "y.npy"))
+    scores = [v for k, v in search.cv_results_.items() if k.startswith("split")]
+    return joblib.hash([search.best_estimator_.estimator_, scores])
 
 
 def fork(function, *args) -> int:

@@ -8,6 +8,7 @@ from unittest import mock
 import numpy as np
 
 from skmmap.checkpoints.journal import KeptJournal
+from skmmap.checkpoints.search_journal import SearchJournal
 
 
 class Killed(BaseException):
@@ -55,3 +56,48 @@ def run_in_pieces(run, pieces):
         except Killed:
             continue
     return run()
+
+
+@contextmanager
+def search_killed_after(n_looks, *, writes_last=True, do=None):
+    """End a search once it has looked so often whether to write; ``do`` that instead.
+
+    It looks before it reads a chunk for its tasks, and after each of the last fit.
+    """
+    left = [n_looks]
+
+    def end():
+        raise Killed
+
+    def is_due(self):
+        left[0] -= 1
+        if left[0] < 0 and not writes_last:
+            raise Killed
+        return left[0] < 0
+
+    def stop(self):
+        if left[0] < 0:
+            (do or end)()
+
+    with (
+        mock.patch.object(SearchJournal, "is_due", property(is_due)),
+        mock.patch.object(SearchJournal, "is_time", False),
+        mock.patch.object(SearchJournal, "_stop", stop),
+    ):
+        yield
+
+
+def search_in_pieces(run, pieces):
+    """Call ``run`` with other numbers of jobs until it is over; return the last one.
+
+    It is killed after each of ``pieces`` looks.
+    """
+    for number, n_looks in enumerate(pieces):
+        np.random.seed(number)  # of another process
+        try:
+            with search_killed_after(n_looks, writes_last=number % 3 != 1):
+                return run(n_jobs=1 + number % 2)
+        except Killed:
+            continue
+    with search_killed_after(10**9):
+        return run(n_jobs=2)

@@ -31,7 +31,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmmap import Checkpoint, ChunkedFit, open_rows, register
-from skmmap.checkpoints import journal, keeping
+from skmmap.checkpoints import keeping, kept_run
 from skmmap.checkpoints.digests import find_digest
 from skmmap.checkpoints.journal import KeptJournal
 from skmmap.disk import Unfinished
@@ -647,11 +647,11 @@ def test_other_versions_are_listed(monkeypatch):
 
 def test_another_format_is_said(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "FORMAT", 99)
+        patch.setattr(kept_run, "FORMAT", 99)
         kill(3)
     text = (
         "was written by another version of skmmap (format 99, and this one has "
-        f"{journal.FORMAT}). Use that version, or delete {PATH.absolute()} and "
+        f"{kept_run.FORMAT}). Use that version, or delete {PATH.absolute()} and "
         "run.ckpt.previous to start over."
     )
     with pytest.raises(ValueError, match=re.escape(text)):
@@ -1338,7 +1338,7 @@ def test_threads_of_blas_are_those_of_the_beginning():
 
 def test_other_threads_of_blas_are_told_of(monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "find_thread_counts", lambda: {"libother.so": 3})
+        patch.setattr(kept_run, "find_thread_counts", lambda: {"libother.so": 3})
         kill(3)
     text = (
         "The libraries libother.so do not compute with as many threads as when the run "

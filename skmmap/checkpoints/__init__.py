@@ -2,8 +2,8 @@
 
 from skmmap.checkpoints.checkpoint import Checkpoint
 from skmmap.checkpoints.describing import describe_checkpoint
-from skmmap.checkpoints.journal import Unit
-from skmmap.checkpoints.keeping import find_journal, run_kept, without_journal
+from skmmap.checkpoints.journal import Unit, find_journal, without_journal
+from skmmap.checkpoints.keeping import run_kept, run_search_kept
 from skmmap.checkpoints.kept_fits import KeptFits
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "describe_checkpoint",
     "find_journal",
     "run_kept",
+    "run_search_kept",
     "without_journal",
 ]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from skmmap._messages import say_size
-from skmmap.checkpoints.journal import FORMAT
+from skmmap.checkpoints.kept_run import FORMAT
 from skmmap.checkpoints.key import say_value
 from skmmap.disk import find_previous, read_version
 

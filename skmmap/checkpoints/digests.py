@@ -6,10 +6,13 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from joblib.hashing import NumpyHasher
+from sklearn.utils import check_random_state
 
 from skmmap.disk import Identity, find_memmap
 from skmmap.rows import ArrayStore
 from skmmap.run import without_callbacks
+
+_SHARED = check_random_state(None)
 
 
 class _Hasher(NumpyHasher):
@@ -20,7 +23,9 @@ class _Hasher(NumpyHasher):
         self._inside = set()  # functions, which may be bound in themselves
 
     def save(self, obj):
-        if isinstance(obj, Identity):  # which is compared by itself
+        if obj is _SHARED:  # such as in a distribution of SciPy; it always moves on
+            obj = "the generator of numpy.random"
+        elif isinstance(obj, Identity):  # which is compared by itself
             obj = Identity()
         elif isinstance(obj, ArrayStore) and obj.on_disk:
             obj = _describe_map(obj.rows)

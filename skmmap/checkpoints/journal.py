@@ -7,20 +7,14 @@ the random generators as they were.
 """
 
 import io
-import time
-from datetime import UTC, datetime
-from functools import partial
-from math import inf
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
-from skmmap._messages import warn
-from skmmap.checkpoints.checkpoint import Checkpoint
-from skmmap.checkpoints.generators import put_generators, take_generators
-from skmmap.disk import Generations, Version
-from skmmap.run import dump_state, find_thread_counts, load_state
-
-FORMAT = 1
-_SHARE = 0.009  # of the time; with the writes at both ends it stays below 0.01
+from skmmap.checkpoints.kept_run import KeptRun
+from skmmap.disk import Version
+from skmmap.run import dump_state, find_sharing, load_state
 
 
 class Unit:
@@ -55,12 +49,55 @@ class Journal:
 
     is_kept = False
 
+    def open_fit(self, wrapper) -> "Journal":
+        """Return the journal of a fit inside, such as in a callback of this one."""
+        return Journal()
+
     def open_unit(self, max_epochs: int | str) -> Unit:
         """Return the next unit, which has at most so many epochs."""
         return Unit()
 
     def look(self, said: str) -> None:
         """Stop if that was asked for, where rows are read and nothing is learned."""
+
+
+class Outside(Journal):
+    """Where no run is made."""
+
+    def open_fit(self, wrapper):
+        return open_in_memory(wrapper)
+
+
+def open_in_memory(wrapper) -> Journal:
+    """Return what a later round of a search needs of a fit."""
+    fits = find_sharing().fits
+    return Journal() if fits is None else fits.open_journal(wrapper)
+
+
+_OUTSIDE = Outside()
+_journal: ContextVar[Journal] = ContextVar("journal", default=_OUTSIDE)
+
+
+def find_journal() -> Journal:
+    """Return the journal of the run that is being made."""
+    return _journal.get()
+
+
+@contextmanager
+def using_journal(journal: Journal) -> Iterator[None]:
+    """Keep what is trained inside in a journal."""
+    token = _journal.set(journal)
+    try:
+        yield
+    finally:
+        _journal.reset(token)
+
+
+@contextmanager
+def without_journal() -> Iterator[None]:
+    """Keep nothing of what is trained inside, such as in a callback of another run."""
+    with using_journal(_OUTSIDE):
+        yield
 
 
 class KeptUnit(Unit):
@@ -85,59 +122,37 @@ class KeptUnit(Unit):
         self._journal.end_unit(result)
 
 
-class KeptJournal(Journal):
+class KeptJournal(KeptRun, Journal):
     """The journal of a run that is written to a file."""
 
     is_kept = True
 
-    def __init__(
-        self, file: Generations, checkpoint: Checkpoint, key: dict, own, stops
-    ):
-        self._file, self._checkpoint, self._key = file, checkpoint, key
-        self._own, self._stops = own, stops
+    def __init__(self, *given):
+        super().__init__(*given)
         self._over: list[bytes] = []  # results of units, pickled
         self._number, self._state = 0, None  # of the next unit, until that goes on
-        self._start = {"generators": self.take_generators(), "threads": {}}
-        self._due = self._failed = None
-        self._is_off = False
-        self.said = ""  # where the run was when it was written
-        self.has_learned = False  # in what was written
 
-    @property
-    def thread_counts(self) -> dict[str, int]:
-        """Threads of BLAS and OpenMP with which the run began."""
-        return self._start["threads"]
+    def _list_sections(self, take):
+        sections = {f"unit {i}": each for i, each in enumerate(self._over)}
+        if take is not None:
+            sections["state"] = take(), self.take_generators()
+        elif self._state is not None:
+            sections["state"] = self._state
+        return sections
 
-    def take_generators(self) -> dict:
-        return take_generators(self._own)
+    def _count_over(self):
+        return len(self._over)
 
-    def put_generators(self, states: dict) -> None:
-        put_generators(self._own, states)
-
-    def begin(self) -> None:
-        """Write the file for the first time: what is wrong with it is known at once."""
-        self._start["threads"] = find_thread_counts()
-        try:
-            self._write("before the first chunk", None)
-        except OSError as error:
-            raise OSError(
-                error.errno,
-                f"The checkpoint {self._file.path} cannot be written: "
-                f"{error.strerror or error}; no file was left there. Make room, or "
-                "give a path on another disk.",
-            ) from error
-
-    def load(self, version: Version) -> None:
-        """Take the state from the file."""
-        self._start = version.read("start", load_state)
-        self.put_generators(self._start["generators"])
+    def _load_sections(self, version: Version) -> None:
         numbers = range(version.about["n_over"])
         self._over = [version.read(f"unit {i}", load_state) for i in numbers]
         if "state" in version.sections:
             self._state = version.read("state", load_state)
-        self._postpone(0)
-        self.said = version.about["said"]
-        self.has_learned = self._state is not None or bool(self._over)
+
+    def _write(self, said, take, **more):
+        super()._write(said, take, **more)
+        if take is not None:
+            self._state = None
 
     def open_unit(self, max_epochs: int | str) -> Unit:
         number, self._number = self._number, self._number + 1
@@ -157,90 +172,11 @@ class KeptJournal(Journal):
             return
         self._over.append(file.getvalue())
         # A signal waits for the next chunk, or for the end: this unit is over.
-        if time.monotonic() >= self._due:
+        if self.is_time:
             self._try_to_write(f"after pass {len(self._over)}", None)
 
     def after_chunk(self, run) -> None:
-        if self._stops.number is None and time.monotonic() < self._due:
+        if not self.is_due:
             return
         self._try_to_write(run.say_place(), run.take_state)
         self._stop()
-
-    def look(self, said: str) -> None:
-        if self._stops.number is not None:
-            self._try_to_write(said, None)
-            self._stop()
-
-    def finish(self, result) -> None:
-        """Write the result, which is all that is asked for from now on."""
-        self._try_to_write("at its end", None, result=result)
-        self._stop()
-
-    def _stop(self) -> None:
-        """Let a signal that has come do what it does."""
-        if self._stops.number is not None:
-            self._stops.act(self._stops.number)
-
-    def say_how(self) -> str:
-        """Say how to continue."""
-        return (
-            f"Its state {self.said} is in {self._file.path}: to continue, call fit "
-            "again with the same parameters and rows."
-        )
-
-    def _try_to_write(self, said: str, take, **more) -> None:
-        """Write the state; the run goes on if that fails, with what is there."""
-        if self._is_off:
-            return
-        try:
-            self._write(said, take, **more)
-        except (OSError, MemoryError) as error:
-            self._postpone(0)
-            self._tell_failure(error, "It will be tried again.")
-        except Exception as error:  # any, from pickling code of a third party
-            self._due = inf
-            self._tell_failure(error, "It will not be tried again.")
-        else:
-            self._failed = None
-
-    def _tell_failure(self, error: Exception, then: str) -> None:
-        said = f"{type(error).__name__}: {error}"
-        then = f" Training goes on. {then}" if self._stops.number is None else ""
-        if said != self._failed:
-            warn(
-                f"The state of fit could not be written to {self._file.path} ({said}); "
-                f"what was there before is unchanged.{then}",
-                UserWarning,
-            )
-        self._failed = said
-
-    def _write(self, said: str, take, **more) -> None:
-        began = time.monotonic()
-        about = {
-            "format": FORMAT,
-            "key": self._key,
-            "said": said,
-            "is_over": bool(more),
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "n_over": 0 if more else len(self._over),
-        }
-        sections = {"start": self._start}
-        if not more:
-            sections |= {f"unit {i}": each for i, each in enumerate(self._over)}
-        if take is not None:
-            sections["state"] = take(), self.take_generators()
-        elif self._state is not None and not more:
-            sections["state"] = self._state
-        sections |= more
-        writers = {name: partial(dump_state, each) for name, each in sections.items()}
-        self._file.write(about, writers)
-        self.said = said
-        self.has_learned = "state" in sections or bool(self._over)
-        if take is not None:
-            self._state = None
-        self._postpone(time.monotonic() - began)
-
-    def _postpone(self, took: float) -> None:
-        seconds = self._checkpoint.seconds
-        wait = max(seconds, took / _SHARE) if seconds else 0
-        self._due = time.monotonic() + wait

@@ -2,26 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 from io import BytesIO
+from typing import Any
 
 from sklearn.base import clone
 
 from skmmap._messages import warn
 from skmmap.checkpoints.checkpoint import Checkpoint, to_checkpoint
-from skmmap.checkpoints.journal import FORMAT, Journal, KeptJournal
-from skmmap.checkpoints.key import describe_run, find_differences
+from skmmap.checkpoints.journal import KeptJournal, find_journal, using_journal
+from skmmap.checkpoints.kept_run import FORMAT, KeptRun
+from skmmap.checkpoints.key import describe_run, describe_search, find_differences
+from skmmap.checkpoints.search_journal import SearchJournal
 from skmmap.checkpoints.stops import Stops
 from skmmap.disk import Generations, Version, to_path
-from skmmap.run import dump_state, find_sharing, load_state, with_thread_counts
-
-_NO_JOURNAL = Journal()
-_journal: ContextVar[Journal] = ContextVar("journal", default=_NO_JOURNAL)
-
-
-def find_journal() -> Journal:
-    """Return the journal of the run that is being made."""
-    return _journal.get()
+from skmmap.run import Keeper, dump_state, load_state, with_thread_counts
 
 
 def run_kept(
@@ -33,45 +28,56 @@ def run_kept(
     ``put`` is called with that if it is over already.
     """
     if vars(wrapper).get("checkpoint") is None:
-        fits, is_inner = find_sharing().fits, find_journal() is not _NO_JOURNAL
-        keeps = fits is not None and not is_inner  # in a callback of another fit
-        with _using(fits.open_journal(wrapper)) if keeps else without_journal():
+        with using_journal(find_journal().open_fit(wrapper)):
             run()
         return
+    describe = partial(describe_run, wrapper, given)
+    _run_in_file(wrapper, describe, KeptJournal, lambda _: run(), take, put)
+
+
+def run_search_kept(
+    search,
+    given: dict,
+    run: Callable[[Keeper], None],
+    take: Callable[[], dict],
+    put: Callable[[dict], None],
+) -> None:
+    """Run a search, or what is left of it, in the same way.
+
+    ``run`` gets what keeps its tasks.
+    """
+    if search.checkpoint is None:
+        run(Keeper())
+        return
+    describe = partial(describe_search, search, given)
+    _run_in_file(search, describe, SearchJournal, run, take, put)
+
+
+def _run_in_file(
+    wrapper,
+    describe: Callable[[], dict],
+    make: type[KeptRun],
+    run: Callable[[Any], None],
+    take: Callable,
+    put: Callable,
+) -> None:
     checkpoint = to_checkpoint(wrapper.checkpoint)
     file, stops = _open_file(checkpoint), Stops()
     try:
-        key = describe_run(wrapper, given)
+        key = describe()
         version = _find_version(file, key)
         if version is not None and version.about["is_over"]:
             with _loading(version):
                 put(version.read("result", load_state))
             return
         with stops.hearing():
-            own = wrapper.random_state
-            journal = KeptJournal(file, checkpoint, key, own, stops)
+            journal = make(file, checkpoint, key, wrapper.random_state, stops)
             begun = _begun(journal, version, wrapper)
-            with _using(journal), begun, _saying_how(journal):
-                run()
+            with using_journal(journal), begun, _saying_how(journal):
+                run(journal)
                 journal.finish(take())
     finally:
         file.close()
-
-
-@contextmanager
-def without_journal() -> Iterator[None]:
-    """Keep nothing of what is trained inside, such as in a callback of another run."""
-    with _using(_NO_JOURNAL):
-        yield
-
-
-@contextmanager
-def _using(journal: Journal) -> Iterator[None]:
-    token = _journal.set(journal)
-    try:
-        yield
-    finally:
-        _journal.reset(token)
 
 
 def _open_file(checkpoint: Checkpoint) -> Generations:
@@ -106,7 +112,7 @@ def _find_version(file: Generations, key: dict) -> Version | None:
             f"version, or delete {file.path} and {file.before.name} to start over."
         )
     if differences := find_differences(about["key"], key):
-        if not faults and not _has_learned(version):
+        if not faults and not about["has_learned"]:
             return None  # what was mistaken in that call may be right in this one
         said = "\n".join(f"- {each}" for each in differences)
         raise ValueError(
@@ -122,13 +128,8 @@ def _find_version(file: Generations, key: dict) -> Version | None:
     return version
 
 
-def _has_learned(version: Version) -> bool:
-    about = version.about
-    return about["is_over"] or about["n_over"] > 0 or "state" in version.sections
-
-
 @contextmanager
-def _begun(journal: KeptJournal, version: Version | None, wrapper) -> Iterator[None]:
+def _begun(journal: KeptRun, version: Version | None, wrapper) -> Iterator[None]:
     """Take the state from the file, or write it for the first time."""
     if version is None:
         _check_estimator(wrapper.estimator)
@@ -178,7 +179,7 @@ def _loading(version: Version) -> Iterator[None]:
 
 
 @contextmanager
-def _saying_how(journal: KeptJournal) -> Iterator[None]:
+def _saying_how(journal: KeptRun) -> Iterator[None]:
     """Say how to continue a run that ends early."""
     try:
         yield

@@ -45,7 +45,7 @@ class GoingUnit(Unit):
     """A unit that goes on from the same one of an earlier round."""
 
     def __init__(self, kept: FitUnit, before: FitUnit | None, rounds: tuple):
-        self.kept, self._before = kept, before
+        self.kept, self.before = kept, before
         self._n_epochs, self._next_epochs = rounds
         self.may_go_on = self.is_kept = self._next_epochs is not None
         self.seed = None if before is None else before.seed
@@ -58,7 +58,7 @@ class GoingUnit(Unit):
         return self.kept.is_over or not is_resource or repeats
 
     def take_state(self, run) -> Any:
-        before, self._before = self._before, None  # it is not needed any more
+        before, self.before = self.before, None  # it is not needed any more
         if before is None or before.state is None:
             return None
         if before.likeness != _find_likeness(run):
@@ -82,18 +82,41 @@ class GoingUnit(Unit):
 
 
 class GoingJournal(Journal):
-    """The journal of a fit that goes on from the same one of an earlier round."""
+    """The journal of a fit that goes on from the same one of an earlier round.
 
-    def __init__(self, units: list[FitUnit], before: list[FitUnit], rounds: tuple):
+    ``known`` are units of this round, of a run that was killed in it.
+    """
+
+    def __init__(
+        self,
+        units: list[FitUnit],
+        before: list[FitUnit | None],
+        rounds: tuple,
+        known: list[FitUnit],
+    ):
         self._units, self._before, self._rounds = units, before, rounds
+        self._known, self._last = known, None
 
     def open_unit(self, max_epochs: int | str) -> Unit:
         before = self._before.pop(0) if self._before else None
+        known = self._known.pop(0) if self._known else FitUnit(max_epochs)
         if before is not None and before.can_repeat(max_epochs):
             self._units.append(before)
+            self._last = None
             return before.repeat()
-        self._units.append(FitUnit(max_epochs))
-        return GoingUnit(self._units[-1], before, self._rounds)
+        self._units.append(known)
+        self._last = GoingUnit(known, before, self._rounds)
+        return self._last
+
+    def list_before(self) -> list[FitUnit | None]:
+        """Return the units of the round before, of which those are None that went on.
+
+        All are known by then that have been opened.
+        """
+        opened: list[FitUnit | None] = [None] * len(self._units)
+        if self._last is not None:
+            opened[-1] = self._last.before
+        return opened + self._before
 
 
 @dataclass(eq=False, repr=False)
@@ -108,6 +131,8 @@ class KeptFits:
     next_epochs: int | None = None
     before: "KeptFits | None" = None
     _fits: list[list[FitUnit]] = field(default_factory=list, init=False)
+    _last: GoingJournal | None = field(default=None, init=False)
+    _known: dict = field(default_factory=lambda: {"fits": []}, init=False)
 
     def __post_init__(self):
         if self.before is not None:
@@ -115,12 +140,31 @@ class KeptFits:
 
     def open_journal(self, wrapper) -> Journal:
         """Return the journal of the next fit of the task."""
-        before = self.before._take(len(self._fits)) if self.before else []
+        number, known = len(self._fits), self._known["fits"]
+        before = self.before._take(number) if self.before else []
+        if known and number == len(known) - 1:
+            before = self._known["before"]
         self._fits.append([])
         if not isinstance(wrapper.random_state, Integral | None):
             # Each of its units would draw a seed from it, also one that is over.
+            self._last = None
             return Journal()
-        return GoingJournal(self._fits[-1], before, (self.n_epochs, self.next_epochs))
+        units = known[number] if number < len(known) else []
+        rounds = self.n_epochs, self.next_epochs
+        self._last = GoingJournal(self._fits[-1], list(before), rounds, list(units))
+        return self._last
+
+    def take_state(self) -> dict:
+        """Return all that a later run needs of these fits."""
+        before = [] if self._last is None else self._last.list_before()
+        return {"fits": self._fits, "before": before}
+
+    def put_state(self, state: dict, *, is_over: bool) -> None:
+        """Go on from there; the task makes no more fits if it ``is_over``."""
+        if is_over:
+            self._fits = state["fits"]
+        else:
+            self._known = state
 
     def _take(self, number: int) -> list[FitUnit]:
         """Return the units of a fit, which are kept here no longer."""

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,15 +33,7 @@ def describe_run(wrapper, given: dict[str, Any]) -> dict[str, Any]:
 
     ``given`` are the parameters of ``fit``.
     """
-    versions = {
-        "skmmap": __version__,
-        "scikit-learn": sklearn.__version__,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-        "python": ".".join(map(str, sys.version_info[:2])),
-    }
-    params = BaseEstimator.get_params(wrapper, deep=False)
-    own = {name: value for name, value in params.items() if name not in _FREE}
+    own = _list_params(wrapper)
     estimator = own.pop("estimator")
     described = {"estimator": _say_class(estimator)}
     if hasattr(estimator, "get_params"):
@@ -50,7 +43,60 @@ def describe_run(wrapper, given: dict[str, Any]) -> dict[str, Any]:
         own["estimator's state"] = estimator
     if getattr(find_learner(estimator)[1], "warm_start", False):
         own["start of warm_start"] = find_trained(wrapper)
-    described |= {name: _describe(value, name) for name, value in own.items()}
+    return described | _describe_all(own, given)
+
+
+def describe_search(search, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what must be the same for a search."""
+    own = _list_params(search)
+    estimator = own.pop("estimator")
+    described = {"search": _say_class(search), "estimator": _say_class(estimator)}
+    inside = estimator.get_params(deep=True)
+    free = _list_free({"": estimator} | inside)
+    own |= {
+        f"estimator__{name}": _leave_free(value)
+        for name, value in inside.items()
+        if name not in free
+    }
+    return described | _describe_all(own, given)
+
+
+def _list_params(wrapper) -> dict[str, Any]:
+    params = BaseEstimator.get_params(wrapper, deep=False)
+    return {name: value for name, value in params.items() if name not in _FREE}
+
+
+def _list_free(parts: dict[str, Any]) -> set[str]:
+    """Return the names of parameters of ChunkedFit that results do not depend on."""
+    owners = [f"{name}__" if name else "" for name, v in parts.items() if _is_own(v)]
+    return {owner + name for owner in owners for name in _FREE}
+
+
+def _leave_free(value):
+    """Return a value without them, such as the steps of a pipeline."""
+    if type(value) in (list, tuple):
+        return type(value)(map(_leave_free, value))
+    if not _is_own(value):
+        return value
+    bare = copy(value)
+    vars(bare).update(dict.fromkeys(_FREE))
+    return bare
+
+
+def _is_own(value) -> bool:
+    return any(kind.__name__ == "ChunkedFit" for kind in type(value).__mro__)
+
+
+def _describe_all(own: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Return what is said of parameters, of versions, and of the rows."""
+    versions = {
+        "skmmap": __version__,
+        "scikit-learn": sklearn.__version__,
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "python": ".".join(map(str, sys.version_info[:2])),
+    }
+    described = {name: _describe(value, name) for name, value in own.items()}
     described |= {f"version of {name}": version for name, version in versions.items()}
     return described | {
         name: describe_data(value, name)

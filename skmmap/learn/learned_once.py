@@ -21,7 +21,7 @@ from skmmap.wrap import Alike, find_parameters, get_parameters, replace_paramete
 def can_share(plan: Plan, training: Training) -> bool:
     """Whether all that is learned are sums, in one pass."""
     is_free = find_entry(type(training.learner.estimator)).entry.free is not None
-    is_plain = plan.validation is None and not training.unit.is_kept
+    is_plain = plan.validation is None and not training.unit.may_go_on
     return is_free and is_plain and training.n_epochs == 1
 
 

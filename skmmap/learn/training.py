@@ -47,13 +47,17 @@ def _make_history() -> dict:
 
 @dataclass(repr=False)
 class Progress:
-    """How far an epoch is; ``is_over`` says that it ends with the last chunk."""
+    """How far an epoch is; ``is_over`` says that it ends with the last chunk.
+
+    It ``is_ended`` once all that is left is the score on held-out rows.
+    """
 
     n_chunks: int = 0
     n_rows: int = 0
     seconds: float = 0.0
     waited: float = 0.0  # seconds of these
     is_over: bool = False
+    is_ended: bool = False
 
 
 @dataclass(eq=False, repr=False)
@@ -91,6 +95,8 @@ class Training:
     unit: Unit = field(default_factory=Unit)
     epoch: int = field(default=0, init=False)
     has_learned: bool = field(default=False, init=False)
+    # Whether `take_state` can be called now, from another thread.
+    is_still: bool = field(default=False, init=False)
     history: dict = field(default_factory=_make_history, init=False)
     losses: list = field(default_factory=list, init=False)  # of each epoch, if known
     interrupt: KeyboardInterrupt | None = field(default=None, init=False)
@@ -206,15 +212,17 @@ class Training:
         began, chunk = time.perf_counter() - now.seconds, None
         if not now.n_chunks:
             self.watch.begin_epoch(self.table.X.n_rows)
+        self.is_still = True
         self.tasks.skip_chunks(now.n_chunks)
         with closing(self._iter_chunks(self.epoch, every, now.n_chunks)) as chunks:
-            while not (now.is_over or self.tasks.stopped):
+            while not (now.is_over or now.is_ended or self.tasks.stopped):
                 # The last chunk is let go of first, or its memory could not be used.
                 asked, chunk = time.perf_counter(), None
                 chunk = next(chunks, None)
                 now.waited += time.perf_counter() - asked
                 if chunk is None:
                     break
+                self.is_still = False
                 with self.tasks.chunk(chunk, self.copy_learned) as learning:
                     if not self._counts(chunk):
                         self.learner.skip(chunk)
@@ -227,9 +235,15 @@ class Training:
                 now.n_rows += chunk.n_rows
                 now.seconds = time.perf_counter() - began
                 self.report.tell(now.n_rows, self.epoch)
+                self.is_still = True
                 self.unit.after_chunk(self)
         seconds = time.perf_counter() - began
         return self.end_epoch(now.n_rows, seconds, now.waited) or now.is_over
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a state to go on from."""
+        return bool(self.has_learned or self.epoch or self._progress.n_chunks)
 
     def take_state(self) -> dict:
         """Return all that a later run needs to go on after the last chunk."""
@@ -275,10 +289,14 @@ class Training:
 
         ``waited`` are the seconds of it that were spent waiting for rows.
         """
+        self.is_still = False
         (self._rows or self.table).finish()
-        self.learner.corrections.end_epoch(self.learner.estimator)
+        if not self._progress.is_ended:
+            self.learner.corrections.end_epoch(self.learner.estimator)
+        self._progress.is_ended = self.is_still = True
         estimator, loss = self.learner.estimator, self.watch.loss
         score = np.nan if self.score is None else self._score()
+        self.is_still = False
         mean_loss = np.nan if loss is None else float(loss.mean())
         bound_by = "reading" if waited > seconds / 2 else "estimator"
         row = (n_rows, seconds, waited, bound_by, mean_loss, score)

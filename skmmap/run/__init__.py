@@ -11,6 +11,7 @@ from skmmap.run.callbacks import (
     without_callbacks,
 )
 from skmmap.run.jobs import Jobs, cut, find_jobs, is_one_by_default
+from skmmap.run.keeper import Keeper
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
@@ -24,6 +25,7 @@ __all__ = [
     "CallbackSupportMixin",
     "FitReport",
     "Jobs",
+    "Keeper",
     "Report",
     "Tasks",
     "WithCode",

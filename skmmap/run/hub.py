@@ -16,6 +16,7 @@ from typing import Any
 
 from sklearn import config_context, get_config
 
+from skmmap.run.keeper import Keeper
 from skmmap.run.sharing import NOT_YET, Sharing, using_sharing
 
 # Of so many members for each thread, few wait for the last ones that have a chunk.
@@ -234,7 +235,8 @@ class Hub:
     """Runs tasks, at most ``n_jobs`` at a time, and reads what they wait for.
 
     What is open at the same time takes ``room`` bytes at most, or is one feed; so do
-    results. What is trained at the same time takes ``models``, or is one.
+    results. What is trained at the same time takes ``models``, or is one. The state of
+    tasks is kept by the ``keeper``, where none of them runs.
     """
 
     def __init__(
@@ -243,8 +245,10 @@ class Hub:
         room: int,
         models: int,
         begin_thread: Callable[[], Any] = lambda: None,
+        keeper: Keeper | None = None,
     ):
         self._n_jobs, self._room = n_jobs, room
+        self._keeper = keeper or Keeper()
         self.threads = ThreadPoolExecutor(n_jobs, "skmmap-compute", begin_thread)
         self._changed = threading.Condition()
         self._new: deque[Task] = deque()
@@ -260,7 +264,7 @@ class Hub:
 
     def add(self, function: Callable[[], Any]) -> Task:
         """Return the task of a function, which begins once a result is waited for."""
-        task = Task(self, function)
+        task = Task(self, self._keeper.wrap(function))
         task.fits = self._fits.popleft() if self._fits else None
         self._new.append(task)
         return task
@@ -282,6 +286,11 @@ class Hub:
                 feed = self._find_feed()
                 if until.is_over:
                     return
+                rests = self._keeper.asks_for_rest()
+                if rests:
+                    self._changed.wait_for(lambda: not (self._n_running or self._ready))
+            if rests:
+                self._keeper.keep()
             item, error = feed.advance()
             if item is NOT_YET:
                 continue

@@ -13,6 +13,7 @@ class Sharing:
     """The sharing of a fit that runs by itself: there is none."""
 
     is_shared = False
+    history: dict | None = None  # that was recorded last
     fits: Any = None  # what is kept of the fits of a task, for one that goes on
 
     def iter_items(

@@ -9,6 +9,7 @@ import joblib
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
 from skmmap.run.hub import Hub, Task
+from skmmap.run.keeper import Keeper
 from skmmap.run.parallel import keeping_filters
 from skmmap.run.threads import one_core, one_core_in_thread
 
@@ -65,17 +66,20 @@ def count_jobs(n_jobs: int | None) -> int:
 
 
 @contextmanager
-def together(n_jobs: int | None, room: int, models: int) -> Iterator[None]:
+def together(
+    n_jobs: int | None, room: int, models: int, keeper: Keeper | None = None
+) -> Iterator[None]:
     """Let the next call of joblib inside run all of its tasks side by side.
 
     Rows that are read at the same time take ``room`` bytes at most, and what is trained
     ``models``. A `Parallel` that is used as a context manager runs several calls so,
-    one after the other.
+    one after the other. The state of the tasks is kept by ``keeper``.
     """
-    number = count_jobs(n_jobs)
+    number, keeper = count_jobs(n_jobs), keeper or Keeper()
     # As in ChunkedFit: BLAS keeps its cores only if no number of jobs is asked for.
-    is_free = n_jobs is None and number == 1
-    hub = Hub(number, room, models, *(() if is_free else (one_core_in_thread,)))
+    is_free = keeper.settle_threads(is_free=n_jobs is None and number == 1)
+    begin = {} if is_free else {"begin_thread": one_core_in_thread}
+    hub = Hub(number, room, models, keeper=keeper, **begin)
     backend = _Together(hub, is_free=is_free)
     config = joblib.parallel_config(backend=backend)
     token = _hub.set(hub)

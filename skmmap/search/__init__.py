@@ -2,7 +2,7 @@
 
 from skmmap.search.functions import call_together
 from skmmap.search.halving import select_best
-from skmmap.search.reading import reading_together
+from skmmap.search.reading import find_chunked, reading_together
 from skmmap.search.resources import having_resource
 from skmmap.search.settings import check_settings
 from skmmap.search.strategies import run_strategy
@@ -10,6 +10,7 @@ from skmmap.search.strategies import run_strategy
 __all__ = [
     "call_together",
     "check_settings",
+    "find_chunked",
     "having_resource",
     "reading_together",
     "run_strategy",

@@ -16,7 +16,7 @@ from skmmap.order import (
 )
 from skmmap.read import Table, open_given
 from skmmap.rows import Rows, Source
-from skmmap.run import together
+from skmmap.run import Keeper, together
 
 _MODELS_SHARE = 2  # of the limit, for all models that are trained at the same time
 
@@ -24,9 +24,21 @@ _MODELS_SHARE = 2  # of the limit, for all models that are trained at the same t
 def find_chunked(estimator, name: str) -> Any:
     """Return the `ChunkedFit` that an estimator is, or that it has inside."""
     params = estimator.get_params() if hasattr(estimator, "get_params") else {}
-    for each in (estimator, *params.values()):
-        if any(kind.__name__ == "ChunkedFit" for kind in type(each).__mro__):
-            return each
+    chunked = [
+        each
+        for each in (estimator, *params.values())
+        if any(kind.__name__ == "ChunkedFit" for kind in type(each).__mro__)
+    ]
+    for each in chunked:
+        if each.checkpoint is not None:
+            raise ValueError(
+                f"{name} makes many fits, and the ChunkedFit in it has "
+                f"checkpoint={each.checkpoint!r}, to which all of them would write. "
+                "Leave it out there, and give it to the search: "
+                "ChunkedSearchCV(..., checkpoint=...)."
+            )
+    if chunked:
+        return chunked[0]
     kind = type(estimator).__name__
     raise TypeError(
         f"{name} trains ChunkedFit on chunks of rows, and {kind} is none and has none "
@@ -56,12 +68,18 @@ class SplitRows(Rows):
 
 @contextmanager
 def reading_together(
-    estimator, X, y, params: dict, n_jobs: int | None, name: str
+    estimator,
+    X,
+    y,
+    params: dict,
+    n_jobs: int | None,
+    name: str,
+    keeper: Keeper | None = None,
 ) -> Iterator[tuple[Rows, Rows | None, dict]]:
     """Yield X, y and parameters; what is fitted to selections of them is read once.
 
     Rows that take half of `memory_limit` at most are loaded, if each fit would mix or
-    decode them.
+    decode them. The ``keeper`` keeps the state of all fits.
     """
     chunked = find_chunked(estimator, name)
     limit = parse_size(chunked.memory_limit, "memory_limit")
@@ -74,7 +92,8 @@ def reading_together(
         sources = {key: _load(each, is_mixed) for key, each in sources.items()}
     rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
-    with together(n_jobs, 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE):
+    rooms = 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE
+    with together(n_jobs, *rooms, keeper):
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 
