@@ -190,6 +190,9 @@ class ChunkedSearchCV(GridSearchCV):
     Reads: y once, and X once for each epoch, if X fits in half of the `memory_limit`
     of ChunkedFit or its rows come in file order. Shuffled rows that do not fit are read
     once for each fold and epoch, by all candidates together.
+    Learns: naive Bayes classifiers and scalers once for all candidates that differ in
+    smoothing, priors or ranges alone, and each row once for all folds if sums are exact
+    in any order: counts of integers without weights, minima, maxima.
     Allocates: all models, a chunk or the buffers of a fold, and X if it fits; between
     two rounds, the models that are left.
     Equals: ``GridSearchCV(estimator, param_grid, ...).fit(open_rows(X), open_rows(y))``

@@ -8,7 +8,15 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from helpers import assert_same_search
-from sklearn.model_selection import GridSearchCV, KFold, LeaveOneGroupOut
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    LeaveOneGroupOut,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+)
 from sklearn.naive_bayes import (
     BernoulliNB,
     CategoricalNB,
@@ -22,7 +30,7 @@ from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
 from skmmap.estimators import find_entry, gaussian
 from skmmap.estimators.registry import Found
 from skmmap.formats import open_source
-from skmmap.learn import learned_once
+from skmmap.learn import fitting, learned_once
 
 N_ROWS = 240
 SMOOTHED = {"alpha": [0.5, 2.0], "fit_prior": [True, False]}
@@ -61,7 +69,7 @@ def to_bytes(value):
 
 @contextmanager
 def counting(monkeypatch, cls, rows):
-    """Count the rows that are given to ``partial_fit``."""
+    """Count the rows that are given to ``partial_fit``, but for those of trials."""
     learn = cls.partial_fit
 
     @functools.wraps(learn)
@@ -71,6 +79,7 @@ def counting(monkeypatch, cls, rows):
 
     with monkeypatch.context() as patch:
         patch.setattr(cls, "partial_fit", counted)
+        patch.setattr(fitting, "find_model_nbytes", lambda *given: 0)
         yield
 
 
@@ -222,3 +231,76 @@ def test_candidates_are_predicted_together(monkeypatch):
 def test_rows_of_a_file_are_known_before_they_are_opened_for_a_run(on_disk):
     source = open_source(on_disk(np.zeros((9, 2))), "X")
     assert source.for_run("map").shared_key == source.shared_key
+
+
+EXACT = "multinomial", "complement", "bernoulli", "categorical", "min max", "max abs"
+
+
+@pytest.mark.parametrize("case", EXACT)
+def test_folds_learn_each_row_once(case, monkeypatch):
+    X, y = make_rows(int if case == "categorical" else np.float32)
+    estimator, grid = CASES[case]
+    grid = {name: values[:2] for name, values in list(grid.items())[:1]}
+    cv = KFold(4, shuffle=True, random_state=0)
+    n_rows = search_both(estimator, grid, X, y, cv, monkeypatch)
+    assert n_rows == N_ROWS + N_ROWS  # for all folds, and for the best one
+
+
+@pytest.mark.parametrize(
+    ("cv", "n_times"),
+    [
+        (KFold(5), 1),
+        (StratifiedKFold(3), 1),
+        (GroupKFold(4), 1),
+        (LeaveOneGroupOut(), 1),
+        (KFold(2), 1),
+        (ShuffleSplit(4, random_state=0), 3.6),  # more parts than there are folds
+        (RepeatedKFold(n_splits=3, n_repeats=2, random_state=0), 4),
+        ([(np.r_[:90, i:120], [200]) for i in range(3)], (3 * 210 - 3) / N_ROWS),
+        ([(np.arange(179 + i)[::-1], [200]) for i in range(3)], 181 / N_ROWS),
+    ],
+)
+def test_kinds_of_folds(cv, n_times, monkeypatch):
+    X, y = make_rows()
+    is_grouped = isinstance(cv, GroupKFold | LeaveOneGroupOut)
+    fit = {"groups": np.arange(N_ROWS) // 7 % 6} if is_grouped else {}
+    given = {"scoring": find_bits, "refit": False, "fit": fit}
+    n_rows = search_both(
+        MultinomialNB(), {"alpha": [0.5]}, X, y, cv, monkeypatch, **given
+    )
+    assert n_rows == round(n_times * N_ROWS)
+
+
+@pytest.mark.parametrize("kind", ["fractions", "weights", "large", "loop"])
+def test_sums_that_round_are_learned_by_each_fold(kind, monkeypatch):
+    X, y = make_rows(np.float64)
+    X = X + 0.3 if kind == "fractions" else X * (2.0**49 if kind == "large" else 1)
+    fit = {"sample_weight": np.linspace(0, 1, N_ROWS)} if kind == "weights" else {}
+    given = {"scoring": find_bits, "refit": False, "fit": fit}
+    how = {"shuffle": False, "max_epochs": 1} if kind == "loop" else {}
+    model = ChunkedFit(MultinomialNB(), chunk_size=50, **how)
+    cv = KFold(3, shuffle=True, random_state=0)
+    n_rows = search_both(model, {"alpha": [0.5]}, X, y, cv, monkeypatch, **given)
+    assert n_rows >= 2 * N_ROWS
+
+
+def test_a_fold_that_lacks_a_class_learns_by_itself(monkeypatch):
+    X, y = make_rows()
+    y[: N_ROWS // 4] = 2
+    given = {"scoring": find_bits, "refit": False}
+    n_rows = search_both(
+        MultinomialNB(), {"alpha": [0.5]}, X, y, KFold(4), monkeypatch, **given
+    )
+    assert n_rows == 3 * N_ROWS  # and the others would have parts beyond their number
+
+
+def test_rows_that_are_refused_are_named_as_without_a_search():
+    X, y = make_rows(np.float64)
+    X[130] = -1
+    model, messages = ChunkedFit(MultinomialNB(), chunk_size=50), []
+    for search in ChunkedSearchCV, GridSearchCV:
+        given = {"cv": KFold(3), "error_score": "raise", "scoring": find_bits}
+        with pytest.raises(ValueError, match="Negative values") as caught:
+            search(model, {"estimator__alpha": [1.0]}, **given).fit(open_rows(X), y)
+        messages.append(caught.value.__notes__)
+    assert messages[0] == messages[1]

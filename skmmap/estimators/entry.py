@@ -40,6 +40,8 @@ class LearningEntry(NamedTuple):
         may learn something else.
     derive : function of an estimator that derives again what its free parameters
         change, and raises for values that ``partial_fit`` refuses.
+    adds_exactly : function of an estimator and rows: returns whether what it learns of
+        them can be added up in any order, bit for bit.
     compute_alike : function of several fitted estimators that differ in their free
         parameters, the name of a method and finite rows: returns the result of each,
         or None if it has no quicker way than the method.
@@ -74,6 +76,7 @@ class LearningEntry(NamedTuple):
     merge: Callable[[Any, Any], Any] | None = None
     free: tuple[str, ...] | None = None
     derive: Callable[[Any], Any] | None = None
+    adds_exactly: Callable[[Any, Any], bool] | None = None
     compute_alike: Callable[[list, str, Any], list | None] | None = None
     stateless: bool | Callable[[Any], bool] = False
     chunk_learner: Callable[[Any], Any] | None = None

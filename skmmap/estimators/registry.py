@@ -16,7 +16,7 @@ from skmmap.wrap import find_learner, list_parts
 
 _Class = TypeVar("_Class", bound=type[Any] | str)
 # A subclass may learn more than what its base adds up.
-_NOT_INHERITED = frozenset({"merge", "free", "derive", "compute_alike"})
+_NOT_INHERITED = frozenset({"merge", "free", "derive", "adds_exactly", "compute_alike"})
 
 
 class Found(NamedTuple):

@@ -50,6 +50,8 @@ from skmmap.estimators.stopping_rules import (
     reduce_sgd_rate,
 )
 from skmmap.estimators.sums import (
+    always,
+    counts_exactly,
     derive_min_max,
     derive_probabilities,
     merge_categories,
@@ -122,7 +124,11 @@ _PROJECTION = {
 }
 _SELECTION = {"chunk_learner": learn_selection}
 _SMOOTHING = "alpha", "force_alpha", "fit_prior", "class_prior"
-_SMOOTHED = {"free": _SMOOTHING, "derive": derive_probabilities}
+_SMOOTHED = {
+    "free": _SMOOTHING,
+    "derive": derive_probabilities,
+    "adds_exactly": counts_exactly,
+}
 SKLEARN = {
     "sklearn.linear_model.SGDClassifier": _SGD,
     "sklearn.linear_model.SGDRegressor": _SGD,
@@ -217,12 +223,14 @@ SKLEARN = {
     "sklearn.preprocessing.MinMaxScaler": {
         "correction": MinMaxColumns,
         "merge": merge_min_max,
+        "adds_exactly": always,
         "free": ("feature_range", "clip", "copy"),
         "derive": derive_min_max,
     },
     "sklearn.preprocessing.MaxAbsScaler": {
         "correction": MaxAbsColumns,
         "merge": merge_max_abs,
+        "adds_exactly": always,
         "free": ("clip", "copy"),
     },
     "sklearn.naive_bayes.GaussianNB": {

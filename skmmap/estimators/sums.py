@@ -10,6 +10,7 @@ References
 """
 
 import numpy as np
+from scipy import sparse
 
 
 def merge_moments(n_1, mean_1, var_1, n_2, mean_2, var_2) -> tuple:
@@ -152,3 +153,18 @@ def _without_zeros(scale: np.ndarray) -> np.ndarray:
     """Return a scale to divide by, 1 for constant columns."""
     one = scale.dtype.type(1)
     return np.where(scale < 10 * np.finfo(scale.dtype).eps, one, scale)
+
+
+def always(estimator, X) -> bool:
+    """Say that minima and maxima are the same in any order."""
+    return True
+
+
+def counts_exactly(estimator, X) -> bool:
+    """Whether naive Bayes classifiers add up integers, of rows without weights."""
+    if getattr(estimator, "binarize", None) is not None:
+        return True
+    values = X.data if sparse.issparse(X) else np.asarray(X)
+    if values.dtype.kind in "biu":
+        return True
+    return values.dtype.kind == "f" and np.array_equal(values, np.trunc(values))

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from skmmap.estimators import find_entry
+from skmmap.learn.from_folds import derive, learn_from_folds
 from skmmap.learn.plan import Plan
 from skmmap.learn.training import Training
 from skmmap.run import find_sharing
-from skmmap.wrap import Alike, find_parameters, get_parameters, replace_parameters
+from skmmap.wrap import Alike, find_parameters
 
 
 def can_share(plan: Plan, training: Training) -> bool:
@@ -30,12 +31,13 @@ def learn_once(training: Training, n_jobs, run: Callable[[], dict]) -> dict:
     own: list[dict] = []
 
     def learn() -> Learned:
-        own.append(run())
+        own.append(learn_from_folds(training, common, run))
         return Learned(deepcopy(training.take_state()))
 
-    key = _find_key(training, n_jobs)
-    if key is None:
+    common = _find_common(training, n_jobs)
+    if common is None:
         return run()
+    key = "learned", common, training.table.key, training.schedule.key
     learned = find_sharing().remember(key, learn)
     if not own:
         try:
@@ -56,13 +58,8 @@ class Learned:
 
     def derive(self, own) -> dict:
         """Return a copy of the state, with the parameters of another estimator."""
-        state, entry = deepcopy(self._state), find_entry(type(own)).entry
-        learned = state["learner"]["estimator"]
-        names = [name for name in entry.free if hasattr(own, name)]
-        replace_parameters(learned, get_parameters(own, names))
-        learned._validate_params()
-        if entry.derive is not None:
-            entry.derive(learned)
+        state = deepcopy(self._state)
+        derive(state["learner"]["estimator"], own)
         return state
 
     def add(self, estimator) -> None:
@@ -75,9 +72,9 @@ class Learned:
         self._alike[-1].add(estimator)
 
 
-def _find_key(training: Training, n_jobs) -> tuple | None:
-    """Return what fits have in common that learn the same; None if it is not known."""
-    learner, order = training.learner, training.schedule
+def _find_common(training: Training, n_jobs) -> tuple | None:
+    """Return what fits have in common that learn the same of the same rows, or None."""
+    learner = training.learner
     kind, free = type(learner.estimator), find_entry(type(learner.estimator)).entry.free
     params = find_parameters(learner.estimator)
     named = {name: value for name, value in params.items() if name not in free}
@@ -85,11 +82,11 @@ def _find_key(training: Training, n_jobs) -> tuple | None:
         values = _describe([named, training.first_call_params])
         how = learner.input_layout, learner.corrections.is_off, learner.drops
         how += learner.learns_zero_weights, training.takes_weightless, n_jobs
-        key = "learned", kind, values, training.table.key, order.key, how
-        hash(key)
+        common = kind, values, how
+        hash(common)
     except TypeError:
         return None
-    return key
+    return common
 
 
 def _describe(value: Any) -> Any:

@@ -5,7 +5,6 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -53,12 +52,12 @@ class Part:
         make = partial(deepcopy, self.estimator)
         with self.table.lend() as table:
             own = replace(self, table=table, corrections=self.corrections.fresh())
-            training = own.train(make(), make, span, is_over)
+            training = own.train(make(), make, span, PartTasks(is_over))
         trained = training.learner.estimator if training.has_learned else None
         learner = training.learner
         return trained, learner.input_layout, learner.corrections, training.history
 
-    def train(self, estimator, make, span, is_over) -> Training:
+    def train(self, estimator, make, span, tasks: Tasks) -> Training:
         """Give the rows of a span to an estimator."""
         _, schedule = span
         pass_target = find_target_passing(estimator)
@@ -71,7 +70,6 @@ class Part:
             learns_zero_weights=self.learns_zero_weights,
         )
         report = FitReport(0, "fit", schedule.n_rows, 1, self.table.row_nbytes)
-        tasks = PartTasks(is_over)
         first_call_params = self.first_call_params
         training = Training(
             learner, self.table, schedule, 1, first_call_params, tasks, report
@@ -92,7 +90,7 @@ class Part:
             both = add_up(merged, estimator)
         if both is NotImplemented:
             further = replace(self, input_layout=layout, first_call_params={})
-            return further.train(merged, None, span, Event()).learner.estimator
+            return further.train(merged, None, span, Tasks()).learner.estimator
         self.corrections.add(corrections)
         return both
 

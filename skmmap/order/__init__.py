@@ -1,5 +1,6 @@
 """Which rows when: integers in, integers out, as a pure function of a seed."""
 
+from skmmap.order.atoms import Atom, find_atoms
 from skmmap.order.chunk_size import (
     Cost,
     can_keep,
@@ -59,6 +60,7 @@ __all__ = [
     "PIECE_SHARE",
     "RESULTS_SHARE",
     "SAMPLE_SHARE",
+    "Atom",
     "BlockOrder",
     "Buffer",
     "ChunkNeed",
@@ -71,6 +73,7 @@ __all__ = [
     "can_keep",
     "choose_units",
     "count_before",
+    "find_atoms",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_held",

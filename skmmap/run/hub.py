@@ -107,6 +107,9 @@ class Task(Sharing):
     def wait_for(self, key):
         self._hub.wait_for(self, key, self._hub.known)
 
+    def gather(self, key, item):
+        return self._hub.gather(self, key, item)
+
     def compute(self, function, /, *given, **named):
         # What is allocated by threads stays with them, once it is freed: in a few
         # threads that is less than in one for each task. What is inside such a call, as
@@ -259,6 +262,7 @@ class Hub:
         self.known: dict = {}  # what is kept until all fits are over
         self._fits: deque = deque()
         self.rooms = self.models, self.results = Room(models), Room(room)
+        self._gathering: dict[Any, list[tuple[Task, Any]]] = {}
         self.histories: list = []  # of all tasks whose results were asked for
         self.is_cancelled = False
 
@@ -313,7 +317,17 @@ class Hub:
             task.thread.start()
             task.go()
             return None
-        return self._open_feeds()
+        return self._let_gather() if self._gathering else self._open_feeds()
+
+    def _let_gather(self) -> None:
+        """Let those go on that wait for one another, now that no task runs."""
+        for waiting in self._gathering.values():
+            items = [item for _, item in waiting]
+            for task, _ in waiting:
+                task.item = tuple(items)
+                self._ready.append(task)
+        self._gathering.clear()
+        self._start_ready()
 
     def _open_feeds(self) -> "Feed | None":
         """Open as many feeds as fit, now that all tasks wait; return one of them."""
@@ -396,6 +410,14 @@ class Hub:
             raise
         self.settle(task, key, known, value)
         return value
+
+    def gather(self, task: Task, key, item: Any) -> list:
+        with self._changed:
+            self._gathering.setdefault(key, []).append((task, item))
+            self._leave()
+        task.wait()
+        gathered, task.item = task.item, ()
+        return list(gathered)
 
     def claim(self, task: Task, key, known: dict) -> bool:
         """Whether nobody has made or makes what has this key: then the task does."""

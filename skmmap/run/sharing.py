@@ -47,6 +47,10 @@ class Sharing:
     def wait_for(self, key) -> None:
         """Wait for the fit that makes it; this one must be making nothing."""
 
+    def gather(self, key, item: Any) -> list:
+        """Return the items of all fits that wait with this key when no fit runs."""
+        return [item]
+
     def compute(self, function: Callable[..., Any], /, *given, **named) -> Any:
         """Return what the function returns; it asks for no rows."""
         return function(*given, **named)
