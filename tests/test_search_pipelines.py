@@ -1,5 +1,7 @@
 """Pipelines in a search: exact, and what candidates share is learned once a fold."""
 
+import os
+
 import numpy as np
 import pytest
 from helpers import assert_same_search
@@ -23,6 +25,7 @@ from sklearn.preprocessing import (
 )
 
 from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
+from skmmap.pipelines import spill
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 N_ROWS = 240
@@ -215,3 +218,27 @@ def test_steps_are_learned_once_for_all_candidates():
     assert count_rows(pipeline, grid) == N_ROWS
     members = FeatureUnion([("one", Recording()), ("other", Recording())])
     assert count_rows(pipe(FILL, members), grid) == 2 * N_ROWS
+
+
+def test_transformed_rows_are_written_once_for_all_candidates(monkeypatch):
+    if not spill.has_room(1):
+        pytest.skip("temporary files have no path here, or lie in memory")
+    monkeypatch.setattr(spill, "_LEAST_NBYTES", 0)
+    monkeypatch.setattr(spill, "_DISK_SPEED", 1e15)
+    written, n_open, write = [], [], spill.write
+
+    def watch_write(rows, files):
+        written.append(len(rows))
+        n_open.append(len(os.listdir("/proc/self/fd")))
+        return write(rows, files)
+
+    monkeypatch.setattr(spill, "write", watch_write)
+    X = np.random.default_rng(0).normal(size=(8_000, 8))
+    y = (X[:, 0] > 0).astype(int)
+    pipeline = pipe(FunctionTransformer(watch))
+    grid = {"estimator__model__alpha": [1e-4, 1.0]}
+    search(pipeline, grid, X, y, own={"memory_limit": "400kB", "chunk_size": 300})
+    n_alone = 2 * 2  # of GridSearchCV, which also trains the best one
+    assert written == [4_000] * 2 + [8_000] + [4_000] * n_alone + [8_000]
+    # The best model is trained when the files of the folds are closed.
+    assert n_open[2] == n_open[0]

@@ -8,7 +8,9 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +21,7 @@ from skmmap.formats.shared import CsrStore, MapStore
 from skmmap.learn import make_fit_plan
 from skmmap.order import rows_at
 from skmmap.rows import MappedStore, PartStore, Rows, Source, Store, find_source
+from skmmap.run import find_sharing
 
 # What fits in so little is not worth a file.
 _LEAST_NBYTES = 2**26
@@ -89,14 +92,48 @@ class Spilled(PartStore):
 @contextmanager
 def kept_on_disk(wrapper, rows: Rows, y, params: dict, given: dict) -> Iterator[Rows]:
     """Return rows to train on: in a temporary file, if that is cheaper in all."""
-    with ExitStack() as files:
-        kept = rows
-        if _is_worth_it(wrapper, rows, y, params, given):
-            try:
-                kept = spill(rows, files)
-            except OSError:  # no room on the disk: rows are transformed again
-                files.close()
+    sharing, key = find_sharing(), find_source(rows).shared_key
+    decide = partial(_is_worth_it, wrapper, rows, y, params, given)
+    if not sharing.remember(("worth a file", key), decide):
+        yield rows
+        return
+    file = sharing.remember(("file", key), _SharedFile)
+    with file.use(rows) as kept:
         yield kept
+
+
+class _SharedFile:
+    """Rows in files that several fits read, which are closed after the last of them."""
+
+    def __init__(self):
+        self._lock, self._n_users, self._files = Lock(), 0, ExitStack()
+        self._rows: Rows | None = None
+
+    @contextmanager
+    def use(self, rows: Rows) -> Iterator[Rows]:
+        """Yield the rows, from files if there is room for them."""
+        with self._lock:
+            if not self._n_users:
+                self._rows = self._write(rows)
+            self._n_users += 1
+            kept = self._rows
+        try:
+            yield kept
+        finally:
+            with self._lock:
+                self._n_users -= 1
+                if not self._n_users:
+                    self._rows = None
+                    self._files.close()
+
+    def _write(self, rows: Rows) -> Rows:
+        try:
+            return spill(rows, self._files)
+        except BaseException as error:
+            self._files.close()
+            if not isinstance(error, OSError):
+                raise
+            return rows  # no room on the disk: they are transformed again
 
 
 def spill(rows: Rows, files: ExitStack) -> Rows:
