@@ -55,11 +55,11 @@ def _run_child(number: int, folder, way: str, connection) -> None:
         ways[way](*open_data(case, folder))
 
 
-def read_memory(pid: int) -> np.ndarray:
+def read_memory(pid: int, names=("RssAnon", "RssFile")) -> np.ndarray:
     """Return RssAnon and RssFile of a process in bytes; 0 when it has ended."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     status = dict(line.split(":", 1) for line in lines)
-    sizes = [status.get(name, "0 kB").split()[0] for name in ("RssAnon", "RssFile")]
+    sizes = [status.get(name, "0 kB").split()[0] for name in names]
     return np.array(sizes, dtype=np.int64) * 1024
 
 
