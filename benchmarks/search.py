@@ -9,6 +9,7 @@ the columns mean.
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 import measure
 import numpy as np
 from search_runs import run
-from search_ways import CASES, FILES
+from search_ways import CASES, FILES, N_CANDIDATES
 
 MB = 10**6
 _N_ROWS, _N_COLUMNS = 400_000, 100
@@ -43,26 +44,29 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("Memory, time and bytes of other processes are known on Linux only.")
     quick = " A quick run: the figures are noise." if options.quick else ""
-    rows, jobs = f"{options.rows:,} x {_N_COLUMNS} float32", options.jobs
     print(
-        f"{measure.describe_machine()}. {options.repeats} rounds, {rows}, "
-        f"`n_jobs={jobs}`.{quick}"
+        f"{measure.describe_machine()}. {options.repeats} rounds, {options.rows:,} x "
+        f"{_N_COLUMNS} float32, {options.candidates} candidates, "
+        f"`n_jobs={options.jobs}`.{quick}"
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))  # which cleans up
+    rounds = {}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_rows(Path(folder), options.rows)
-        rounds = {
-            case: measure_rounds(case, folder, jobs, options.repeats)
-            for case in options.only
-        }
-    for head, make in (
-        (_TIMES, iter_times),
-        (_PEAKS, iter_peaks),
-        (_BYTES, iter_bytes),
-    ):
-        print(head)
-        for case, runs in rounds.items():
-            for cells in make(CASES[case], runs):
-                print(f"| {CASES[case].name} | {' | '.join(cells)} |")
+        print(_TIMES, flush=True)
+        for case in options.only:
+            rounds[case] = measure_rounds(case, folder, options)
+            print_rows(iter_times, {case: rounds[case]})
+    print(_PEAKS)
+    print_rows(iter_peaks, rounds)
+    print(_BYTES)
+    print_rows(iter_bytes, rounds)
+
+
+def print_rows(make, rounds: dict) -> None:
+    for case, runs in rounds.items():
+        for cells in make(CASES[case], runs):
+            print(f"| {CASES[case].name} | {' | '.join(cells)} |", flush=True)
 
 
 def parse_options():
@@ -72,11 +76,12 @@ def parse_options():
     add("--repeats", type=int, default=5, help="rounds")
     add("--rows", type=int, default=_N_ROWS, help="of the file")
     add("--jobs", type=int, help="n_jobs of each search; 2")
+    add("--candidates", type=int, default=N_CANDIDATES, help="8 at most")
     add("--folder", help="where the files are written")
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
-        options.repeats, options.rows = 1, 6_000
+        options.repeats, options.rows, options.candidates = 1, 6_000, 2
     # Each run with two jobs starts two more processes, which takes seconds.
     options.jobs = options.jobs or (1 if options.quick else 2)
     options.only = options.only or (_QUICK if options.quick else list(CASES))
@@ -95,12 +100,13 @@ def write_rows(folder: Path, n_rows: int) -> None:
         np.save(folder / name, array)
 
 
-def measure_rounds(case: str, folder, n_jobs: int, repeats: int) -> list[dict]:
+def measure_rounds(case: str, folder, options) -> list[dict]:
     """Return what each way took in each round, and raise if scores differ."""
+    given = {"n_jobs": options.jobs, "n_candidates": options.candidates}
     rounds = []
-    for number in range(repeats):
+    for number in range(options.repeats):
         ways = CASES[case].ways[:: -1 if number % 2 else 1]
-        runs = {way: run(case, way, folder, n_jobs) for way in ways}
+        runs = {way: run(case, way, folder, **given) for way in ways}
         if runs["ours"].found != runs["grid"].found:
             raise AssertionError(f"{case}: the scores are not those of GridSearchCV.")
         rounds.append(runs)

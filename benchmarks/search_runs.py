@@ -72,21 +72,24 @@ def _read_counts(pid: int) -> np.ndarray:
     return np.array([sum(map(int, stat[11:13])) / _TICKS, int(io[1])])
 
 
-def run(case: str, way: str, folder, n_jobs: int) -> Run:
-    """Run a way in a fresh process, after the same on a few rows."""
+def run(case: str, way: str, folder, **given) -> Run:
+    """Run a way in a fresh process, after the same on a few rows.
+
+    What else is ``given`` are the numbers of jobs and of candidates.
+    """
     for name in FILES:
         if case == "uncached":
             drop_cache(Path(folder) / name)
     with Worker("search_ways.py") as worker:
         try:
-            return _measure(worker, case, way, folder, n_jobs)
+            worker.prepare(case=case, folder=str(folder), **given)
+            return _measure(worker, way, folder)
         except BaseException:
             os.kill(worker.pid, signal.SIGKILL)
             raise
 
 
-def _measure(worker: Worker, case: str, way: str, folder, n_jobs: int) -> Run:
-    worker.prepare(case=case, folder=str(folder), n_jobs=n_jobs)
+def _measure(worker: Worker, way: str, folder) -> Run:
     bare = int(_read_memory(worker.pid)[0])
     worker.run(f"few {way}")
     tree = Tree(worker.pid)

@@ -48,10 +48,6 @@ class Case:
         """Return the ways; the others are compared with the first one."""
         return "grid", "ours", "fit", *(("memory",) if self.has_memory else ())
 
-    @property
-    def n_models(self) -> int:
-        return N_CANDIDATES * self.n_splits
-
 
 def _make_sgd(epochs: int) -> Callable:
     return lambda: SGDClassifier(max_iter=epochs, tol=None, random_state=0)
@@ -89,7 +85,7 @@ CASES = {
     "bayes": Case(
         "GaussianNB",
         GaussianNB,
-        {"var_smoothing": np.logspace(-12, -5, N_CANDIDATES)},
+        {"var_smoothing": np.logspace(-4, 1, N_CANDIDATES)},
         n_splits=5,
         goals={"wall": 0.2},
         has_memory=True,
@@ -112,9 +108,9 @@ CASES = {
 }
 
 
-def prepare(case: str, folder: str, n_jobs: int) -> dict:
+def prepare(case: str, folder: str, n_jobs: int, n_candidates: int) -> dict:
     """Return the ways, and those on a few rows, which load what is loaded only once."""
-    searched = _Searched(CASES[case], Path(folder), n_jobs)
+    searched = _Searched(CASES[case], Path(folder), n_jobs, n_candidates)
     ways = {way: getattr(searched, way) for way in CASES[case].ways}
     return ways | {f"few {way}": lambda f=f: f(_FEW_ROWS) for way, f in ways.items()}
 
@@ -126,6 +122,7 @@ class _Searched:
     case: Case
     folder: Path
     n_jobs: int
+    n_candidates: int
 
     def ours(self, n_rows=None) -> None:
         """One reading for all models."""
@@ -138,17 +135,17 @@ class _Searched:
     def memory(self, n_rows=None) -> None:
         """The estimator's own fit, on arrays that are loaded first."""
         X, y = (np.load(path)[: self._count(n_rows)] for path in self._paths)
-        search = GridSearchCV(self.case.make(), self.case.values, **self._given)
+        search = GridSearchCV(self.case.make(), self._values, **self._given)
         search.fit(X, y)
 
     def fit(self, n_rows=None) -> None:
         """One model on all rows."""
         model = self._make_chunked(n_rows).fit(*self._open(n_rows))
-        size = len(pickle.dumps(model.estimator_))
-        self._write("fit", size * self.case.n_models)
+        n_models = self.n_candidates * self.case.n_splits
+        self._write("fit", n_models * len(pickle.dumps(model.estimator_)))
 
     def _search(self, kind, n_rows) -> None:
-        values = {f"estimator__{k}": v for k, v in self.case.values.items()}
+        values = {f"estimator__{k}": v for k, v in self._values.items()}
         search = kind(self._make_chunked(n_rows), values, **self._given)
         search.fit(*self._open(n_rows))
         scores = search.cv_results_["mean_test_score"]
@@ -159,6 +156,10 @@ class _Searched:
         # A refit reads all rows once more, alone, and is the same for all ways.
         folds = KFold(self.case.n_splits)
         return {"cv": folds, "refit": False, "n_jobs": self.n_jobs}
+
+    @property
+    def _values(self) -> dict:
+        return {k: v[: self.n_candidates] for k, v in self.case.values.items()}
 
     @property
     def _paths(self) -> list[Path]:

@@ -68,6 +68,23 @@ for scenario in (pipelines.SCENARIO, pipelines_table.SCENARIO):
     assert [len(taken) for taken in times.values()] == [1] * len(scenario.ways)
 """
 
+# Both ways have the same scores, and there is a size of all models.
+SEARCHES = """
+import json, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+import search, search_ways
+folder = pathlib.Path()
+search.write_rows(folder, 2_000)
+for name, case in search_ways.CASES.items():
+    ways = search_ways.prepare(name, ".", n_jobs=1, n_candidates=2)
+    for way in case.ways:
+        ways[f"few {way}"]()
+    found = {way: json.loads((folder / f"{way}.json").read_text())
+             for way in ("ours", "grid", "fit")}
+    assert found["ours"] == found["grid"], name
+    assert found["fit"] > 2 * case.n_splits * 8 * 100, name
+"""
+
 SIZES = """
 import shutil, sys, types
 sys.path.insert(0, sys.argv[1])
@@ -135,6 +152,24 @@ def test_the_benchmark_of_pipelines_runs(tmp_path, monkeypatch):
         "table.parquet",
         "y.npy",
     ]
+
+
+def test_all_searches_of_the_benchmark_find_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check(SEARCHES)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+def test_the_benchmark_of_searches_measures_other_processes(tmp_path):
+    script = f"{FOLDER / 'search.py'}|--quick|--only|uncached|--folder|{tmp_path}"
+    said = check(QUICK, script)
+    assert not list(tmp_path.iterdir())
+    assert len(re.findall(r"\| (wall|cpu) \|", said)) == 4
+    # 6,000 rows of 400 bytes, five times but for those that are kept, and labels.
+    (nbytes,) = re.findall(r"one fit of `ChunkedFit` \| (\d+) \| 1.00 \|", said)
+    assert 3 * 2.4 < int(nbytes) < 8 * 2.4
+    (bare, peak) = re.findall(r"`ChunkedSearchCV` \| (\d+) \| (\d+) \(", said)[0]
+    assert 20 < int(bare) < int(peak)
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
