@@ -55,7 +55,7 @@ def _make_sgd(epochs: int) -> Callable:
 
 _ALPHAS = {"alpha": np.logspace(-6, -2, N_CANDIDATES)}
 _SHARED = {"shuffle": "shared"}
-# A fifth of the rows: 32 MB for 400,000 of them.
+# The memory_limit is a fifth of the rows: 32 MB for 400,000 of them.
 _LIMIT_PER_ROW, _LEAST_LIMIT = 80, 10**6
 
 CASES = {
@@ -67,7 +67,7 @@ CASES = {
         has_memory=True,
     ),
     "limit": Case(
-        'SGD, 5 epochs, `memory_limit="32MB"`, `shuffle="shared"`',
+        'SGD, 5 epochs, `shuffle="shared"`, rows that do not fit',
         _make_sgd(5),
         _ALPHAS,
         chunked=_SHARED,
