@@ -81,7 +81,7 @@ def parse_options():
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
-        options.repeats, options.rows, options.candidates = 1, 6_000, 2
+        options.repeats, options.rows, options.candidates = 1, 3_000, 2
     # Each run with two jobs starts two more processes, which takes seconds.
     options.jobs = options.jobs or (1 if options.quick else 2)
     options.only = options.only or (_QUICK if options.quick else list(CASES))

@@ -20,7 +20,7 @@ from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
 
 FILES = "X.npy", "two.npy", "ten.npy"
 N_CANDIDATES = 8
-_FEW_ROWS = 3_000
+_FEW_ROWS = 1_500
 
 
 @dataclass(frozen=True)
