@@ -62,7 +62,8 @@ class ChunkedSearchCV(GridSearchCV):
         `max_resources` and `factor` make of it.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the candidates that are drawn. Folds and models have their own.
+        Seed of the candidates that are drawn, which ``"grid"`` does not do. Folds and
+        models have their own.
 
     factor : number above 1, default=3
         One of so many candidates is left after each round, and gets so many times the

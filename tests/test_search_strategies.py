@@ -554,11 +554,6 @@ ONLY_ROUNDS = "is used with strategy='halving' or 'hyperband' only, and not with
             "'hyperband'. Leave it out, or choose another strategy.",
         ),
         (
-            {"random_state": 0},
-            "random_state=0 is used with strategy='random', 'halving' or 'hyperband' "
-            "only, and not with 'grid'. Leave it out, or choose another strategy.",
-        ),
-        (
             {"strategy": "random", "factor": 2},
             f"factor=2 {ONLY_ROUNDS}'random'. Leave it out, or choose another "
             "strategy.",

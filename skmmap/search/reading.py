@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from sklearn import config_context
 
 from skmmap.learn import is_shuffled
 from skmmap.order import (
@@ -93,7 +94,9 @@ def reading_together(
     rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
     rooms = 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE
-    with together(n_jobs, *rooms, keeper):
+    # Rows are of NumPy, and scikit-learn asks whose they are where others compute.
+    numpy_only = config_context(array_api_dispatch=False)
+    with numpy_only, together(n_jobs, *rooms, keeper):
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 STRATEGIES = "grid", "random", "halving", "hyperband"
 _BY_ROUNDS = "halving", "hyperband"
+# random_state is not among them: tools of scikit-learn set it wherever there is one.
 _USED_BY = {
     "n_iter": ("random", "halving"),
-    "random_state": ("random", *_BY_ROUNDS),
     "factor": _BY_ROUNDS,
     "resource": _BY_ROUNDS,
     "min_resources": _BY_ROUNDS,
