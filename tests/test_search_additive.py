@@ -211,8 +211,10 @@ def test_rows_that_are_not_predicted_together():
         assert gaussian.predict_gaussian(*changed) is None
 
 
-def test_candidates_are_predicted_together(monkeypatch):
-    X, y = make_rows(np.float64)
+@pytest.mark.parametrize("limit", ["512MB", "80kB"])
+def test_candidates_are_predicted_together(limit, on_disk, monkeypatch):
+    X, y = (np.tile(rows.T, 10).T.copy() for rows in make_rows(np.float64))
+    X, y = open_rows(on_disk(X)), open_rows(on_disk(y))
     calls, predict = [], gaussian.predict_gaussian
 
     def compute(every, method, rows):
@@ -222,9 +224,10 @@ def test_candidates_are_predicted_together(monkeypatch):
     fields = find_entry(GaussianNB).entry._replace(compute_alike=compute)
     monkeypatch.setattr(learned_once, "find_entry", lambda cls: Found(fields, ()))
     grid = {"var_smoothing": np.logspace(-9, 0, 11)}
-    scoring = {"scoring": None, "refit": True}
-    model = ChunkedFit(GaussianNB(), chunk_size=80)
-    search_both(model, grid, X, y, KFold(2), monkeypatch, **scoring)
+    given = {"scoring": None, "refit": True}
+    model = ChunkedFit(GaussianNB(), chunk_size=800, memory_limit=limit)
+    cv = KFold(2, shuffle=True, random_state=0)
+    search_both(model, grid, X, y, cv, monkeypatch, **given)
     assert sorted(calls) == [3] * 4 + [8] * 4  # two groups, two folds of two chunks
 
 

@@ -144,7 +144,7 @@ class WindowChunks:
             for left, (index, (start, stop)) in enumerate(chunks, 1 - len(chunks)):
                 rows = self._table.pick_from(window, index)
                 chunk = self._table.make_chunk(buffer, start, stop, rows)
-                chunk = chunk._replace(is_finite=window.is_finite)
+                chunk = chunk._replace(is_finite=window.is_finite, results={})
                 del rows
                 if left == 0:
                     places[self], window = number + 1, None
@@ -177,7 +177,7 @@ class WindowChunks:
             rows = self._table.join(parts)
             chunk = self._table.make_chunk(buffer, 0, stop - start, rows)
             del rows, parts
-            yield chunk._replace(is_finite=is_finite)
+            yield chunk._replace(is_finite=is_finite, results={})
             del chunk
 
 
