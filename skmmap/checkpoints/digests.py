@@ -42,7 +42,8 @@ class _Hasher(NumpyHasher):
     def _batch_setitems(self, items, *args):
         # joblib takes an error of a value for one of keys that cannot be sorted, and
         # goes on with what is left of the values.
-        pairs = list(items)
+        # A store in use has an object that says which it is, of this process alone.
+        pairs = [pair for pair in items if type(pair[1]) is not object]
         try:
             pairs.sort(key=itemgetter(0))
         except TypeError:
