@@ -190,12 +190,14 @@ class ChunkedSearchCV(GridSearchCV):
     -----
     Reads: y once, and X once for each epoch, if X fits in half of the `memory_limit`
     of ChunkedFit or its rows come in file order. Shuffled rows that do not fit are read
-    once for each fold and epoch, by all candidates together.
-    Learns: naive Bayes classifiers and scalers once for all candidates that differ in
-    smoothing, priors or ranges alone, and each row once for all folds if sums are exact
-    in any order: counts of integers without weights, minima, maxima.
-    Allocates: all models, a chunk or the buffers of a fold, and X if it fits; between
-    two rounds, the models that are left.
+    once for each fold and epoch, by all candidates together; with ``shuffle="shared"``
+    of ChunkedFit, once for each epoch. Naive Bayes classifiers and scalers learn once
+    for all candidates that differ in smoothing, priors or ranges alone, and each row
+    once for all folds if sums are exact in any order: counts of integers without
+    weights, minima, maxima.
+    Allocates: all models, or as many at a time as fit in half of the `memory_limit`, a
+    chunk of each fold or the buffers of one, and X if it fits; between two rounds, the
+    models that are left.
     Equals: ``GridSearchCV(estimator, param_grid, ...).fit(open_rows(X), open_rows(y))``
     bit for bit, except for times; with ``"random"``, ``RandomizedSearchCV``; with
     ``"halving"``, ``HalvingGridSearchCV`` with ``resource="max_epochs"``. With
@@ -334,7 +336,8 @@ is none and has none inside. ...
         Reads: y once, and X once for each epoch, or once for each fold and epoch, of
         the candidate that makes most of them; then as often as ``fit`` of ChunkedFit
         for the best candidate.
-        Allocates: all models, a chunk or the buffers of a fold, and X if it fits.
+        Allocates: all models, or as many at a time as fit in half of the
+        `memory_limit`; a chunk of each fold or the buffers of one, and X if it fits.
         Equals: ``fit`` of scikit-learn's search on `open_rows` of the same, bit for
         bit, but for what the class says of ``resource="rows"``.
         """

@@ -2,7 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_search, make_rows, name_of, partial_fit_estimators
+from helpers import (
+    assert_same_search,
+    make_rows,
+    name_of,
+    one_of_each_kind,
+    partial_fit_estimators,
+)
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.neural_network import MLPClassifier
@@ -30,8 +36,8 @@ def rows(on_disk):
 @pytest.mark.parametrize("limit", ["512MB", "70kB"])
 def test_shuffled_rows_in_memory_and_on_disk(rows, shuffle, limit):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(1500, 5)).astype(np.float32)
-    X, y = rows(X, (X[:, 0] + rng.normal(size=1500) > 0).astype(int))
+    X = rng.normal(size=(900, 5)).astype(np.float32)
+    X, y = rows(X, (X[:, 0] + rng.normal(size=900) > 0).astype(int))
     model = ChunkedFit(
         SGDClassifier(random_state=3, max_iter=6),
         shuffle=shuffle,
@@ -114,10 +120,12 @@ def test_rows_in_another_order_than_in_the_file(rows, limit):
     assert_same_search(one, other)
 
 
-@pytest.mark.parametrize("estimator", partial_fit_estimators(), ids=name_of)
+@pytest.mark.parametrize(
+    "estimator", one_of_each_kind(partial_fit_estimators()), ids=name_of
+)
 def test_every_estimator(estimator):
     X, y = make_rows(estimator)
-    model = ChunkedFit(estimator, chunk_size=30, random_state=0, max_epochs=2)
+    model = ChunkedFit(estimator, chunk_size=45, random_state=0, max_epochs=2)
     grid = {"shuffle": [False, "blocks"]}
     given = {"cv": KFold(2), "error_score": "raise"}
     if not hasattr(estimator, "score"):
