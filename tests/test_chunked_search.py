@@ -130,6 +130,6 @@ def test_every_estimator(estimator):
     given = {"cv": KFold(2), "error_score": "raise"}
     if not hasattr(estimator, "score"):
         given["scoring"] = lambda model, X, y=None: float(len(X))
-    one = ChunkedSearchCV(model, grid, n_jobs=2, **given).fit(X, y)
+    one = ChunkedSearchCV(model, grid, **given).fit(X, y)
     other = GridSearchCV(model, grid, **given).fit(X, y)
     assert_same_search(one, other)

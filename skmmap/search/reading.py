@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn import config_context
 
-from skmmap.learn import is_shuffled
+from skmmap.learn import find_reading, is_shuffled
 from skmmap.order import (
     AUTO_SHARE,
     BUFFER_SHARE,
@@ -90,7 +90,8 @@ def reading_together(
     sources = {key: each for key, each in sources.items() if each is not None}
     if can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE):
         is_mixed = is_shuffled(chunked, y)
-        sources = {key: _load(each, is_mixed) for key, each in sources.items()}
+        how, _ = find_reading(chunked, is_mixed=is_mixed).choose(given.files)
+        sources = {k: _load(each, how, is_mixed) for k, each in sources.items()}
     rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
     # As much as two shuffled buffers, of which a fit alone has two.
     rooms = 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE
@@ -100,11 +101,13 @@ def reading_together(
         yield rows.pop("X"), rows.pop("y", None), whole | rows
 
 
-def _load(source: Source, is_mixed: bool) -> Source:
+def _load(source: Source, how: str, is_mixed: bool) -> Source:
     """Return rows in memory, if to read them in each fit would take time."""
     is_elsewhere = source.store.on_disk or source.store.is_decoded
-    if not is_elsewhere or not (is_mixed or not Table(source).is_viewed):
+    is_viewed = how == "map" and Table(source).is_viewed
+    if not is_elsewhere or not (is_mixed or not is_viewed):
         return source
+    source = source.for_run(how)
     order = source.find_file_order()
     if order is None:
         return Table(source).load().X
