@@ -10,9 +10,11 @@ from sklearn.model_selection import GridSearchCV
 
 from skmmap._types import RowsLike
 from skmmap.checkpoints import Checkpoint, run_search_kept
+from skmmap.learn import Explanation
 from skmmap.run import find_histories
 from skmmap.search import (
     check_settings,
+    explain_search,
     find_chunked,
     having_resource,
     reading_together,
@@ -358,6 +360,45 @@ is none and has none inside. ...
         with reading as (X, y, params), having_resource(self, X, y, params):
             super().fit(X, y, **params)
             self.histories_ = find_histories(self.n_splits_)
+
+    def explain(self, X: RowsLike, y: RowsLike = None, **params: Any) -> Explanation:
+        """Return what `fit` would read with these rows, without training.
+
+        Notebooks show it as a list, ``print`` as text.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features) or (n_rows, ...)
+            Rows, in any form that `fit` takes.
+
+        y : array-like of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Targets, or the path of a ``.npy`` file with them.
+
+        **params : dict
+            Further parameters of `fit`.
+
+        Returns
+        -------
+        explanation : Explanation
+            The plan of the search. ``str(explanation)`` is its text, and
+            ``explanation.sections`` a dict of the text of each section.
+
+        Raises
+        ------
+        ValueError
+            If the parameters of a candidate are refused, which a note names; or if `cv`
+            is an iterator.
+
+        Notes
+        -----
+        Reads: y once for each fold, and nothing of X.
+        Allocates: a plan of each model.
+        Equals: what `fit` does: which candidates read together, how often rows are
+        read, and how many bytes of X. Where fits stop early, candidates are drawn or
+        fall out, or several scores are computed, it is the most that can be.
+        """
+        check_settings(self)
+        return explain_search(self, X, y, params)
 
 
 # doctest takes only what says that it is of this module.

@@ -305,6 +305,9 @@ HOUSE = {
         "resources",
         "halving",
         "strategies",
+        "planned",
+        "reads",
+        "explaining",
     ],
     "": [
         "_history_display",

@@ -23,19 +23,26 @@ from skmmap.learn.fitting import (
 from skmmap.learn.given_rows import check_target
 from skmmap.learn.learner import Learner
 from skmmap.learn.learners import make_additive_learner
+from skmmap.learn.model_size import count_trial_rows
+from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
+from skmmap.learn.rule_choice import say_stop
 from skmmap.learn.seeds import draw_seed, find_own_seed, find_unset_seeds
+from skmmap.learn.training import find_held_nbytes
 
 __all__ = [
     "Explanation",
     "Learner",
+    "Plan",
     "check_n_jobs",
     "check_parameters",
     "check_target",
+    "count_trial_rows",
     "count_workers",
     "draw_seed",
     "explain_fit",
     "find_first_call_params",
+    "find_held_nbytes",
     "find_last_learner",
     "find_own_seed",
     "find_reading",
@@ -50,6 +57,7 @@ __all__ = [
     "make_schedule",
     "route",
     "say_member",
+    "say_stop",
     "train_anew",
     "train_further",
 ]

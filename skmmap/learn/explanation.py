@@ -5,12 +5,12 @@ from numbers import Integral
 import numpy as np
 
 from skmmap._messages import say_count, say_size
-from skmmap.estimators import LossRule, find_unused
+from skmmap.estimators import find_unused
 from skmmap.learn.memory import find_fit_parts
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
-from skmmap.learn.rule_choice import find_rule_class
+from skmmap.learn.rule_choice import find_rule_class, say_stop
 from skmmap.learn.seeds import find_own_seed
 from skmmap.order import BlockOrder, ChunkOrder, SharedOrder
 from skmmap.read import say_parts
@@ -94,12 +94,7 @@ def _say_epochs(wrapper, plan: Plan) -> str:
     if plan.n_epochs == 1:
         return "1"
     source = plan.learning.say_limit(wrapper.max_epochs)
-    learner, rule = plan.learning.learner, find_rule_class(plan.learning)
-    stops = rule.text
-    if rule is LossRule and learner.tol is None:
-        stops = ""
-    elif plan.validation is not None and hasattr(learner, "n_iter_no_change"):
-        stops = "until the score of held-out rows stops improving"
+    stops = say_stop(plan.learning, has_validation=plan.validation is not None)
     if not stops:
         return f"{plan.n_epochs:,} ({source})"
     return f"at most {plan.n_epochs:,} ({source}), {stops}"

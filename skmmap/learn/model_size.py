@@ -12,12 +12,17 @@ from skmmap.wrap import own_arrays
 _FEW_ROWS = 100
 
 
+def count_trial_rows(plan: Plan) -> int:
+    """Return on how many rows the size of a model is found."""
+    return min(plan.table.X.n_rows, max(_FEW_ROWS, plan.learning.min_rows))
+
+
 def find_model_nbytes(learner: Learner, plan: Plan) -> int:
     """Return the bytes of the arrays of a copy that is trained on few rows.
 
     0 if it cannot be trained on so few; nothing else is changed.
     """
-    n_few = min(plan.table.X.n_rows, max(_FEW_ROWS, plan.learning.min_rows))
+    n_few = count_trial_rows(plan)
     sizes: dict[int, int] = {}
 
     def look(array: np.ndarray) -> bool:

@@ -37,6 +37,16 @@ def find_rule_class(learning: Learning) -> type[Rule]:
     return {None: Rule, "loss": LossRule}.get(stopping, stopping)
 
 
+def say_stop(learning: Learning, *, has_validation: bool) -> str:
+    """Say what stops a fit before its last epoch; "" if nothing does."""
+    learner, rule = learning.learner, find_rule_class(learning)
+    if rule is LossRule and learner.tol is None:
+        return ""
+    if has_validation and hasattr(learner, "n_iter_no_change"):
+        return "until the score of held-out rows stops improving"
+    return rule.text
+
+
 def _find_patience(learning: Learning) -> tuple[float | None, int]:
     """Return the tolerance, and the epochs without improvement before stopping."""
     tol = getattr(learning.learner, "tol", None)

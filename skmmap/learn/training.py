@@ -386,24 +386,11 @@ class Training:
             chunks = read(skip_chunks(buffers, skipped))
             return _iter_shared(table, chunks) if sharing.is_shared else chunks
 
-        nbytes = self._find_held(is_joint)
+        nbytes = find_held_nbytes(table, order, gathers=self._gathers)
         goes_along = is_joint or not nbytes
         items = sharing.iter_items(key, make, nbytes, is_joint=goes_along)
         with closing(items) as chunks:
             yield from chunks
-
-    def _find_held(self, is_joint: bool) -> int:
-        """Return the bytes of the rows that are held while an epoch is read."""
-        order = self.schedule
-        if is_joint:
-            rows = order.chunk_size
-        elif isinstance(order, BlockOrder) and not self._gathers:
-            rows = 2 * order.rows_per_buffer
-        elif self.table.is_viewed and not isinstance(order, BlockOrder):
-            return 0
-        else:
-            rows = CHUNKS_HELD * min(order.chunk_size, order.n_rows)
-        return rows * self.table.row_nbytes
 
     def _counts(self, chunk: Chunk) -> bool:
         takes_all = self.takes_weightless or self.learner.weighs_least
@@ -417,6 +404,22 @@ class Training:
                 for chunk in islice(chunks, stop):
                     if self._counts(chunk):
                         yield chunk
+
+
+def find_held_nbytes(table: Table, order: FileOrder, *, gathers: bool) -> int:
+    """Return the bytes of the rows that fits hold which read an epoch together.
+
+    It ``gathers`` chunks if they are picked from rows in memory.
+    """
+    if not gathers and can_join(table, order):
+        rows = order.chunk_size
+    elif isinstance(order, BlockOrder) and not gathers:
+        rows = 2 * order.rows_per_buffer
+    elif table.is_viewed and not isinstance(order, BlockOrder):
+        return 0
+    else:
+        rows = CHUNKS_HELD * min(order.chunk_size, order.n_rows)
+    return rows * table.row_nbytes
 
 
 def _iter_shared(table: Table, chunks: Iterator[Chunk]) -> Iterator[Chunk]:

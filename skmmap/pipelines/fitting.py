@@ -129,6 +129,12 @@ def _list_kinds(estimator) -> list | None:
     return [(name, type(step)) for name, step in estimator.steps]
 
 
+def is_composed(estimator) -> bool:
+    """Whether training makes more passes than those of one ``partial_fit``."""
+    is_one = not (is_pipeline(estimator) or transforms_target(estimator))
+    return not is_one or is_learned_by_passes(estimator)
+
+
 @without_journal()
 def explain(wrapper, X, y, params: dict, **given) -> Explanation:
     """Return what ``ChunkedFit.explain`` does.

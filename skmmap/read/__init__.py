@@ -18,7 +18,7 @@ from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
 from skmmap.read.table import Table, slice_rows
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
 from skmmap.read.values import check_finite
-from skmmap.read.windows import WindowChunks, can_join, iter_chunks
+from skmmap.read.windows import WindowChunks, can_join, find_common, iter_chunks
 
 __all__ = [
     "NO_CACHE",
@@ -37,6 +37,7 @@ __all__ = [
     "check_labels",
     "choose_way",
     "find_cache",
+    "find_common",
     "find_free_for",
     "fit_memory",
     "is_tabular",

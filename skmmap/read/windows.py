@@ -40,6 +40,14 @@ def _find_parent(table: Table, order: FileOrder) -> FileOrder:
     return FileOrder(table.X.store.n_rows, order.chunk_size)
 
 
+def find_common(table: Table, order: FileOrder) -> tuple[tuple, Table]:
+    """Return what fits have in common that read an epoch together, and the rows."""
+    if can_join(table, order):
+        parent = _find_parent(table, order)
+        return ("windows", parent.key, table.shared_stores), _find_whole(table)
+    return (table.key, order.key), table
+
+
 def _find_whole(table: Table) -> Table:
     """Return the table of all rows of the stores."""
     whole = table.map(lambda source: Source(source.store, cast=source.cast))

@@ -194,12 +194,21 @@ class Store:
         self.verify()
         return out
 
+    def count_taken(self, rows: np.ndarray) -> int:
+        """Return how many rows are read to take these, with short gaps in between."""
+        steps = np.diff(rows)
+        return len(rows) + int((steps - 1)[(steps > 1) & (steps <= self._gap)].sum())
+
+    @property
+    def _gap(self) -> int:
+        """The largest step between two rows that are read together."""
+        return max(1, _GAP_NBYTES // max(1, self.row_extent))
+
     def _iter_blocks(self, rows: np.ndarray):
         """Yield blocks to read, the rows to pick of each, and where these go."""
         if not len(rows):
             return
-        gap = max(1, _GAP_NBYTES // max(1, self.row_extent))
-        far = np.diff(rows) > gap
+        far = np.diff(rows) > self._gap
         next_block = np.diff(rows // self.block_rows) != 0
         cuts = np.flatnonzero(far | next_block) + 1
         for i, j in zip(np.r_[0, cuts], np.r_[cuts, len(rows)], strict=True):

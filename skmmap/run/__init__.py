@@ -15,8 +15,8 @@ from skmmap.run.keeper import Keeper
 from skmmap.run.packing import WithCode, pack_with_code
 from skmmap.run.parallel import iter_done
 from skmmap.run.progress import FitReport, Report
-from skmmap.run.sharing import NOT_YET, find_sharing
-from skmmap.run.side_by_side import begin_round, find_histories, together
+from skmmap.run.sharing import NOT_YET, Remembering, find_sharing, using_sharing
+from skmmap.run.side_by_side import begin_round, count_jobs, find_histories, together
 from skmmap.run.state_pickles import dump_state, load_state
 from skmmap.run.threads import find_thread_counts, one_core, with_thread_counts
 
@@ -26,10 +26,12 @@ __all__ = [
     "FitReport",
     "Jobs",
     "Keeper",
+    "Remembering",
     "Report",
     "Tasks",
     "WithCode",
     "begin_round",
+    "count_jobs",
     "cut",
     "dump_state",
     "find_histories",
@@ -46,6 +48,7 @@ __all__ = [
     "pack_with_code",
     "silenced",
     "together",
+    "using_sharing",
     "with_callbacks",
     "with_thread_counts",
     "without_callbacks",

@@ -65,6 +65,18 @@ class Sharing:
         """Keep what a fit has recorded for each epoch, in place of one before it."""
 
 
+class Remembering(Sharing):
+    """The sharing of fits that are planned one after the other."""
+
+    def __init__(self) -> None:
+        self._known: dict = {}
+
+    def remember(self, key, make, known=None):
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+
 _ALONE = Sharing()
 _sharing: ContextVar[Sharing] = ContextVar("sharing", default=_ALONE)
 

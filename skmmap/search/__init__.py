@@ -1,5 +1,6 @@
 """Many models, one reading: what searches and cross-validation have in common."""
 
+from skmmap.search.explaining import explain_search
 from skmmap.search.functions import call_together
 from skmmap.search.halving import select_best
 from skmmap.search.reading import find_chunked, reading_together
@@ -10,6 +11,7 @@ from skmmap.search.strategies import run_strategy
 __all__ = [
     "call_together",
     "check_settings",
+    "explain_search",
     "find_chunked",
     "having_resource",
     "reading_together",

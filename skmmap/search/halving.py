@@ -1,6 +1,7 @@
 """Rounds of a search: the best candidates of each are trained further in the next."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -100,6 +101,21 @@ class Halving:
     def _make(self, params: dict, bracket: int) -> Candidate:
         self._resource.check_candidate(params)
         return Candidate(params, bracket, [None] * self._resource.n_folds)
+
+    def plan(self) -> Iterator[tuple[int, int, list]]:
+        """Yield what each round is to have: candidates, resources, and who may be left.
+
+        These are parameters, and whether the candidate is new in the round.
+        """
+        sizes: Counter = Counter()
+        left: list[dict] = []
+        for number, n_resources in enumerate(self._every):
+            new = [each.params for each in self._beginning[number]]
+            sizes.update(each.bracket for each in self._beginning[number])
+            every = [(params, False) for params in left] + [(p, True) for p in new]
+            yield sizes.total(), n_resources, every
+            left += new
+            sizes = Counter({b: self._count_left(n) for b, n in sizes.items()})
 
     def begin(self, number: int) -> int:
         """Let new candidates join those that are left; return how many there are."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn import config_context
@@ -82,32 +82,67 @@ def reading_together(
     Rows that take half of `memory_limit` at most are loaded, if each fit would mix or
     decode them. The ``keeper`` keeps the state of all fits.
     """
-    chunked = find_chunked(estimator, name)
-    limit = parse_size(chunked.memory_limit, "memory_limit")
-    given = open_given(X, y, params)
-    whole = {key: value for key, value in given.whole.items() if key != "y"}
-    sources = {"X": given.X, "y": given.y, **given.by_row}
-    sources = {key: each for key, each in sources.items() if each is not None}
-    if can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE):
-        is_mixed = is_shuffled(chunked, y)
-        how, _ = find_reading(chunked, is_mixed=is_mixed).choose(given.files)
-        sources = {k: _load(each, how, is_mixed) for k, each in sources.items()}
+    opened = Opened.of(estimator, X, y, params, name)
+    sources = {
+        key: _load(source.for_run(opened.how)) if opened.loads(source) else source
+        for key, source in opened.sources.items()
+    }
     rows: dict[str, Any] = {k: SplitRows(source) for k, source in sources.items()}
-    # As much as two shuffled buffers, of which a fit alone has two.
-    rooms = 2 * limit // BUFFER_SHARE, limit // _MODELS_SHARE
+    rooms = opened.room, opened.model_room
     # Rows are of NumPy, and scikit-learn asks whose they are where others compute.
     numpy_only = config_context(array_api_dispatch=False)
     with numpy_only, together(n_jobs, *rooms, keeper):
-        yield rows.pop("X"), rows.pop("y", None), whole | rows
+        yield rows.pop("X"), rows.pop("y", None), opened.whole | rows
 
 
-def _load(source: Source, how: str, is_mixed: bool) -> Source:
-    """Return rows in memory, if to read them in each fit would take time."""
-    is_elsewhere = source.store.on_disk or source.store.is_decoded
-    is_viewed = how == "map" and Table(source).is_viewed
-    if not is_elsewhere or not (is_mixed or not is_viewed):
-        return source
-    source = source.for_run(how)
+class Opened(NamedTuple):
+    """What a search is given: sources by their names, and values that have no rows.
+
+    ``fits`` says that the sources fit in memory beside what the fits need, ``is_mixed``
+    that the fits shuffle rows, and ``how`` in which way files are read.
+    """
+
+    sources: dict[str, Source]
+    whole: dict
+    memory_limit: int
+    fits: bool
+    is_mixed: bool
+    how: str
+
+    @classmethod
+    def of(cls, estimator, X, y, params: dict, name: str) -> "Opened":
+        """Open the arguments of a search that is called so."""
+        chunked = find_chunked(estimator, name)
+        limit = parse_size(chunked.memory_limit, "memory_limit")
+        given = open_given(X, y, params)
+        whole = {key: value for key, value in given.whole.items() if key != "y"}
+        sources = {"X": given.X, "y": given.y, **given.by_row}
+        sources = {key: each for key, each in sources.items() if each is not None}
+        fits = can_keep(limit, given.unheld_nbytes, limit // AUTO_SHARE)
+        is_mixed, how = is_shuffled(chunked, y), "map"
+        if fits:
+            how, _ = find_reading(chunked, is_mixed=is_mixed).choose(given.files)
+        return cls(sources, whole, limit, fits, is_mixed, how)
+
+    @property
+    def room(self) -> int:
+        """Bytes of the rows that are held: two shuffled buffers, as of a fit alone."""
+        return 2 * self.memory_limit // BUFFER_SHARE
+
+    @property
+    def model_room(self) -> int:
+        """Bytes of all models that are trained at the same time."""
+        return self.memory_limit // _MODELS_SHARE
+
+    def loads(self, source: Source) -> bool:
+        """Whether rows are loaded, since to read them in each fit would take time."""
+        is_elsewhere = source.store.on_disk or source.store.is_decoded
+        is_viewed = self.how == "map" and Table(source).is_viewed
+        return self.fits and is_elsewhere and (self.is_mixed or not is_viewed)
+
+
+def _load(source: Source) -> Source:
+    """Return rows in memory."""
     order = source.find_file_order()
     if order is None:
         return Table(source).load().X
