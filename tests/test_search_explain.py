@@ -19,7 +19,7 @@ X = rng.normal(size=(400, 4)).astype(np.float32)
 y = (X[:, 0] + rng.normal(size=400) > 0).astype(int)
 FIXED = SGDClassifier(random_state=0, max_iter=3, tol=None)
 ALPHA = "estimator__alpha"
-GRID = {ALPHA: [1e-4, 1e-2, 1.0]}
+GRID = {ALPHA: [1e-4, 1.0]}
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -73,7 +73,8 @@ def test_bytes_are_those_that_are_read(estimator, grid, shuffle, limit, reads, c
     sections, (together, alone) = explain_and_count(search, counted)
     assert sections["reads"].startswith(reads)
     said = f"{say_size(together)}; GridSearchCV {say_size(alone)}"
-    assert sections["bytes of X"] == said
+    # A chunk at the end of a fold may be read twice, which these folds have none of.
+    assert sections["bytes of X"].removeprefix("about ") == said
 
 
 def parse(text):
@@ -85,8 +86,8 @@ def parse(text):
 @pytest.mark.parametrize(
     ("given", "word", "most"),
     [
-        ({"estimator": SGDClassifier(max_iter=8, early_stopping=True)}, "at most", 3),
-        ({"estimator": SGDClassifier(max_iter=30)}, "at most", 3),
+        ({"estimator": SGDClassifier(max_iter=4, early_stopping=True)}, "at most", 5),
+        ({"estimator": SGDClassifier(max_iter=8)}, "at most", 4),
         ({"grid": {"chunk_size": [15, 20]}}, "at most", 1.1),
         ({"scoring": ["accuracy", "roc_auc"]}, "at most", 1.2),
         ({"strategy": "halving", "factor": 2, "max_resources": 4}, "at most", 2),
@@ -110,12 +111,12 @@ def test_the_whole_text(counted):
     )
     assert str(search.explain(open_rows(counted), y)) == (
         "ChunkedSearchCV(ChunkedFit(SGDClassifier)) on 400 x 4, 6.4 kB\n"
-        "  models                  12 (3 candidates x 4 folds), then the best one on "
+        "  models                  8 (2 candidates x 4 folds), then the best one on "
         "all rows\n"
         "  read together           all candidates\n"
         "  reads                   all rows once in each epoch, for all folds\n"
-        "  bytes of X              28.8 kB; GridSearchCV 192.0 kB, without the fit to "
-        "all rows\n"
+        "  bytes of X              about 28.8 kB; GridSearchCV 128.0 kB, without the "
+        "fit to all rows\n"
         "  memory                  1.4 kB for rows that are read, 1.9 kB for two "
         "copies of a chunk as float64 in each of 2 threads: 3.4 kB of 9.0 kB; and "
         "models\n"
