@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from skmmap import ChunkedFit, ChunkedSearchCV, open_rows
 from skmmap.formats.shared import MapStore
 from skmmap.rows import find_source
-from skmmap.run.hub import Room
+from skmmap.run.rooms import Room
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),

@@ -8,9 +8,10 @@ from typing import Any
 import joblib
 from joblib.parallel import ParallelBackendBase, get_active_backend
 
-from skmmap.run.hub import Hub, Task
+from skmmap.run.hub import Hub
 from skmmap.run.keeper import Keeper
 from skmmap.run.parallel import keeping_filters
+from skmmap.run.tasks import Task
 from skmmap.run.threads import one_core, one_core_in_thread
 
 _hub: ContextVar[Hub] = ContextVar("hub")
