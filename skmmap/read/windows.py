@@ -74,7 +74,13 @@ class Windows:
             self._chunks = look_once(self._whole.iter_buffers(self._iter_raw(number)))
         while self.number < number:
             self._now = None
-            self._now = next(self._chunks)
+            try:
+                self._now = next(self._chunks)
+            except BaseException:
+                # The next part reads it anew, for an error of its own: at its end,
+                # an iterator only says that it is over.
+                self._chunks = None
+                raise
             self.number += 1
         return self._now
 
@@ -86,9 +92,10 @@ class Windows:
 
     def leave(self, part) -> None:
         del self.places[part]
-        if not self.places and self._chunks is not None:
+        if not self.places:
             self._now = None
-            self._chunks.close()
+            if self._chunks is not None:
+                self._chunks.close()
             self._whole.free()
 
 
