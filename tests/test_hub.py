@@ -205,7 +205,7 @@ def test_a_task_is_let_go_when_it_is_over():
         list(find_sharing().iter_items("end", lambda: iter_items(1 + 5 * number), 1))
         n_held.append(sum(ref() is not None for ref in held))
 
-    with together(1, 1, 1):
+    with together(1, 100, 1):
         # The first one ends last, and only then joblib asks for other results.
         tasks = [delayed(count)(1), *(delayed(Given())(i) for i in range(3))]
         Parallel()(tasks.pop(0) for _ in range(4))

@@ -272,7 +272,8 @@ class Hub:
             for task in alive:
                 task.go()
         for task in alive:
-            task.thread.join()
+            if task.thread.is_alive():  # the last one may not have begun
+                task.thread.join()
         self.threads.shutdown()
         self._new.clear()
         self.known.clear()

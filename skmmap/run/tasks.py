@@ -15,6 +15,10 @@ class Cancelled(BaseException):
     """Ends a task whose result is not needed; no ``except Exception`` hears it."""
 
 
+def _done() -> None:
+    """Stand for the function of a task that is over."""
+
+
 class Task(Sharing):
     """A function that runs in a thread of its own, and what it shares with others."""
 
@@ -45,6 +49,8 @@ class Task(Sharing):
         except BaseException as error:  # for the thread that asks for the result
             self.error = error
         finally:
+            # It holds the model, and joblib may ask for other results first.
+            self._function = _done
             self._hub.end(self)
 
     def wait(self) -> None:
