@@ -41,13 +41,13 @@ def run_together(function, given, *, n_jobs=2, room=100, models=100):
 
 
 class Program:
-    """Asks for feeds, results and room, in an order that is drawn."""
+    """Asks for feeds, results and room for models, in an order that is drawn."""
 
     def __init__(self, seed: int):
         self.random, self.log = random.Random(seed), []
 
     def run(self, depth: int = 0) -> list:
-        asks = self.iterate, self.iterate, self.remember, self.reserve, self.compute
+        asks = self.iterate, self.iterate, self.remember, self.hold, self.compute
         for _ in range(self.random.randint(1, 4)):
             self.random.choice(asks)(depth)
         if self.random.random() < 0.05:
@@ -90,10 +90,9 @@ class Program:
         except KeyError:
             self.log.append("not made")
 
-    def reserve(self, depth):
-        nbytes = self.random.choice([10, 50, 200])
-        find_sharing().reserve(nbytes)
-        find_sharing().hold_model(lambda: 2 * nbytes)
+    def hold(self, depth):
+        nbytes = self.random.choice([20, 100, 400])
+        find_sharing().hold_model(lambda: nbytes)
 
     def compute(self, depth):
         self.log.append(find_sharing().compute(pow, 2, self.random.randint(0, 9)))

@@ -7,9 +7,10 @@ from scipy import sparse
 
 from skmmap._messages import describe_rows
 from skmmap.apply.result_check import check_rows, is_list_of_rows, is_several
-from skmmap.disk import RESULT, allocate
+from skmmap.disk import RESULT, allocate, map_scratch
 from skmmap.order import rows_at
 from skmmap.rows import FrameStore, concat_frames, is_frame
+from skmmap.run import find_sharing
 
 
 class Output:
@@ -77,8 +78,7 @@ class _Array:
     def add(self, start: int, stop: int, result) -> None:
         result = np.asarray(result)
         if self._rows is None:
-            shape = self._n_rows, *result.shape[1:]
-            self._rows = allocate(shape, result.dtype, RESULT)
+            self._rows = _allocate((self._n_rows, *result.shape[1:]), result.dtype)
         if result.shape[1:] != self._rows.shape[1:]:
             raise ValueError(
                 f"The estimator returned the shape {result.shape} for "
@@ -87,7 +87,8 @@ class _Array:
             )
         dtype = np.result_type(self._rows, result)
         if dtype != self._rows.dtype:
-            self._rows = self._rows.astype(dtype)
+            before, self._rows = self._rows, _allocate(self._rows.shape, dtype)
+            self._rows[...] = before
         if self._order is None:
             self._rows[start:stop] = result  # nothing, if it was computed there
         else:
@@ -95,6 +96,15 @@ class _Array:
 
     def result(self):
         return self._rows
+
+
+def _allocate(shape: tuple, dtype) -> np.ndarray:
+    """Return an array: in a file, if those of fits side by side fill the memory."""
+    rows = allocate(shape, dtype, RESULT)  # which is not there until it is written to
+    if find_sharing().has_room_for(rows):
+        return rows
+    mapped = map_scratch(shape, dtype)
+    return rows if mapped is None else mapped
 
 
 class _Csr:

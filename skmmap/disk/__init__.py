@@ -38,7 +38,12 @@ from skmmap.disk.paths import (
 )
 from skmmap.disk.referents import find_referents, is_named
 from skmmap.disk.regular import check_inside, check_regular, open_regular
-from skmmap.disk.scratch import ScratchFile, has_unnamed_files, is_in_memory
+from skmmap.disk.scratch import (
+    ScratchFile,
+    has_unnamed_files,
+    is_in_memory,
+    map_scratch,
+)
 from skmmap.disk.unfinished import (
     Unfinished,
     all_or_none,
@@ -86,6 +91,7 @@ __all__ = [
     "is_pattern",
     "make_header",
     "make_hidden_folder",
+    "map_scratch",
     "open_hidden",
     "open_regular",
     "read_header",

@@ -4,11 +4,15 @@ On Linux they have no name: whatever ends the process, the system frees them, an
 then `/proc` has a path of each open file.
 """
 
+import mmap
 import os
 import tempfile
 import weakref
 from contextlib import suppress
+from math import prod
 from pathlib import Path
+
+import numpy as np
 
 _IN_MEMORY = "tmpfs", "ramfs"
 
@@ -50,6 +54,23 @@ def _end(file, named: str, process: int) -> None:
     if named and os.getpid() == process:  # a forked child has its own open file alone
         with suppress(OSError):
             os.unlink(named)
+
+
+def map_scratch(shape: tuple, dtype) -> np.ndarray | None:
+    """Return an array of zeros in a temporary file, which is gone along with it.
+
+    None if there is no disk for it, or no room there.
+    """
+    dtype = np.dtype(dtype)
+    nbytes = prod(shape) * dtype.itemsize
+    # Without the room, writing to the map would crash (SIGBUS) when the disk is full.
+    can_map = nbytes and not dtype.hasobject and hasattr(os, "posix_fallocate")
+    if not can_map or is_in_memory(Path(tempfile.gettempdir())) is not False:
+        return None
+    with suppress(OSError), tempfile.TemporaryFile() as file:
+        os.posix_fallocate(file.fileno(), 0, nbytes)
+        return np.ndarray(shape, dtype, mmap.mmap(file.fileno(), nbytes))
+    return None
 
 
 def has_unnamed_files() -> bool:

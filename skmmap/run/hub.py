@@ -14,7 +14,7 @@ from typing import Any
 
 from skmmap.run.feeds import Feed
 from skmmap.run.keeper import Keeper
-from skmmap.run.rooms import Room
+from skmmap.run.rooms import Results, Room
 from skmmap.run.sharing import NOT_YET
 from skmmap.run.tasks import Task
 
@@ -26,8 +26,8 @@ class Hub:
     """Runs tasks, at most ``n_jobs`` at a time, and reads what they wait for.
 
     What is open at the same time takes ``room`` bytes at most, or is one feed; so do
-    results. What is trained at the same time takes ``models``, or is one. The state of
-    tasks is kept by the ``keeper``, where none of them runs.
+    results that are in memory. What is trained at the same time takes ``models``, or is
+    one. The state of tasks is kept by the ``keeper``, where none of them runs.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Hub:
         self._feeds: list[Feed] = []
         self.known: dict = {}  # what is kept until all fits are over
         self._fits: deque = deque()
-        self.rooms = self.models, self.results = Room(models), Room(room)
+        self.models, self.results = Room(models), Results(room)
         self._gathering: dict[Any, list[tuple[Task, Any]]] = {}
         self.histories: list = []  # of all tasks whose results were asked for
         self.is_cancelled = False
@@ -130,9 +130,8 @@ class Hub:
                 feed.open()
                 first = first or feed
                 used, n_members = used + feed.nbytes, n_members + len(feed.members)
-        full = next((room for room in self.rooms if room.waiting), None)
-        if first is None and full is not None:
-            self._ready.extend(full.grant(least=1))
+        if first is None and self.models.waiting:
+            self._ready.extend(self.models.grant(least=1))
             self._start_ready()
         elif first is None and self._alive:
             return self._open_inner()
@@ -243,12 +242,12 @@ class Hub:
             self._ready.extend(waiting)
             self._start_ready()
 
-    def take_room(self, task: Task, room: "Room", nbytes: int) -> None:
-        """Wait until there is room, of which the task then has so many bytes."""
+    def hold_model(self, task: Task, nbytes: int) -> None:
+        """Wait until there is room for a model, which the task then has."""
         with self._changed:
-            if room.take(task, nbytes):
+            if self.models.take(task, nbytes):
                 return
-            room.waiting.append((task, nbytes))
+            self.models.waiting.append((task, nbytes))
             self._leave()
         task.wait()
 
@@ -259,9 +258,8 @@ class Hub:
                 self.settle(task, key, known)
             task.is_over = True
             self._alive.remove(task)
-            for room in self.rooms:
-                room.taken.pop(task, None)
-                self._ready.extend(room.grant())
+            self.models.taken.pop(task, None)
+            self._ready.extend(self.models.grant())
             self._leave()
 
     def close(self) -> None:

@@ -1,7 +1,11 @@
 """Bytes that fits which run side by side have together."""
 
+import threading
+import weakref
 from collections import deque
 from typing import Any
+
+import numpy as np
 
 
 class Room:
@@ -30,3 +34,21 @@ class Room:
             self.waiting.popleft()
             granted.append(task)
         return granted
+
+
+class Results:
+    """Bytes that arrays of results take as long as they live."""
+
+    def __init__(self, nbytes: int):
+        self._nbytes, self._lock = nbytes, threading.Lock()
+        self._held: list[weakref.ref] = []
+
+    def take(self, result: np.ndarray) -> bool:
+        """Let an array have its bytes if there is room, or if it is the only one."""
+        with self._lock:
+            alive = [held for ref in self._held if (held := ref()) is not None]
+            used = sum(held.nbytes for held in alive)
+            if alive and used + result.nbytes > self._nbytes:
+                return False
+            self._held = [weakref.ref(held) for held in (*alive, result)]
+            return True

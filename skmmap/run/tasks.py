@@ -119,10 +119,10 @@ class Task(Sharing):
         return self._hub.threads.submit(run, call).result()
 
     def hold_model(self, find_nbytes):
-        self._hub.take_room(self, self._hub.models, find_nbytes())
+        self._hub.hold_model(self, find_nbytes())
 
-    def reserve(self, nbytes):
-        self._hub.take_room(self, self._hub.results, nbytes)
+    def has_room_for(self, result):
+        return self._hub.results.take(result)
 
     def record(self, history):
         self.history = history
