@@ -380,11 +380,12 @@ class ChunkedFit(
 
         ValueError
             If a parameter is out of range, X, y and weights differ in length, y has a
-            label that is not in `classes`, or the estimator refuses a chunk; a note
-            then names the rows of that chunk.
+            label that is not in `classes`, a file is truncated or replaced during
+            training, or the estimator refuses a chunk; a note then names the rows of
+            that chunk.
 
         OSError
-            If a file cannot be read, or is truncated or replaced during training.
+            If a file cannot be read.
 
         Warns
         -----
@@ -471,11 +472,11 @@ class ChunkedFit(
 
         ValueError
             If y has a label that is not among the known classes, for which the first
-            call needs ``classes``, or the estimator refuses a chunk; a note then names
-            the rows of that chunk.
+            call needs ``classes``, a file is truncated or replaced during training, or
+            the estimator refuses a chunk; a note then names the rows of that chunk.
 
         OSError
-            If a file cannot be read, or is truncated or replaced during training.
+            If a file cannot be read.
 
         Notes
         -----

@@ -327,11 +327,12 @@ is none and has none inside. ...
             If there is no `ChunkedFit` in the estimator.
 
         ValueError
-            If all fits fail, or one does and ``error_score="raise"``; or if a parameter
-            is set that the strategy does not use.
+            If all fits fail, as where a file is truncated or replaced during training,
+            or one does and ``error_score="raise"``; or if a parameter is set that the
+            strategy does not use.
 
         OSError
-            If a file cannot be read, or is truncated or replaced during training.
+            If a file cannot be read.
 
         Notes
         -----
