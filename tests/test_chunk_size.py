@@ -111,7 +111,7 @@ def test_auto_is_what_it_was_where_nothing_speaks_against_it(name):
 
 def test_nothing_of_the_machine_is_asked():
     ours = {"skmmap.order.chunk_size", "skmmap.order.memory"}
-    allowed = {"re", "math", "numbers", "typing"} | ours
+    allowed = {"functools", "re", "math", "numbers", "typing"} | ours
     for module in (_chunk_size, _chunk_table, _memory):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             assert not isinstance(node, ast.Import) or node.names[0].name in allowed
