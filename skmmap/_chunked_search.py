@@ -199,7 +199,8 @@ class ChunkedSearchCV(GridSearchCV):
     weights, minima, maxima.
     Allocates: all models, or as many at a time as fit in half of the `memory_limit`, a
     chunk of each fold or the buffers of one, and X if it fits; between two rounds, the
-    models that are left.
+    models that are left. Predictions for a scorer take a quarter of the limit, and
+    those of further models are in temporary files.
     Equals: ``GridSearchCV(estimator, param_grid, ...).fit(open_rows(X), open_rows(y))``
     bit for bit, except for times; with ``"random"``, ``RandomizedSearchCV``; with
     ``"halving"``, ``HalvingGridSearchCV`` with ``resource="max_epochs"``. With
