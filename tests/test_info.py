@@ -568,4 +568,4 @@ def test_what_cannot_be_read_of_a_checkpoint(monkeypatch):
         describe("run.ckpt.previous")
     monkeypatch.setattr(describing, "FORMAT", 99)
     first = describe("run.ckpt").splitlines()[0]
-    assert first.endswith(" of another version of skmmap (format 1)")
+    assert first.endswith(" of another version of skmmap (format 2)")

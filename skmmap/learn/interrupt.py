@@ -84,7 +84,7 @@ def may_catch_interrupts(estimator) -> bool:
     """
     _, learner = find_learner(estimator)
     is_known = is_sklearn_class(type(learner))
-    return not is_known or is_one_of(learner, "BaseMultilayerPerceptron")
+    return not is_known or is_one_of(learner, "MLPClassifier", "MLPRegressor")
 
 
 @contextmanager

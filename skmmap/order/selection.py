@@ -41,7 +41,7 @@ class Runs:
 
     def at(self, positions: np.ndarray) -> np.ndarray:
         shifts = self.starts - self.stops + self.lengths
-        if len(self) <= _NUMBERED * len(positions):
+        if len(self) <= min(_NUMBERED * len(positions), _PIECE):
             return (np.repeat(shifts, self.lengths) + np.arange(len(self)))[positions]
         return shifts[self.find_runs(positions)] + positions
 
