@@ -30,14 +30,16 @@ WORKER = """
 import os, signal, sys
 from pathlib import Path
 from skmmap.disk.generations import Generations
-path, (read, write) = Path(sys.argv[1]), os.pipe()
+path, (read, write), (begun, begins) = Path(sys.argv[1]), os.pipe(), os.pipe()
 run = os.fork()
 if not run:
     file = Generations(path)
     if not os.fork():
         os.close(write)
+        os.write(begins, b"1")  # it has let go of the lock, if it ever does
         os.read(read, 1)
         os._exit(0)
+    os.read(begun, 1)
     os.kill(os.getpid(), signal.SIGKILL)
 os.waitpid(run, 0)
 file = Generations(path)
