@@ -133,3 +133,13 @@ def test_every_estimator(estimator):
     one = ChunkedSearchCV(model, grid, **given).fit(X, y)
     other = GridSearchCV(model, grid, **given).fit(X, y)
     assert_same_search(one, other)
+
+
+def test_only_fits_print(rows, capsys):
+    X, y = rows(np.arange(40.0).reshape(20, 2), np.arange(20) % 2)
+    sgd = SGDClassifier(random_state=0, max_iter=1, tol=None, verbose=1)
+    model, said = ChunkedFit(sgd, random_state=0), []
+    for search in GridSearchCV, ChunkedSearchCV:
+        search(model, {"estimator__alpha": [1e-3, 1.0]}, cv=2).fit(X, y)
+        said.append(capsys.readouterr().out.count("Epoch"))
+    assert said[0] == said[1] > 0

@@ -7,7 +7,7 @@ import numpy as np
 from skmmap.learn.learner import Learner
 from skmmap.learn.plan import Plan
 from skmmap.read import Chunk
-from skmmap.wrap import own_arrays
+from skmmap.wrap import own_arrays, replace_parameters
 
 _FEW_ROWS = 100
 
@@ -35,6 +35,7 @@ def find_model_nbytes(learner: Learner, plan: Plan) -> int:
         params = dict(plan.table.whole | plan.first_call_params)
         params |= {} if weights is None else {"sample_weight": weights}
         trial = learner.copy()
+        _silence(trial.estimator)
         trial.learn(Chunk(0, n_few, X, y, params), nullcontext, tuple)
         own_arrays(trial.estimator, look)
     except Exception:  # the run will raise it, and name the rows
@@ -42,3 +43,10 @@ def find_model_nbytes(learner: Learner, plan: Plan) -> int:
     finally:
         np.random.set_state(drawn)
     return sum(sizes.values())
+
+
+def _silence(estimator) -> None:
+    """Let an estimator print nothing."""
+    params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+    loud = [name for name in params if name.split("__")[-1] == "verbose"]
+    replace_parameters(estimator, dict.fromkeys(loud, 0))
