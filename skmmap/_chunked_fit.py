@@ -19,7 +19,7 @@ from skmmap.estimators import (
     find_reason_hidden,
     get_own_entries,
 )
-from skmmap.learn import Explanation
+from skmmap.learn import Explanation, trains_whole
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
 from skmmap.pipelines import add_steps, explain, train, train_more
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
@@ -623,7 +623,8 @@ class ChunkedFit(
         if list_parts(self.estimator):
             add_steps(self, router)
         else:
-            mapping.add(caller="fit", callee="partial_fit")
+            callee = "fit" if trains_whole(self.estimator) else "partial_fit"
+            mapping.add(caller="fit", callee=callee)
             mapping.add(caller="partial_fit", callee="partial_fit")
         for method in _ROUTED:
             mapping.add(caller=method, callee=method)

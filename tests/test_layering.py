@@ -49,6 +49,7 @@ HOUSE = {
         "views",
         "alike",
     ],
+    "boosters": ["libraries", "pieces", "xgboost_rows", "lightgbm_rows"],
     "rows": [
         "keys",
         "csr_check",
@@ -232,6 +233,7 @@ HOUSE = {
     "estimators": [
         "entry",
         "registry",
+        "whole",
         "sums",
         "merging",
         "meta_estimators",
@@ -248,6 +250,8 @@ HOUSE = {
         "first_state",
         "sklearn_entries",
         "skorch_entries",
+        "xgboost_entries",
+        "lightgbm_entries",
         "learning",
     ],
     "learn": [
@@ -273,6 +277,7 @@ HOUSE = {
         "learned_once",
         "rendering",
         "explanation",
+        "whole",
         "model_size",
         "fitting",
     ],

@@ -32,6 +32,7 @@ from skmmap.estimators.registry import (
     register,
 )
 from skmmap.estimators.stopping_rules import LossRule, Rule, ScoreRule
+from skmmap.estimators.whole import WholeRun
 from skmmap.estimators.zero_weight import (
     is_weightless,
     use_least_weights,
@@ -46,6 +47,7 @@ __all__ = [
     "RunShape",
     "ScoreRule",
     "Start",
+    "WholeRun",
     "add_built_in",
     "add_own_entries",
     "add_up",

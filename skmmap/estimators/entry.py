@@ -42,6 +42,9 @@ class LearningEntry(NamedTuple):
         change, and raises for values that ``partial_fit`` refuses.
     adds_exactly : function of an estimator and rows: returns whether what it learns of
         them can be added up in any order, bit for bit.
+    train_memory : function of an estimator and a `WholeRun`: returns the bytes that
+        ``train`` allocates, by what they are for.
+    train_explain : function of the same: returns sections of ``explain``.
     compute_alike : function of several fitted estimators that differ in their free
         parameters, the name of a method and finite rows: returns the result of each,
         or None if it has no quicker way than the method.
@@ -80,11 +83,15 @@ class LearningEntry(NamedTuple):
     compute_alike: Callable[[list, str, Any], list | None] | None = None
     stateless: bool | Callable[[Any], bool] = False
     chunk_learner: Callable[[Any], Any] | None = None
+    train: Callable[[Any, Any], None] | None = None
+    train_memory: Callable[[Any, Any], dict[str, int]] | None = None
+    train_explain: Callable[[Any, Any], dict[str, str]] | None = None
 
 
 # Fields that name a parameter of the estimator.
 _PARAMETERS = "epochs", "shuffle", "batch_size", "min_rows", "early_stopping"
 _FUNCTIONS = "loss", "overrides", "initialize", "finish", "merge", "chunk_learner"
+_FUNCTIONS += ("train",)
 _LOSS = "tol", "n_iter_no_change"
 _PUBLIC = (
     "epochs",
@@ -100,6 +107,7 @@ _PUBLIC = (
     "merge",
     "stateless",
     "chunk_learner",
+    "train",
 )
 
 

@@ -8,14 +8,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmmap.estimators.entry import LearningEntry
+from skmmap.estimators.lightgbm_entries import LIGHTGBM
 from skmmap.estimators.registry import Found, add_built_in, find_entry
 from skmmap.estimators.sklearn_entries import SKLEARN
 from skmmap.estimators.skorch_entries import SKORCH
+from skmmap.estimators.xgboost_entries import XGBOOST
 from skmmap.order import COSTS, Cost
 from skmmap.wrap import find_learner, find_parameters, is_sklearn_class, is_sklearns
 
 add_built_in(SKLEARN)
 add_built_in(SKORCH)
+add_built_in(XGBOOST)
+add_built_in(LIGHTGBM)
 
 
 class RunShape(NamedTuple):

@@ -108,6 +108,14 @@ def register(estimator_class: _Class, **entry: Any) -> _Class:
             each pass over all rows, which returns whether it needs another. With
             ``merge(other)``, which adds what a copy has learned in this pass from rows
             behind its own, `n_jobs` of `ChunkedFit` counts.
+        train : function of ``(estimator, run)``
+            For estimators that make passes over all rows by themselves: fits the
+            estimator, a fresh clone. ``run.X.iter_pieces()`` yields the rows in chunks,
+            as often as it is called, ``run.X.read(start, stop)`` returns some, and
+            ``run.X.shape`` is their shape. ``run.y``, ``run.sample_weight``, and
+            ``run.X_val``, ``run.y_val`` and ``run.sample_weight_val`` are what ``fit``
+            was given, as arrays in memory but for X, or None; ``run.params`` are its
+            further parameters. No other field counts then.
 
     Returns
     -------

@@ -9,6 +9,7 @@ from skmmap.learn.checks import (
     learns_target,
     route,
     say_member,
+    trains_whole,
 )
 from skmmap.learn.chunking import find_last_learner, is_shuffled, make_schedule
 from skmmap.learn.clones import make_estimator
@@ -29,6 +30,7 @@ from skmmap.learn.rendering import Explanation
 from skmmap.learn.rule_choice import say_stop
 from skmmap.learn.seeds import draw_seed, find_own_seed, find_unset_seeds
 from skmmap.learn.training import find_held_nbytes
+from skmmap.learn.whole import explain_whole, refuse_checkpoint, train_whole
 
 __all__ = [
     "Explanation",
@@ -41,6 +43,7 @@ __all__ = [
     "count_workers",
     "draw_seed",
     "explain_fit",
+    "explain_whole",
     "find_first_call_params",
     "find_held_nbytes",
     "find_last_learner",
@@ -55,9 +58,12 @@ __all__ = [
     "make_estimator",
     "make_fit_plan",
     "make_schedule",
+    "refuse_checkpoint",
     "route",
     "say_member",
     "say_stop",
     "train_anew",
     "train_further",
+    "train_whole",
+    "trains_whole",
 ]

@@ -61,7 +61,9 @@ def check_estimator(estimator) -> None:
     check = find_entry(type(learner)).entry.check
     if check is not None:
         check(learner)
-    if not callable(getattr(estimator, "partial_fit", None)):
+    if not (
+        trains_whole(estimator) or callable(getattr(estimator, "partial_fit", None))
+    ):
         from skmmap.learn.advice import say_alternative
 
         raise TypeError(say_alternative(estimator))
@@ -165,6 +167,11 @@ def is_learned_by_passes(estimator) -> bool:
         return False
     has_entry = find_entry(type(estimator)).entry.chunk_learner is not None
     return has_entry or is_stateless(estimator) or find_members(estimator) is not None
+
+
+def trains_whole(estimator) -> bool:
+    """Whether it makes its passes over the rows by itself, as boosters do."""
+    return find_entry(type(estimator)).entry.train is not None
 
 
 def is_stateless(estimator) -> bool:

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from skmmap._messages import say_count, say_size
-from skmmap.estimators import find_unused
+from skmmap.estimators import find_entry, find_unused
 from skmmap.learn.memory import find_fit_parts
 from skmmap.learn.merge_fit import find_merge_jobs
 from skmmap.learn.plan import Plan
@@ -22,7 +22,7 @@ def explain(wrapper, plan: Plan) -> Explanation:
     """Return what ``ChunkedFit.explain`` does."""
     title = f"ChunkedFit({type(wrapper.estimator).__name__}) on {_say_data(plan)}"
     sections = {
-        "learning": _say_learning(plan),
+        "learning": say_entry(type(plan.learning.learner)),
         "starts from": _say_start(plan),
         "order": _say_order(plan),
         "chunks": _say_chunks(wrapper, plan),
@@ -186,10 +186,9 @@ def _say_taken(wrapper, plan: Plan) -> str:
     return ", ".join(f"{name}={getattr(learner, name)!r}" for name in shown)
 
 
-def _say_learning(plan: Plan) -> str:
-    """Return which entries of the registry the run uses."""
-    cls = type(plan.learning.learner)
-    said = [_say_origin(cls, *origin) for origin in plan.learning.found.origins]
+def say_entry(cls: type) -> str:
+    """Return which entries of the registry a run uses."""
+    said = [_say_origin(cls, *origin) for origin in find_entry(cls).origins]
     return "; ".join(said) or f"no entry for {cls.__name__} (see skmmap.register)"
 
 

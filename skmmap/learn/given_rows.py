@@ -28,7 +28,7 @@ from skmmap.wrap import (
 def open_training(estimator, X, y, params: dict, reading: Reading) -> Table:
     """Return the rows to train on, after validation of their shapes."""
     X = open_source(X, "X")
-    _check_rows(X, estimator)
+    check_rows(X, takes_one_dimension=_takes_one_dimension(estimator))
     return check_target(estimator, X, y, params, reading)
 
 
@@ -105,9 +105,10 @@ def _check_any(X) -> None:
         raise ValueError("X has 0 rows; at least 1 is needed.")
 
 
-def _check_rows(X, estimator) -> None:
+def check_rows(X, *, takes_one_dimension: bool) -> None:
+    """Raise unless there are rows, of one dimension at least."""
     _check_any(X)
-    if X.ndim < 2 and not _takes_one_dimension(estimator):
+    if X.ndim < 2 and not takes_one_dimension:
         raise ValueError(
             f"Expected 2D array, got 1D array instead: X has the shape {X.shape}. "
             "Reshape your data with X.reshape(-1, 1) if it is one feature, or with "

@@ -10,10 +10,14 @@ from skmmap.learn import (
     Explanation,
     check_parameters,
     explain_fit,
+    explain_whole,
     is_learned_by_passes,
     learns_target,
+    refuse_checkpoint,
     train_anew,
     train_further,
+    train_whole,
+    trains_whole,
 )
 from skmmap.pipelines.passes import NOTHING, make_passes
 from skmmap.pipelines.spill import kept_on_disk
@@ -32,6 +36,8 @@ from skmmap.wrap import copy_trained, find_state, find_trained, is_pipeline
 
 def train(wrapper, X, y, params: dict, **given) -> None:
     """Train a fresh clone of the estimator, or what is left of that to do."""
+    if trains_whole(wrapper.estimator):
+        refuse_checkpoint(wrapper)
     X_val, y_val, weights_val = given["given_validation"]
     named = {"X": X, "y": y, **params, "X_val": X_val, "y_val": y_val}
     named |= {"sample_weight_val": weights_val}
@@ -57,6 +63,9 @@ def _train(wrapper, X, y, params: dict, **given) -> None:
     if is_learned_by_passes(wrapper.estimator):
         step, _ = _learn_by_passes(wrapper, X, y, params, **given)
         vars(wrapper).update(find_state(step))
+        return
+    if trains_whole(wrapper.estimator):
+        train_whole(wrapper, X, y, params, **given)
         return
     if transforms_target(wrapper.estimator):
         target = TargetStage(wrapper, X, y, params, learn_step)
@@ -162,6 +171,8 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
         plan = explain(target.regressor, X, target.y, target.params, **given)
         said = {"target": f"transformed by {target.name}, as it is read"}
         return Explanation(plan.title, said | plan.sections, wrapper.estimator)
+    if trains_whole(wrapper.estimator):
+        return explain_whole(wrapper, X, y, params, **given)
     if not is_pipeline(wrapper.estimator):
         return explain_fit(wrapper, X, y, params, **given)
     stages = Stages(wrapper, X, y, params, "fit", **given)
@@ -188,7 +199,7 @@ def explain(wrapper, X, y, params: dict, **given) -> Explanation:
 def _is_trained(last) -> bool:
     """Whether the last step is trained as it would be alone."""
     has_own = is_pipeline(last) or transforms_target(last)
-    return has_own or hasattr(last, "partial_fit")
+    return has_own or hasattr(last, "partial_fit") or trains_whole(last)
 
 
 def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
@@ -196,6 +207,9 @@ def _train_last(stages: Stages, n_rows: int | None = None, **given) -> None:
     last, params = stages.last, stages.params[stages.last_name]
     if n_rows is None and _is_trained(last.estimator):
         if is_pipeline(last.estimator) or transforms_target(last.estimator):
+            _train(last, stages.rows, stages.y, params, **given)
+            return
+        if trains_whole(last.estimator):
             _train(last, stages.rows, stages.y, params, **given)
             return
         with kept_on_disk(last, stages.rows, stages.y, params, given) as rows:

@@ -17,6 +17,7 @@ from skmmap.learn import (
     is_learned_by_passes,
     is_stateless,
     make_estimator,
+    trains_whole,
 )
 from skmmap.order import AUTO_SHARE, parse_size
 from skmmap.rows import Rows, find_source
@@ -160,7 +161,7 @@ def add_steps(wrapper, router: MetadataRouter) -> None:
     for name, step in list_parts(wrapper.estimator):
         if is_learned_by_passes(step) and not list_parts(step):
             router.add(**{f"step_{name}": step}, method_mapping=mapping)
-        elif hasattr(step, "partial_fit") or list_parts(step):
+        elif hasattr(step, "partial_fit") or list_parts(step) or trains_whole(step):
             derived = derive(wrapper, step)
             router.add(**{f"step_{name}": derived}, method_mapping=mapping)
 

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from skmmap._messages import say_size
+from skmmap.boosters import make_dataset, make_label, make_matrix, make_pieces
 from skmmap.disk import LOADED, explaining
 from skmmap.order import resolve_key
 from skmmap.rows.mapped import map_rows
@@ -308,6 +309,168 @@ class Rows:
         rows = self._source.load()
         stays = sparse.issparse(rows) or hasattr(rows, "iloc")
         return rows.copy() if stays else np.array(rows)
+
+    def to_xgboost(
+        self,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        base_margin: Any = None,
+        qid: Any = None,
+        max_bin: int = 256,
+        missing: float = np.nan,
+        ref: Any = None,
+        chunk_size: int | str = "auto",
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Return the rows as XGBoost's matrix on disk, to train in bounded memory.
+
+        For ``xgboost.train``; ``ChunkedFit(XGBClassifier())`` does all of it. The
+        files of the matrix are in a temporary folder, and gone along with it.
+
+        Parameters
+        ----------
+        y : array-like or Rows of shape (n_rows,) or (n_rows, n_outputs), default=None
+            Labels as XGBoost takes them: classes are numbers from 0.
+
+        sample_weight : array-like or Rows of shape (n_rows,), default=None
+            Weights.
+
+        base_margin : array-like or Rows of shape (n_rows,), default=None
+            Margins from which training starts.
+
+        qid : array-like or Rows of shape (n_rows,), default=None
+            Numbers of groups, for ranking. They ascend.
+
+        max_bin : int, default=256
+            Bins of a column. Give ``xgboost.train`` the same number.
+
+        missing : float, default=NaN
+            The value that stands for missing ones.
+
+        ref : DMatrix or None, default=None
+            The training matrix, for rows of an evaluation: they get its bins.
+
+        chunk_size : int, str or "auto", default="auto"
+            Rows that are read at a time, or their size, such as ``"64MB"``.
+
+        n_jobs : int or None, default=None
+            Threads that make the matrix. None is one for each core.
+
+        Returns
+        -------
+        matrix : xgboost.ExtMemQuantileDMatrix
+            The binned rows, which lie on disk.
+
+        Raises
+        ------
+        ImportError
+            If XGBoost is not installed: ``pip install 'skmmap[xgboost]'``.
+
+        TypeError
+            If a column is no numbers.
+
+        OSError
+            If the temporary folder has no room for the files.
+
+        See Also
+        --------
+        ChunkedFit : Trains XGBoost's estimators on rows, and predicts chunk by chunk.
+
+        Notes
+        -----
+        Reads: the rows three times, in their order.
+        Allocates: up to 3 MB for each column with 256 bins, and so much more with more
+        of them; ten bytes for each value of a chunk; and y and weights whole. On disk,
+        2.2 to 2.6 bytes for each value.
+        Equals: ``ExtMemQuantileDMatrix`` of a hand-written ``DataIter`` over the same
+        slices.
+        """
+        each = {"label": y, "weight": sample_weight}
+        each |= {"base_margin": base_margin, "qid": qid}
+        names = {"label": "y", "weight": "sample_weight"}
+        fields = {
+            name: make_label(value, len(self), names.get(name, name))
+            for name, value in each.items()
+        }
+        how = {"max_bin": max_bin, "missing": missing, "nthread": n_jobs, "ref": ref}
+        return make_matrix(make_pieces(self._source, chunk_size), fields, **how)
+
+    def to_lightgbm(
+        self,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        init_score: Any = None,
+        group: Any = None,
+        reference: Any = None,
+        params: dict[str, Any] | None = None,
+        chunk_size: int | str = "auto",
+    ) -> Any:
+        """Return the rows as a data set of LightGBM, which bins them slice by slice.
+
+        For ``lightgbm.train``; ``ChunkedFit(LGBMClassifier())`` does all of it. The
+        bins stay in memory: a byte for each value.
+
+        Parameters
+        ----------
+        y : array-like or Rows of shape (n_rows,), default=None
+            Labels as LightGBM takes them: classes are numbers from 0.
+
+        sample_weight : array-like or Rows of shape (n_rows,), default=None
+            Weights.
+
+        init_score : array-like or Rows of shape (n_rows,), default=None
+            Scores from which training starts.
+
+        group : array-like of shape (n_groups,), default=None
+            Rows of each group, for ranking.
+
+        reference : lightgbm.Dataset or None, default=None
+            The training data, for rows of an evaluation: they get its bins.
+
+        params : dict or None, default=None
+            Parameters of the data set. ``bin_construct_sample_cnt`` (200,000 rows) says
+            how many rows are in memory, as float64, to find the bins.
+
+        chunk_size : int, str or "auto", default="auto"
+            Rows that are read at a time, or their size, such as ``"64MB"``.
+
+        Returns
+        -------
+        data : lightgbm.Dataset
+            The data set, which reads the rows when it is used for the first time.
+
+        Raises
+        ------
+        ImportError
+            If LightGBM is not installed: ``pip install 'skmmap[lightgbm]'``.
+
+        TypeError
+            If a column is no numbers.
+
+        See Also
+        --------
+        ChunkedFit : Trains LightGBM's estimators on rows, and predicts chunk by chunk.
+
+        Notes
+        -----
+        Reads: nothing until the data set is used; then the blocks with the sample for
+        the bins, and all rows once.
+        Allocates: a byte for each value, of sparse rows too (two if ``max_bin`` is more
+        than 255), a chunk as float64, and about 24 bytes for each value of the
+        sample.
+        Equals: ``lightgbm.Dataset`` of the same rows as an array.
+        """
+        each = {"label": y, "weight": sample_weight, "init_score": init_score}
+        names = {"label": "y", "weight": "sample_weight"}
+        fields = {
+            name: make_label(value, len(self), names.get(name, name))
+            for name, value in each.items()
+        }
+        fields |= {"group": group, "reference": reference, "params": params}
+        pieces = make_pieces(self._source, chunk_size, dense=True)
+        return make_dataset(pieces, fields)
 
     def min(self, axis: None = None, out: None = None) -> Any:
         """Return the smallest value.

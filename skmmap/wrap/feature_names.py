@@ -7,13 +7,14 @@ that it has no names.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import import_module
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skmmap.wrap.origin import is_one_of
+from skmmap.wrap.origin import is_one_of, is_sklearn_class
 
 _NAMES = "feature_names_in_"
 _MEMBERS = "estimator_", "estimators_"
@@ -84,13 +85,25 @@ def check_same_names(estimator, source, other) -> None:
 def _forget_names(estimator):
     """Return a copy of the estimator without names that shares its arrays."""
     # Not copy.copy: it calls __getstate__, which may write files.
-    bare = object.__new__(type(estimator))
+    bare = object.__new__(_find_nameless(type(estimator)))
     vars(bare).update({key: _strip(value) for key, value in vars(estimator).items()})
     vars(bare).pop(_NAMES, None)
     # set_output takes the columns of frames from it.
     if hasattr(estimator, "get_feature_names_out"):
         bare.get_feature_names_out = estimator.get_feature_names_out
     return bare
+
+
+@lru_cache
+def _find_nameless(cls: type) -> type:
+    """Return the class, without a property that always has names, as LightGBM's."""
+    if is_sklearn_class(cls) or not isinstance(getattr(cls, _NAMES, None), property):
+        return cls
+
+    def raise_missing(self):
+        raise AttributeError(_NAMES)
+
+    return type(cls.__name__, (cls,), {_NAMES: property(raise_missing)})
 
 
 def _strip(value):

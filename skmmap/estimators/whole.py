@@ -1,0 +1,40 @@
+"""What a function ``train`` of the registry gets: all rows, to be read in pieces."""
+
+from typing import Any, NamedTuple
+
+from skmmap.boosters import Pieces
+
+
+class WholeRun(NamedTuple):
+    """The rows of a fit, for an estimator that makes its passes over them by itself.
+
+    X and ``X_val`` are read in pieces; all else is arrays, or None where it was not
+    given. ``params`` are further parameters of ``fit``.
+    """
+
+    X: Pieces
+    y: Any
+    sample_weight: Any
+    params: dict
+    X_val: Pieces | None = None
+    y_val: Any = None
+    sample_weight_val: Any = None
+    verbose: int = 0
+
+
+def refuse_parameters(estimator, run: WholeRun, names: dict[str, str]) -> None:
+    """Raise for parameters of ``fit`` that have rows of their own."""
+    kind = type(estimator).__name__
+    for name in run.params:
+        if name in names:
+            raise TypeError(f"ChunkedFit({kind}(...)).fit got {name}. {names[name]}")
+
+
+OF_EVALUATION = "It takes X_val=, y_val= and sample_weight_val= for that."
+
+
+def find_held(run: WholeRun) -> dict[str, int]:
+    """Return the bytes of what is held of each row but X."""
+    sources = run.y, run.sample_weight, run.y_val, run.sample_weight_val
+    arrays = [each for each in sources if each is not None]
+    return {"y and weights": sum(each.nbytes for each in arrays)}

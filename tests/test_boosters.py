@@ -1,0 +1,491 @@
+"""XGBoost and LightGBM, trained from rows on disk: equal to what they do in memory.
+
+The values of the columns are few, so that the bins do not depend on how they are found.
+"""
+
+import gc
+import os
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import name_of
+from scipy import sparse
+from sklearn import config_context
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from skmmap import ChunkedFit, ChunkedSearchCV, boosters, open_rows, register
+from skmmap.boosters import pieces as pieces_module
+
+RNG = np.random.default_rng(0)
+X = RNG.integers(0, 30, size=(600, 5)).astype(np.float32)
+X[RNG.random(X.shape) < 0.05] = np.nan
+NUMBERS = np.nan_to_num(X[:, 0]) + RNG.normal(scale=5, size=600)
+LABELS = (NUMBERS > 15).astype(int)
+WEIGHTS = RNG.integers(1, 4, size=600).astype(float)
+KINDS = "XGBClassifier", "XGBRegressor", "LGBMClassifier", "LGBMRegressor"
+
+
+@pytest.fixture(scope="module")
+def xgboost():
+    return pytest.importorskip("xgboost")
+
+
+@pytest.fixture(scope="module")
+def lightgbm():
+    return pytest.importorskip("lightgbm")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    np.save(tmp_path / "X.npy", X)
+    return open_rows(tmp_path / "X.npy")
+
+
+def make(kind, **params):
+    """Return a booster, which is small and uses one core."""
+    module = pytest.importorskip("xgboost" if kind.startswith("XGB") else "lightgbm")
+    quiet = {} if kind.startswith("XGB") else {"verbose": -1}
+    own = {"n_estimators": 8, "n_jobs": 1, "max_depth": 3}
+    return getattr(module, kind)(**own | quiet | params)
+
+
+def target_of(kind):
+    return LABELS if "Classifier" in kind else NUMBERS
+
+
+def predict(model, rows):
+    method = "predict_proba" if hasattr(model, "predict_proba") else "predict"
+    return getattr(model, method)(rows)
+
+
+def list_folders():
+    return set(Path(tempfile.gettempdir()).glob("skmmap_xgboost_*"))
+
+
+# --- Equal to the booster's own ------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_fit_equals_that_of_the_booster_in_memory(kind, weights, rows):
+    y = target_of(kind)
+    model = ChunkedFit(make(kind, subsample=0.7), chunk_size=150)
+    model.fit(rows, y, sample_weight=weights)
+    bare = make(kind, subsample=0.7).fit(X, y, sample_weight=weights)
+    assert np.array_equal(predict(model, rows), predict(bare, X))
+    assert type(model.estimator_) is type(bare)
+    assert np.array_equal(model.feature_importances_, bare.feature_importances_)
+    assert model.n_features_in_ == 5
+    assert model.chunk_size_ == 150
+    assert model.n_epochs_ == (3 if kind.startswith("XGB") else 2)
+    assert model.history_["rows"] == [600] * model.n_epochs_
+    assert {len(column) for column in model.history_.values()} == {model.n_epochs_}
+
+
+def test_xgboost_gets_the_quantiles_of_its_own_iterator(xgboost, tmp_path):
+    """With more values than bins they depend on the slices."""
+    many = RNG.normal(size=(3000, 3)).astype(np.float32)
+    y = (many.sum(axis=1) > 0).astype(int)
+    model = ChunkedFit(make("XGBClassifier", max_bin=16), chunk_size=700).fit(many, y)
+
+    class Slices(xgboost.DataIter):
+        def __init__(self):
+            super().__init__(cache_prefix=str(tmp_path / "own"))
+            self.start = 0
+
+        def reset(self):
+            self.start = 0
+
+        def next(self, input_data):
+            part = slice(self.start, self.start + 700)
+            self.start = part.stop
+            if part.start < len(many):
+                input_data(data=many[part], label=y[part])
+            return part.start < len(many)
+
+    matrix = xgboost.ExtMemQuantileDMatrix(Slices(), max_bin=16, nthread=1)
+    params = make("XGBClassifier", max_bin=16).get_xgb_params()
+    own = xgboost.train(params, matrix, 8)
+    assert model.estimator_.get_booster().save_raw() == own.save_raw()
+    rows = open_rows(many).to_xgboost(y, max_bin=16, chunk_size=700, n_jobs=1)
+    again = xgboost.train(params, rows, 8)
+    assert again.save_raw() == own.save_raw()
+
+
+def test_to_lightgbm_equals_the_data_set_of_an_array(lightgbm, rows):
+    params = {"objective": "binary", "verbose": -1, "num_threads": 1}
+    fields = {"sample_weight": WEIGHTS, "init_score": WEIGHTS / 9}
+    data = rows.to_lightgbm(LABELS, chunk_size=90, **fields)
+    whole = lightgbm.Dataset(X, LABELS, weight=WEIGHTS, init_score=WEIGHTS / 9)
+    models = [lightgbm.train(params, each, 5) for each in (data, whole)]
+    assert np.array_equal(*[model.predict(X) for model in models])
+
+
+def test_selections_and_evaluation_rows(xgboost, rows):
+    """Rows of an evaluation get the bins of those of the training."""
+    train = rows[:400].to_xgboost(LABELS[:400], chunk_size=90, n_jobs=1)
+    valid = rows[400:].to_xgboost(open_rows(LABELS)[400:], ref=train, n_jobs=1)
+    found = {}
+    params = {"objective": "binary:logistic", "nthread": 1}
+    evals = {"evals": [(valid, "valid")], "evals_result": found, "verbose_eval": False}
+    xgboost.train(params, train, 5, **evals)
+    whole, expected = xgboost.QuantileDMatrix(X[:400], LABELS[:400]), {}
+    other = xgboost.QuantileDMatrix(X[400:], LABELS[400:], ref=whole)
+    evals |= {"evals": [(other, "valid")], "evals_result": expected}
+    xgboost.train(params, whole, 5, **evals)
+    assert found == expected
+
+
+@pytest.mark.parametrize("kind", ["XGBClassifier", "LGBMClassifier"])
+def test_rows_of_every_kind(kind):
+    """CSR matrices, frames, lists, images, and memory-mapped integers."""
+    whole = np.nan_to_num(X)
+    for given in (
+        sparse.csr_matrix(whole),
+        pd.DataFrame(whole, columns=list("abcde")),
+        pd.DataFrame(whole.astype(int), columns=list("vwxyz")).convert_dtypes(),
+        whole.tolist(),
+        whole.astype(np.uint8),
+    ):
+        bare = make(kind).fit(given, LABELS)
+        model = ChunkedFit(make(kind), chunk_size=150).fit(given, LABELS)
+        assert np.array_equal(predict(model, given), predict(bare, given))
+        names = getattr(bare, "feature_names_in_", [])
+        assert list(getattr(model, "feature_names_in_", [])) == list(names)
+    images = whole.reshape(300, 2, 5)
+    model = ChunkedFit(make(kind), chunk_size=70).fit(images, LABELS[:300])
+    bare = make(kind).fit(images.reshape(300, 10), LABELS[:300])
+    assert np.array_equal(model.predict(images), bare.predict(images.reshape(300, 10)))
+
+
+def test_names_of_columns_in_a_file(xgboost, lightgbm, tmp_path):
+    pd.DataFrame(X, columns=list("abcde")).to_parquet(tmp_path / "X.parquet")
+    rows = open_rows(tmp_path / "X.parquet")
+    for kind in "XGBClassifier", "LGBMClassifier":
+        model = ChunkedFit(make(kind)).fit(rows, LABELS)
+        assert list(model.feature_names_in_) == list("abcde")
+        expected = predict(make(kind).fit(X, LABELS), X)
+        assert np.array_equal(predict(model, rows), expected)
+
+
+@pytest.mark.parametrize("kind", ["XGBClassifier", "LGBMClassifier"])
+def test_labels_weigh_as_asked(kind, rows):
+    weights = WEIGHTS * np.where(LABELS, 3, 1)
+    bare = make(kind).fit(X, LABELS, sample_weight=weights)
+    model = ChunkedFit(make(kind))
+    model.fit(rows, LABELS, sample_weight=WEIGHTS, class_weight={0: 1, 1: 3})
+    assert np.array_equal(predict(model, rows), predict(bare, X))
+    model.fit(rows, LABELS, sample_weight=2.0)
+    bare = make(kind).fit(X, LABELS, sample_weight=np.full(600, 2.0))
+    assert np.array_equal(predict(model, rows), predict(bare, X))
+
+
+# --- Early stopping ------------------------------------------------------------------
+
+
+def test_xgboost_stops_early_on_given_rows(rows, xgboost):
+    params = {"n_estimators": 60, "early_stopping_rounds": 2, "learning_rate": 1.0}
+    bare = make("XGBClassifier", **params)
+    given = [(X[400:], LABELS[400:])], [WEIGHTS[400:]]
+    bare.fit(X[:400], LABELS[:400], eval_set=given[0], verbose=False)
+    model = ChunkedFit(make("XGBClassifier", **params), chunk_size=150)
+    model.fit(rows[:400], LABELS[:400], X_val=rows[400:], y_val=LABELS[400:])
+    assert model.estimator_.best_iteration == bare.best_iteration < 50
+    assert model.evals_result_ == bare.evals_result_
+    weighted = {"sample_weight_eval_set": given[1], "verbose": False}
+    bare.fit(X[:400], LABELS[:400], eval_set=given[0], **weighted)
+    model.fit(
+        rows[:400],
+        LABELS[:400],
+        X_val=rows[400:],
+        y_val=LABELS[400:],
+        sample_weight_val=WEIGHTS[400:],
+    )
+    assert model.evals_result_ == bare.evals_result_
+    with pytest.raises(ValueError, match="at least 1 validation dataset"):
+        model.fit(rows, LABELS)
+
+
+def test_lightgbm_stops_early_on_given_rows(rows, lightgbm):
+    """Labels that are no numbers from 0 are encoded in both."""
+    names = np.array(["no", "yes"])[LABELS]
+    stop = partial(lightgbm.early_stopping, 2, verbose=False)
+    bare = make("LGBMClassifier", n_estimators=60, learning_rate=1.0)
+    eval_X, eval_y = (X[400:],), (LABELS[400:],)
+    bare.fit(X[:400], LABELS[:400], eval_X=eval_X, eval_y=eval_y, callbacks=[stop()])
+    model = ChunkedFit(clone(bare), chunk_size=150)
+    given = {"X_val": rows[400:], "y_val": names[400:], "callbacks": [stop()]}
+    model.fit(rows[:400], names[:400], **given)
+    assert model.best_iteration_ == bare.best_iteration_ < 50
+    assert model.evals_result_ == bare.evals_result_
+    assert set(model.predict(rows[:9])) == {"no", "yes"}
+
+
+def test_training_goes_on_from_a_model(rows, xgboost, lightgbm):
+    first = make("XGBClassifier").fit(X, LABELS)
+    model = ChunkedFit(make("XGBClassifier")).fit(rows, LABELS, xgb_model=first)
+    bare = make("XGBClassifier").fit(X, LABELS, xgb_model=first)
+    assert np.array_equal(predict(model, rows), predict(bare, X))
+    assert not np.array_equal(predict(model, rows), predict(first, X))
+    first = make("LGBMClassifier").fit(X, LABELS)
+    with pytest.raises(TypeError, match=r"got init_model\. LightGBM would predict"):
+        ChunkedFit(make("LGBMClassifier")).fit(rows, LABELS, init_model=first)
+
+
+# --- Within scikit-learn's tools -----------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["XGBClassifier", "LGBMRegressor"])
+def test_searches_and_folds_over_rows(kind, rows):
+    y, grid = target_of(kind), {"max_depth": [1, 3]}
+    wrapper = ChunkedFit(make(kind), chunk_size=150)
+    wrapped = {f"estimator__{name}": values for name, values in grid.items()}
+    bare = GridSearchCV(make(kind), grid, cv=KFold(3)).fit(X, y)
+    for search in (
+        GridSearchCV(wrapper, wrapped, cv=KFold(3)),
+        ChunkedSearchCV(wrapper, wrapped, cv=KFold(3)),
+    ):
+        search.fit(rows, y)
+        best = search.best_params_["estimator__max_depth"]
+        assert best == bare.best_params_["max_depth"]
+        expected = bare.cv_results_["mean_test_score"]
+        assert np.allclose(search.cv_results_["mean_test_score"], expected, rtol=1e-6)
+        assert np.array_equal(search.predict(rows), bare.predict(X))
+    scores = cross_val_score(wrapper, rows, y, cv=KFold(3))
+    assert np.allclose(scores, cross_val_score(make(kind), X, y, cv=KFold(3)))
+
+
+def test_the_last_step_of_a_pipeline(rows, xgboost):
+    pipeline = make_pipeline(StandardScaler(), make("XGBClassifier"))
+    model = ChunkedFit(pipeline, chunk_size=150)
+    model.fit(rows, LABELS, X_val=rows[:50], y_val=LABELS[:50])
+    bare = clone(pipeline).fit(X, LABELS)
+    assert (model.predict(rows) == bare.predict(X)).mean() > 0.99
+    assert "ExtMemQuantileDMatrix" in str(model.explain(rows, LABELS))
+
+
+def test_fitted_ones_are_pickled_and_saved(rows, xgboost, tmp_path):
+    import pickle
+
+    model = ChunkedFit(make("XGBClassifier"), random_state=3).fit(rows, LABELS)
+    again = pickle.loads(pickle.dumps(model))
+    assert np.array_equal(again.predict(rows), model.predict(rows))
+    model.estimator_.save_model(tmp_path / "model.json")
+    loaded = xgboost.XGBClassifier()
+    loaded.load_model(tmp_path / "model.json")
+    trained = ChunkedFit(loaded)
+    assert np.array_equal(trained.predict(rows), model.predict(rows))
+    assert model.estimator_.random_state == model.random_state_ == 3
+    assert "_create_dmatrix" not in vars(model.estimator_)
+    assert not hasattr(model, "partial_fit")
+
+
+def test_weights_are_routed(rows, xgboost):
+    with config_context(enable_metadata_routing=True):
+        booster = make("XGBClassifier").set_fit_request(sample_weight=True)
+        model = ChunkedFit(booster).fit(rows, LABELS, sample_weight=WEIGHTS)
+        bare = make("XGBClassifier").fit(X, LABELS, sample_weight=WEIGHTS)
+        assert np.array_equal(predict(model, rows), predict(bare, X))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_check_that_the_booster_passes_the_wrapper_passes(kind):
+    passed = []
+    for model in make(kind), ChunkedFit(make(kind)):
+        results = check_estimator(model, on_fail=None, on_skip=None)
+        passed.append({r["check_name"] for r in results if r["status"] == "passed"})
+    # ChunkedFit has no such parameter.
+    assert passed[0] - passed[1] <= {"check_class_weight_classifiers"}
+    assert len(passed[1]) > 35
+
+
+# --- What is refused, and what is left behind ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_epochs": 3}, "XGBClassifier makes its passes over the rows by itself"),
+        ({"shuffle": "blocks"}, "learns from all rows together, so shuffle='blocks'"),
+        ({"checkpoint": "run.ckpt"}, "trains by itself, in a single call"),
+        ({"estimator__tree_method": "exact"}, "with tree_method='hist', and XGB"),
+        ({"estimator__booster": "gblinear"}, "has booster='gblinear'"),
+        ({"estimator__enable_categorical": True}, "enable_categorical=False, and"),
+        ({"estimator__device": "cuda"}, "on the CPU, and device='cuda'"),
+    ],
+)
+def test_what_has_no_effect_or_cannot_be_is_refused(params, message, rows, xgboost):
+    model = ChunkedFit(make("XGBClassifier")).set_params(**params)
+    with pytest.raises(ValueError, match=message):
+        model.fit(rows, LABELS)
+    assert not hasattr(model, "estimator_")
+    assert not Path("run.ckpt").exists()
+
+
+def test_other_parameters_of_fit_are_refused(rows, xgboost, lightgbm):
+    for kind in "XGBClassifier", "LGBMClassifier":
+        model, given = ChunkedFit(make(kind)), [(X, LABELS)]
+        with pytest.raises(TypeError, match=r"got eval_set\. It takes X_val=, y_val="):
+            model.fit(rows, LABELS, eval_set=given)
+        with pytest.raises(TypeError, match="takes the labels that occur in y"):
+            model.fit(rows, LABELS, classes=[0, 1])
+        with pytest.raises(ValueError, match="X_val has rows of shape"):
+            model.fit(rows, LABELS, X_val=X[:, :3], y_val=LABELS)
+        frame = pd.DataFrame({"a": [1.0, 2.0], "b": pd.Categorical(["x", "y"])})
+        with pytest.raises(TypeError, match="Not all are numbers: 'b'"):
+            model.fit(frame, [0, 1])
+    for ranker in xgboost.XGBRanker(), lightgbm.LGBMRanker():
+        with pytest.raises(TypeError, match="trains classifiers and regressors of"):
+            ChunkedFit(ranker).fit(rows, LABELS)
+
+
+def test_memory_is_counted_before(rows, xgboost, lightgbm):
+    wide = open_rows(np.zeros((300, 3000), np.uint8))
+    for kind, part in (
+        ("XGBRegressor", "sketches of 3,000"),
+        ("LGBMRegressor", "binned"),
+    ):
+        model = ChunkedFit(make(kind), memory_limit="5MB", chunk_size=9)
+        with pytest.raises(MemoryError, match=part):
+            model.fit(wide, np.arange(300.0))
+        assert (
+            part
+            in model.set_params(memory_limit="1GB")
+            .explain(wide, np.arange(300.0))
+            .sections["memory"]
+        )
+
+
+def test_nothing_is_left_behind(rows, xgboost, tmp_path, monkeypatch):
+    gc.collect()
+    monkeypatch.chdir(tmp_path)
+    before, there = list_folders(), os.listdir(tmp_path)
+    matrix = rows.to_xgboost(LABELS)
+    (folder,) = list_folders() - before
+    assert os.listdir(folder)
+    del matrix
+    gc.collect()
+    assert list_folders() == before
+    ChunkedFit(make("XGBClassifier")).fit(rows, LABELS)
+    gc.collect()
+    assert list_folders() == before
+    cycle = [rows.to_xgboost(LABELS)]
+    cycle.append(cycle)
+    del cycle
+    gc.collect()  # without a warning of XGBoost that its files are gone
+    assert list_folders() == before
+    assert os.listdir(tmp_path) == there
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError("gone")])
+def test_what_is_raised_while_rows_are_read_is_raised(error, rows, xgboost, lightgbm):
+    """A callback of C would drop Ctrl-C, and train on the rows before it."""
+    before = list_folders()
+    reads = []
+
+    def read(part):
+        reads.append(len(part))
+        if len(reads) == 4:
+            raise error
+        return part
+
+    mapped = rows.map(read)
+    kind = error if isinstance(error, type) else type(error)
+    for name in "XGBClassifier", "LGBMClassifier":
+        reads[:] = [0] * 2  # it is raised in the second pass, or in that of the sample
+        model = ChunkedFit(make(name), chunk_size=100)
+        with pytest.raises(kind):
+            model.fit(mapped, LABELS)
+        assert not hasattr(model, "estimator_")
+    for start in 2, 1:  # in the middle of a pass: there were rows before
+        reads[:] = [0] * start
+        with pytest.raises(kind):
+            mapped.to_xgboost(LABELS, chunk_size=200)
+    assert list_folders() == before
+
+
+def test_the_disk_has_room(rows, xgboost, monkeypatch):
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr(boosters.xgboost_rows.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"10 are free in .* TMPDIR"):
+        rows.to_xgboost(LABELS)
+
+
+def test_lengths_and_paths(rows, xgboost, lightgbm, tmp_path):
+    with pytest.raises(ValueError, match="The rows are 600 and y has 599; they must"):
+        rows.to_xgboost(LABELS[:-1])
+    with pytest.raises(TypeError, match="sample_weight must be an array or Rows; got"):
+        rows.to_lightgbm(LABELS, sample_weight=tmp_path / "w.npy")
+
+
+def test_a_missing_library_is_named(rows, monkeypatch):
+    def fail(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(boosters.libraries.importlib, "import_module", fail)
+    with pytest.raises(ImportError, match=r"pip install 'skmmap\[xgboost\]'"):
+        rows.to_xgboost(LABELS)
+    with pytest.raises(ImportError, match=r"pip install 'skmmap\[lightgbm\]'"):
+        rows.to_lightgbm(LABELS)
+
+
+def test_a_sequence_ends_where_the_rows_end(rows, lightgbm):
+    """LightGBM goes on until IndexError in some places."""
+    made = pieces_module.make_pieces(open_rows(X)._source, 70)
+    sequence = boosters.make_sequence(made)
+    assert np.array_equal(sequence[3], X[3].astype(float), equal_nan=True)
+    assert np.array_equal(sequence[[5, 599]], X[[5, 599]], equal_nan=True)
+    assert np.array_equal(sequence[10:20], X[10:20], equal_nan=True)
+    with pytest.raises(IndexError, match="row 600 of 600"):
+        sequence[600]
+
+
+# --- Estimators of users -------------------------------------------------------------
+
+
+class Mean(RegressorMixin, BaseEstimator):
+    """Learns in two passes, without partial_fit."""
+
+    def fit(self, X, y):
+        raise AssertionError("it is trained by the function of its entry")
+
+    def predict(self, X):
+        return np.full(len(X), self.mean_)
+
+
+def train_mean(estimator, run):
+    total = sum(part.sum() for part in run.X.iter_pieces())
+    estimator.mean_ = total / run.X.shape[0]
+    squares = ((part - estimator.mean_) ** 2 for part in run.X.iter_pieces())
+    estimator.var_ = sum(part.sum() for part in squares) / run.X.shape[0]
+    estimator.y_, estimator.params_ = run.y, run.params
+
+
+def test_a_function_of_the_user_trains():
+    register(Mean, train=train_mean)
+    whole = np.arange(60.0).reshape(60, 1)
+    model = ChunkedFit(Mean(), chunk_size=7).fit(whole, whole[:, 0])
+    assert (model.mean_, model.n_epochs_) == (29.5, 2)
+    assert model.var_ == pytest.approx(whole.var())
+    assert model.history_["rows"] == [60, 60]
+    assert np.array_equal(model.y_, whole[:, 0])
+    said = model.explain(whole, whole[:, 0]).sections
+    assert said["learning"] == "registered entry for Mean"
+    with pytest.raises(TypeError, match="fit got other"):
+        model.fit(whole, whole[:, 0], other=1)
+    register(Mean, train=lambda estimator, run: None)
+    with pytest.raises(RuntimeError, match="has read no rows"):
+        model.fit(whole, whole[:, 0])
+
+
+def test_names_of_boosters():
+    assert [name_of(make(kind)) for kind in KINDS] == list(KINDS)
