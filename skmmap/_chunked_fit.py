@@ -73,17 +73,21 @@ class ChunkedFit(
     ``model`` has, and they go through the rows chunk by chunk as well; `apply_method`
     calls any other method that way.
 
-    Use it for an estimator with ``partial_fit`` if X, or a second copy of X, does not
-    fit in memory; and for any estimator that is already trained, to apply it to such
-    rows. If X fits in memory and ``fit`` makes no copies, use the estimator itself.
+    Estimators of XGBoost and LightGBM train in their own external memory instead.
+
+    Use it for an estimator with ``partial_fit``, or a booster, if X, or a second copy
+    of X, does not fit in memory; and for any estimator that is already trained, to
+    apply it to such rows. If X fits in memory and ``fit`` makes no copies, use the
+    estimator itself.
 
     Parameters
     ----------
     estimator : estimator instance
-        The estimator to train. `fit` needs its ``partial_fit``, and trains a clone, or
-        a copy if it has no ``get_params``. An estimator that is already trained needs
-        none: it predicts, transforms and scores as it is, and `partial_fit` trains a
-        copy of it further. It is never changed.
+        The estimator to train. `fit` needs its ``partial_fit``, or an entry that trains
+        it (`register`), as boosters have, and trains a clone, or a copy if it has no
+        ``get_params``. An estimator that is already trained needs none: it predicts,
+        transforms and scores as it is, and `partial_fit` trains a copy of it further.
+        It is never changed.
 
     chunk_size : int, str or "auto", default="auto"
         Rows in each call to ``partial_fit``: a number of rows, or a size of X as it is

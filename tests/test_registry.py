@@ -436,7 +436,7 @@ def test_a_class_that_is_defined_again_has_a_new_entry(is_kept):
 
 FIELDS = (
     "epochs, shuffle, batch_size, min_rows, stopping, loss, early_stopping, overrides, "
-    "initialize, finish, merge, stateless, chunk_learner"
+    "initialize, finish, merge, stateless, chunk_learner, train"
 )
 PARAMETERS = "passes, rows, mixes, least, start, tol, n_iter_no_change"
 
