@@ -249,7 +249,7 @@ def test_datasets_of_hdf5():
         "X        4 x 3 float32",
         f"size     {size / 1e3:.1f} kB",
         "more/y   4 int8",
-        "names    2 object",
+        "names    2 text",
         "one      float64",
     ]
     assert describe("X.h5", key="more/y").splitlines()[3] == "labels   1: 0 (4)"

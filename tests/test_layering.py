@@ -76,6 +76,7 @@ HOUSE = {
         "page_cache",
         "strides",
         "map_store",
+        "joined_store",
         "csr_store",
         "slices",
         "container_store",
@@ -87,8 +88,10 @@ HOUSE = {
         "zarr_files",
         "filters",
         "conventions",
+        "texts",
         "chunk_store",
         "contents",
+        "encoded_columns",
         "csr_group",
     ],
     "formats.arrow": [

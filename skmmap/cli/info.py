@@ -128,8 +128,8 @@ def _say_shape(shape) -> str:
     return " x ".join(f"{n:,}" for n in shape)
 
 
-def _say_type(dtype: np.dtype) -> str:
-    if dtype.isnative:
+def _say_type(dtype: np.dtype | str) -> str:
+    if isinstance(dtype, str) or dtype.isnative:
         return str(dtype)
     native = dtype.newbyteorder("=")
     order = {">": "big-endian", "<": "little-endian"}.get(dtype.byteorder, "mixed")

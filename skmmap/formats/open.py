@@ -100,7 +100,9 @@ def open_rows(
         them is named.
 
     key : str, default=None
-        Name of the dataset in an HDF5 file or zarr group that holds several.
+        Name of the dataset in an HDF5 file or zarr group that holds several. In files of
+        anndata also that of a matrix (``"X"``, ``"raw/X"``) or of a column
+        (``"obs/cell_type"``).
 
     Returns
     -------
@@ -115,7 +117,8 @@ def open_rows(
     Notes
     -----
     Reads: the header; of a Parquet or Arrow file also columns of strings or lists for
-    an array, for their lengths, and of categories for frames. Of a query all rows.
+    an array, for their lengths, and of categories for frames; of HDF5 and zarr strings,
+    categories and nullable columns. Of a query all rows.
     Allocates: nothing; some rows, or one small row group, while lengths are found. For
     a query, what its engine needs and two batches of rows; on the disk, in
     ``tempfile.gettempdir()``, what all of its rows would take in memory.

@@ -135,7 +135,7 @@ class HdfStore(ChunkStore):
     def _describe(self, dataset) -> None:
         super()._describe(dataset)
         n_filters = dataset.id.get_create_plist().get_nfilters()
-        self.is_decoded = n_filters > 0 or dataset.is_virtual
+        self.is_decoded = n_filters > 0 or dataset.is_virtual or self.is_text
         if not self.can_reopen:
             self._opened = Identity(is_known=not self.on_disk)
             return

@@ -145,9 +145,12 @@ class ZarrStore(ChunkStore):
             zarr = import_library("zarr", "zarr arrays", "zarr", self._root)
             array = zarr.open_array(self._root, path=self._key, mode="r")
             self._array = self._check_same(array)
+        return self._decode(self._array, start, stop)
+
+    def _decode(self, array, start, stop):
         if self.on_disk:
-            check_chunks(self._array, self._folder, start, stop)
-        return self._array[start:stop]
+            check_chunks(array, self._folder, start, stop)
+        return array[start:stop]
 
     @property
     def memory_nbytes(self) -> int:

@@ -1,8 +1,11 @@
 """Rows stored in chunks of one size, each of which is decoded as a whole."""
 
+from functools import partial
+
 import numpy as np
 
 from skmmap.formats.groups.conventions import find_fills, hide_fills
+from skmmap.formats.groups.texts import find_text_type, is_text, to_text
 from skmmap.formats.shared import ContainerStore, cut_blocks, fill_missing, to_plain
 from skmmap.order import make_units
 
@@ -16,6 +19,7 @@ class ChunkStore(ContainerStore):
 
     _chunk_rows = 1
     fills = ()  # values that stand for missing ones
+    is_text = False  # strings of variable length, which are decoded one by one
 
     @property
     def block_rows(self) -> int:
@@ -42,12 +46,23 @@ class ChunkStore(ContainerStore):
         """Set shape and type from ``array``, an HDF5 dataset or a zarr array."""
         if not array.shape:
             raise ValueError(f"{self.where!r} has no rows: its shape is {array.shape}.")
-        if array.dtype.hasobject:
+        self.is_text = is_text(array.dtype)
+        if array.dtype.hasobject and not self.is_text:
             raise ValueError(_OBJECTS.format(where=self.where))
-        self.shape, self.dtype = find_kind(array)
+        if self.is_text:
+            self.shape = tuple(array.shape)
+            self.dtype = find_text_type(array, partial(self._decode, array))
+        else:
+            self.shape, self.dtype = find_kind(array)
         self._chunk_rows = max(1, array.chunks[0]) if array.chunks else 1
 
+    def _decode(self, array, start: int, stop: int):
+        """Return rows of the dataset or array as the library has them."""
+        raise NotImplementedError
+
     def _settle(self, rows, start: int, stop: int) -> np.ndarray:
+        if self.is_text:
+            rows = to_text(rows, self.dtype, self.where)
         if self.fills:
             hidden = hide_fills(rows, self.fills)
             rows = fill_missing(hidden, self.where, start, is_stored=True)
@@ -59,7 +74,8 @@ class ChunkStore(ContainerStore):
             self.fills = fills
 
     def _check_same(self, array):
-        if find_kind(array) == (self.shape, self.dtype):
+        is_same = is_text(array.dtype) and tuple(array.shape) == self.shape
+        if is_same if self.is_text else find_kind(array) == (self.shape, self.dtype):
             return array
         raise ValueError(
             f"{self.where!r} has changed: it was {self.shape} of {self.dtype}, and is "
@@ -68,9 +84,8 @@ class ChunkStore(ContainerStore):
 
 
 _OBJECTS = (
-    "{where!r} holds Python objects or strings of variable length, which cannot be "
-    "read by slices of one size. Save them once with a fixed length, for example "
-    "np.save(path, values.astype('U10'))."
+    "{where!r} holds Python objects, such as arrays of variable length, which cannot "
+    "be read as rows of one type. Save them once as numbers or strings."
 )
 
 

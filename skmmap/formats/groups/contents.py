@@ -3,9 +3,18 @@
 import numpy as np
 
 from skmmap.formats.groups.hdf_links import get_node, list_nodes
+from skmmap.formats.groups.texts import is_text
 from skmmap.formats.shared import ArrayInfo, is_instance
 
 PARTS = "data", "indices", "indptr"
+# The arrays of anndata's columns that are groups: the first has an item for each row,
+# the second or the first the values.
+COLUMNS = {
+    "categorical": ("codes", "categories"),
+    "nullable-integer": ("values", "mask"),
+    "nullable-boolean": ("values", "mask"),
+    "nullable-string-array": ("values", "mask"),
+}
 _LISTED = 10
 
 
@@ -53,11 +62,11 @@ def _list_arrays(arrays: list) -> str:
 
 
 def _is_found(node) -> bool:
-    return hasattr(node, "shape") or is_sparse_group(node)
+    return hasattr(node, "shape") or is_sparse_group(node) or bool(find_columns(node))
 
 
 def _say_shape(node) -> str:
-    shape = find_layout(node)[1] if is_sparse_group(node) else node.shape or ()
+    shape = _describe(node).shape or ()
     return f"({' x '.join(f'{n:,}' for n in shape)})"
 
 
@@ -84,12 +93,37 @@ def _describe(node) -> ArrayInfo | None:
     if is_sparse_group(node):
         layout, shape = find_layout(node)
         return ArrayInfo("", shape, node[PARTS[0]].dtype, layout)
-    return ArrayInfo("", node.shape, node.dtype) if _is_found(node) else None
+    if parts := find_columns(node):
+        values = node[parts["categories" in parts]]
+        return ArrayInfo("", node[parts[0]].shape, _say_type(values.dtype))
+    if not hasattr(node, "shape"):
+        return None
+    return ArrayInfo("", node.shape, _say_type(node.dtype))
+
+
+def _say_type(dtype):
+    return "text" if is_text(dtype) else dtype
 
 
 def _iter_parts(node):
-    is_matrix = getattr(node, "layout", None) is not None or is_sparse_group(node)
-    return (*PARTS, "shape") if is_matrix else ()
+    # Where the node is in a file that is closed again, whatever may be inside of it.
+    is_described = isinstance(node, ArrayInfo)
+    if is_described or is_sparse_group(node):
+        yield from (*PARTS, "shape")
+    if is_described:
+        yield from {part for parts in COLUMNS.values() for part in parts}
+    yield from find_columns(node)
+
+
+def find_columns(node) -> tuple:
+    """Return the names of the two arrays of a column that is a group, () if it is none.
+
+    https://anndata.readthedocs.io/en/stable/fileformat-prose.html#categorical-arrays.
+    """
+    if node is None or hasattr(node, "shape"):
+        return ()
+    parts = COLUMNS.get(_decode(node.attrs.get("encoding-type")), ())
+    return parts if all(get_node(node, part) is not None for part in parts) else ()
 
 
 def is_sparse_group(node) -> bool:

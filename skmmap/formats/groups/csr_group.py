@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from skmmap.disk import Identity
 from skmmap.formats.groups.chunk_store import ChunkStore
-from skmmap.formats.groups.contents import PARTS, find_layout
+from skmmap.formats.groups.contents import PARTS, find_columns, find_layout
+from skmmap.formats.groups.encoded_columns import CategoryStore, MaskedStore
 from skmmap.formats.shared import CSR_VALUES, CsrStore
 from skmmap.rows import Store
 
@@ -12,34 +12,26 @@ from skmmap.rows import Store
 class CsrGroupStore(CsrStore):
     """Rows of a CSR matrix in three datasets, of which pieces are read."""
 
-    is_parallel = False
+    is_parallel = _is_folder = False
     todo = "Write the matrix again."
 
     def __init__(self, parts: list[ChunkStore], shape: tuple, where: str):
-        self._data, self._indices, self._indptr = parts
+        self._parts = tuple(parts)
         self.shape, self.dtype, self.where = shape, self._data.dtype, where
         self.on_disk, self.can_reopen = self._data.on_disk, self._data.can_reopen
         self.is_decoded = any(part.is_decoded for part in parts)
 
-    @property
-    def memory_nbytes(self) -> int:
-        return sum(part.memory_nbytes for part in self._parts)
-
-    def find_disk_nbytes(self) -> int | None:
-        parts = [part.find_disk_nbytes() for part in self._parts]
-        return None if None in parts else sum(parts)
-
-    @property
-    def identity(self) -> Identity:
-        return sum((part.identity for part in self._parts), Identity())
-
 
 def open_node(node, open_array: Callable, name: str = "") -> Store:
-    """Return the store of an array, or of the matrix in a group of arrays."""
+    """Return the store of an array, or of the matrix or column in a group of them."""
     if hasattr(node, "shape"):
         return open_array(node, name)
-    parts = [open_array(node[part], f"{name.rstrip('/')}/{part}") for part in PARTS]
-    where = parts[0].where.removesuffix(f"/{PARTS[0]}")
+    columns = find_columns(node)
+    names = columns or PARTS
+    parts = [open_array(node[part], f"{name.rstrip('/')}/{part}") for part in names]
+    where = parts[0].where.removesuffix(f"/{names[0]}")
+    if columns:
+        return (MaskedStore if "mask" in columns else CategoryStore)(parts, where)
     shape = _check_layout(node, where)
     _check_sizes(*parts, shape, where)
     return CsrGroupStore(parts, shape, where)

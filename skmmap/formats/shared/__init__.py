@@ -22,6 +22,7 @@ from skmmap.formats.shared.csv_sample import (
     is_csv_name,
     say_csv,
 )
+from skmmap.formats.shared.joined_store import JoinedStore
 from skmmap.formats.shared.map_store import WINDOW_NBYTES, MapStore
 from skmmap.formats.shared.page_cache import CAN_RELEASE_PAGES
 from skmmap.formats.shared.slices import (
@@ -50,6 +51,7 @@ __all__ = [
     "ContainerStore",
     "CsrStore",
     "Format",
+    "JoinedStore",
     "MapStore",
     "are_numbers",
     "check_dtype",

@@ -1,27 +1,28 @@
 """CSR matrices in three arrays on disk, of which each read takes a piece."""
 
 import os
-from copy import copy
 
 import numpy as np
 from scipy import sparse
 
 from skmmap.disk import Identity
+from skmmap.formats.shared.joined_store import JoinedStore
 from skmmap.formats.shared.map_store import MapStore
-from skmmap.rows import SparseStore, check_ends, check_indices
+from skmmap.rows import SparseStore, Store, check_ends, check_indices
 
 CSR_VALUES = np.typecodes["AllInteger"] + "?fdFD"  # types that SciPy computes with
 
 
-class CsrStore(SparseStore):
+class CsrStore(JoinedStore, SparseStore):
     """Rows of a CSR matrix in the files data.npy, indices.npy and indptr.npy."""
 
     on_disk = can_reopen = True
     has_fixed_size_rows = False
+    _is_folder = True
     todo = "Write the files again, or give shape=(n_rows, n_columns)."
 
     def __init__(self, data: MapStore, indices: MapStore, indptr: MapStore, n_columns):
-        self._data, self._indices, self._indptr = data, indices, indptr
+        self._parts = data, indices, indptr
         self.shape, self.dtype = (indptr.n_rows - 1, n_columns), data.dtype
         self.where = f"{data.path.parent.name}{os.sep}"
 
@@ -36,7 +37,7 @@ class CsrStore(SparseStore):
 
     @property
     def nbytes(self) -> int:
-        return sum(part.nbytes for part in (self._data, self._indices, self._indptr))
+        return sum(part.nbytes for part in self._parts)
 
     def read(self, start: int, stop: int):
         try:
@@ -60,28 +61,21 @@ class CsrStore(SparseStore):
         return sparse.csr_array((data, indices, indptr), shape=shape)
 
     @property
-    def _parts(self) -> tuple:
-        return self._data, self._indices, self._indptr
+    def _data(self) -> Store:
+        return self._parts[0]
+
+    @property
+    def _indices(self) -> Store:
+        return self._parts[1]
+
+    @property
+    def _indptr(self) -> Store:
+        return self._parts[2]
 
     @property
     def identity(self) -> Identity:
-        shape = Identity.read([self._data.path.with_name("shape.npy")])
-        return sum((part.identity for part in self._parts), shape)
-
-    def verify(self) -> None:
-        for part in self._parts:
-            part.verify()
-
-    def finish(self) -> None:
-        for part in self._parts:
-            part.finish()
-
-    def sync(self) -> None:
-        for part in self._parts:
-            part.sync()
-
-    def is_viewed_by(self, array: np.ndarray) -> bool:
-        return any(part.is_viewed_by(array) for part in self._parts)
+        beside = [self._data.path.with_name("shape.npy")] if self._is_folder else []
+        return super().identity + Identity.read(beside)
 
     @property
     def _arrays(self) -> tuple:
@@ -90,17 +84,3 @@ class CsrStore(SparseStore):
     @property
     def files(self) -> dict:
         return self._data.files | self._indices.files | self._indptr.files
-
-    def for_run(self, read_mode: str) -> "CsrStore":
-        store = copy(self)
-        parts = [part.for_run(read_mode) for part in self._parts]
-        store._data, store._indices, store._indptr = parts
-        return store
-
-    def keep_open(self) -> None:
-        for part in self._parts:
-            part.keep_open()
-
-    def close(self) -> None:
-        for part in self._parts:
-            part.close()
