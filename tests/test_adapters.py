@@ -79,6 +79,13 @@ def make_map(folder):
     return np.load(folder / "X.npy", mmap_mode="r")
 
 
+def make_safetensors(folder):
+    from safetensors.numpy import save_file
+
+    save_file({"X": X}, folder / "X.safetensors")
+    return folder / "X.safetensors"
+
+
 def make_zarr(folder):
     write_zarr(folder, X)
     return zarr.open_array(folder / "X.zarr", mode="r")
@@ -94,6 +101,7 @@ SOURCES = {
     "parquet ipc": (written(write_ipc, "X.arrow"), {}),
     "parquet pandas": (written(write_parquet, "X.parquet"), {"as_frame": True}),
     "parquet polars": (written(write_ipc, "X.arrow"), {"as_frame": "polars"}),
+    "safetensors": (make_safetensors, {"key": "X"}),
     "csr_folder": (written(write_csr), {"shape": X.shape}),
     "raw": (written(write_raw, "X.bin"), RAW),
     "arrays": (lambda folder: X, {}),

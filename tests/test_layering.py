@@ -106,7 +106,7 @@ HOUSE = {
         "frame_types",
         "frame_store",
     ],
-    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet"],
+    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet", "safetensors"],
     "formats.objects": [
         "unknown_store",
         "array_likes",

@@ -1,6 +1,6 @@
 """Formats of files, one adapter each, all of the same shape."""
 
-from skmmap.formats.files import csr_folder, hdf5, parquet, zarr
+from skmmap.formats.files import csr_folder, hdf5, parquet, safetensors, zarr
 
 __all__ = [
     "csr_folder",

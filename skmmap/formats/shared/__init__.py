@@ -23,6 +23,7 @@ from skmmap.formats.shared.csv_sample import (
     say_csv,
 )
 from skmmap.formats.shared.joined_store import JoinedStore
+from skmmap.formats.shared.keys import find_key
 from skmmap.formats.shared.map_store import WINDOW_NBYTES, MapStore
 from skmmap.formats.shared.page_cache import CAN_RELEASE_PAGES
 from skmmap.formats.shared.slices import (
@@ -63,6 +64,7 @@ __all__ = [
     "fill_missing",
     "find_csv_suffix",
     "find_delimiter",
+    "find_key",
     "import_library",
     "is_csv_name",
     "is_instance",

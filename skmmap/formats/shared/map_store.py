@@ -68,9 +68,10 @@ class MapStore(Store):
     _used = (0, 0)  # the rows that were released last
 
     def __init__(
-        self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b""
+        self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b"", key=""
     ):
         self.path = Path(os.path.abspath(path))
+        self.key = key  # of one array among several in the file
         self.dtype, self.shape, self.mode = np.dtype(dtype), tuple(shape), mode
         self.offset, self.order, self._closed = offset, order, False
         # Workers map the file much later: another header then means another array.
@@ -118,7 +119,7 @@ class MapStore(Store):
 
     @property
     def where(self) -> str:
-        return self.path.name
+        return f"{self.path.name}:{self.key}" if self.key else self.path.name
 
     @property
     def row_extent(self) -> int:
