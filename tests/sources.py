@@ -113,6 +113,15 @@ def write_ipc(folder, X, compression=None):
         writer.write_table(table, max_chunksize=13)
 
 
+def write_orc(folder, X):
+    from pyarrow import orc
+
+    table = to_table(X)
+    with orc.ORCWriter(folder / "X.orc", stripe_size=1_024, batch_size=13) as writer:
+        for start in range(0, len(X), 13):
+            writer.write(table.slice(start, 13))
+
+
 # How rows are written to a folder, and opened there.
 WRITTEN = {
     "npy": (write_npy, lambda t: t / "X.npy"),
@@ -163,6 +172,7 @@ WRITTEN = {
     ),
     "zarr zip": (write_zip, open_zip),
     "parquet": (write_parquet, lambda t: t / "X.parquet"),
+    "orc": (write_orc, lambda t: t / "X.orc"),
     "ipc": (write_ipc, lambda t: t / "X.arrow"),
     "ipc lz4": (lambda t, X: write_ipc(t, X, "lz4"), lambda t: t / "X.arrow"),
 }

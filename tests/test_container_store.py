@@ -733,17 +733,17 @@ def test_files_that_are_not_what_they_are_called(tmp_path):
     for name, kind, error in [
         (
             "x.parquet",
-            "Parquet",
+            "a Parquet",
             "Parquet magic bytes not found in footer. Either the file is corrupted or "
             "this is not a parquet file.",
         ),
-        ("x.feather", "Arrow IPC", "Not an Arrow file"),
+        ("x.feather", "an Arrow IPC", "Not an Arrow file"),
     ]:
         path = tmp_path / name
         path.write_bytes(b"a text that is long enough")
         with pytest.raises(ValueError, match=re.escape(error)) as caught:
             open_container(path)
-        start = f"{str(path)!r} cannot be read as a {kind} file: "
+        start = f"{str(path)!r} cannot be read as {kind} file: "
         assert str(caught.value).startswith(start)
         assert str(caught.value).endswith(" Write it again.")
         with pytest.raises(FileNotFoundError, match="nowhere"):

@@ -71,6 +71,7 @@ HOUSE = {
     "formats.shared": [
         "contract",
         "array_options",
+        "keys",
         "csv_sample",
         "unknown_files",
         "page_cache",
@@ -97,6 +98,7 @@ HOUSE = {
     "formats.arrow": [
         "columns",
         "list_columns",
+        "orc_file",
         "arrow_files",
         "schemas",
         "once",

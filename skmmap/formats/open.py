@@ -57,10 +57,10 @@ def open_rows(
           Its number of columns is in `shape`, or in a file ``shape.npy``; else the
           indices are read once for it.
         - A memory map, or a view of one: its file is opened again by its address.
-        - An HDF5 file or dataset (needs h5py), a zarr array (zarr), Parquet and Arrow
-          files, or a folder of them (pyarrow), a dask array. Files are known by their
-          first bytes, whatever they are called. Columns that make no array become
-          rows of data frames.
+        - An HDF5 file or dataset (needs h5py), a zarr array (zarr), a tensor in a
+          safetensors file, Parquet, Arrow and ORC files, or a folder of them (pyarrow),
+          a dask array. Files are known by their first bytes, whatever they are called.
+          Columns that make no array become rows of data frames.
         - A lazy frame of polars, a relation of DuckDB, a reader, scanner or dataset of
           pyarrow, a table of ibis, or another object with ``__arrow_c_stream__``: its
           rows are computed once, into a temporary file.
@@ -100,9 +100,9 @@ def open_rows(
         them is named.
 
     key : str, default=None
-        Name of the dataset in an HDF5 file or zarr group that holds several. In files of
-        anndata also that of a matrix (``"X"``, ``"raw/X"``) or of a column
-        (``"obs/cell_type"``).
+        Name of the dataset in an HDF5 file or zarr group, or of the tensor in a
+        safetensors file, that holds several. In files of anndata also that of a matrix
+        (``"X"``, ``"raw/X"``) or of a column (``"obs/cell_type"``).
 
     Returns
     -------

@@ -1,18 +1,17 @@
-"""Parquet and Arrow IPC files: their schemas, row groups, and counts of nulls."""
+"""Parquet, Arrow IPC and ORC files: their schemas, row groups, and counts of nulls."""
 
+from collections.abc import Callable
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from skmmap.disk import find_suffix
 from skmmap.formats.arrow.columns import find_dtype, to_value_type
+from skmmap.formats.arrow.orc_file import OrcFile
 from skmmap.formats.shared import import_library, read_first
 
-_PARQUET, _IPC = b"PAR1", b"ARROW1"
-MAGIC = _PARQUET, _IPC
-_IPC_SUFFIXES = ".arrow", ".feather"
 _STREAMED = 2**16  # bytes of a column that are read at a time
-SUFFIXES = ".parquet", ".pq", *_IPC_SUFFIXES
 
 
 class _ParquetFile:
@@ -183,12 +182,30 @@ class _IpcFile:
         self._map.close()
 
 
-def is_ipc(path: Path) -> bool:
-    """Whether a file is Arrow IPC by its first bytes, or else by its name."""
-    first = read_first(path)
-    if first.startswith(MAGIC):
-        return first.startswith(_IPC)
-    return find_suffix(path) in _IPC_SUFFIXES
+class _Kind(NamedTuple):
+    """What is known of a kind of files: how it begins, is called, and is opened."""
+
+    magic: bytes
+    suffixes: tuple
+    name: str
+    open: Callable
+
+
+_KINDS = (
+    _Kind(b"PAR1", (".parquet", ".pq"), "a Parquet", _ParquetFile),
+    _Kind(b"ARROW1", (".arrow", ".feather"), "an Arrow IPC", _IpcFile),
+    _Kind(b"ORC", (".orc",), "an ORC", OrcFile),
+)
+MAGIC = tuple(kind.magic for kind in _KINDS)
+SUFFIXES = tuple(suffix for kind in _KINDS for suffix in kind.suffixes)
+
+
+def _find_kind(path: Path) -> _Kind:
+    """Return the kind of a file by its first bytes, or else by its name."""
+    first, suffix = read_first(path), find_suffix(path)
+    begun = [kind for kind in _KINDS if first.startswith(kind.magic)]
+    named = [kind for kind in _KINDS if suffix in kind.suffixes]
+    return next(iter([*begun, *named, *_KINDS]))
 
 
 def open_arrow(path: Path, coded=()):
@@ -196,12 +213,12 @@ def open_arrow(path: Path, coded=()):
 
     Columns of texts that are ``coded`` come as dictionaries, of Parquet files.
     """
-    kind, file = ("Arrow IPC", _IpcFile) if is_ipc(path) else ("Parquet", _ParquetFile)
+    kind = _find_kind(path)
     try:
-        return closing(file(path, coded))
+        return closing(kind.open(path, coded))
     except ValueError as error:
         raise ValueError(
-            f"{str(path)!r} cannot be read as a {kind} file: {error} Write it again."
+            f"{str(path)!r} cannot be read as {kind.name} file: {error} Write it again."
         ) from error
 
 

@@ -6,5 +6,6 @@ __all__ = [
     "csr_folder",
     "hdf5",
     "parquet",
+    "safetensors",
     "zarr",
 ]

@@ -1,4 +1,4 @@
-"""Parquet and Arrow IPC files, and folders of them (needs pyarrow)."""
+"""Parquet, Arrow IPC and ORC files, and folders of them (needs pyarrow)."""
 
 import hashlib
 import os
@@ -40,7 +40,7 @@ FORMAT = Format(suffixes=SUFFIXES, options=("columns", "as_frame"), joins=True)
 
 
 def is_mine(source, first: bytes = b"") -> bool:
-    """Whether it is a Parquet or Arrow IPC file, or a folder with such files."""
+    """Whether it is a Parquet, Arrow IPC or ORC file, or a folder with such files."""
     if first:
         return first.startswith(MAGIC)
     return is_path(source) and os.path.isdir(source) and bool(_list_parts(source))
@@ -83,7 +83,7 @@ def _list_inside(path: Path) -> list[Path]:
 
 
 def _find_parts(folder: Path) -> list[Path]:
-    """Return the Parquet or Arrow files in a folder, part-2 before part-10."""
+    """Return the files of tables in a folder, part-2 before part-10."""
     parts = _list_parts(folder)
     for part in parts:
         if part.is_dir():
@@ -114,7 +114,7 @@ def _is_part(entry: os.DirEntry) -> bool:
 
 
 class ParquetStore(ArrowStore):
-    """Rows of Parquet or Arrow IPC files, one row group in memory at a time."""
+    """Rows of Parquet, Arrow IPC or ORC files, one row group in memory at a time."""
 
     is_decoded = True
     _coded: tuple = ()
@@ -280,7 +280,7 @@ class ParquetStore(ArrowStore):
 
 
 class ParquetFrames(FramesOfArrow, ParquetStore):
-    """Rows of Parquet or Arrow IPC files as data frames."""
+    """Rows of such files as data frames."""
 
     def __init__(self, paths, columns, library: str):
         self._library = library

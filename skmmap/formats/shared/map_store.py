@@ -331,6 +331,8 @@ class MapStore(Store):
         return out
 
     def write(self, rows, values) -> None:
+        if self.key:  # a file with several arrays is written by its library
+            super().write(rows, values)
         if self.mode == "r":
             raise ValueError(
                 f"{str(self.path)!r} is open for reading only; "

@@ -30,7 +30,6 @@ _SIGNATURES = {
     b"CDF": ("a netCDF 3 file", _OPEN),
     b"MATLAB 5.0": ("a MATLAB file of version 5 to 7", _SAVE),
     b"SQLite format 3": ("an SQLite database", _ROWS),
-    b"ORC": ("an ORC file", "Write it as Parquet once, with pyarrow."),
     b"Obj\x01": ("an Avro file", _ROWS),
     b"\x1f\x8b": ("a file packed by gzip", _UNPACK),
     b"BZh": ("a file packed by bzip2", _UNPACK),
