@@ -100,6 +100,8 @@ HOUSE = {
         "list_columns",
         "orc_file",
         "arrow_files",
+        "partitions",
+        "filters",
         "schemas",
         "once",
         "spool",

@@ -38,6 +38,7 @@ def open_rows(
     order: Literal["C", "F"] = "C",
     columns: str | Sequence[str] | None = None,
     as_frame: bool | Literal["auto", "pandas", "polars"] = "auto",
+    filters: list | None = None,
     key: str | None = None,
 ) -> Rows:
     """Open rows where they are, without loading them.
@@ -99,6 +100,13 @@ def open_rows(
         configuration has ``transform_output="polars"``, else of pandas, unless one of
         them is named.
 
+    filters : list of tuple, or list of lists of tuple, default=None
+        Rows of Parquet, Arrow or ORC files that are to be there, as pandas and pyarrow
+        take them: conditions ``(column, operator, value)`` that must all hold, or lists
+        of such, one of which must. Operators are ``=``, ``!=``, ``<``, ``<=``, ``>``,
+        ``>=``, ``in`` and ``not in``. A missing value passes none of them. Columns may
+        be those of the files, and keys in names of folders.
+
     key : str, default=None
         Name of the dataset in an HDF5 file or zarr group, or of the tensor in a
         safetensors file, that holds several. In files of anndata also that of a matrix
@@ -119,7 +127,7 @@ def open_rows(
     Reads: the header; of a Parquet or Arrow file also columns of strings or lists for
     an array, for their lengths, and of categories for frames; of HDF5 and zarr strings,
     categories and nullable columns. Of a query all rows.
-    Allocates: nothing; some rows, or one small row group, while lengths are found. For
+    Allocates: nothing; with `filters` up to 4 bytes for each row that passes; some rows, or one small row group, while lengths are found. For
     a query, what its engine needs and two batches of rows; on the disk, in
     ``tempfile.gettempdir()``, what all of its rows would take in memory.
     Equals: ``np.load(path, mmap_mode=mode)`` for a ``.npy`` file, without a map; frames
@@ -144,7 +152,7 @@ def open_rows(
     """  # noqa: E501
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
-    given = dtype, shape, offset, order, columns, as_frame, key
+    given = dtype, shape, offset, order, columns, as_frame, filters, key
     options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))
     return Rows(_open(source, "source", options, is_text=False))
 
@@ -184,12 +192,18 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     if isinstance(value, Rows):
         return _choose(value, options)
     if is_path(value) and not is_pattern(path := to_path(value)):
-        return Source(_open_path(path, name, options))
+        return _choose_rows(_open_path(path, name, options))
     if is_path(value) or is_shards(value, is_text=is_text):
         return _open_shards(value, name, options, is_text)
     if options["mode"] == "w+":
         raise ValueError("mode='w+' writes a new file; give its path as source.")
     return Source(_open_with(find_adapter(value), value, name, options))
+
+
+def _choose_rows(store: Store) -> Source:
+    """Return the rows of a store that options chose, which are then its source's."""
+    selection, store.selection = store.selection, None
+    return Source(store, selection)
 
 
 def _choose(rows: Rows, options: dict) -> Source:
@@ -247,7 +261,7 @@ def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:
         raise ValueError(f"mode='w+' writes one new file; got source={given!r}.")
     items = find_paths(to_path(given), name) if is_path(given) else list(given)
     if adapter := find_common(items):
-        return Source(_open_with(adapter, items, name, options, items[0]))
+        return _choose_rows(_open_with(adapter, items, name, options, items[0]))
     shards = [_open(item, name, options, is_text) for item in items]
     return Source(join_shards(shards, items))
 

@@ -10,6 +10,7 @@ UNSET = {
     "order": "C",
     "columns": None,
     "as_frame": "auto",
+    "filters": None,
     "key": None,
 }
 

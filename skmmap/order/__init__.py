@@ -39,6 +39,7 @@ from skmmap.order.schedule import (
 )
 from skmmap.order.selection import (
     Runs,
+    compact,
     count_before,
     find_key,
     from_bytes,
@@ -72,6 +73,7 @@ __all__ = [
     "SharedOrder",
     "can_keep",
     "choose_units",
+    "compact",
     "count_before",
     "find_atoms",
     "find_buffer_rows",

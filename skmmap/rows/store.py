@@ -46,6 +46,7 @@ class Store:
     column_types = None  # of frames, by name, where all chunks have them
     has_missing_strings = False  # missing strings are read as empty ones
     held = None  # all rows, where they are in memory
+    selection = None  # of the rows that options of `open_rows` chose, None if all
     where = ""  # its name in messages and repr
 
     @property

@@ -4,7 +4,6 @@ from skmmap.formats.arrow.arrow_files import (
     MAGIC,
     SUFFIXES,
     import_arrow,
-    open_arrow,
 )
 from skmmap.formats.arrow.arrow_store import ArrowStore
 from skmmap.formats.arrow.columns import (
@@ -17,6 +16,7 @@ from skmmap.formats.arrow.columns import (
     is_string,
     to_numpy,
 )
+from skmmap.formats.arrow.filters import Filters
 from skmmap.formats.arrow.frame_store import (
     FramesOfArrow,
     choose_again,
@@ -28,6 +28,7 @@ from skmmap.formats.arrow.group_stream import (
     estimate_nbytes,
 )
 from skmmap.formats.arrow.once import KNOWN
+from skmmap.formats.arrow.partitions import Partitions, iter_inside
 from skmmap.formats.arrow.schemas import check_schemas, find_filled, read_schema
 from skmmap.formats.arrow.spool import Spool, write_spool
 
@@ -37,8 +38,10 @@ __all__ = [
     "SUFFIXES",
     "WHOLE_NBYTES",
     "ArrowStore",
+    "Filters",
     "FramesOfArrow",
     "GroupStream",
+    "Partitions",
     "Spool",
     "check_nulls",
     "check_schemas",
@@ -53,7 +56,7 @@ __all__ = [
     "find_filled",
     "import_arrow",
     "is_string",
-    "open_arrow",
+    "iter_inside",
     "read_schema",
     "to_numpy",
     "write_spool",

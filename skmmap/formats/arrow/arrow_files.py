@@ -208,6 +208,11 @@ def _find_kind(path: Path) -> _Kind:
     return next(iter([*begun, *named, *_KINDS]))
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file is a Parquet file by its first bytes, or else by its name."""
+    return _find_kind(path).open is _ParquetFile
+
+
 def open_arrow(path: Path, coded=()):
     """Open a file for a ``with`` block.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 
 from skmmap.formats.arrow.arrow_files import open_stream
 
@@ -26,12 +27,22 @@ class GroupStream:
     """
 
     def __init__(
-        self, path, number: int, names: list, n_rows: int, nbytes: int, coded=()
+        self,
+        path,
+        number: int,
+        names: list,
+        n_rows: int,
+        nbytes: int,
+        coded=(),
+        open_file=open_stream,
     ):
         self.group = path, number
         step = _BATCH_NBYTES * n_rows // max(1, nbytes)
         self._batches = _iter_batches(
-            path, number, names, min(max(step, 1), _BATCH_ROWS), coded
+            partial(open_file, path, coded),
+            number,
+            names,
+            min(max(step, 1), _BATCH_ROWS),
         )
         self._batch, self._start, self._n_rows = None, 0, n_rows
 
@@ -66,6 +77,6 @@ class GroupStream:
         self._batch = None
 
 
-def _iter_batches(path, number: int, names: list, batch_rows: int, coded) -> Iterator:
-    with open_stream(path, coded) as file:
+def _iter_batches(open_file, number: int, names: list, batch_rows: int) -> Iterator:
+    with open_file() as file:
         yield from file.iter_batches(number, names, batch_rows)

@@ -30,14 +30,14 @@ def find_filled(paths) -> list[Path]:
     return filled or paths
 
 
-def check_schemas(paths, columns):
+def check_schemas(paths, columns, open_file=open_arrow):
     """Return the schema of all files, which must have columns of the same types.
 
     A column without any value in a file is of the type that it has in others.
     """
     schemas = []
     for path in paths:
-        with open_arrow(path) as file:
+        with open_file(path) as file:
             schemas.append(file.schema)
     joined, typed = schemas[0], {}
     names = choose_columns(joined, columns, paths[0].name)
@@ -60,12 +60,12 @@ def check_schemas(paths, columns):
     return joined
 
 
-def read_schema(paths) -> tuple:
+def read_schema(paths, open_file=open_arrow) -> tuple:
     """Return the schema of files, and the number of rows in all of them."""
     paths = find_filled(paths)
-    schema, n_rows = check_schemas(paths, None), 0
+    schema, n_rows = check_schemas(paths, None, open_file), 0
     for path in paths:
-        with open_arrow(path) as file:
+        with open_file(path) as file:
             n_rows += sum(file.find_counts(schema.names))
     return schema, n_rows
 

@@ -22,95 +22,99 @@ from skmmap.formats.arrow import (
     SUFFIXES,
     WHOLE_NBYTES,
     ArrowStore,
+    Filters,
     FramesOfArrow,
     GroupStream,
+    Partitions,
     check_schemas,
     choose_again,
     choose_library,
     describe_columns,
     estimate_nbytes,
     find_filled,
-    open_arrow,
+    iter_inside,
     read_schema,
 )
 from skmmap.formats.shared import ArrayInfo, Format
-from skmmap.order import join_units
+from skmmap.order import compact, join_units
 
-FORMAT = Format(suffixes=SUFFIXES, options=("columns", "as_frame"), joins=True)
+FORMAT = Format(
+    suffixes=SUFFIXES, options=("columns", "as_frame", "filters"), joins=True
+)
 
 
 def is_mine(source, first: bytes = b"") -> bool:
     """Whether it is a Parquet, Arrow IPC or ORC file, or a folder with such files."""
     if first:
         return first.startswith(MAGIC)
-    return is_path(source) and os.path.isdir(source) and bool(_list_parts(source))
+    if not (is_path(source) and os.path.isdir(source)):
+        return False
+    return next(iter_inside(Path(source), _is_part), None) is not None
 
 
 def list_arrays(source) -> list[ArrayInfo]:
     """Return the columns of a file, or of several as one."""
-    return describe_columns(*read_schema(list_files(source)))
+    files, partitions = _find_files(source)
+    return describe_columns(*read_schema(files, partitions.open))
 
 
-def open_store(source, name: str, *, columns=None, as_frame="auto") -> "ParquetStore":
+def open_store(
+    source, name: str, *, columns=None, as_frame="auto", filters=None
+) -> "ParquetStore":
     """Return one store of a file or folder, or of a list of these.
 
     What strings and nulls need is known from all files together.
     """
-    paths = find_filled(list_files(source))
-    schema = check_schemas(paths, columns)
+    files, partitions = _find_files(source)
+    paths = find_filled(files)
+    schema = check_schemas(paths, columns, partitions.open)
     library = choose_library(schema, columns, as_frame, paths[0].name)
-    return _open(paths, columns, library)
+    store = _open(paths, columns, library, partitions)
+    if filters is not None:
+        store.selection = store.find_passing(filters)
+    return store
 
 
-def _open(paths, columns, library: str) -> "ParquetStore":
+def _open(paths, columns, library: str, partitions: Partitions) -> "ParquetStore":
     if library:
-        return ParquetFrames(paths, columns, library)
-    return ParquetStore(paths, columns)
+        return ParquetFrames(paths, columns, partitions, library)
+    return ParquetStore(paths, columns, partitions)
 
 
 def list_files(source) -> list[Path]:
     """Return the files at a path, or at several: those in a folder one by one."""
-    paths = [source] if is_path(source) else source
-    return [file for path in paths for file in _list_inside(to_path(path))]
+    return _find_files(source)[0]
+
+
+def _find_files(source) -> tuple[list[Path], Partitions]:
+    """Return the files at a path, or at several, and what names of folders say."""
+    given = [source] if is_path(source) else source
+    roots = [Path(os.path.abspath(to_path(path))) for path in given]
+    pairs = [(file, root) for root in roots for file in _list_inside(root)]
+    files = [file for file, _ in pairs]
+    return files, Partitions.find(files, [root for _, root in pairs])
 
 
 def _list_inside(path: Path) -> list[Path]:
-    if path.is_dir():
-        return _find_parts(path)
-    if path.exists():
-        check_regular(path)
-    return [path]
-
-
-def _find_parts(folder: Path) -> list[Path]:
-    """Return the files of tables in a folder, part-2 before part-10."""
-    parts = _list_parts(folder)
+    """Return the files in a folder, part-2 before part-10, or the one that it is."""
+    if not path.is_dir():
+        if path.exists():
+            check_regular(path)
+        return [path]
+    parts = list(iter_inside(path, _is_part))
     for part in parts:
-        if part.is_dir():
-            raise ValueError(
-                f"{str(folder)!r} is partitioned by folders such as {part.name!r}, "
-                "whose values are in no file. Give one of these folders; or, for all "
-                f"rows without that column, {str(folder / '**' / '*.parquet')!r}."
-            )
         check_regular(part)
-    return [Path(path) for path in sorted(map(str, parts), key=by_numbers)]
-
-
-def _list_parts(folder: Path) -> list[Path]:
-    """Return the parts in a folder, and its partitions.
-
-    Spark, dask and pyarrow begin the names of what else they write with "_" or ".".
-    """
-    with os.scandir(folder) as entries:
-        return [Path(entry.path) for entry in entries if _is_part(entry)]
+    return [Path(part) for part in sorted(map(str, parts), key=by_numbers)]
 
 
 def _is_part(entry: os.DirEntry) -> bool:
+    """Whether an entry of a folder is one of its files of rows.
+
+    Spark, dask and pyarrow begin the names of what else they write with "_" or ".".
+    """
     if entry.name.startswith((".", "_")):
         return False
-    if find_suffix(entry.name) in SUFFIXES:
-        return not entry.is_dir()
-    return "=" in entry.name and entry.is_dir()
+    return find_suffix(entry.name) in SUFFIXES and not entry.is_dir()
 
 
 class ParquetStore(ArrowStore):
@@ -119,9 +123,10 @@ class ParquetStore(ArrowStore):
     is_decoded = True
     _coded: tuple = ()
 
-    def __init__(self, paths, columns=None):
+    def __init__(self, paths, columns=None, partitions: Partitions | None = None):
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
+        self._partitions = partitions or Partitions()
         self._forget()
         # Such a file cannot be changed in place, only written as a whole.
         self._opened = self._run = Identity.read(self.paths).read_again()
@@ -129,20 +134,24 @@ class ParquetStore(ArrowStore):
         self._last = None
 
     def _read_schema(self, columns):
-        return check_schemas(self.paths, columns)
+        return check_schemas(self.paths, columns, self._partitions.open)
 
     @property
     def where(self) -> str:
-        name = self.paths[0].name
-        if len(self.paths) > 1:
-            name = f"{len(self.paths):,} files: {name} to {self.paths[-1].name}"
+        first, last = (self._say(self.paths[i]) for i in (0, -1))
+        n_files = len(self.paths)
+        name = first if n_files == 1 else f"{n_files:,} files: {first} to {last}"
         return f"{name}:{self.columns}" if isinstance(self.columns, str) else name
+
+    def _say(self, path: Path) -> str:
+        """Return the name of a file, with the folders that are its keys."""
+        return os.sep.join(path.parts[-1 - len(self._partitions.names) :])
 
     def choose(self, columns, as_frame) -> "ParquetStore":
         self._check_open()
         schema = self._read_schema(self.list_columns())
         columns, library = choose_again(self, schema, columns, as_frame)
-        chosen = _open(self.paths, columns, library)
+        chosen = _open(self.paths, columns, library, self._partitions)
         self._used.update(self.paths)
         self._check_files()  # afterwards: they may be replaced meanwhile
         return chosen
@@ -160,7 +169,7 @@ class ParquetStore(ArrowStore):
     def _find_rows(self):
         groups, counts, nulls, nbytes, schemas = [], [0], set(), 0, []
         for path in self.paths:
-            with open_arrow(path) as file:
+            with self._partitions.open(path) as file:
                 schemas.append(str(file.schema))
                 counts += file.find_counts(self._names)
                 nulls |= file.find_nulls(self._names)
@@ -184,18 +193,52 @@ class ParquetStore(ArrowStore):
             )
 
     def _iter_tables(self, names):
-        for group, n_rows in enumerate(np.diff(self._stops).tolist()):
-            path, number, is_mapped, _ = self._groups[group]
-            if stream := self._open_stream(group, names):
-                yield from (table for table, _ in stream.read(0, n_rows))
+        for group in range(len(self._groups)):
+            yield from self._iter_whole(group, names)
+
+    def _iter_whole(self, group: int, names):
+        """Yield all rows of some columns of a row group."""
+        path, number, is_mapped, _ = self._groups[group]
+        if stream := self._open_stream(group, names):
+            n_rows = int(self._stops[group + 1] - self._stops[group])
+            yield from (table for table, _ in stream.read(0, n_rows))
+            return
+        with self._partitions.open(path) as file:
+            yield file.read(number, names, is_mapped)
+
+    def find_passing(self, given):
+        """Return the rows that pass filters, as a selection.
+
+        Only their columns are read, of the row groups that may have such rows.
+        """
+        filters = Filters(given, self.where)
+        try:
+            schema = self._read_schema(filters.names)
+        except ValueError as error:
+            raise ValueError(f"filters={given!r}: {error}") from error
+        passing = compact(self._iter_passing(filters.for_schema(schema)))
+        self._used.update(self.paths)
+        self._check_files()
+        return passing
+
+    def _iter_passing(self, filters: Filters):
+        """Yield the numbers of rows that pass, table by table."""
+        may_pass = {}
+        for path in self.paths:
+            keys = self._partitions.find_values(path)
+            may_pass[path] = filters.find_groups(path, keys)
+        for group, (path, number, *_) in enumerate(self._groups):
+            known, first = may_pass[path], int(self._stops[group])
+            if known is not None and number not in known:
                 continue
-            with open_arrow(path) as file:
-                yield file.read(number, names, is_mapped)
+            for table in self._iter_whole(group, filters.names):
+                yield filters.pick(table, first)
+                first += table.num_rows
 
     def _find_unknown(self, names) -> set:
         found: set = set()
         for path in self.paths if names else ():
-            with open_arrow(path) as file:
+            with self._partitions.open(path) as file:
                 found |= file.find_unknown(names)
         return found
 
@@ -244,7 +287,15 @@ class ParquetStore(ArrowStore):
         nbytes = estimate_nbytes(n_rows, len(names), stored)
         if not stored or nbytes <= WHOLE_NBYTES:
             return None
-        return GroupStream(path, inside, names, n_rows, nbytes, self._coded)
+        return GroupStream(
+            path,
+            inside,
+            names,
+            n_rows,
+            nbytes,
+            self._coded,
+            self._partitions.open_stream,
+        )
 
     def _read_group(self, number: int):
         """Return a row group; the last one is kept."""
@@ -254,7 +305,7 @@ class ParquetStore(ArrowStore):
         # First, or two of them are in memory while the second is decoded.
         last = self._last = None
         path, inside, is_mapped, _ = self._groups[number]
-        with open_arrow(path, self._coded) as file:
+        with self._partitions.open(path, self._coded) as file:
             group = file.read(inside, self._names, is_mapped)
         self._used.add(path)
         if not is_mapped:  # a view costs nothing, and would keep the file mapped
@@ -282,6 +333,6 @@ class ParquetStore(ArrowStore):
 class ParquetFrames(FramesOfArrow, ParquetStore):
     """Rows of such files as data frames."""
 
-    def __init__(self, paths, columns, library: str):
+    def __init__(self, paths, columns, partitions: Partitions, library: str):
         self._library = library
-        super().__init__(paths, columns)
+        super().__init__(paths, columns, partitions)
