@@ -90,6 +90,7 @@ HOUSE = {
         "filters",
         "conventions",
         "texts",
+        "ahead_store",
         "chunk_store",
         "contents",
         "encoded_columns",

@@ -145,6 +145,10 @@ class Store:
         """Return a context for several reads, between which no other thread reads."""
         return nullcontext()
 
+    def open_once(self) -> AbstractContextManager:
+        """Return a context in which files are open that each read would open."""
+        return nullcontext()
+
     def verify(self) -> None:
         """Raise if a file has changed since the run began."""
 

@@ -1,7 +1,7 @@
 """HDF5 files, their datasets and groups, and CSR matrices in these (needs h5py)."""
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import zip_longest
 from pathlib import Path
 
@@ -195,6 +195,28 @@ class HdfStore(ChunkStore):
     def _decode(self, dataset, start, stop):
         return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
 
+    @contextmanager
+    def open_once(self):
+        self._check_open()
+        if self._dataset is not None:
+            yield
+            return
+        with self._explaining(), _open_file(self.path) as file:
+            self._dataset = self._find_dataset(file)
+            try:
+                yield
+            finally:
+                self._dataset = None
+
+    @contextmanager
+    def _explaining(self):
+        """Say first that the file has changed, if anything goes wrong."""
+        try:
+            yield
+        except Exception as error:
+            self._check_files(cause=error)
+            raise
+
     def find_disk_nbytes(self) -> int:
         if not self.on_disk:
             return 0
@@ -245,4 +267,4 @@ class HdfStore(ChunkStore):
         run = self._run or self._begin()
         state = {"_file": None, "_dataset": None, "_held": ()}
         state["_plugin_paths"] = list_plugin_paths()
-        return vars(self) | state | {"_opened": run, "_run": run}
+        return self._list_vars() | state | {"_opened": run, "_run": run}

@@ -169,7 +169,7 @@ class ZarrStore(ChunkStore):
         run = self._run or self._begin()
         if self._root is not None or self._array is None:
             state = {"_array": None, "_opened": run, "_run": run}
-            return _restore, (type(self), vars(self) | state)
+            return _restore, (type(self), self._list_vars() | state)
         try:
             return _load_zarr, (pickle.dumps(self._array), run)
         except Exception as error:

@@ -4,9 +4,10 @@ from functools import partial
 
 import numpy as np
 
+from skmmap.formats.groups.ahead_store import AheadStore
 from skmmap.formats.groups.conventions import find_fills, hide_fills
 from skmmap.formats.groups.texts import find_text_type, is_text, to_text
-from skmmap.formats.shared import ContainerStore, cut_blocks, fill_missing, to_plain
+from skmmap.formats.shared import cut_blocks, fill_missing, to_plain
 from skmmap.order import make_units
 
 _BLOCK_NBYTES = 2**22
@@ -14,10 +15,9 @@ _BLOCK_NBYTES = 2**22
 _WIDEST_NBYTES = 2**26
 
 
-class ChunkStore(ContainerStore):
+class ChunkStore(AheadStore):
     """Rows in chunks of one size."""
 
-    _chunk_rows = 1
     fills = ()  # values that stand for missing ones
     is_text = False  # strings of variable length, which are decoded one by one
 

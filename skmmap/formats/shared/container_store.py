@@ -44,20 +44,24 @@ class ContainerStore(Store):
             if start >= stop:
                 return self._make_empty()
             try:
-                rows = fill_missing(self._read(start, stop), self.where, start)
-                rows = self._settle(rows, start, stop)
+                rows = self._bring(start, stop)
             except Exception as error:
                 self._check_files(cause=error)  # a changed file may be the reason
                 raise
             self._check_files()  # afterwards: it may be written during the read
             return rows
 
+    def _bring(self, start: int, stop: int):
+        """Return rows as the store has them."""
+        rows = fill_missing(self._read(start, stop), self.where, start)
+        return self._settle(rows, start, stop)
+
     def in_turn(self):
         return _lock
 
     def read_runs(self, runs: list[tuple[int, int]]) -> list:
         # Or threads that read two buffers decode the same rows again and again.
-        with self.in_turn():
+        with self.in_turn(), self.open_once():
             return super().read_runs(runs)
 
     def _make_empty(self):

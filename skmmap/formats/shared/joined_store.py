@@ -1,6 +1,6 @@
 """Rows that are computed from those of several stores."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 
 import numpy as np
@@ -29,6 +29,17 @@ class JoinedStore(Store):
     def in_turn(self) -> AbstractContextManager:
         # Another thread would read other pieces of the parts in between.
         return self._parts[0].in_turn()
+
+    def read_runs(self, runs: list[tuple[int, int]]) -> list:
+        with self.in_turn(), self.open_once():
+            return super().read_runs(runs)
+
+    @contextmanager
+    def open_once(self):
+        with ExitStack() as stack:
+            for part in self._parts:
+                stack.enter_context(part.open_once())
+            yield
 
     def verify(self) -> None:
         for part in self._parts:

@@ -1,0 +1,66 @@
+"""Rows read a little ahead, so that a file is opened and a chunk decoded once.
+
+A run reads few rows at a time, one slice after the other. Opening an HDF5 file for
+each, and decoding a chunk for each slice of it, takes longer than all the rest.
+"""
+
+import numpy as np
+
+from skmmap.formats.shared import ContainerStore
+
+# As much is read at once where the next rows are asked for: more does not read faster.
+_AHEAD_NBYTES = 2**21
+# As much of a chunk is kept at most: of a wider one the rest is decoded again.
+_KEPT_NBYTES = 2**24
+
+
+class AheadStore(ContainerStore):
+    """Rows of which the last piece stays in memory during a run.
+
+    Outside of runs, and where somebody may write to the file, nothing is kept: there a
+    change of values is no error.
+    """
+
+    _chunk_rows = 1
+    _kept: tuple = ()  # the first row of the piece, and its rows
+    _next = 0  # the row after those that were asked for last
+
+    def _bring(self, start: int, stop: int) -> np.ndarray:
+        run = self._run
+        if run is None or run.is_writer or not run.states:
+            return super()._bring(start, stop)
+        head = self._find_kept(start, stop)
+        begin = start + len(head)
+        if begin < stop:
+            end = self._find_end(begin, stop, is_next=start == self._next)
+            rows = super()._bring(begin, end)
+            rows.flags.writeable = False
+            self._kept = (begin, rows) if end > stop else ()
+            rows = rows[: stop - begin]
+            head = np.concatenate([head, rows]) if len(head) else rows
+        self._next = stop
+        return head
+
+    def _find_kept(self, start: int, stop: int) -> np.ndarray:
+        """Return the first of these rows, as far as they were kept."""
+        first, rows = self._kept or (0, self._make_empty())
+        if first <= start < first + len(rows):
+            return rows[start - first : stop - first]
+        return self._make_empty()
+
+    def _find_end(self, begin: int, stop: int, *, is_next: bool) -> int:
+        """Return up to which row to read: to the end of a chunk, or some of them."""
+        row_nbytes = max(1, self.row_nbytes)
+        end = max(stop, begin + _AHEAD_NBYTES // row_nbytes) if is_next else stop
+        end = -(-end // self._chunk_rows) * self._chunk_rows
+        most = max(stop, begin + _KEPT_NBYTES // row_nbytes)
+        return min(end, most, self.n_rows)
+
+    def close(self) -> None:
+        super().close()
+        self._kept = ()
+
+    def _list_vars(self) -> dict:
+        """Return what is pickled: the same after any reads."""
+        kept = "_kept", "_next"
+        return {name: value for name, value in vars(self).items() if name not in kept}
