@@ -163,7 +163,7 @@ def run(n_rows: int, n_columns: int, repeats: int) -> None:
 
 def say(found: dict) -> None:
     """Print a table, with ratios to the loop by hand in the same round."""
-    for (library, way), taken in found.items():
+    for library, way in found:
         cells = [library, way]
         for key in "seconds", "cpu", "MB":
             ours, hand = (

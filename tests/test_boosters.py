@@ -263,6 +263,29 @@ def test_searches_and_folds_over_rows(kind, rows):
     assert np.allclose(scores, cross_val_score(make(kind), X, y, cv=KFold(3)))
 
 
+def test_a_search_explains_itself(rows, xgboost, tmp_path):
+    wrapper = ChunkedFit(make("XGBClassifier"), memory_limit="1MB")
+    search = ChunkedSearchCV(wrapper, {"estimator__max_depth": [1, 3]}, cv=2)
+    np.save(tmp_path / "wide.npy", np.zeros((300, 3000), np.uint8))
+    wide = open_rows(tmp_path / "wide.npy")
+    for given, said in (rows, "in memory"), (wide, "as explain of ChunkedFit says"):
+        target = np.arange(len(given)) % 2
+        assert said in search.explain(given, target).sections["reads"]
+
+
+def test_rows_in_any_order_go_with_their_values(rows, xgboost):
+    """They are read in the order of the file."""
+    picked = RNG.permutation(600)[:400]
+    order = np.sort(picked)
+    margins = RNG.normal(size=600)
+    model = ChunkedFit(make("XGBRegressor"), chunk_size=150)
+    given = {"sample_weight": WEIGHTS[picked], "base_margin": margins[picked]}
+    model.fit(rows[picked], NUMBERS[picked], **given)
+    given = {"sample_weight": WEIGHTS[order], "base_margin": margins[order]}
+    bare = make("XGBRegressor").fit(X[order], NUMBERS[order], **given)
+    assert np.array_equal(model.predict(rows), bare.predict(X))
+
+
 def test_the_last_step_of_a_pipeline(rows, xgboost):
     pipeline = make_pipeline(StandardScaler(), make("XGBClassifier"))
     model = ChunkedFit(pipeline, chunk_size=150)

@@ -19,8 +19,9 @@ from skmmap.learn.explanation import say_entry
 from skmmap.learn.given_rows import check_rows, noting_validation
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.seeds import draw_seed
-from skmmap.order import FileOrder
+from skmmap.order import FileOrder, rows_at
 from skmmap.read import Table, choose_way, open_table, open_target_as_it_is, say_parts
+from skmmap.rows import Rows
 from skmmap.run import Report, open_tasks
 from skmmap.wrap import (
     InputLayout,
@@ -151,6 +152,7 @@ def _make_plan(
     table = _open(wrapper, X, y, weights)
     pieces = _make_pieces(wrapper, table, report)
     y, weights = _load(table)
+    params = {name: _reorder(value, table.X) for name, value in params.items()}
     run = WholeRun(
         pieces,
         y,
@@ -190,6 +192,15 @@ def _load(table: Table) -> tuple:
         return y, np.asarray(table.by_row["sample_weight"].load())
     weight = table.whole.get("sample_weight")
     return y, None if weight is None else np.full(table.X.n_rows, float(weight))
+
+
+def _reorder(value, source):
+    """Return a parameter with an entry for each row in the order of the rows."""
+    value = np.asarray(value) if isinstance(value, Rows) else value
+    shape = getattr(value, "shape", ())
+    if source.order is None or not shape or shape[0] != source.n_rows:
+        return value
+    return np.asarray(value)[rows_at(source.order, range(source.n_rows))]
 
 
 def _make_pieces(wrapper, table: Table, report: Report) -> TablePieces:

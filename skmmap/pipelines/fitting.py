@@ -141,7 +141,7 @@ def _list_kinds(estimator) -> list | None:
 def is_composed(estimator) -> bool:
     """Whether training makes more passes than those of one ``partial_fit``."""
     is_one = not (is_pipeline(estimator) or transforms_target(estimator))
-    return not is_one or is_learned_by_passes(estimator)
+    return not is_one or is_learned_by_passes(estimator) or trains_whole(estimator)
 
 
 @without_journal()

@@ -6,7 +6,7 @@ from sklearn.base import clone, is_classifier
 from sklearn.model_selection import check_cv
 
 from skmmap._messages import say_count, say_size
-from skmmap.learn import Explanation
+from skmmap.learn import Explanation, trains_whole
 from skmmap.order import BlockOrder, SharedOrder
 from skmmap.pipelines import is_composed
 from skmmap.read import say_parts
@@ -51,7 +51,7 @@ def explain_search(search, X, y, params: dict) -> Explanation:
             every = [list(iter_models(search, stage, *given)) for stage in stages]
             sections |= _say_reading(search, opened, every)
         else:
-            sections |= _say_composed(opened)
+            sections |= _say_composed(opened, chunked.estimator)
     sections["threads"] = f"{count_jobs(search.n_jobs):,} at a time"
     shape = " x ".join(f"{size:,}" for size in X.shape)
     kind, size = type(chunked.estimator).__name__, say_size(opened.sources["X"].nbytes)
@@ -72,9 +72,11 @@ def _say_models(search, stages: list[Stage], n_folds: int) -> dict[str, str]:
     return {"models": f"{said} in all rounds{last}", "rounds": rounds}
 
 
-def _say_composed(opened: Opened) -> dict[str, str]:
+def _say_composed(opened: Opened, estimator) -> dict[str, str]:
     if _is_in_memory(opened) or opened.loads(opened.sources["X"]):
         return {"reads": _say_once(opened)}
+    if trains_whole(estimator):
+        return {"reads": "each model by itself, as explain of ChunkedFit says"}
     return {
         "reads": "as explain of ChunkedFit says for each step, together where equal"
     }
