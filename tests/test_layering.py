@@ -260,6 +260,7 @@ HOUSE = {
         "skorch_entries",
         "xgboost_entries",
         "lightgbm_entries",
+        "growing",
         "learning",
     ],
     "learn": [
@@ -285,6 +286,8 @@ HOUSE = {
         "learned_once",
         "rendering",
         "explanation",
+        "table_pieces",
+        "whole_plan",
         "whole",
         "model_size",
         "fitting",

@@ -269,7 +269,9 @@ def test_only_training_needs_partial_fit():
     text = (
         "ChunkedFit needs an estimator with a partial_fit method, and "
         "RandomForestClassifier has none. No tree or forest in scikit-learn has one; "
-        "MLPClassifier is nonlinear as well. Or train it on rows that fit in memory; "
+        "XGBoost and LightGBM train on rows on disk. With warm_start=True its trees "
+        "grow on shuffled buffers of the rows, which is not what fit does. Or train it "
+        "on rows that fit in memory; "
         "ChunkedFit(trained).predict(X) then goes through all rows chunk by chunk."
     )
     model = ChunkedFit(train(RandomForestClassifier(**TREES)))

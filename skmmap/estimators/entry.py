@@ -42,6 +42,9 @@ class LearningEntry(NamedTuple):
         change, and raises for values that ``partial_fit`` refuses.
     adds_exactly : function of an estimator and rows: returns whether what it learns of
         them can be added up in any order, bit for bit.
+    train_if : function of an estimator: whether ``train`` trains it, if it is not
+        always.
+    train_by_buffers : whether ``train`` takes shuffled buffers of rows.
     train_memory : function of an estimator and a `WholeRun`: returns the bytes that
         ``train`` allocates, by what they are for.
     train_explain : function of the same: returns sections of ``explain``.
@@ -84,6 +87,8 @@ class LearningEntry(NamedTuple):
     stateless: bool | Callable[[Any], bool] = False
     chunk_learner: Callable[[Any], Any] | None = None
     train: Callable[[Any, Any], None] | None = None
+    train_if: Callable[[Any], bool] | None = None
+    train_by_buffers: bool = False
     train_memory: Callable[[Any, Any], dict[str, int]] | None = None
     train_explain: Callable[[Any, Any], dict[str, str]] | None = None
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skmmap.estimators.entry import LearningEntry
+from skmmap.estimators.growing import GROWING
 from skmmap.estimators.lightgbm_entries import LIGHTGBM
 from skmmap.estimators.registry import Found, add_built_in, find_entry
 from skmmap.estimators.sklearn_entries import SKLEARN
@@ -20,6 +21,7 @@ add_built_in(SKLEARN)
 add_built_in(SKORCH)
 add_built_in(XGBOOST)
 add_built_in(LIGHTGBM)
+add_built_in(GROWING)
 
 
 class RunShape(NamedTuple):

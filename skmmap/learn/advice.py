@@ -3,7 +3,12 @@
 from skmmap.wrap import find_tags
 
 _KERNEL = "on rows that Nystroem has transformed"
-_FOREST = "No tree or forest in scikit-learn has one; {} is nonlinear as well"
+_TREE = "No tree or forest in scikit-learn has one; XGBoost and LightGBM train on rows"
+_TREE += " on disk"
+_FOREST = (
+    f"{_TREE}. With warm_start=True its trees grow on shuffled buffers of the rows"
+)
+_FOREST += ", which is not what fit does"
 _LOG = 'SGDClassifier(loss="log_loss") trains the same model'
 _HINGE = 'SGDClassifier(loss="hinge") is a linear support vector machine'
 _SVM_KERNEL = f"{_HINGE}; use it {_KERNEL} for one with a kernel"
@@ -37,12 +42,12 @@ _EQUIVALENTS = {
     "KernelRidge": f"Use SGDRegressor {_KERNEL}",
     "GaussianProcessClassifier": f'Use SGDClassifier(loss="log_loss") {_KERNEL}',
     "GaussianProcessRegressor": f"Use SGDRegressor {_KERNEL}",
-    "ForestClassifier": _FOREST.format("MLPClassifier"),
-    "ForestRegressor": _FOREST.format("MLPRegressor"),
-    "BaseGradientBoosting": _FOREST.format("a multi-layer perceptron"),
-    "BaseHistGradientBoosting": _FOREST.format("a multi-layer perceptron"),
-    "DecisionTreeClassifier": _FOREST.format("MLPClassifier"),
-    "DecisionTreeRegressor": _FOREST.format("MLPRegressor"),
+    "ForestClassifier": _FOREST,
+    "ForestRegressor": _FOREST,
+    "BaseGradientBoosting": _FOREST,
+    "BaseHistGradientBoosting": _FOREST,
+    "DecisionTreeClassifier": _TREE,
+    "DecisionTreeRegressor": _TREE,
     "KMeans": _BATCHES.format("MiniBatchKMeans"),
     "BisectingKMeans": _BATCHES.format("MiniBatchKMeans"),
     "FeatureAgglomeration": "PCA joins columns as well, and learns from chunks",

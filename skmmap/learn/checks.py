@@ -171,7 +171,10 @@ def is_learned_by_passes(estimator) -> bool:
 
 def trains_whole(estimator) -> bool:
     """Whether it makes its passes over the rows by itself, as boosters do."""
-    return find_entry(type(estimator)).entry.train is not None
+    entry = find_entry(type(estimator)).entry
+    return entry.train is not None and (
+        entry.train_if is None or entry.train_if(estimator)
+    )
 
 
 def is_stateless(estimator) -> bool:
