@@ -3,9 +3,9 @@
     python benchmarks/growing.py
     python benchmarks/growing.py --quick
 
-Rows are sorted by their label, and each buffer has a tenth of them. Beside that: ``fit``
-of the same estimator on all rows in memory, and on a random tenth, which is what can be
-done without ChunkedFit. Means of several seeds.
+Rows are sorted by their label, and each buffer has a tenth of them. Beside that:
+``fit`` of the same estimator on all rows in memory, and on a random tenth of them.
+Means of several seeds.
 """
 
 import argparse
@@ -17,8 +17,8 @@ from sklearn.datasets import load_digits, make_classification, make_friedman1
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
-    HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -43,10 +43,10 @@ def make_data(n_rows: int) -> dict:
 def list_estimators(is_regression: bool) -> list:
     if is_regression:
         forests = RandomForestRegressor(), ExtraTreesRegressor()
-        boosted = HistGradientBoostingRegressor(early_stopping=False)
+        boosted = GradientBoostingRegressor()
     else:
         forests = RandomForestClassifier(), ExtraTreesClassifier()
-        boosted = HistGradientBoostingClassifier(early_stopping=False)
+        boosted = GradientBoostingClassifier()
     return [*forests, boosted]
 
 

@@ -320,7 +320,10 @@ class ChunkedFit(
         """Train a fresh clone of the estimator on all rows, chunk by chunk.
 
         If the estimator has ``warm_start=True``, training starts where the last `fit`
-        ended and counts its steps anew, as the estimator's own ``fit`` does.
+        ended and counts its steps anew, as the estimator's own ``fit`` does. Forests
+        and gradient boosting of scikit-learn begin anew: with ``warm_start=True`` some
+        of their trees grow on each of several shuffled buffers of `chunk_size` rows,
+        which is not what their own ``fit`` does.
 
         If training fails, the attributes of an earlier `fit` stay as they were, and an
         unfitted object stays unfitted. Ctrl-C keeps the epochs that are complete, warns

@@ -10,7 +10,6 @@ from sklearn.ensemble import (
     GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
-    HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
 )
@@ -31,8 +30,6 @@ ESTIMATORS = [
     ExtraTreesRegressor(n_estimators=7, bootstrap=True),
     GradientBoostingClassifier(n_estimators=7, subsample=0.8),
     GradientBoostingRegressor(n_estimators=7),
-    HistGradientBoostingClassifier(max_iter=7),
-    HistGradientBoostingRegressor(max_iter=7),
 ]
 
 
@@ -64,17 +61,15 @@ def iter_buffers(chunk_rows, seed, limit="512MB", n_rows=600, row_nbytes=40):
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=name_of)
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 def test_it_is_the_loop_over_shuffled_buffers(estimator, weights):
-    y, name = target_of(estimator), "n_estimators"
-    if "Hist" in name_of(estimator):
-        name = "max_iter"
+    y = target_of(estimator)
     estimator.set_params(warm_start=True, random_state=3)
     model = ChunkedFit(estimator, chunk_size=200).fit(X, y, sample_weight=weights)
     loop = type(estimator)(**estimator.get_params())
     for number, rows in enumerate(iter_buffers(200, 3), 1):
         given = {} if weights is None else {"sample_weight": weights[rows]}
-        loop.set_params(**{name: 7 * number // 3}).fit(X[rows], y[rows], **given)
+        loop.set_params(n_estimators=7 * number // 3)
+        loop.fit(X[rows], y[rows], **given)
     assert np.array_equal(predict(model, X), predict(loop, X))
-    assert model.get_params()[f"estimator__{name}"] == 7
     assert model.estimator_.get_params() == estimator.get_params()
     assert (model.n_epochs_, model.chunk_size_) == (1, 200)
 
@@ -125,6 +120,14 @@ def test_sorted_labels_are_learned_as_well_as_shuffled_ones():
     assert min(scores) > 0.85
 
 
+def test_other_parameters_of_fit_are_passed_on():
+    seen = []
+    boosting = GradientBoostingRegressor(n_estimators=4, warm_start=True)
+    model = ChunkedFit(boosting, chunk_size=300, random_state=0)
+    model.fit(X, NUMBERS, monitor=lambda number, *_: seen.append(number))
+    assert seen == [0, 1, 2, 3]
+
+
 def test_fewer_trees_than_buffers():
     forest = ExtraTreesRegressor(n_estimators=2, warm_start=True, random_state=0)
     model = ChunkedFit(forest, chunk_size=100).fit(open_rows(X), NUMBERS)
@@ -140,7 +143,6 @@ def test_fewer_trees_than_buffers():
         (RandomForestClassifier(oob_score=True), "oob_score=True of RandomForest"),
         (RandomForestClassifier(class_weight="balanced"), "class_weight='balanced' of"),
         (GradientBoostingClassifier(n_iter_no_change=2), "n_iter_no_change=2 of Grad"),
-        (HistGradientBoostingClassifier(early_stopping=True), "early_stopping=True of"),
     ],
     ids=lambda value: "" if isinstance(value, str) else name_of(value),
 )
@@ -153,6 +155,17 @@ def test_what_needs_all_rows_is_refused(estimator, message):
 def test_without_it_a_forest_is_refused():
     with pytest.raises(TypeError, match="With warm_start=True its trees grow on shuff"):
         ChunkedFit(RandomForestClassifier()).fit(X, LABELS)
+    with pytest.raises(TypeError, match="XGBoost and LightGBM train on rows on disk"):
+        ChunkedFit(HistGradientBoostingClassifier(warm_start=True)).fit(X, LABELS)
     forest = RandomForestClassifier(warm_start=True)
+    with pytest.raises(ValueError, match="buffers of rows, so shuffle=False would"):
+        ChunkedFit(forest, shuffle=False).fit(X, LABELS)
+    with pytest.raises(TypeError, match="scores none between them: score X_val after"):
+        ChunkedFit(forest).fit(X, LABELS, X_val=X, y_val=LABELS)
+    none = RandomForestClassifier(n_estimators=0, warm_start=True)
+    with pytest.raises(
+        ValueError, match="The 'n_estimators' parameter of RandomForest"
+    ):
+        ChunkedFit(none).fit(X, LABELS)
     with pytest.raises(ValueError, match="in one column; y has the shape"):
         ChunkedFit(forest).fit(X, np.column_stack([LABELS, LABELS]))

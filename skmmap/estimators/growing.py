@@ -3,8 +3,11 @@
 With ``warm_start=True`` forests and boosters of scikit-learn add trees to those that
 are there, from whatever rows ``fit`` is given. So some of the trees grow on each
 buffer. It is not what ``fit`` does: a tree sees the rows of one buffer, not all.
+Histogram-based boosting is not among them: it finds new bins in each call, and its
+documentation asks for the same rows.
 """
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -24,11 +27,9 @@ def check_growing(trees) -> None:
     if not is_asked_for(trees):
         return  # it says what there is
     name = type(trees).__name__
-    for parameter, off in _NEED_ALL_ROWS:
-        if parameter == "n_iter_no_change" and hasattr(trees, "early_stopping"):
-            continue  # which says whether it counts
+    for parameter, off in _NEED_ALL_ROWS.items():
         value = getattr(trees, parameter, off)
-        if value != off and value != "auto":
+        if value != off:
             raise ValueError(
                 f"{parameter}={value!r} of {name} needs all rows at once, and with "
                 "warm_start=True its trees grow on shuffled buffers of the rows. Set "
@@ -42,26 +43,34 @@ def check_growing(trees) -> None:
         )
 
 
-_NEED_ALL_ROWS = ("oob_score", False), ("early_stopping", False)
-_NEED_ALL_ROWS += (("n_iter_no_change", None),)
+_NEED_ALL_ROWS = {"oob_score": False, "n_iter_no_change": None}
 
 
 def grow(trees, run: WholeRun) -> None:
     """Let some of the trees grow on each buffer of shuffled rows."""
-    name = "max_iter" if hasattr(trees, "max_iter") else "n_estimators"
-    total, n_buffers = getattr(trees, name), run.X.n_buffers
-    missing = _find_examples(trees, run)
-    given = {} if not hasattr(trees, "early_stopping") else {"early_stopping": False}
-    own = {name: getattr(trees, name) for name in (*given, name)}
-    trees.set_params(**given)
+    n_trees, n_buffers = _check(trees, run), run.X.n_buffers
+    examples = _find_examples(trees, run)
     try:
         for number, (X, rows) in enumerate(run.X.iter_shuffled(), 1):
-            n_trees = total * number // n_buffers
-            if n_trees > total * (number - 1) // n_buffers:
-                trees.set_params(**{name: n_trees})
-                _fit(trees, X, rows, run, missing)
+            grown = n_trees * number // n_buffers
+            if grown > n_trees * (number - 1) // n_buffers:
+                trees.set_params(n_estimators=grown)
+                _fit(trees, X, rows, run, examples)
     finally:
-        trees.set_params(**own)
+        trees.set_params(n_estimators=n_trees)
+
+
+def _check(trees, run: WholeRun) -> int:
+    """Return the number of trees; raise for what would have no effect."""
+    name, n_trees = type(trees).__name__, trees.n_estimators
+    if run.X_val is not None:
+        raise TypeError(
+            f"{name} grows its trees on buffers of rows, and scores none between them: "
+            "score X_val after fit."
+        )
+    if not isinstance(n_trees, Integral) or n_trees < 1:
+        trees.fit(run.X.read(0, 1), run.y[:1])  # says what is wrong
+    return int(n_trees)
 
 
 def _fit(trees, X, rows, run: WholeRun, examples: dict[Any, int]) -> None:
@@ -74,13 +83,11 @@ def _fit(trees, X, rows, run: WholeRun, examples: dict[Any, int]) -> None:
         weights = np.ones(len(y)) if weights is None else weights
         weights = np.concatenate([weights, np.zeros(len(lacking))])
         parts = [X, *(run.X.read(row, row + 1) for row in lacking)]
-        X = (
-            sparse.vstack(parts).tocsr()
-            if sparse.issparse(X)
-            else np.concatenate(parts)
-        )
+        join = sparse.vstack if sparse.issparse(X) else np.concatenate
+        X = join(parts)
         y = np.concatenate([y, run.y[lacking]])
-    trees.fit(X, y, **({} if weights is None else {"sample_weight": weights}))
+    given = {} if weights is None else {"sample_weight": weights}
+    trees.fit(X, y, **given, **run.params)
 
 
 def _find_examples(trees, run: WholeRun) -> dict[Any, int]:
@@ -130,7 +137,5 @@ GROWING = {
         "ExtraTreesRegressor",
         "GradientBoostingClassifier",
         "GradientBoostingRegressor",
-        "HistGradientBoostingClassifier",
-        "HistGradientBoostingRegressor",
     )
 }

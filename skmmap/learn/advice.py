@@ -45,7 +45,7 @@ _EQUIVALENTS = {
     "ForestClassifier": _FOREST,
     "ForestRegressor": _FOREST,
     "BaseGradientBoosting": _FOREST,
-    "BaseHistGradientBoosting": _FOREST,
+    "BaseHistGradientBoosting": _TREE,
     "DecisionTreeClassifier": _TREE,
     "DecisionTreeRegressor": _TREE,
     "KMeans": _BATCHES.format("MiniBatchKMeans"),

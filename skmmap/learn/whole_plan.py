@@ -79,13 +79,13 @@ def _refuse(wrapper, classes) -> None:
             f"{name} makes its passes over the rows by itself, so max_epochs="
             f"{wrapper.max_epochs!r} would have no effect. Set max_epochs='auto'."
         )
-    if isinstance(wrapper.shuffle, str | bool | np.bool_) and wrapper.shuffle not in (
-        "auto",
-        False,
-    ):
+    by_buffers = find_entry(type(wrapper.estimator)).entry.train_by_buffers
+    known = ("auto", True, "blocks") if by_buffers else ("auto", False)
+    if wrapper.shuffle not in known:
+        learns = "shuffled buffers of rows" if by_buffers else "all rows together"
         raise ValueError(
-            f"{name} learns from all rows together, so shuffle={wrapper.shuffle!r} "
-            "would have no effect. Set shuffle='auto'."
+            f"{name} learns from {learns}, so shuffle={wrapper.shuffle!r} would have "
+            "no effect. Set shuffle='auto'."
         )
     if classes is not None:
         raise TypeError(
