@@ -268,7 +268,7 @@ def test_a_search_explains_itself(rows, xgboost, tmp_path):
     search = ChunkedSearchCV(wrapper, {"estimator__max_depth": [1, 3]}, cv=2)
     np.save(tmp_path / "wide.npy", np.zeros((300, 3000), np.uint8))
     wide = open_rows(tmp_path / "wide.npy")
-    for given, said in (rows, "in memory"), (wide, "as explain of ChunkedFit says"):
+    for given, said in (rows, "in memory"), (wide, "each model by itself"):
         target = np.arange(len(given)) % 2
         assert said in search.explain(given, target).sections["reads"]
 

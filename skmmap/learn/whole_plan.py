@@ -63,9 +63,8 @@ def make_whole_plan(
         *_open_validation(wrapper, table, given_validation, report),
         verbose=wrapper.verbose,
     )
-    # random_state=None of a booster is a seed that does not change.
-    own = seed if by_buffers or wrapper.random_state is not None else None
-    estimator = make_estimator(wrapper, own, {})
+    # None of boosters, whose random_state=None is a seed that does not change.
+    estimator = make_estimator(wrapper, seed, {})
     parts = _find_parts(estimator, run, table)
     _check_limit(estimator, parts, table.reading.memory_limit)
     return WholePlan(estimator, run, table, seed, parts)
