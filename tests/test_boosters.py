@@ -5,6 +5,8 @@ The values of the columns are few, so that the bins do not depend on how they ar
 
 import gc
 import os
+import re
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import name_of
+from processes import run_fresh
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import BaseEstimator, RegressorMixin, clone
@@ -229,6 +232,30 @@ def test_lightgbm_stops_early_on_given_rows(rows, lightgbm):
     assert set(model.predict(rows[:9])) == {"no", "yes"}
 
 
+def test_codes_of_categories(xgboost, rows):
+    """As numbers they are the same in all chunks."""
+    codes = {"feature_types": ["c", *"qqqq"], "enable_categorical": True}
+    bare = make("XGBClassifier", **codes).fit(X, LABELS)
+    model = ChunkedFit(make("XGBClassifier", **codes), chunk_size=90).fit(rows, LABELS)
+    assert np.array_equal(predict(model, rows), predict(bare, X))
+    assert bare.get_booster().feature_types[0] == "c"
+    assert model.estimator_.get_booster().feature_types[0] == "c"
+
+
+def test_groups_of_a_ranking(xgboost, lightgbm, rows):
+    ranks, groups = (LABELS * 2).astype(int), np.repeat(np.arange(60), 10)
+    matrix = rows.to_xgboost(ranks, qid=groups, chunk_size=90, n_jobs=1)
+    params = {"objective": "rank:ndcg", "nthread": 1}
+    whole = xgboost.QuantileDMatrix(X, ranks, qid=groups)
+    models = [xgboost.train(params, each, 3) for each in (matrix, whole)]
+    assert models[0].save_raw() == models[1].save_raw()
+    data = rows.to_lightgbm(ranks, group=[10] * 60)
+    params = {"objective": "lambdarank", "verbose": -1, "num_threads": 1}
+    whole = lightgbm.Dataset(X, ranks, group=[10] * 60)
+    models = [lightgbm.train(params, each, 3) for each in (data, whole)]
+    assert np.array_equal(*[model.predict(X) for model in models])
+
+
 def test_training_goes_on_from_a_model(rows, xgboost, lightgbm):
     first = make("XGBClassifier").fit(X, LABELS)
     model = ChunkedFit(make("XGBClassifier")).fit(rows, LABELS, xgb_model=first)
@@ -343,7 +370,6 @@ def test_a_check_that_the_booster_passes_the_wrapper_passes(kind):
         ({"checkpoint": "run.ckpt"}, "trains by itself, in a single call"),
         ({"estimator__tree_method": "exact"}, "with tree_method='hist', and XGB"),
         ({"estimator__booster": "gblinear"}, "has booster='gblinear'"),
-        ({"estimator__enable_categorical": True}, "enable_categorical=False, and"),
         ({"estimator__device": "cuda"}, "on the CPU, and device='cuda'"),
     ],
 )
@@ -513,3 +539,59 @@ def test_a_function_of_the_user_trains():
 
 def test_names_of_boosters():
     assert [name_of(make(kind)) for kind in KINDS] == list(KINDS)
+
+
+MEMORY = """
+import sys, threading
+import numpy as np
+from skmmap import ChunkedFit, open_rows
+
+module, kind = sys.argv[1:]
+quiet = {"verbose": -1} if module == "lightgbm" else {}
+booster = getattr(__import__(module), kind)(n_estimators=3, n_jobs=1, **quiet)
+model = ChunkedFit(booster, chunk_size=10_000)
+model.fit(np.random.default_rng(0).normal(size=(300, 3)), np.arange(300) % 2)
+
+
+def read_anonymous():
+    with open("/proc/self/status") as file:
+        line = next(line for line in file if line.startswith("RssAnon"))
+    return int(line.split()[1]) * 1024
+
+
+rng = np.random.default_rng(0)
+X = np.lib.format.open_memmap("X.npy", "w+", np.float32, (60_000, 40))
+for start in range(0, len(X), 10_000):
+    X[start : start + 10_000] = rng.normal(size=(10_000, 40))
+y = (X[:, 0] > 0).astype(np.int8)
+before, peak, is_over = read_anonymous(), [0], threading.Event()
+
+
+def watch():
+    while not is_over.wait(0.001):
+        peak[0] = max(peak[0], read_anonymous())
+
+
+watcher = threading.Thread(target=watch)
+watcher.start()
+model.fit("X.npy", y)
+is_over.set()
+watcher.join()
+print(peak[0] - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells the memory")
+@pytest.mark.parametrize("kind", ["XGBClassifier", "LGBMClassifier"])
+def test_memory_is_what_was_counted(kind, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    booster = make(kind, n_estimators=3)
+    module = type(booster).__module__.partition(".")[0]
+    done = run_fresh(MEMORY, module, kind)
+    assert done.returncode == 0, done.stderr
+    model = ChunkedFit(booster, chunk_size=10_000, memory_limit="4GB")
+    rows, y = open_rows(tmp_path / "X.npy"), np.arange(60_000, dtype=np.int8) % 2
+    said = model.explain(rows, y).sections["memory"]
+    counted = float(re.search(r": (\d+\.\d) MB of 4.0 GB", said)[1]) * 1e6
+    assert counted / 4 < int(done.stdout) < counted

@@ -45,7 +45,6 @@ def check_xgboost(estimator) -> None:
         )
     _check_value(estimator, "tree_method", (None, "auto", "hist"))
     _check_value(estimator, "booster", (None, "gbtree", "dart"))
-    _check_value(estimator, "enable_categorical", (None, False))
     device = getattr(estimator, "device", None)
     if device is not None and not str(device).startswith("cpu"):
         raise ValueError(
@@ -72,7 +71,8 @@ def train_xgboost(estimator, run: WholeRun) -> None:
         also = "feature_weights", "feature_types"
         fields |= {name: given.get(name) for name in also}
         how = {"nthread": estimator.n_jobs, "max_bin": estimator.max_bin}
-        return make_matrix(data, fields, ref=ref, missing=given["missing"], **how)
+        how |= {name: given[name] for name in ("missing", "enable_categorical")}
+        return make_matrix(data, fields, ref=ref, **how)
 
     params = {"verbose": run.verbose > 0} | run.params
     if run.X_val is not None:

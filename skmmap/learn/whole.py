@@ -3,6 +3,8 @@
 They get the rows in pieces, as often as they ask for them; y and weights are in memory.
 """
 
+from inspect import signature
+
 import numpy as np
 
 from skmmap._messages import say_count, say_size
@@ -57,15 +59,22 @@ def explain_whole(wrapper, X, y, params: dict, **given) -> Explanation:
     return Explanation(f"ChunkedFit({name}) on {shape} {kind}", said)
 
 
+_OWN_CHECKPOINTS = (
+    " xgboost.callback.TrainingCheckPoint writes models, from which "
+    "fit(X, y, xgb_model=path) continues."
+)
+
+
 def refuse_checkpoint(wrapper) -> None:
     """Raise for a checkpoint of an estimator that trains by itself."""
     if wrapper.checkpoint is not None:
         name = type(wrapper.estimator).__name__
+        is_xgboost = "xgb_model" in signature(wrapper.estimator.fit).parameters
         raise ValueError(
             f"checkpoint={str(wrapper.checkpoint)!r} is for training with partial_fit, "
-            f"and {name} trains by itself, in a single call. Set checkpoint=None. "
-            "XGBoost's xgboost.callback.TrainingCheckPoint writes models of its own, "
-            "from which fit(X, y, xgb_model=path) continues."
+            f"and {name} trains by itself, in a single call. Set checkpoint=None."
+            + is_xgboost
+            * _OWN_CHECKPOINTS
         )
 
 
