@@ -50,6 +50,17 @@ def write_hdf(folder, X, name="X.h5", **options):
         file["soft"] = h5py.SoftLink("/deep/data")
 
 
+def write_matlab(folder, X, **options):
+    """Write the file of MATLAB 7.3 that has these rows: they lie transposed."""
+    with h5py.File(folder / "X.mat", "w", userblock_size=512) as file:
+        stored = file.create_dataset("X", data=X.T, **options)
+        stored.attrs["MATLAB_class"] = np.bytes_("double")
+
+
+def write_packed_matlab(folder, X):
+    write_matlab(folder, X, chunks=(*X.shape[:0:-1], 7), compression="gzip")
+
+
 def write_links(folder, X):
     """Put the rows where a link of another file leads to, which stays as it is."""
     write_hdf(folder, X, "other.h5")

@@ -112,22 +112,6 @@ def test_scales_are_refused(name, attribute, tmp_path):
         open_rows(path, key="X")
 
 
-def test_arrays_of_matlab_are_refused(tmp_path):
-    path = write_hdf(tmp_path / "a.mat", VALUES.T, MATLAB_class=np.bytes_("single"))
-    said = (
-        "'a.mat:/X' was written by MATLAB, which stores axes in reversed order: its "
-        "rows are columns. Save it once transposed, for example "
-        "np.save('X.npy', h5py.File(path)['/X'][()].T), or give the dataset itself for "
-        "what is stored."
-    )
-    with raises(ValueError, said):
-        open_rows(path, key="X")
-    with h5py.File(path) as file:
-        assert open_rows(file["X"]).shape == (3, 20)
-        np.save(tmp_path / "X.npy", file["/X"][()].T)
-    assert np.array_equal(np.load(tmp_path / "X.npy"), VALUES)
-
-
 def test_a_dataset_that_is_given_is_what_its_slices_are(tmp_path):
     write_hdf(tmp_path / "a.h5", _FillValue=7.0, scale_factor=2.0)
     with h5py.File(tmp_path / "a.h5") as file:

@@ -90,6 +90,7 @@ HOUSE = {
         "filters",
         "conventions",
         "texts",
+        "matlab",
         "ahead_store",
         "chunk_store",
         "contents",

@@ -202,8 +202,8 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
 
 def _choose_rows(store: Store) -> Source:
     """Return the rows of a store that options chose, which are then its source's."""
-    selection, store.selection = store.selection, None
-    return Source(store, selection)
+    # Without any, stores of one file are pickled alike, however they were opened.
+    return Source(store, vars(store).pop("selection", None))
 
 
 def _choose(rows: Rows, options: dict) -> Source:

@@ -2,10 +2,18 @@
 
 import os
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from skmmap.disk import Identity, check_regular, counting_files, is_path, open_regular
+import numpy as np
+
+from skmmap.disk import (
+    Identity,
+    check_regular,
+    counting_files,
+    is_path,
+)
 from skmmap.formats.groups import (
     ChunkStore,
     Layout,
@@ -17,13 +25,14 @@ from skmmap.formats.groups import (
     find_stored_nbytes,
     follow_links,
     get_backing,
+    has_magic,
     is_at,
     list_plugin_paths,
+    matlab,
     open_node,
     read_dataset,
 )
 from skmmap.formats.shared import (
-    SAMPLE_NBYTES,
     ArrayInfo,
     Format,
     import_library,
@@ -36,36 +45,13 @@ _SUFFIXES = ".h5", ".hdf5", ".hdf", ".h5ad", ".nc", ".nc4", ".mat", ".he5", ".lo
 FORMAT = Format(suffixes=_SUFFIXES, options=("key",))
 
 _CLASSES = {("h5py", "Dataset"), ("h5py", "Group")}
-_MAGIC = b"\x89HDF\r\n\x1a\n"
-# A user block may lie before it: https://support.hdfgroup.org/documentation/hdf5/
-# latest/_f_m_t3.html, "the superblock may begin at certain predefined offsets".
-_FIRST_BLOCK = 512
 
 
 def is_mine(source, first: bytes = b"") -> bool:
     """Whether it is an HDF5 file, or a dataset or group in one that is open."""
     if is_path(source):
-        return first.startswith(_MAGIC) or _has_user_block(source, first)
+        return has_magic(source, first)
     return is_instance(get_backing(source), _CLASSES)
-
-
-def _has_user_block(path, first: bytes) -> bool:
-    """Whether the magic number is at 512 bytes, or twice as many, and so on."""
-    offset = _FIRST_BLOCK
-    while offset < len(first):
-        if first.startswith(_MAGIC, offset):
-            return True
-        offset *= 2
-    if len(first) < SAMPLE_NBYTES:
-        return False
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        while offset < size:
-            file.seek(offset)
-            if file.read(len(_MAGIC)) == _MAGIC:
-                return True
-            offset *= 2
-    return False
 
 
 def list_arrays(source) -> list[ArrayInfo]:
@@ -82,7 +68,7 @@ def open_store(source, name: str, *, key: str | None = None) -> Store:
         path = Path(os.path.abspath(source))
         with _open_file(path) as file:
             name, node = find_named(file, key, path.name)
-            return open_node(node, lambda _, name: HdfStore(path, name), name)
+            return open_node(node, partial(_open_dataset, path), name)
     if key is not None and hasattr(source, "shape"):
         refuse_option(source, "key", key)
     node = get_backing(source)
@@ -91,11 +77,26 @@ def open_store(source, name: str, *, key: str | None = None) -> Store:
     return open_node(found, lambda dataset, _: HdfStore.of(dataset))
 
 
+def _open_dataset(path, dataset, name: str) -> Store:
+    """Return the store of a dataset in a file that was named."""
+    if matlab.find_class(dataset) is None:
+        return HdfStore(path, name)
+    store = MatlabStore(path, name)
+    offset = matlab.find_offset(dataset)
+    if offset is None or store.identity.states.keys() != {str(path)}:
+        return store
+    mapped = matlab.MatlabMap(path, dataset.dtype, store.shape, offset)
+    # HDF5's own reading is what counts.
+    first, same = mapped.read(0, 1), store.read(0, 1)
+    return mapped if np.array_equal(first, same, equal_nan=True) else store
+
+
 def _open_file(path):
     """Return an open file; a pipe or device is refused, not waited for."""
     h5py = import_library("h5py", "HDF5 files", "hdf5", path)
     with suppress(FileNotFoundError):  # which it says itself
         check_regular(path)
+        matlab.check_version(path)
     with counting_files(path):
         return h5py.File(path)
 
@@ -193,7 +194,8 @@ class HdfStore(ChunkStore):
             return self._decode(self._find_dataset(file), start, stop)
 
     def _decode(self, dataset, start, stop):
-        return read_dataset(dataset, start, stop, self._plugin_paths, self.where)
+        part = slice(start, stop)
+        return read_dataset(dataset, part, self._plugin_paths, self.where)
 
     @contextmanager
     def open_once(self):
@@ -268,3 +270,20 @@ class HdfStore(ChunkStore):
         state = {"_file": None, "_dataset": None, "_held": ()}
         state["_plugin_paths"] = list_plugin_paths()
         return self._list_vars() | state | {"_opened": run, "_run": run}
+
+
+class MatlabStore(HdfStore):
+    """Rows of an array of MATLAB: the last axis in the file."""
+
+    _row_axis = -1
+    _find_kind = staticmethod(matlab.find_kind)
+
+    def _describe(self, dataset) -> None:
+        matlab.check_class(dataset, self.where)
+        super()._describe(dataset)
+        self._class = matlab.find_class(dataset)
+
+    def _decode(self, dataset, start, stop):
+        part = ..., slice(start, stop)
+        stored = read_dataset(dataset, part, self._plugin_paths, self.where)
+        return matlab.to_rows(stored, self._class)

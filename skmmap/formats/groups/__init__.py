@@ -1,5 +1,6 @@
 """HDF5 files and zarr groups: arrays by name, links, filters and missing values."""
 
+from skmmap.formats.groups import matlab
 from skmmap.formats.groups.chunk_store import ChunkStore
 from skmmap.formats.groups.contents import (
     describe_arrays,
@@ -20,6 +21,7 @@ from skmmap.formats.groups.hdf_files import (
     Named,
     find_address,
     find_stored_nbytes,
+    has_magic,
     is_at,
 )
 from skmmap.formats.groups.hdf_links import follow_links
@@ -52,10 +54,12 @@ __all__ = [
     "find_stored_nbytes",
     "follow_links",
     "get_backing",
+    "has_magic",
     "is_at",
     "is_fixed",
     "is_zarr_folder",
     "list_plugin_paths",
+    "matlab",
     "open_node",
     "read_dataset",
     "read_folder",

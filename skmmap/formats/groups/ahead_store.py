@@ -9,7 +9,7 @@ import numpy as np
 from skmmap.formats.shared import ContainerStore
 
 # As much is read at once where the next rows are asked for: more does not read faster.
-_AHEAD_NBYTES = 2**21
+_AHEAD_NBYTES = 2**22
 # As much of a chunk is kept at most: of a wider one the rest is decoded again.
 _KEPT_NBYTES = 2**24
 

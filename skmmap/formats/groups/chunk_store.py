@@ -18,6 +18,8 @@ _WIDEST_NBYTES = 2**26
 class ChunkStore(AheadStore):
     """Rows in chunks of one size."""
 
+    _row_axis = 0
+    _find_kind = staticmethod(lambda array: find_kind(array))
     fills = ()  # values that stand for missing ones
     is_text = False  # strings of variable length, which are decoded one by one
 
@@ -53,8 +55,9 @@ class ChunkStore(AheadStore):
             self.shape = tuple(array.shape)
             self.dtype = find_text_type(array, partial(self._decode, array))
         else:
-            self.shape, self.dtype = find_kind(array)
-        self._chunk_rows = max(1, array.chunks[0]) if array.chunks else 1
+            self.shape, self.dtype = self._find_kind(array)
+        sizes = array.chunks or (1,)
+        self._chunk_rows = max(1, sizes[self._row_axis])
 
     def _decode(self, array, start: int, stop: int):
         """Return rows of the dataset or array as the library has them."""
@@ -75,7 +78,11 @@ class ChunkStore(AheadStore):
 
     def _check_same(self, array):
         is_same = is_text(array.dtype) and tuple(array.shape) == self.shape
-        if is_same if self.is_text else find_kind(array) == (self.shape, self.dtype):
+        if (
+            is_same
+            if self.is_text
+            else self._find_kind(array) == (self.shape, self.dtype)
+        ):
             return array
         raise ValueError(
             f"{self.where!r} has changed: it was {self.shape} of {self.dtype}, and is "

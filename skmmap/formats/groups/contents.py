@@ -3,6 +3,7 @@
 import numpy as np
 
 from skmmap.formats.groups.hdf_links import get_node, list_nodes
+from skmmap.formats.groups.matlab import find_class, find_kind
 from skmmap.formats.groups.texts import is_text
 from skmmap.formats.shared import ArrayInfo, is_instance
 
@@ -16,6 +17,7 @@ COLUMNS = {
     "nullable-string-array": ("values", "mask"),
 }
 _LISTED = 10
+_HIDDEN = "#refs#/", "#subsystem#/"  # what cells of MATLAB refer to
 
 
 def find_array(group, key, where: str):
@@ -83,7 +85,11 @@ def list_nodes_with_rows(group) -> list:
     else:
         nodes = list_nodes(group, _describe)
     inside = {f"{name}/{part}" for name, node in nodes for part in _iter_parts(node)}
-    found = [(n, node) for n, node in nodes if _is_found(node) and n not in inside]
+    found = [
+        (name, node)
+        for name, node in nodes
+        if _is_found(node) and name not in inside and not name.startswith(_HIDDEN)
+    ]
     return sorted(found, key=lambda item: item[0])
 
 
@@ -92,12 +98,16 @@ def _describe(node) -> ArrayInfo | None:
         return node
     if is_sparse_group(node):
         layout, shape = find_layout(node)
-        return ArrayInfo("", shape, node[PARTS[0]].dtype, layout)
+        values = get_node(node, PARTS[0])  # an empty matrix of MATLAB has none
+        return ArrayInfo("", shape, getattr(values, "dtype", ""), layout)
     if parts := find_columns(node):
         values = node[parts["categories" in parts]]
         return ArrayInfo("", node[parts[0]].shape, _say_type(values.dtype))
     if not hasattr(node, "shape"):
         return None
+    if find_class(node) and not node.attrs.get("MATLAB_empty"):
+        shape, dtype = find_kind(node)
+        return ArrayInfo("", shape, "text" if dtype.kind == "U" else dtype)
     return ArrayInfo("", node.shape, _say_type(node.dtype))
 
 
@@ -109,7 +119,7 @@ def _iter_parts(node):
     # Where the node is in a file that is closed again, whatever may be inside of it.
     is_described = isinstance(node, ArrayInfo)
     if is_described or is_sparse_group(node):
-        yield from (*PARTS, "shape")
+        yield from (*PARTS, "shape", "ir", "jc")
     if is_described:
         yield from {part for parts in COLUMNS.values() for part in parts}
     yield from find_columns(node)
@@ -130,7 +140,14 @@ def is_sparse_group(node) -> bool:
     """Whether a group holds the three arrays of a sparse matrix."""
     if node is None or hasattr(node, "shape"):
         return False
-    return all(get_node(node, part) is not None for part in PARTS)
+    return is_matlab_sparse(node) or all(
+        get_node(node, part) is not None for part in PARTS
+    )
+
+
+def is_matlab_sparse(group) -> bool:
+    """Whether a group is a sparse matrix of MATLAB, stored by columns."""
+    return "MATLAB_sparse" in group.attrs
 
 
 def find_layout(group) -> tuple[str, tuple]:
@@ -142,6 +159,8 @@ def find_layout(group) -> tuple[str, tuple]:
     https://www.10xgenomics.com/support/software/cell-ranger/latest/analysis/outputs/
     cr-outputs-h5-matrices.
     """
+    if is_matlab_sparse(group):
+        return "csc", (int(group.attrs["MATLAB_sparse"]), len(group["jc"]) - 1)
     said = {name: _decode(group.attrs.get(name)) for name in _ATTRIBUTES}
     layout = said["encoding-type"] or said["h5sparse_format"] or ""
     shape = said["shape"] if said["shape"] is not None else said["h5sparse_shape"]

@@ -32,13 +32,6 @@ def find_fills(array, where: str) -> list:
     ``array`` is an HDF5 dataset or a zarr array in a file that was named. Who gives the
     dataset itself has slices as h5py returns them.
     """
-    if "MATLAB_class" in array.attrs:
-        raise ValueError(
-            f"{where!r} was written by MATLAB, which stores axes in reversed order: "
-            "its rows are columns. Save it once transposed, for example "
-            f"np.save('X.npy', h5py.File(path)[{array.name!r}][()].T), or give the "
-            "dataset itself for what is stored."
-        )
     changes = [name for name in _CHANGES if name in array.attrs]
     if changes:
         raise ValueError(

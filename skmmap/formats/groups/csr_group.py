@@ -3,8 +3,14 @@
 from collections.abc import Callable
 
 from skmmap.formats.groups.chunk_store import ChunkStore
-from skmmap.formats.groups.contents import PARTS, find_columns, find_layout
+from skmmap.formats.groups.contents import (
+    PARTS,
+    find_columns,
+    find_layout,
+    is_matlab_sparse,
+)
 from skmmap.formats.groups.encoded_columns import CategoryStore, MaskedStore
+from skmmap.formats.groups.matlab import refuse_sparse
 from skmmap.formats.shared import CSR_VALUES, CsrStore
 from skmmap.rows import Store
 
@@ -26,6 +32,8 @@ def open_node(node, open_array: Callable, name: str = "") -> Store:
     """Return the store of an array, or of the matrix or column in a group of them."""
     if hasattr(node, "shape"):
         return open_array(node, name)
+    if is_matlab_sparse(node):
+        refuse_sparse(name)
     columns = find_columns(node)
     names = columns or PARTS
     parts = [open_array(node[part], f"{name.rstrip('/')}/{part}") for part in names]

@@ -14,10 +14,10 @@ def list_plugin_paths() -> list[bytes]:
     return [h5pl.get(i) for i in range(h5pl.size())]
 
 
-def read_dataset(dataset, start: int, stop: int, paths, where: str):
-    """Return rows of a dataset; ``paths`` are plugin folders of the sending process."""
+def read_dataset(dataset, part, paths, where: str):
+    """Return a part of a dataset; ``paths`` are plugin folders of another process."""
     try:
-        return dataset[start:stop]
+        return dataset[part]
     except OSError as error:
         # Only now: a chunk that a filter did not make smaller is stored without it.
         if not find_missing(dataset):
@@ -29,7 +29,7 @@ def read_dataset(dataset, start: int, stop: int, paths, where: str):
                 "which HDF5 does not have here. Install what brings it: pip install "
                 "hdf5plugin."
             ) from error
-        return dataset[start:stop]
+        return dataset[part]
 
 
 def find_missing(dataset) -> list[str]:

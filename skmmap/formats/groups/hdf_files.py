@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from skmmap.disk import check_regular
+from skmmap.disk import check_regular, open_regular
 from skmmap.formats.groups.hdf_links import (
     find_place,
     follow_links,
@@ -18,6 +18,36 @@ from skmmap.formats.groups.hdf_links import (
     list_places,
     open_from,
 )
+from skmmap.formats.shared import SAMPLE_NBYTES
+
+_MAGIC = b"\x89HDF\r\n\x1a\n"
+# A user block may lie before it: https://support.hdfgroup.org/documentation/hdf5/
+# latest/_f_m_t3.html, "the superblock may begin at certain predefined offsets".
+_FIRST_BLOCK = 512
+
+
+def has_magic(path, first: bytes) -> bool:
+    """Whether HDF5's magic number is at 0, 512, 1,024 bytes, and so on.
+
+    ``first`` are the first bytes of the file.
+    """
+    if first.startswith(_MAGIC):
+        return True
+    offset = _FIRST_BLOCK
+    while offset < len(first):
+        if first.startswith(_MAGIC, offset):
+            return True
+        offset *= 2
+    if len(first) < SAMPLE_NBYTES:
+        return False
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        while offset < size:
+            file.seek(offset)
+            if file.read(len(_MAGIC)) == _MAGIC:
+                return True
+            offset *= 2
+    return False
 
 
 def find_address(dataset) -> tuple[Path, str | None]:
