@@ -123,7 +123,7 @@ STORES = {
 @pytest.mark.parametrize(("kind", "shuffle"), combine(STORES, SHUFFLES, together=1))
 def test_kept_rows_are_read_once(kind, shuffle, tmp_path, monkeypatch, forget):
     store = STORES[kind]
-    name = "read_into" if store is MapStore else "_read"
+    name = "read_into" if store is MapStore else "read"
     original, read = getattr(store, name), []
 
     def count(self, start, stop, *out):

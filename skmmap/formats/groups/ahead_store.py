@@ -9,6 +9,7 @@ import numpy as np
 from skmmap.formats.shared import ContainerStore
 
 # As much is read at once where the next rows are asked for: more does not read faster.
+# At most what was asked for so far, since a run of rows may end at any row.
 _AHEAD_NBYTES = 2**22
 # As much of a chunk is kept at most: of a wider one the rest is decoded again.
 _KEPT_NBYTES = 2**24
@@ -23,16 +24,19 @@ class AheadStore(ContainerStore):
 
     _chunk_rows = 1
     _kept: tuple = ()  # the first row of the piece, and its rows
-    _next = 0  # the row after those that were asked for last
+    # The first row of those that were asked for one after the other, and the next one.
+    _first = _next = 0
 
     def _bring(self, start: int, stop: int) -> np.ndarray:
         run = self._run
         if run is None or run.is_writer or not run.states:
             return super()._bring(start, stop)
+        if start != self._next:
+            self._first = start
         head = self._find_kept(start, stop)
         begin = start + len(head)
         if begin < stop:
-            end = self._find_end(begin, stop, is_next=start == self._next)
+            end = self._find_end(begin, stop, start - self._first)
             rows = super()._bring(begin, end)
             rows.flags.writeable = False
             self._kept = (begin, rows) if end > stop else ()
@@ -48,10 +52,12 @@ class AheadStore(ContainerStore):
             return rows[start - first : stop - first]
         return self._make_empty()
 
-    def _find_end(self, begin: int, stop: int, *, is_next: bool) -> int:
+    def _find_end(self, begin: int, stop: int, n_before: int) -> int:
         """Return up to which row to read: to the end of a chunk, or some of them."""
         row_nbytes = max(1, self.row_nbytes)
-        end = max(stop, begin + _AHEAD_NBYTES // row_nbytes) if is_next else stop
+        # A slice that is long itself needs no more.
+        most = max(0, _AHEAD_NBYTES // row_nbytes - (stop - begin))
+        end = stop + min(n_before, most)
         end = -(-end // self._chunk_rows) * self._chunk_rows
         most = max(stop, begin + _KEPT_NBYTES // row_nbytes)
         return min(end, most, self.n_rows)
@@ -62,5 +68,5 @@ class AheadStore(ContainerStore):
 
     def _list_vars(self) -> dict:
         """Return what is pickled: the same after any reads."""
-        kept = "_kept", "_next"
+        kept = "_kept", "_first", "_next"
         return {name: value for name, value in vars(self).items() if name not in kept}

@@ -1,0 +1,205 @@
+"""Measure passes over rows of each format against the library's own bulk read.
+
+    python benchmarks/formats.py
+    python benchmarks/formats.py --only "MATLAB" "h5ad CSR" --rows 50000 --rounds 3
+
+Files are warm, in the page cache. In each round the ways take turns: the fastest call
+by which the format's own library reads everything; passes by slices of 1,000 and 10,000
+rows, as a run of `ChunkedFit` reads them; and epochs of `ChunkedFit` around an
+estimator that does nothing, in file order and shuffled. Figures are medians of the
+ratios in each round, of wall and of CPU time in brackets. To add a format, write a
+function for its file and one for its bulk read, and add both to `FORMATS`.
+"""
+
+import argparse
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from measure import describe_machine
+from scipy import sparse
+from sklearn.base import BaseEstimator
+
+from skmmap import ChunkedFit, open_rows
+
+COLUMNS, PER_ROW = 2_000, 100  # of sparse rows; dense ones have a fortieth
+
+
+def make_cells(n_rows: int) -> sparse.csr_matrix:
+    """Return counts as those of cells: 100 of 2,000 genes in each."""
+    rng = np.random.default_rng(0)
+    gaps = rng.integers(1, COLUMNS // PER_ROW, (n_rows, PER_ROW), dtype=np.int32)
+    indices = np.cumsum(gaps, axis=1, dtype=np.int32).ravel()
+    data = rng.poisson(3, len(indices)).astype(np.float32) + 1
+    indptr = np.arange(n_rows + 1, dtype=np.int32) * PER_ROW
+    return sparse.csr_matrix((data, indices, indptr), (n_rows, COLUMNS))
+
+
+def make_dense(n_rows: int) -> np.ndarray:
+    shape = n_rows, COLUMNS // 40
+    return np.random.default_rng(0).integers(0, 1000, shape).astype(float)
+
+
+def write_h5ad(path, n_rows, **options):
+    import anndata
+
+    anndata.AnnData(X=make_cells(n_rows)).write_h5ad(path, **options)
+
+
+def write_10x(path, n_rows):
+    import h5py
+
+    cells = make_cells(n_rows)
+    options = {"compression": "gzip", "shuffle": True}
+    with h5py.File(path, "w") as file:
+        for name, dtype in {"data": "i4", "indices": "i8", "indptr": "i8"}.items():
+            values = getattr(cells, name).astype(dtype)
+            chunks = (min(80_000, len(values)),)
+            file.create_dataset(f"matrix/{name}", data=values, chunks=chunks, **options)
+        file["matrix/shape"] = np.array(cells.shape[::-1], "i4")
+        file["matrix/barcodes"] = np.arange(n_rows)
+
+
+def write_zarr(path, n_rows, zarr_format):
+    import anndata
+
+    with anndata.settings.override(zarr_write_format=zarr_format):
+        anndata.AnnData(X=make_cells(n_rows)).write_zarr(path)
+
+
+def read_csr(path, key):
+    import h5py
+    import zarr
+
+    group = zarr.open(path, mode="r") if path.is_dir() else h5py.File(path)
+    parts = [group[f"{key}/{name}"][:] for name in ("data", "indices", "indptr")]
+    return sparse.csr_array(tuple(parts))
+
+
+def write_matlab(path, n_rows, **options):
+    import h5py
+
+    with h5py.File(path, "w", userblock_size=512) as file:
+        stored = file.create_dataset("X", data=make_dense(n_rows).T, **options)
+        stored.attrs["MATLAB_class"] = np.bytes_("double")
+
+
+def read_matlab(path, key):
+    import h5py
+
+    with h5py.File(path) as file:
+        return file[key][:].T
+
+
+GZIP = {"compression": "gzip", "chunks": (5, 5_000)}
+# The name of a file, how it is written and read at once, and the key of its array.
+FORMATS = {
+    "h5ad CSR": ("a.h5ad", write_h5ad, read_csr, "X"),
+    "h5ad CSR gzip": (
+        "b.h5ad",
+        lambda path, n: write_h5ad(path, n, compression="gzip"),
+        read_csr,
+        "X",
+    ),
+    "10x": ("c.h5", write_10x, read_csr, "matrix"),
+    "zarr 2 CSR": ("d.zarr", lambda path, n: write_zarr(path, n, 2), read_csr, "X"),
+    "zarr 3 CSR": ("e.zarr", lambda path, n: write_zarr(path, n, 3), read_csr, "X"),
+    "MATLAB": ("f.mat", write_matlab, read_matlab, "X"),
+    "MATLAB gzip": (
+        "g.mat",
+        lambda path, n: write_matlab(path, n, **GZIP),
+        read_matlab,
+        "X",
+    ),
+}
+
+
+class Nothing(BaseEstimator):
+    """An estimator that learns nothing, and looks at each value."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def partial_fit(self, X, y=None):
+        if not hasattr(X, "indptr"):
+            X.max()  # rows of a map are read when they are used
+        self.n_ = X.shape[0]
+        return self
+
+
+def read_by_slices(path, key, step: int) -> None:
+    store = open_rows(path, key=key)._source.store.for_run("map")
+    out = None if store.is_sparse else np.empty((step, *store.shape[1:]), store.dtype)
+    for start in range(0, store.n_rows, step):
+        rows = store.read(start, min(start + step, store.n_rows))
+        if out is not None:
+            out[: len(rows)] = rows
+
+
+def fit(path, key, y, *, shuffle: bool) -> None:
+    model = ChunkedFit(Nothing(), shuffle=shuffle, max_epochs=1, random_state=0)
+    model.fit(open_rows(path, key=key), y)
+
+
+def make_ways(path, key, read_all, n_rows: int) -> dict:
+    y = np.arange(n_rows) % 2
+    return {
+        "bulk": lambda: read_all(path, key),
+        "by 1,000": lambda: read_by_slices(path, key, 1_000),
+        "by 10,000": lambda: read_by_slices(path, key, 10_000),
+        "in order": lambda: fit(path, key, y, shuffle=False),
+        "shuffled": lambda: fit(path, key, y, shuffle=True),
+    }
+
+
+def measure(ways: dict, rounds: int) -> dict:
+    """Return wall and CPU time of each way, in each round."""
+    found = {way: [] for way in ways}
+    for call in ways.values():
+        call()  # files and libraries are warm afterwards
+    for _ in range(rounds):
+        for way, call in ways.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            call()
+            now = time.perf_counter() - wall, time.process_time() - cpu
+            found[way].append(now)
+    return {way: np.array(times) for way, times in found.items()}
+
+
+def report(name: str, times: dict) -> str:
+    bulk = np.median(times["bulk"], axis=0)
+    pairs = {way: ("bulk", way) for way in ("by 1,000", "by 10,000", "in order")}
+    pairs["shuffled / in order"] = "in order", "shuffled"
+    cells = [f"{bulk[0]:.3f} s"]
+    for base, way in pairs.values():
+        wall, cpu = np.median(times[way] / times[base], axis=0)
+        cells.append(f"{wall:.2f} ({cpu:.2f})")
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="10,000 rows, one round")
+    given = parser.parse_args()
+    if given.quick:
+        given.rows, given.rounds = 10_000, 1
+    warnings.simplefilter("ignore")  # of a slow layout, and of zarr's formats
+    print(describe_machine())
+    print("| format | bulk | by 1,000 | by 10,000 | in order | shuffled / in order |")
+    print("|---|---|---|---|---|---|")
+    for name in given.only:
+        file, write, read_all, key = FORMATS[name]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / file
+            write(path, given.rows)
+            ways = make_ways(path, key, read_all, given.rows)
+            print(report(name, measure(ways, given.rounds)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
