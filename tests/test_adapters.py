@@ -94,6 +94,15 @@ def make_zarr(folder):
     return zarr.open_array(folder / "X.zarr", mode="r")
 
 
+def make_nifti(folder):
+    import nibabel
+
+    # The last axis is that of rows.
+    image = nibabel.Nifti1Image(np.moveaxis(X, 0, -1), np.eye(4), dtype=X.dtype)
+    nibabel.save(image, folder / "X.nii")
+    return folder / "X.nii"
+
+
 # A small source of each adapter, and the options that it needs.
 SOURCES = {
     "npy": (written(write_npy, "X.npy"), {}),
@@ -108,6 +117,7 @@ SOURCES = {
     "parquet pandas": (written(write_parquet, "X.parquet"), {"as_frame": True}),
     "parquet polars": (written(write_ipc, "X.arrow"), {"as_frame": "polars"}),
     "safetensors": (make_safetensors, {"key": "X"}),
+    "nifti": (make_nifti, {}),
     "csr_folder": (written(write_csr), {"shape": X.shape}),
     "raw": (written(write_raw, "X.bin"), RAW),
     "arrays": (lambda folder: X, {}),
@@ -135,6 +145,7 @@ SOURCES = {
 OF_ANY_SHAPE = [
     "npy",
     "hdf5",
+    "nifti",
     "raw",
     "arrays",
     "arrays map",
@@ -326,7 +337,7 @@ def test_what_may_change_unnoticed(case):
 
 
 @pytest.mark.parametrize(
-    "name", ["npy", "hdf5", "zarr", "parquet", "csr_folder", "raw"]
+    "name", ["npy", "hdf5", "zarr", "parquet", "nifti", "csr_folder", "raw"]
 )
 def test_a_file_that_is_written_again_is_another_one(name, tmp_path, monkeypatch):
     adapter, source, options = make_case(name, tmp_path)
@@ -425,7 +436,9 @@ def test_another_process_opens_files_again(tmp_path):
     assert done.stdout == len(stores) * X[3:8].tobytes()
 
 
-@pytest.mark.parametrize("name", ["npy", "hdf5", "zarr", "parquet", "csr_folder"])
+@pytest.mark.parametrize(
+    "name", ["npy", "hdf5", "zarr", "parquet", "nifti", "csr_folder"]
+)
 def test_a_file_is_known_by_its_content(name, tmp_path):
     make, _ = SOURCES[name]
     path = make(tmp_path)

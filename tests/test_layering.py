@@ -79,6 +79,7 @@ HOUSE = {
         "map_store",
         "joined_store",
         "csr_store",
+        "converted_store",
         "slices",
         "container_store",
     ],
@@ -112,7 +113,7 @@ HOUSE = {
         "frame_types",
         "frame_store",
     ],
-    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet", "safetensors"],
+    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet", "safetensors", "nifti"],
     "formats.objects": [
         "unknown_store",
         "array_likes",

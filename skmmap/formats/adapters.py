@@ -16,9 +16,16 @@ from skmmap.formats.shared import may_be_parsed, read_first
 def iter_files() -> Iterator[ModuleType]:
     """Yield the adapters of files."""
     yield npy
-    from skmmap.formats.files import csr_folder, hdf5, parquet, safetensors, zarr
+    from skmmap.formats.files import (
+        csr_folder,
+        hdf5,
+        nifti,
+        parquet,
+        safetensors,
+        zarr,
+    )
 
-    yield from (hdf5, zarr, parquet, safetensors, csr_folder, raw)
+    yield from (hdf5, zarr, parquet, safetensors, nifti, csr_folder, raw)
 
 
 def iter_objects() -> Iterator[ModuleType]:

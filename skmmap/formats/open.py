@@ -40,6 +40,7 @@ def open_rows(
     as_frame: bool | Literal["auto", "pandas", "polars"] = "auto",
     filters: list | None = None,
     key: str | None = None,
+    axis: int | None = None,
 ) -> Rows:
     """Open rows where they are, without loading them.
 
@@ -112,6 +113,11 @@ def open_rows(
         safetensors file, that holds several. In files of anndata also that of a matrix
         (``"X"``, ``"raw/X"``) or of a column (``"obs/cell_type"``).
 
+    axis : int, default=None
+        Axis of the stored array whose items are rows, for a format that does not say
+        which one that is. None is its natural one: the last axis of a NIfTI image,
+        whose rows are volumes, or slices of one volume.
+
     Returns
     -------
     rows : Rows
@@ -152,7 +158,7 @@ def open_rows(
     """  # noqa: E501
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
-    given = dtype, shape, offset, order, columns, as_frame, filters, key
+    given = dtype, shape, offset, order, columns, as_frame, filters, key, axis
     options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))
     return Rows(_open(source, "source", options, is_text=False))
 

@@ -12,6 +12,7 @@ UNSET = {
     "as_frame": "auto",
     "filters": None,
     "key": None,
+    "axis": None,
 }
 
 

@@ -30,6 +30,16 @@ REFUSED = {
         "dask.array.from_delayed(value, shape, dtype); or value.compute(), where that "
         "fits in memory."
     ),
+    ("nibabel", "SpatialImage"): (
+        "An image of nibabel is read through its file. Give the path, and the axis of "
+        "its rows: open_rows(path, axis=-1); or np.asarray(img.dataobj), where that "
+        "fits in memory."
+    ),
+    ("nibabel", "ArrayProxy"): (
+        "A proxy of nibabel reads its whole file for rows of its first axis. Give the "
+        "path, and the axis of its rows: open_rows(path, axis=0); or "
+        "np.asarray(proxy), where that fits in memory."
+    ),
     ("pyarrow", "ParquetFile"): (
         "A ParquetFile of pyarrow is an open file. Give its path."
     ),

@@ -1,6 +1,11 @@
 """What formats share: how sources are recognised, maps of files, and checked slices."""
 
-from skmmap.formats.shared.array_options import check_dtype, check_offset, check_shape
+from skmmap.formats.shared.array_options import (
+    check_axis,
+    check_dtype,
+    check_offset,
+    check_shape,
+)
 from skmmap.formats.shared.container_store import (
     ContainerStore,
     cut_blocks,
@@ -14,6 +19,7 @@ from skmmap.formats.shared.contract import (
     refuse_option,
     say_source,
 )
+from skmmap.formats.shared.converted_store import ConvertedStore
 from skmmap.formats.shared.csr_store import CSR_VALUES, CsrStore
 from skmmap.formats.shared.csv_sample import (
     are_numbers,
@@ -50,11 +56,13 @@ __all__ = [
     "WINDOW_NBYTES",
     "ArrayInfo",
     "ContainerStore",
+    "ConvertedStore",
     "CsrStore",
     "Format",
     "JoinedStore",
     "MapStore",
     "are_numbers",
+    "check_axis",
     "check_dtype",
     "check_offset",
     "check_shape",

@@ -41,3 +41,14 @@ def check_shape(shape, *, least: int = 0) -> tuple[int, ...]:
             f"first; got {shape!r}."
         )
     return sizes
+
+
+def check_axis(axis, shape, where: str) -> int:
+    """Return the number, from 0 on, of the axis whose items are rows."""
+    n_axes = len(shape)
+    if not isinstance(axis, Integral) or not -n_axes <= axis < n_axes:
+        raise ValueError(
+            f"axis must be an integer from {-n_axes} to {n_axes - 1} for {where!r}, "
+            f"whose shape is {shape}; got {axis!r}."
+        )
+    return int(axis) % n_axes

@@ -62,13 +62,24 @@ class MapStore(Store):
     # The file as it was when a run began, or when these rows were pickled. Writing to
     # it afterwards is an error.
     _run: Identity | None = None
+    _is_fixed = False
     # Rows up to which pages were released the last times: pages that were brought by
     # readahead are accessed later, and released one window later.
     _lows = (0, 0, 0)
     _used = (0, 0)  # the rows that were released last
 
     def __init__(
-        self, path, dtype, shape, *, offset=0, order="C", mode="r", header=b"", key=""
+        self,
+        path,
+        dtype,
+        shape,
+        *,
+        offset=0,
+        order="C",
+        mode="r",
+        header=b"",
+        key="",
+        axis=0,
     ):
         self.path = Path(os.path.abspath(path))
         self.key = key  # of one array among several in the file
@@ -76,7 +87,9 @@ class MapStore(Store):
         self.offset, self.order, self._closed = offset, order, False
         # Workers map the file much later: another header then means another array.
         self._header = header
-        self._strides = find_strides(self.shape, self.dtype.itemsize, order)
+        strides = find_strides(self.shape, self.dtype.itemsize, order)
+        # Rows are the items of this axis of the array.
+        self.shape, self._strides = (_move(axis, sizes) for sizes in (shape, strides))
         self._is_plain = self._find_plain()
         self._held, self._ref = None, _nothing
         self._opened = Identity.read([self.path], is_writer=mode == "r+")
@@ -103,6 +116,13 @@ class MapStore(Store):
         # their addresses in memory.
         store.offset = memmap.offset + find_address(array) - find_address(memmap)
         return store if store.shows(array) else None
+
+    def fix(self) -> None:
+        """Let any change of the file from now on be an error, also between two runs.
+
+        For formats whose files are written as a whole.
+        """
+        self._run, self._is_fixed = self._begin(), True
 
     def shows(self, array: np.ndarray) -> bool:
         """Whether the file is the one of the map, judged by a few rows.
@@ -331,7 +351,7 @@ class MapStore(Store):
         return out
 
     def write(self, rows, values) -> None:
-        if self.key:  # a file with several arrays is written by its library
+        if self.key or self._is_fixed:  # such files are written by their library
             super().write(rows, values)
         if self.mode == "r":
             raise ValueError(
@@ -448,6 +468,11 @@ class MapStore(Store):
         for start, data in sent:
             rows = np.frombuffer(data, self.dtype).reshape(-1, *self.shape[1:])
             self.write(np.arange(start, start + len(rows)), rows)
+
+
+def _move(axis: int, sizes) -> tuple:
+    """Return sizes of the axes with that of one first."""
+    return (sizes[axis], *sizes[:axis], *sizes[axis + 1 :])
 
 
 def _nothing() -> None:
