@@ -123,6 +123,7 @@ HOUSE = {
         "sliceable",
         "arrow_tables",
         "streams",
+        "batches",
         "dask",
         "xarray",
         "refused",

@@ -46,9 +46,16 @@ def iter_objects() -> Iterator[ModuleType]:
 def list_containers() -> tuple[ModuleType, ...]:
     """Return those of objects that are a source each, also several in a list."""
     from skmmap.formats.files import hdf5, zarr
-    from skmmap.formats.objects import arrow_tables, dask, refused, streams, xarray
+    from skmmap.formats.objects import (
+        arrow_tables,
+        batches,
+        dask,
+        refused,
+        streams,
+        xarray,
+    )
 
-    return refused, hdf5, zarr, dask, xarray, arrow_tables, streams
+    return refused, hdf5, zarr, dask, xarray, arrow_tables, streams, batches
 
 
 def find_adapter(source, dtype=None) -> ModuleType | None:

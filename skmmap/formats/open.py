@@ -66,6 +66,9 @@ def open_rows(
         - A lazy frame of polars, a relation of DuckDB, a reader, scanner or dataset of
           pyarrow, a table of ibis, or another object with ``__arrow_c_stream__``: its
           rows are computed once, into a temporary file.
+        - A generator or another iterator of batches: arrays, CSR matrices, or pandas,
+          polars and pyarrow tables, all of the type of the first. They are written to
+          a temporary file as they come.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -188,9 +191,10 @@ def open_stream(value, name: str):
     """
     if isinstance(value, np.ndarray | Rows) or is_path(value):
         return value
-    from skmmap.formats.objects import streams
+    from skmmap.formats.objects import batches, streams
 
-    return Rows(open_source(value, name)) if streams.is_mine(value) else value
+    is_once = streams.is_mine(value) or batches.is_mine(value)
+    return Rows(open_source(value, name)) if is_once else value
 
 
 def _open(value, name: str, options: dict, is_text: bool) -> Source:

@@ -29,8 +29,13 @@ from skmmap.formats.arrow.group_stream import (
 )
 from skmmap.formats.arrow.once import KNOWN
 from skmmap.formats.arrow.partitions import Partitions, iter_inside
-from skmmap.formats.arrow.schemas import check_schemas, find_filled, read_schema
-from skmmap.formats.arrow.spool import Spool, write_spool
+from skmmap.formats.arrow.schemas import (
+    check_schemas,
+    find_filled,
+    fit_table,
+    read_schema,
+)
+from skmmap.formats.arrow.spool import Spool, SpoolWriting, write_spool
 
 __all__ = [
     "KNOWN",
@@ -43,6 +48,7 @@ __all__ = [
     "GroupStream",
     "Partitions",
     "Spool",
+    "SpoolWriting",
     "check_nulls",
     "check_schemas",
     "choose_again",
@@ -54,6 +60,7 @@ __all__ = [
     "find_common",
     "find_dtype",
     "find_filled",
+    "fit_table",
     "import_arrow",
     "is_string",
     "iter_inside",

@@ -64,7 +64,7 @@ def _find(path: str, schema, where: str, key: str) -> Spool:
 
 def write_spool(source, columns, where: str) -> Spool:
     """Return a file of the rows of an object, read once and batch by batch."""
-    scratch, writing = ScratchFile(), _Writing(where)
+    scratch, writing = ScratchFile(), SpoolWriting(where)
     try:
         with open_once(source, where) as (schema, tables):
             schema = choose_fields(schema, choose_columns(schema, columns, where))
@@ -78,49 +78,49 @@ def write_spool(source, columns, where: str) -> Spool:
     return Spool(scratch.path, schema, where, secrets.token_hex(8), scratch)
 
 
-class _Writing:
+class SpoolWriting:
     """Writes tables to a file, and says of an error how far it came."""
 
     def __init__(self, where: str):
-        self._where, self._n_rows = where, 0
+        self.where, self.n_rows = where, 0
 
     def write(self, tables, schema, path: str) -> None:
-        ipc = import_arrow("pyarrow.ipc", self._where)
+        ipc = import_arrow("pyarrow.ipc", self.where)
         # Categories that come later are appended to those before.
         options = ipc.IpcWriteOptions(emit_dictionary_deltas=True)
         with sys.modules["pyarrow"].OSFile(path, "wb") as file:
-            with self._noting_room(path):
+            with self.noting_room(path):
                 writer = ipc.new_file(file, schema, options=options)
             # Not closed after an error, or it would write its end.
-            for table in self._noting_rows(_iter_joined(tables, schema)):
-                with self._noting_room(path):
+            for table in self.noting_rows(_iter_joined(tables, schema)):
+                with self.noting_room(path):
                     writer.write_table(table, max_chunksize=_BATCH_ROWS)
-                self._n_rows += table.num_rows
-            with self._noting_room(path):
+                self.n_rows += table.num_rows
+            with self.noting_room(path):
                 writer.close()
 
-    def _noting_rows(self, tables: Iterator) -> Iterator:
+    def noting_rows(self, tables: Iterator) -> Iterator:
         """Yield tables; add a note to an error of what computes them."""
         try:
             yield from tables
         except Exception as error:
             error.add_note(
-                f"while the rows of {self._where} were written to a temporary file, of "
-                f"which nothing is left: {say_count(self._n_rows, 'row')} were there. "
+                f"while the rows of {self.where} were written to a temporary file, of "
+                f"which nothing is left: {say_count(self.n_rows, 'row')} were there. "
                 "Correct what computes them, and open it again."
             )
             raise
 
     @contextmanager
-    def _noting_room(self, path: str) -> Iterator[None]:
+    def noting_room(self, path: str) -> Iterator[None]:
         """Say of a disk that is full which one it is."""
         try:
             yield
         except OSError as error:
             raise OSError(
                 error.errno,
-                f"The rows of {self._where} have no room in temporary files in "
-                f"{tempfile.gettempdir()!r}, where {say_count(self._n_rows, 'row')} "
+                f"The rows of {self.where} have no room in temporary files in "
+                f"{tempfile.gettempdir()!r}, where {say_count(self.n_rows, 'row')} "
                 f"took {say_size(os.stat(path).st_size)}: {error}. Nothing is left "
                 "there. Make room, set the environment variable TMPDIR to a folder on "
                 "another disk, or write the rows to a file and give its path.",

@@ -3,6 +3,7 @@
 from skmmap.formats.objects import (
     array_likes,
     arrow_tables,
+    batches,
     dask,
     frames,
     matrices,
@@ -16,6 +17,7 @@ from skmmap.formats.objects import (
 __all__ = [
     "array_likes",
     "arrow_tables",
+    "batches",
     "dask",
     "frames",
     "matrices",

@@ -40,7 +40,11 @@ def is_mine(source, first: bytes = b"") -> bool:
 
 def list_arrays(source) -> list[ArrayInfo]:
     """Return the columns, which all rows are read for."""
-    store = open_store(source, "source")
+    return describe(open_store(source, "source"))
+
+
+def describe(store: "StreamStore") -> list[ArrayInfo]:
+    """Return the columns of a temporary file."""
     return describe_columns(store.spool.schema, store.n_rows)
 
 
@@ -54,6 +58,11 @@ def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
             f"choose {name}, open_rows(table, columns='label'), and X, "
             "open_rows(table, columns=[...])."
         )
+    return open_spooled(source, where, columns, as_frame)
+
+
+def open_spooled(source, where: str, columns, as_frame) -> Store:
+    """Return the store of a temporary file of rows, which are read once for it."""
     spool = write_spool(source, columns, where)
     return _open(spool, columns, choose_library(spool.schema, columns, as_frame, where))
 
