@@ -113,7 +113,15 @@ HOUSE = {
         "frame_types",
         "frame_store",
     ],
-    "formats.files": ["csr_folder", "hdf5", "zarr", "parquet", "safetensors", "nifti"],
+    "formats.files": [
+        "csr_folder",
+        "hdf5",
+        "zarr",
+        "parquet",
+        "safetensors",
+        "nifti",
+        "plink",
+    ],
     "formats.objects": [
         "unknown_store",
         "array_likes",

@@ -21,11 +21,12 @@ def iter_files() -> Iterator[ModuleType]:
         hdf5,
         nifti,
         parquet,
+        plink,
         safetensors,
         zarr,
     )
 
-    yield from (hdf5, zarr, parquet, safetensors, nifti, csr_folder, raw)
+    yield from (hdf5, zarr, parquet, safetensors, nifti, plink, csr_folder, raw)
 
 
 def iter_objects() -> Iterator[ModuleType]:

@@ -79,7 +79,8 @@ def open_rows(
         "r+", somebody may write to the file while a run reads it.
 
     dtype : dtype, default=None
-        Type of the values of a raw file, or of a new file.
+        Type of the values of a raw file, or of a new file; or that of genotypes of
+        PLINK: float32 (None), float64 or int8.
 
     shape : tuple of int, default=None
         Shape of the array in a raw or a new file, or of a CSR matrix. For a raw file,
@@ -119,7 +120,8 @@ def open_rows(
     axis : int, default=None
         Axis of the stored array whose items are rows, for a format that does not say
         which one that is. None is its natural one: the last axis of a NIfTI image,
-        whose rows are volumes, or slices of one volume.
+        whose rows are volumes, or slices of one volume; of genotypes of PLINK axis 0,
+        persons, where axis 1 are variants.
 
     Returns
     -------

@@ -1,12 +1,21 @@
 """Formats of files, one adapter each, all of the same shape."""
 
-from skmmap.formats.files import csr_folder, hdf5, nifti, parquet, safetensors, zarr
+from skmmap.formats.files import (
+    csr_folder,
+    hdf5,
+    nifti,
+    parquet,
+    plink,
+    safetensors,
+    zarr,
+)
 
 __all__ = [
     "csr_folder",
     "hdf5",
     "nifti",
     "parquet",
+    "plink",
     "safetensors",
     "zarr",
 ]
