@@ -93,6 +93,31 @@ def read_matlab(path, key):
         return file[key][:].T
 
 
+def write_hive(path, n_rows):
+    """Write 20 files in folders of a key, each of two row groups."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows, names = make_dense(n_rows), [f"c{i}" for i in range(COLUMNS // 40)]
+    for number, part in enumerate(np.array_split(rows, 20)):
+        folder = path / f"part={number}"
+        folder.mkdir(parents=True)
+        table = pa.table(dict(zip(names, part.T, strict=True)))
+        group = max(1, -(-len(part) // 2))
+        pq.write_table(table, folder / "0.parquet", row_group_size=group)
+
+
+def read_hive(path, key):
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, partitioning="hive")
+
+
+def read_hive_array(path, key):
+    """Read rows, as open_rows gives them: a table of Arrow has columns."""
+    return read_hive(path, key).to_pandas().to_numpy(float)
+
+
 GZIP = {"compression": "gzip", "chunks": (5, 5_000)}
 # The name of a file, how it is written and read at once, and the key of its array.
 FORMATS = {
@@ -106,6 +131,8 @@ FORMATS = {
     "10x": ("c.h5", write_10x, read_csr, "matrix"),
     "zarr 2 CSR": ("d.zarr", lambda path, n: write_zarr(path, n, 2), read_csr, "X"),
     "zarr 3 CSR": ("e.zarr", lambda path, n: write_zarr(path, n, 3), read_csr, "X"),
+    "Parquet hive": ("t", write_hive, read_hive, None),
+    "Parquet hive, array": ("t", write_hive, read_hive_array, None),
     "MATLAB": ("f.mat", write_matlab, read_matlab, "X"),
     "MATLAB gzip": (
         "g.mat",
