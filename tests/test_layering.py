@@ -25,6 +25,7 @@ HOUSE = {
         "scratch",
         "generations",
     ],
+    "remote": ["urls", "retries", "block_cache", "remote_file"],
     "order": [
         "selection",
         "positions",
@@ -136,6 +137,7 @@ HOUSE = {
         "xarray",
         "refused",
     ],
+    "formats.remote": ["remote_store"],
     "formats": ["adapters", "lists", "options", "new_file", "open"],
     "run": [
         "threads",

@@ -18,6 +18,7 @@ from skmmap.formats.new_file import create_file, is_writable
 from skmmap.formats.numpy import raw
 from skmmap.formats.options import UNSET, check_options
 from skmmap.formats.shared import refuse_unknown
+from skmmap.remote import find_urls, is_url, is_url_pattern, say_url
 from skmmap.rows import Rows, Source, Store, find_source, join_shards
 
 _MODES = {
@@ -41,6 +42,8 @@ def open_rows(
     filters: list | None = None,
     key: str | None = None,
     axis: int | None = None,
+    storage_options: dict | None = None,
+    cache: str | int | os.PathLike | tuple | None = None,
 ) -> Rows:
     """Open rows where they are, without loading them.
 
@@ -58,6 +61,9 @@ def open_rows(
         - A folder with ``data.npy``, ``indices.npy`` and ``indptr.npy``: a CSR matrix.
           Its number of columns is in `shape`, or in a file ``shape.npy``; else the
           indices are read once for it.
+        - A URL such as ``"s3://bucket/X.npy"``, of any protocol of fsspec (needs
+          fsspec), also in lists and patterns: a ``.npy`` object, or a raw one with
+          `dtype`. It is read by ranges, never as a whole.
         - A memory map, or a view of one: its file is opened again by its address.
         - An HDF5 file or dataset (needs h5py), a zarr array (zarr), a tensor in a
           safetensors file, Parquet, Arrow and ORC files, or a folder of them (pyarrow),
@@ -123,6 +129,16 @@ def open_rows(
         whose rows are volumes, or slices of one volume; of genotypes of PLINK axis 0,
         persons, where axis 1 are variants.
 
+    storage_options : dict, default=None
+        What the file system of a URL takes, such as ``{"anon": True}``, as in
+        ``fsspec.open``. It is pickled with the rows, for workers, and is in no message.
+
+    cache : str, int, path or tuple, default=None
+        Where blocks of a URL are kept, for the next epochs: a size such as ``"20GB"``
+        (in a temporary folder), a folder, which is kept, or ``(folder, size)``. What was
+        used last is kept longest. None is a temporary folder for all URLs of the process,
+        of 10 GB or a quarter of the free space there, if that is less.
+
     Returns
     -------
     rows : Rows
@@ -164,6 +180,7 @@ def open_rows(
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
     given = dtype, shape, offset, order, columns, as_frame, filters, key, axis
+    given += storage_options, cache
     options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))
     return Rows(_open(source, "source", options, is_text=False))
 
@@ -203,6 +220,8 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     """Return the source of what `open_rows`, or `fit`, was given."""
     if isinstance(value, Rows):
         return _choose(value, options)
+    if is_url(value):
+        return _open_urls(value, name, options)
     if is_path(value) and not is_pattern(path := to_path(value)):
         return _choose_rows(_open_path(path, name, options))
     if is_path(value) or is_shards(value, is_text=is_text):
@@ -210,6 +229,19 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     if options["mode"] == "w+":
         raise ValueError("mode='w+' writes a new file; give its path as source.")
     return Source(_open_with(find_adapter(value), value, name, options))
+
+
+def _open_urls(url: str, name: str, options: dict) -> Source:
+    """Return the source of an object, or of all that a pattern finds."""
+    from skmmap.formats.remote import TAKEN, open_remote
+
+    check_options(say_url(url), options, TAKEN)
+    if not is_url_pattern(url):
+        return Source(open_remote(url, name, options))
+    urls = find_urls(url, name, options["storage_options"])
+    return Source(
+        join_shards([Source(open_remote(u, name, options)) for u in urls], urls)
+    )
 
 
 def _choose_rows(store: Store) -> Source:
@@ -272,7 +304,8 @@ def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:
         given = to_path(given) if is_path(given) else given
         raise ValueError(f"mode='w+' writes one new file; got source={given!r}.")
     items = find_paths(to_path(given), name) if is_path(given) else list(given)
-    if adapter := find_common(items):
+    has_urls = any(map(is_url, items))
+    if not has_urls and (adapter := find_common(items)):
         return _choose_rows(_open_with(adapter, items, name, options, items[0]))
     shards = [_open(item, name, options, is_text) for item in items]
     return Source(join_shards(shards, items))
@@ -283,6 +316,8 @@ def list_arrays(source) -> tuple[str | None, list]:
 
     The option is "key" or "columns", or None if there is nothing to choose.
     """
+    if is_url(source):
+        return None, []
     path = to_path(source)
     items = find_paths(path, "path") if is_pattern(path) else [path]
     _check_exists(items[0])

@@ -13,6 +13,8 @@ UNSET = {
     "filters": None,
     "key": None,
     "axis": None,
+    "storage_options": None,
+    "cache": None,
 }
 
 

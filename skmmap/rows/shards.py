@@ -6,6 +6,7 @@ import numpy as np
 
 from skmmap.disk import BUFFER, Identity, allocate, is_path, to_path
 from skmmap.order import rows_at
+from skmmap.remote import is_url, say_url
 from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source
 from skmmap.rows.store import Store
@@ -233,6 +234,8 @@ def _find_kind(source: Source) -> dict:
 
 
 def _name_shard(number: int, source: Source, given) -> str:
+    if is_url(given):
+        return repr(say_url(given))
     if is_path(given):
         return repr(str(to_path(given)))  # of NumPy's texts, too
     return f"number {number} ({source.store.where})"
