@@ -138,11 +138,10 @@ def test_errors_of_servers_are_tried_again_up_to_a_limit(objects, cache):
     rows = open_rows(objects.put("X.npy", to_npy(X)), cache=cache)
     objects.fails = 2
     np.testing.assert_array_equal(rows[:20], X[:20])
-    objects.requests.clear()
     objects.fails = 1_000
     with pytest.raises(Exception, match="500"):
         open_rows(objects.put("Z.npy", to_npy(X[:20])), cache=cache)
-    assert len(objects.requests) == 5
+    assert sum(name == "Z.npy" for name, *_ in objects.requests) == 5
 
 
 def test_what_is_forbidden_is_not_tried_again(objects, cache):
