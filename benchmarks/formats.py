@@ -118,6 +118,20 @@ def read_hive_array(path, key):
     return read_hive(path, key).to_pandas().to_numpy(float)
 
 
+def write_plink(path, n_rows, **options):
+    from bed_reader import to_bed
+
+    shape = n_rows, COLUMNS // 4
+    values = np.random.default_rng(0).integers(0, 3, shape, dtype=np.int8)
+    to_bed(path, values, num_threads=1, **options)
+
+
+def read_plink(path, key):
+    from bed_reader import open_bed
+
+    return open_bed(path, num_threads=1).read(order="C")
+
+
 GZIP = {"compression": "gzip", "chunks": (5, 5_000)}
 # The name of a file, how it is written and read at once, and the key of its array.
 FORMATS = {
@@ -139,6 +153,13 @@ FORMATS = {
         lambda path, n: write_matlab(path, n, **GZIP),
         read_matlab,
         "X",
+    ),
+    "PLINK by variants": ("h.bed", write_plink, read_plink, None),
+    "PLINK by persons": (
+        "i.bed",
+        lambda path, n: write_plink(path, n, major="individual"),
+        read_plink,
+        None,
     ),
 }
 
