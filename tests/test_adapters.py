@@ -111,6 +111,27 @@ def make_zarr(folder):
     return zarr.open_array(folder / "X.zarr", mode="r")
 
 
+def make_fits(folder):
+    from astropy.io import fits
+
+    fits.PrimaryHDU(X).writeto(folder / "X.fits", overwrite=True)
+    return folder / "X.fits"
+
+
+def make_tiles(folder):
+    from astropy.io import fits
+
+    image = X if X.ndim > 1 else X[:, None]
+    hdu = fits.CompImageHDU(
+        image,
+        compression_type="GZIP_1",
+        tile_shape=(7, *image.shape[1:]),
+        quantize_level=0,
+    )
+    hdu.writeto(folder / "X.fits", overwrite=True)
+    return folder / "X.fits"
+
+
 def make_nifti(folder):
     import nibabel
 
@@ -141,6 +162,8 @@ SOURCES = {
     "parquet pandas": (written(write_parquet, "X.parquet"), {"as_frame": True}),
     "parquet polars": (written(write_ipc, "X.arrow"), {"as_frame": "polars"}),
     "safetensors": (make_safetensors, {"key": "X"}),
+    "fits": (make_fits, {}),
+    "fits tiles": (make_tiles, {}),
     "nifti": (make_nifti, {}),
     "plink": (make_plink, {"dtype": float}),
     "csr_folder": (written(write_csr), {"shape": X.shape}),
@@ -173,6 +196,7 @@ SOURCES = {
 # Those whose rows may have any number of dimensions.
 OF_ANY_SHAPE = [
     "npy",
+    "fits",
     "hdf5",
     "nifti",
     "raw",
@@ -367,7 +391,7 @@ def test_what_may_change_unnoticed(case):
 
 
 @pytest.mark.parametrize(
-    "name", ["npy", "hdf5", "zarr", "parquet", "nifti", "csr_folder", "raw"]
+    "name", ["npy", "hdf5", "zarr", "parquet", "fits", "nifti", "csr_folder", "raw"]
 )
 def test_a_file_that_is_written_again_is_another_one(name, tmp_path, monkeypatch):
     adapter, source, options = make_case(name, tmp_path)
@@ -470,7 +494,7 @@ def test_another_process_opens_files_again(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["npy", "hdf5", "zarr", "parquet", "nifti", "plink", "csr_folder"]
+    "name", ["npy", "hdf5", "zarr", "parquet", "fits", "nifti", "plink", "csr_folder"]
 )
 def test_a_file_is_known_by_its_content(name, tmp_path):
     make, _ = SOURCES[name]

@@ -122,6 +122,7 @@ HOUSE = {
         "safetensors",
         "nifti",
         "plink",
+        "fits",
     ],
     "formats.objects": [
         "unknown_store",

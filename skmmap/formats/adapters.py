@@ -18,6 +18,7 @@ def iter_files() -> Iterator[ModuleType]:
     yield npy
     from skmmap.formats.files import (
         csr_folder,
+        fits,
         hdf5,
         nifti,
         parquet,
@@ -26,7 +27,7 @@ def iter_files() -> Iterator[ModuleType]:
         zarr,
     )
 
-    yield from (hdf5, zarr, parquet, safetensors, nifti, plink, csr_folder, raw)
+    yield from (hdf5, zarr, parquet, safetensors, nifti, fits, plink, csr_folder, raw)
 
 
 def iter_objects() -> Iterator[ModuleType]:

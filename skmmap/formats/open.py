@@ -40,7 +40,7 @@ def open_rows(
     columns: str | Sequence[str] | None = None,
     as_frame: bool | Literal["auto", "pandas", "polars"] = "auto",
     filters: list | None = None,
-    key: str | None = None,
+    key: str | int | None = None,
     axis: int | None = None,
     storage_options: dict | None = None,
     cache: str | int | os.PathLike | tuple | None = None,
@@ -118,10 +118,11 @@ def open_rows(
         ``>=``, ``in`` and ``not in``. A missing value passes none of them. Columns may
         be those of the files, and keys in names of folders.
 
-    key : str, default=None
+    key : str or int, default=None
         Name of the dataset in an HDF5 file or zarr group, or of the tensor in a
         safetensors file, that holds several. In files of anndata also that of a matrix
         (``"X"``, ``"raw/X"``) or of a column (``"obs/cell_type"``).
+        Of a FITS file it is the name or number of the HDU.
 
     axis : int, default=None
         Axis of the stored array whose items are rows, for a format that does not say

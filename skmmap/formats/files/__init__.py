@@ -2,6 +2,7 @@
 
 from skmmap.formats.files import (
     csr_folder,
+    fits,
     hdf5,
     nifti,
     parquet,
@@ -12,6 +13,7 @@ from skmmap.formats.files import (
 
 __all__ = [
     "csr_folder",
+    "fits",
     "hdf5",
     "nifti",
     "parquet",

@@ -30,6 +30,10 @@ REFUSED = {
         "dask.array.from_delayed(value, shape, dtype); or value.compute(), where that "
         "fits in memory."
     ),
+    ("astropy", "_BaseHDU"): (
+        "An HDU of astropy is no array. Give its section, hdu.section, or the path: "
+        "open_rows(path, key=name)."
+    ),
     ("nibabel", "SpatialImage"): (
         "An image of nibabel is read through its file. Give the path, and the axis of "
         "its rows: open_rows(path, axis=-1); or np.asarray(img.dataobj), where that "
