@@ -40,7 +40,7 @@ from skmmap.formats.adapters import (
     list_containers,
     names_rows,
 )
-from skmmap.formats.options import UNSET
+from skmmap.formats.shared import UNSET
 from skmmap.formats.shared.contract import ArrayInfo, Format, is_instance
 from skmmap.rows.rows import find_source
 from skmmap.rows.source import Source

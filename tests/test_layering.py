@@ -25,7 +25,14 @@ HOUSE = {
         "scratch",
         "generations",
     ],
-    "remote": ["urls", "retries", "block_cache", "remote_file"],
+    "remote": [
+        "urls",
+        "requests",
+        "disk_cache",
+        "remote_file",
+        "reader",
+        "remote_path",
+    ],
     "order": [
         "selection",
         "positions",
@@ -71,6 +78,7 @@ HOUSE = {
     ],
     "formats.shared": [
         "contract",
+        "options",
         "array_options",
         "keys",
         "csv_sample",
@@ -102,6 +110,7 @@ HOUSE = {
     "formats.arrow": [
         "columns",
         "list_columns",
+        "native_files",
         "orc_file",
         "arrow_files",
         "partitions",
@@ -138,8 +147,8 @@ HOUSE = {
         "xarray",
         "refused",
     ],
-    "formats.remote": ["remote_store"],
-    "formats": ["adapters", "lists", "options", "new_file", "open"],
+    "formats.remote": ["array_store", "tables", "open_url"],
+    "formats": ["adapters", "lists", "new_file", "open"],
     "run": [
         "threads",
         "jobs",

@@ -6,8 +6,7 @@ from pathlib import Path
 from skmmap.disk import NPY, create, find_suffix, make_header
 from skmmap.formats.adapters import find_named
 from skmmap.formats.numpy import npy, raw
-from skmmap.formats.options import check_options
-from skmmap.formats.shared import check_dtype, check_offset, check_shape
+from skmmap.formats.shared import check_dtype, check_offset, check_options, check_shape
 from skmmap.rows import Store
 
 

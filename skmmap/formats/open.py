@@ -16,9 +16,8 @@ from skmmap.formats.adapters import find_adapter, find_common
 from skmmap.formats.lists import check_rows, is_shards
 from skmmap.formats.new_file import create_file, is_writable
 from skmmap.formats.numpy import raw
-from skmmap.formats.options import UNSET, check_options
-from skmmap.formats.shared import refuse_unknown
-from skmmap.remote import find_urls, is_url, is_url_pattern, say_url
+from skmmap.formats.shared import UNSET, check_options, refuse_unknown
+from skmmap.remote import is_url, say_url
 from skmmap.rows import Rows, Source, Store, find_source, join_shards
 
 _MODES = {
@@ -43,7 +42,7 @@ def open_rows(
     key: str | int | None = None,
     axis: int | None = None,
     storage_options: dict | None = None,
-    cache: str | int | os.PathLike | tuple | None = None,
+    cache: int | str | None = "auto",
 ) -> Rows:
     """Open rows where they are, without loading them.
 
@@ -75,6 +74,9 @@ def open_rows(
         - A generator or another iterator of batches: arrays, CSR matrices, or pandas,
           polars and pyarrow tables, all of the type of the first. They are written to
           a temporary file as they come.
+        - A URL, such as ``"s3://bucket/X.npy"`` (needs fsspec), of a ``.npy``, Parquet
+          or ORC file, of a zarr array, of raw values, a pattern of such, or a folder of
+          tables. Ranges of it are read.
         - An array, a sparse matrix, a pandas or polars frame, a list, `Rows`, and
           anything else with ``shape``, ``dtype`` and slicing.
 
@@ -131,14 +133,13 @@ def open_rows(
         persons, where axis 1 are variants.
 
     storage_options : dict, default=None
-        What the file system of a URL takes, such as ``{"anon": True}``, as in
-        ``fsspec.open``. It is pickled with the rows, for workers, and is in no message.
+        What the file system of a URL is opened with, such as credentials: it is passed
+        to ``fsspec.core.url_to_fs``, and never shown.
 
-    cache : str, int, path or tuple, default=None
-        Where blocks of a URL are kept, for the next epochs: a size such as ``"20GB"``
-        (in a temporary folder), a folder, which is kept, or ``(folder, size)``. What was
-        used last is kept longest. None is a temporary folder for all URLs of the process,
-        of 10 GB or a quarter of the free space there, if that is less.
+    cache : int, str or None, default="auto"
+        How much of the file behind a URL is kept on disk once it was read, in
+        a temporary file: a number of bytes or a size such as ``"20GB"``. "auto" is a
+        quarter of what is free there, 8 GiB at most; None keeps nothing.
 
     Returns
     -------
@@ -181,7 +182,7 @@ def open_rows(
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
     given = dtype, shape, offset, order, columns, as_frame, filters, key, axis
-    given += storage_options, cache
+    given = *given, storage_options, cache
     options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))
     return Rows(_open(source, "source", options, is_text=False))
 
@@ -222,7 +223,7 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     if isinstance(value, Rows):
         return _choose(value, options)
     if is_url(value):
-        return _open_urls(value, name, options)
+        return _open_url(value, name, options)
     if is_path(value) and not is_pattern(path := to_path(value)):
         return _choose_rows(_open_path(path, name, options))
     if is_path(value) or is_shards(value, is_text=is_text):
@@ -232,17 +233,24 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
     return Source(_open_with(find_adapter(value), value, name, options))
 
 
-def _open_urls(url: str, name: str, options: dict) -> Source:
-    """Return the source of an object, or of all that a pattern finds."""
-    from skmmap.formats.remote import TAKEN, open_remote
+def _open_url(url: str, name: str, options: dict) -> Source:
+    """Return the source of what is behind a URL, or a pattern of such."""
+    from skmmap.formats.remote import find_urls, open_url
 
-    check_options(say_url(url), options, TAKEN)
-    if not is_url_pattern(url):
-        return Source(open_remote(url, name, options))
-    urls = find_urls(url, name, options["storage_options"])
-    return Source(
-        join_shards([Source(open_remote(u, name, options)) for u in urls], urls)
-    )
+    urls = find_urls(url, options)
+    if urls is None:
+        return _choose_rows(open_url(url, name, options))
+    return _join_urls(urls, name, options)
+
+
+def _join_urls(urls: list, name: str, options: dict) -> Source:
+    """Return several files behind URLs as one array or table."""
+    from skmmap.formats.remote import join_urls, open_url
+
+    if (store := join_urls(urls, options)) is not None:
+        return _choose_rows(store)
+    shards = [Source(open_url(url, name, options)) for url in urls]
+    return Source(join_shards(shards, [say_url(url) for url in urls]))
 
 
 def _choose_rows(store: Store) -> Source:
@@ -305,8 +313,9 @@ def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:
         given = to_path(given) if is_path(given) else given
         raise ValueError(f"mode='w+' writes one new file; got source={given!r}.")
     items = find_paths(to_path(given), name) if is_path(given) else list(given)
-    has_urls = any(map(is_url, items))
-    if not has_urls and (adapter := find_common(items)):
+    if all(map(is_url, items)):
+        return _join_urls(items, name, options)
+    if adapter := find_common(items):
         return _choose_rows(_open_with(adapter, items, name, options, items[0]))
     shards = [_open(item, name, options, is_text) for item in items]
     return Source(join_shards(shards, items))

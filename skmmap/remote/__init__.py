@@ -1,14 +1,13 @@
-"""Objects behind URLs: their identity, ranges of their bytes, and a cache of these."""
+"""Files behind URLs: ranges of them, repeated requests, and a cache on disk."""
 
-from skmmap.remote.block_cache import open_cache
-from skmmap.remote.remote_file import RemoteFile
-from skmmap.remote.urls import find_urls, is_url, is_url_pattern, say_url
+from skmmap.remote.remote_file import open_system
+from skmmap.remote.remote_path import RemotePath
+from skmmap.remote.urls import find_url_suffix, is_url, say_url
 
 __all__ = [
-    "RemoteFile",
-    "find_urls",
+    "RemotePath",
+    "find_url_suffix",
     "is_url",
-    "is_url_pattern",
-    "open_cache",
+    "open_system",
     "say_url",
 ]

@@ -1,177 +1,207 @@
-"""An object behind a URL, of which ranges are read through a cache of blocks.
+"""A file behind a URL, of which ranges are read."""
 
-What waits for the network is hidden by requests side by side: at most `_N_REQUESTS` of
-`BLOCK_NBYTES` each are in memory, in a process, whatever reads them.
-"""
-
-import hashlib
+import importlib
 import os
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from threading import RLock
+from typing import NamedTuple
 
-from skmmap.remote.block_cache import BlockCache
-from skmmap.remote.retries import with_retries
-from skmmap.remote.urls import open_file_system, say_url
+import numpy as np
 
-BLOCK_NBYTES = 2**22
-_N_REQUESTS = 8
-_pools: dict = {}  # of threads, by the process: they do not survive a fork
+from skmmap.remote.disk_cache import DiskCache, find_limit
+from skmmap.remote.requests import BATCH_NBYTES, fetch, may_pass
+from skmmap.remote.urls import say_url
+
+# What is fetched beyond a read that goes on where the last one ended.
+_AHEAD_NBYTES = BATCH_NBYTES // 2
+_TAGS = "ETag", "etag", "e_tag", "md5Hash", "Last-Modified", "LastModified", "mtime"
+_MORE_TAGS = "modified", "last_modified", "created", "updated", "generation"
 
 
-def _find_pool() -> ThreadPoolExecutor:
-    process = os.getpid()
-    if process not in _pools:
-        _pools[process] = ThreadPoolExecutor(_N_REQUESTS, "skmmap-remote")
-    return _pools[process]
+class RemoteState(NamedTuple):
+    """The size of a remote file, and what changes when it is written again."""
+
+    nbytes: int
+    tag: str
+
+
+def import_fsspec(url: str):
+    """Return fsspec, or say how to install it."""
+    try:
+        return importlib.import_module("fsspec")
+    except ImportError as error:
+        raise ImportError(
+            f"{say_url(url)!r} is read through fsspec, which is not installed: pip "
+            "install 'skmmap[remote]'."
+        ) from error
+
+
+def open_system(url: str, options: dict) -> tuple:
+    """Return the file system of a URL, and the path that it has there."""
+    try:
+        return import_fsspec(url).core.url_to_fs(url, **options)
+    except ImportError as error:
+        if getattr(error, "name", None) == "fsspec" or "skmmap" in str(error):
+            raise
+        raise ImportError(f"{say_url(url)!r} cannot be opened: {error}.") from error
+    except ValueError as error:
+        raise ValueError(f"{say_url(url)!r} cannot be opened: {error}.") from error
 
 
 class RemoteFile:
-    """The size and identity of an object when it was opened, and ranges of it."""
+    """A file behind a URL; what is read is kept on disk, as far as a limit allows.
 
-    def __init__(self, url: str, storage_options: dict | None, cache: BlockCache):
-        self.url, self._options, self._cache = url, storage_options, cache
-        self._begin()
-        self.size, self.identity = self._ask()
-        _check_ranges(self._system, self._path, self.size, self.where)
-        said = repr((say_url(url), self.identity, self.size, BLOCK_NBYTES))
-        self._key = hashlib.sha256(said.encode()).hexdigest()[:32]
+    ``limit`` are the bytes that may be kept, None for `find_limit`.
+    """
 
-    def _begin(self) -> None:
-        self._system, self._path = open_file_system(self.url, self._options)
-        self._process, self._lock = os.getpid(), threading.Lock()
-        self._coming: dict[int, Future] = {}
-        self._next, self._reads_ahead = 0, True
+    def __init__(self, url: str, options: dict | None = None, limit: int | None = None):
+        self.url, self._options, self._limit = url, dict(options or {}), limit
+        self._forget()
+        self.state = self.read_state()
+        if self.state.nbytes is None:
+            raise ValueError(
+                f"{say_url(url)!r} does not say how many bytes it has, so that ranges "
+                "of it cannot be read. Download it."
+            )
+
+    def _forget(self) -> None:
+        """Forget what is of this process."""
+        self._lock, self._process = RLock(), os.getpid()
+        self._system = self._path = self._cache = None
+        self._window, self._next = (0, b""), -1
 
     @property
     def where(self) -> str:
         return say_url(self.url)
 
-    def _ask(self) -> tuple[int, str]:
-        """Return size and identity of the object now."""
-        self._system.invalidate_cache()  # of listings
-        info = with_retries(lambda: self._system.info(self._path))
-        if info.get("size") is None:
-            raise ValueError(
-                f"{self.where!r} has no known size. Download it, and open the file."
-            )
-        names = "ETag", "etag", "md5Hash", "Last-Modified", "LastModified"
-        names += "last_modified", "updated", "mtime", "created"
-        known = {n: str(info[n]) for n in names if info.get(n)}
-        return int(info["size"]), repr(sorted(known.items()))
+    def _renew(self) -> None:
+        """Forget connections and locks of the process that was forked."""
+        if self._process != os.getpid():
+            self._forget()
+
+    def _open(self) -> None:
+        self._renew()
+        if self._system is None:
+            self._system, self._path = open_system(self.url, self._options)
+
+    def read_state(self) -> RemoteState:
+        """Ask for size and tag; raise if there is no such file."""
+        self._open()
+        for attempt in range(3):
+            try:
+                self._system.invalidate_cache()
+                info = self._system.info(self._path)
+                break
+            except Exception as error:
+                if attempt == 2 or not may_pass(error):
+                    kind = type(error) if isinstance(error, OSError) else OSError
+                    raise _reword(kind, f"{self.where!r}: {error}") from error
+        found = [f"{k}={info[k]}" for k in (*_TAGS, *_MORE_TAGS) if info.get(k)]
+        return RemoteState(info.get("size"), "; ".join(found))
 
     def check(self) -> None:
-        """Raise if the object is not the one that was opened."""
-        if self._ask() != (self.size, self.identity):
+        """Raise if the file is another one by now."""
+        now = self.read_state()
+        if now != self.state:
             raise ValueError(
-                f"{self.where!r} was written again since it was opened. Open it again."
+                f"{self.where!r} was written again since it was opened: it had "
+                f"{self.state.nbytes:,} bytes and {self.state.tag or 'no tag'}, and "
+                f"has {now.nbytes:,} and {now.tag or 'no tag'}. Open it again."
             )
 
-    def request(self, start: int, stop: int) -> bytes:
-        """Return bytes from the network, as many as were asked for."""
-        data = with_retries(
-            lambda: self._system.cat_file(self._path, start=start, end=stop)
-        )
-        if len(data) != stop - start:
-            self.check()
-            raise ValueError(
-                f"{self.where!r} gave {len(data):,} bytes of the {stop - start:,} from "
-                f"byte {start:,} on. Download it, and open the file."
-            )
-        return data
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return the bytes of a range."""
+        return self.read_many([(start, stop)])[0]
 
-    def read_into(self, start: int, out: memoryview) -> None:
-        """Read bytes from ``start`` on until ``out`` is full."""
-        if self._process != os.getpid():  # it was forked
-            self._begin()
-        stop = start + len(out)
-        if stop > self.size:
-            raise ValueError(
-                f"{self.where!r} is truncated: bytes up to {stop:,} are needed, and it "
-                f"has {self.size:,}. Write it again."
-            )
-        if start == stop:
-            return
-        numbers = range(start // BLOCK_NBYTES, -(-stop // BLOCK_NBYTES))
-        for number in self._list_ahead(numbers):
-            self._request(number)
-        for number in numbers:
-            if number + _N_REQUESTS in numbers:
-                self._request(number + _N_REQUESTS)
-            low, high = number * BLOCK_NBYTES, (number + 1) * BLOCK_NBYTES
-            begin, end = max(low, start), min(high, stop)
-            self._copy(number, begin - low, out[begin - start : end - start])
-
-    def _list_ahead(self, numbers: range) -> list[int]:
-        """Return blocks to request now: these, and if they come in turn some more."""
+    def read_many(self, ranges: list) -> list[np.ndarray]:
+        """Return the bytes of some ranges, all of which are asked for together."""
+        outs = [np.empty(stop - start, np.uint8) for start, stop in ranges]
+        self._renew()
         with self._lock:
-            # Threads read a little back and forth.
-            is_next = abs(numbers[0] - self._next) <= _N_REQUESTS
-            self._next = max(numbers[-1] + 1, self._next if is_next else 0)
-        is_whole = is_next and self._reads_ahead and len(numbers) <= _N_REQUESTS
-        end = (
-            numbers[-1] + 1 + _N_REQUESTS if is_whole else numbers[:_N_REQUESTS][-1] + 1
-        )
-        return [*range(numbers[0], min(end, -(-self.size // BLOCK_NBYTES)))]
+            self._open()
+            if self._cache is None:
+                limit = find_limit() if self._limit is None else self._limit
+                self._cache = DiskCache(self.state.nbytes, limit)
+            try:
+                self._read_into(ranges, outs)
+            except (OSError, ValueError):
+                self.check()  # the reason may be that it was replaced
+                raise
+        return outs
 
-    def _request(self, number: int) -> None:
+    def _read_into(self, ranges: list, outs: list) -> None:
+        stop = ranges[-1][1]
+        if len(ranges) == 1 and ranges[0][0] == self._next:
+            stop = min(stop + _AHEAD_NBYTES, self.state.nbytes)
+        self._next = ranges[-1][1]
+        self._keep(ranges, stop)
+        end = self._cache.end  # after it was written to: the disk may be full
+        rest = []
+        for (begin, until), out in zip(ranges, outs, strict=True):
+            n_kept = max(0, min(until, end) - begin)
+            if n_kept:
+                self._cache.read_into(begin, out[:n_kept])
+            if begin + n_kept < until:
+                rest.append((begin + n_kept, out[n_kept:]))
+        self._fetch(rest, stop)
+
+    def _keep(self, ranges: list, stop: int) -> None:
+        """Fetch the blocks of ranges that can be kept, and are not yet."""
+        cache, wanted = self._cache, set()
+        for number, (begin, until) in enumerate(ranges, start=1):
+            until = max(until, stop) if number == len(ranges) else until
+            wanted.update(cache.list_missing(begin, until))
+        places: list = []
+        for block in sorted(wanted):
+            start, end = cache.find_place(block)
+            if places and places[-1][1] == start:
+                places[-1] = places[-1][0], end
+            else:
+                places.append((start, end))
+        for _, start, data in fetch(self._system, self._path, self.url, places):
+            if cache.end:
+                cache.write(start, data)
+
+    def _fetch(self, rest: list, stop: int) -> None:
+        """Fill arrays with the bytes that begin somewhere in the file."""
+        begin, window = self._window
+        left = []
+        for start, out in rest:
+            inside = window[start - begin : start - begin + len(out)]
+            if start >= begin and len(inside) == len(out):
+                out[:] = inside
+            else:
+                left.append((start, out))
+        if len(left) == 1 and stop > left[0][0] + len(left[0][1]):
+            # Read in turn: what follows is fetched in the same time.
+            (start, out), buffer = left[0], np.empty(stop - left[0][0], np.uint8)
+            self._fill([(start, buffer)])
+            self._window, left = (start, buffer), []
+            out[:] = buffer[: len(out)]
+        self._fill(left)
+
+    def _fill(self, wanted: list) -> None:
+        ranges = [(start, start + len(out)) for start, out in wanted]
+        for number, start, data in fetch(self._system, self._path, self.url, ranges):
+            begin, out = wanted[number]
+            place = out[start - begin : start - begin + len(data)]
+            place[:] = np.frombuffer(data, np.uint8)
+
+    def close(self) -> None:
+        """Remove what is kept."""
         with self._lock:
-            if number in self._coming or self._cache.has(self._key, number):
-                return
-            self._coming[number] = _find_pool().submit(self._fetch, number)
-
-    def _copy(self, number: int, begin: int, out: memoryview) -> None:
-        """Copy bytes of a block, which is waited for or fetched."""
-        with self._lock:
-            coming = self._coming.get(number)
-        if coming is None and self._cache.read_into(self._key, number, begin, out):
-            return
-        if coming is None:
-            with self._lock:
-                coming = self._coming.get(number)
-                if coming is None:
-                    coming = _find_pool().submit(self._fetch, number)
-                    self._coming[number] = coming
-        out[:] = memoryview(coming.result())[begin : begin + len(out)]
-
-    def _fetch(self, number: int) -> bytes:
-        """Return a block from the network, and put it into the cache."""
-        try:
-            start = number * BLOCK_NBYTES
-            stop = min(self.size, start + BLOCK_NBYTES)
-            data = self.request(start, stop)
-            if not self._cache.put(self._key, number, data):
-                self._reads_ahead = False  # what is read ahead would be lost
-            return data
-        finally:
-            with self._lock:
-                self._coming.pop(number, None)
+            if self._cache is not None:
+                self._cache.close()
+            self._cache, self._window = None, (0, b"")
 
     def __getstate__(self) -> dict:
-        names = "url", "_options", "_cache", "size", "identity", "_key"
-        return {name: getattr(self, name) for name in names}
+        # Workers read rows once, and each would have a cache of its own.
+        state = {"url": self.url, "_options": self._options, "state": self.state}
+        return state | {"_limit": 0}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
-        self._begin()
+        self._forget()
 
 
-def _check_ranges(system, path: str, size: int, where: str) -> None:
-    """Raise if a web server sends whole files: each request would take all memory."""
-    protocol = system.protocol
-    names = {protocol} if isinstance(protocol, str) else {*protocol}
-    if size < 2 or not names & {"http", "https"}:
-        return
-
-    def ask() -> None:
-        # Such a file reads no more than the headers of an answer that begins elsewhere.
-        with system.open(path, cache_type="none", block_size=1, size=size) as file:
-            file.seek(size - 1)
-            file.read(1)
-
-    try:
-        with_retries(ask)
-    except ValueError as error:
-        raise ValueError(
-            f"The server of {where!r} does not send ranges of bytes. Download the "
-            "file once, and open that."
-        ) from error
+def _reword(kind: type, text: str) -> OSError:
+    return (kind if kind in (FileNotFoundError, PermissionError) else OSError)(text)

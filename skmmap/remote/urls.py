@@ -1,47 +1,32 @@
-"""URLs: which texts are some, and what messages call them."""
+"""URLs: what is one, and what of it may be shown."""
 
 import re
-from glob import has_magic
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
-from skmmap.disk import by_numbers
-
-_URL = re.compile(r"([a-z][a-z0-9+.-]*)(::[a-z0-9+.-]+)*://", re.IGNORECASE)
-_SECRET = re.compile(r"(?<=://)[^/@]*@")
+# Names of protocols have two letters at least: C:\ is a drive. In fsspec's chains, such
+# as "simplecache::s3://", the last one has the path.
+_URL = re.compile(r"(?:[A-Za-z0-9+.\-]{2,}::)*[A-Za-z][A-Za-z0-9+.\-]+://")
 
 
 def is_url(value) -> bool:
-    """Whether ``value`` is a text that begins as a URL does."""
+    """Whether ``value`` is a URL, of any protocol."""
     return isinstance(value, str) and _URL.match(value) is not None
 
 
-def is_url_pattern(url: str) -> bool:
-    """Whether a URL is a pattern; ``?`` begins the query of a web address."""
-    is_web = url.lower().startswith("http")
-    return "*" in url if is_web else has_magic(url)
-
-
 def say_url(url: str) -> str:
-    """Return what messages call a URL: without user, password and signed query."""
-    is_web = url.lower().startswith("http")
-    return _SECRET.sub("", url.partition("?")[0] if is_web else url)
+    """Return a URL without what may be a secret: passwords, and signed queries."""
+    begin = _URL.match(url).group()
+    place = url[len(begin) :].partition("?")[0].partition("#")[0]
+    host, slash, path = place.partition("/")
+    return begin + host.rpartition("@")[2] + slash + path
 
 
-def open_file_system(url: str, storage_options: dict | None) -> tuple:
-    """Return the file system of a URL, and the path of the object in it."""
-    try:
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise ImportError(
-            f"open_rows({say_url(url)!r}) reads objects through fsspec, which is not "
-            "installed: pip install 'skmmap[remote]'."
-        ) from error
-    return url_to_fs(url, **(storage_options or {}))
+def find_name(url: str) -> str:
+    """Return the last part of the path of a URL."""
+    return PurePosixPath(say_url(url)).name
 
 
-def find_urls(pattern: str, name: str, storage_options: dict | None) -> list[str]:
-    """Return the URLs that a pattern finds, X_2 before X_10."""
-    system, path = open_file_system(pattern, storage_options)
-    found = sorted(map(system.unstrip_protocol, system.glob(path)), key=by_numbers)
-    if not found:
-        raise FileNotFoundError(f"{name}={say_url(pattern)!r} matches no object.")
-    return found
+def find_url_suffix(url: str) -> str:
+    """Return the suffix of the path of a URL, in small letters."""
+    return PurePosixPath(urlsplit(url.rpartition("::")[2]).path).suffix.lower()

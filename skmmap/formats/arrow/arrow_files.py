@@ -8,10 +8,13 @@ from typing import NamedTuple
 
 from skmmap.disk import find_suffix
 from skmmap.formats.arrow.columns import find_dtype, to_value_type
+from skmmap.formats.arrow.native_files import open_native
 from skmmap.formats.arrow.orc_file import OrcFile
 from skmmap.formats.shared import import_library, read_first
+from skmmap.remote import RemotePath
 
 _STREAMED = 2**16  # bytes of a column that are read at a time
+_ANNOUNCED = 2**26  # bytes of a remote row group that are fetched together
 
 
 class _ParquetFile:
@@ -23,7 +26,8 @@ class _ParquetFile:
         parquet = import_arrow("pyarrow.parquet", path)
         self._arrow = import_arrow("pyarrow", path)
         # Given a path, pyarrow keeps a file that it refuses open as long as the error.
-        self._source = self._arrow.OSFile(str(path))
+        self._source = open_native(self._arrow, path)
+        self._is_remote = isinstance(path, RemotePath)
         try:
             # Else pyarrow brings all columns of a row group before it decodes them.
             how = (
@@ -82,10 +86,22 @@ class _ParquetFile:
         ]
 
     def read(self, number: int, names, is_mapped: bool):
+        self._announce(number, names)
         return self._file.read_row_group(number, columns=list(dict.fromkeys(names)))
+
+    def _announce(self, number: int, names) -> None:
+        """Have all columns of a group fetched together, which pyarrow reads in turn."""
+        if not self._is_remote:
+            return
+        group = self._groups[number]
+        columns = [group.column(j) for j, _ in self._find_leaves(names)]
+        places = [_find_place(column) for column in columns]
+        if sum(stop - start for start, stop in places) <= _ANNOUNCED:
+            self._source.announce(places)
 
     def iter_batches(self, number: int, names, batch_rows: int):
         """Yield the rows of a group as tables."""
+        self._announce(number, names)
         columns = list(dict.fromkeys(names))
         for batch in self._file.iter_batches(
             batch_rows, row_groups=[number], columns=columns
@@ -95,6 +111,14 @@ class _ParquetFile:
     def close(self) -> None:
         self._file.close(force=True)
         self._source.close()
+
+
+def _find_place(column) -> tuple[int, int]:
+    """Return where a column of a group begins and ends in the file."""
+    start = column.data_page_offset
+    if column.has_dictionary_page:
+        start = min(start, column.dictionary_page_offset)
+    return start, start + column.total_compressed_size
 
 
 def _list_tops(path: str) -> set:
@@ -115,6 +139,8 @@ class _IpcFile:
     """An Arrow IPC file while it is read; what is not compressed is only mapped."""
 
     def __init__(self, path, coded=()):
+        if isinstance(path, RemotePath):
+            raise ValueError("It is mapped, which remote files cannot be. Download it.")
         self._arrow, self._path = import_arrow("pyarrow.ipc", path), str(path)
         self._map = import_arrow("pyarrow", path).memory_map(self._path)
         try:
@@ -191,9 +217,10 @@ class _Kind(NamedTuple):
     open: Callable
 
 
+_IPC_MAGIC = b"ARROW1"
 _KINDS = (
     _Kind(b"PAR1", (".parquet", ".pq"), "a Parquet", _ParquetFile),
-    _Kind(b"ARROW1", (".arrow", ".feather"), "an Arrow IPC", _IpcFile),
+    _Kind(_IPC_MAGIC, (".arrow", ".feather"), "an Arrow IPC", _IpcFile),
     _Kind(b"ORC", (".orc",), "an ORC", OrcFile),
 )
 MAGIC = tuple(kind.magic for kind in _KINDS)
@@ -202,7 +229,10 @@ SUFFIXES = tuple(suffix for kind in _KINDS for suffix in kind.suffixes)
 
 def _find_kind(path: Path) -> _Kind:
     """Return the kind of a file by its first bytes, or else by its name."""
-    first, suffix = read_first(path), find_suffix(path)
+    if isinstance(path, RemotePath):
+        first, suffix = path.read_first(len(_IPC_MAGIC)), path.suffix
+    else:
+        first, suffix = read_first(path), find_suffix(path)
     begun = [kind for kind in _KINDS if first.startswith(kind.magic)]
     named = [kind for kind in _KINDS if suffix in kind.suffixes]
     return next(iter([*begun, *named, *_KINDS]))

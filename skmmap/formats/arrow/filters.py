@@ -7,6 +7,7 @@ import numpy as np
 
 from skmmap.formats.arrow.arrow_files import import_arrow, is_parquet
 from skmmap.formats.arrow.columns import to_value_type, to_values
+from skmmap.formats.arrow.native_files import open_native
 
 _ROW = "\0row"  # a name that no column of a file has
 
@@ -55,9 +56,13 @@ class Filters:
         if not is_parquet(path):
             return None
         datasets = import_arrow("pyarrow.dataset", path)
-        files = import_arrow("pyarrow.fs", path).LocalFileSystem()
+        arrow = sys.modules["pyarrow"]
+        with open_native(arrow, path) as file:
+            return self._find_in(datasets, file, keys)
+
+    def _find_in(self, datasets, file, keys: dict) -> set:
         fragment = datasets.ParquetFileFormat().make_fragment(
-            str(path), files, _say_keys(datasets, keys)
+            file, partition_expression=_say_keys(datasets, keys)
         )
         schema = self._empty.schema
         parts = fragment.split_by_row_group(self.expression, schema=schema)

@@ -1,6 +1,7 @@
 """ORC files: stripes in place of the row groups of Parquet files."""
 
 from skmmap.formats.arrow.columns import find_dtype, to_value_type
+from skmmap.formats.arrow.native_files import open_native
 from skmmap.formats.shared import import_library
 
 
@@ -16,7 +17,7 @@ class OrcFile:
     def __init__(self, path, coded=()):
         self._arrow = import_library("pyarrow", "ORC files", "parquet", path)
         orc = import_library("pyarrow.orc", "ORC files", "parquet", path)
-        self._source = self._arrow.OSFile(str(path))
+        self._source = open_native(self._arrow, path)
         try:
             self._file = orc.ORCFile(self._source)
             self.schema = self._file.schema

@@ -37,6 +37,8 @@ from skmmap.formats.arrow import (
 )
 from skmmap.formats.shared import ArrayInfo, Format
 from skmmap.order import compact, join_units
+from skmmap.remote import RemotePath
+from skmmap.rows import Store
 
 FORMAT = Format(
     suffixes=SUFFIXES, options=("columns", "as_frame", "filters"), joins=True
@@ -65,20 +67,19 @@ def open_store(
 
     What strings and nulls need is known from all files together.
     """
-    files, partitions = _find_files(source)
+    return open_tables(*_find_files(source), columns, as_frame, filters)
+
+
+def open_tables(files, partitions, columns, as_frame, filters, kinds=None) -> Store:
+    """Return the store of files with these keys; ``kinds`` are of arrays and frames."""
     paths = find_filled(files)
     schema = check_schemas(paths, columns, partitions.open)
     library = choose_library(schema, columns, as_frame, paths[0].name)
-    store = _open(paths, columns, library, partitions)
+    arrays, frames = kinds or (ParquetStore, ParquetFrames)
+    store = (frames if library else arrays)(paths, columns, partitions, library)
     if filters is not None:
         store.selection = store.find_passing(filters)
     return store
-
-
-def _open(paths, columns, library: str, partitions: Partitions) -> "ParquetStore":
-    if library:
-        return ParquetFrames(paths, columns, partitions, library)
-    return ParquetStore(paths, columns, partitions)
 
 
 def list_files(source) -> list[Path]:
@@ -117,21 +118,36 @@ def _is_part(entry: os.DirEntry) -> bool:
     return find_suffix(entry.name) in SUFFIXES and not entry.is_dir()
 
 
+def _to_absolute(path):
+    is_remote = isinstance(path, RemotePath)
+    return path if is_remote else Path(os.path.abspath(path))
+
+
 class ParquetStore(ArrowStore):
     """Rows of Parquet, Arrow IPC or ORC files, one row group in memory at a time."""
 
     is_decoded = True
     _coded: tuple = ()
 
-    def __init__(self, paths, columns=None, partitions: Partitions | None = None):
+    def __init__(self, paths, columns=None, partitions=None, library: str = ""):
+        self._library = library
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-        self.paths = find_filled([Path(os.path.abspath(path)) for path in paths])
+        self.paths = find_filled(list(map(_to_absolute, paths)))
         self._partitions = partitions or Partitions()
         self._forget()
         # Such a file cannot be changed in place, only written as a whole.
-        self._opened = self._run = Identity.read(self.paths).read_again()
+        self._opened = self._run = self._identify()
         self._describe(self._read_schema(columns), columns)
         self._last = None
+
+    @property
+    def kinds(self) -> tuple:
+        """The stores of arrays and of frames."""
+        return ParquetStore, ParquetFrames
+
+    def _identify(self) -> Identity:
+        """Return the identity of the files, which must not change from now on."""
+        return Identity.read(self.paths).read_again()
 
     def _read_schema(self, columns):
         return check_schemas(self.paths, columns, self._partitions.open)
@@ -151,7 +167,9 @@ class ParquetStore(ArrowStore):
         self._check_open()
         schema = self._read_schema(self.list_columns())
         columns, library = choose_again(self, schema, columns, as_frame)
-        chosen = _open(self.paths, columns, library, self._partitions)
+        arrays, frames = self.kinds
+        kind = frames if library else arrays
+        chosen = kind(self.paths, columns, self._partitions, library)
         self._used.update(self.paths)
         self._check_files()  # afterwards: they may be replaced meanwhile
         return chosen
@@ -332,7 +350,3 @@ class ParquetStore(ArrowStore):
 
 class ParquetFrames(FramesOfArrow, ParquetStore):
     """Rows of such files as data frames."""
-
-    def __init__(self, paths, columns, partitions: Partitions, library: str):
-        self._library = library
-        super().__init__(paths, columns, partitions)

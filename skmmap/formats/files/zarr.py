@@ -69,6 +69,13 @@ def open_store(source, name: str, *, key: str | None = None) -> Store:
     return open_node(node, _open_named)
 
 
+def open_remote(url: str, options: dict, key: str | None) -> Store:
+    """Return the store of an array, or a CSR matrix, behind a URL."""
+    zarr = import_library("zarr", "zarr arrays", "zarr", url)
+    node = zarr.open(url, mode="r", storage_options=options or None)
+    return open_node(find_array(node, key, url), _open_named)
+
+
 def _open_folder(path):
     """Return the array or group in a folder."""
     if os.path.isdir(path):

@@ -1,5 +1,5 @@
-"""Formats of objects behind URLs, read range by range."""
+"""Formats behind URLs: arrays, tables and zarr of which ranges are read."""
 
-from skmmap.formats.remote.remote_store import TAKEN, open_remote
+from skmmap.formats.remote.open_url import find_urls, join_urls, open_url
 
-__all__ = ["TAKEN", "open_remote"]
+__all__ = ["find_urls", "join_urls", "open_url"]

@@ -17,7 +17,6 @@ from skmmap.formats.shared.contract import (
     Format,
     is_instance,
     refuse_option,
-    say_source,
 )
 from skmmap.formats.shared.converted_store import ConvertedStore
 from skmmap.formats.shared.csr_store import CSR_VALUES, CsrStore
@@ -31,6 +30,7 @@ from skmmap.formats.shared.csv_sample import (
 from skmmap.formats.shared.joined_store import JoinedStore
 from skmmap.formats.shared.keys import find_key
 from skmmap.formats.shared.map_store import WINDOW_NBYTES, MapStore
+from skmmap.formats.shared.options import UNSET, check_options
 from skmmap.formats.shared.page_cache import CAN_RELEASE_PAGES
 from skmmap.formats.shared.slices import (
     check_type,
@@ -53,6 +53,7 @@ __all__ = [
     "CSR_VALUES",
     "NPZ",
     "SAMPLE_NBYTES",
+    "UNSET",
     "WINDOW_NBYTES",
     "ArrayInfo",
     "ContainerStore",
@@ -65,6 +66,7 @@ __all__ = [
     "check_axis",
     "check_dtype",
     "check_offset",
+    "check_options",
     "check_shape",
     "check_type",
     "choose_type",
@@ -83,7 +85,6 @@ __all__ = [
     "refuse_option",
     "refuse_unknown",
     "say_csv",
-    "say_source",
     "to_plain",
     "to_rows",
 ]

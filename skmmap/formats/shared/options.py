@@ -1,6 +1,6 @@
 """The options of `open_rows`: what each means is up to the format of the source."""
 
-from skmmap.formats.shared import refuse_option, say_source
+from skmmap.formats.shared.contract import refuse_option, say_source
 
 UNSET = {
     "mode": "r",
@@ -14,7 +14,7 @@ UNSET = {
     "key": None,
     "axis": None,
     "storage_options": None,
-    "cache": None,
+    "cache": "auto",
 }
 
 
