@@ -3,8 +3,8 @@
     python benchmarks/remote.py
     python benchmarks/remote.py --quick
 
-The server runs on the same machine, in a process of its own. See docs/measured/remote.md
-for what the columns mean.
+The server runs on the same machine, in a process of its own.
+docs/measured/remote.md says what the columns mean.
 """
 
 import argparse

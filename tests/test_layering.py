@@ -147,7 +147,7 @@ HOUSE = {
         "xarray",
         "refused",
     ],
-    "formats.remote": ["array_store", "tables", "open_url"],
+    "formats.remote": ["array_store", "tables", "opening"],
     "formats": ["adapters", "lists", "new_file", "open"],
     "run": [
         "threads",

@@ -130,7 +130,8 @@ class ParquetStore(ArrowStore):
     _coded: tuple = ()
 
     def __init__(self, paths, columns=None, partitions=None, library: str = ""):
-        self._library = library
+        if library:
+            self._library = library
         paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
         self.paths = find_filled(list(map(_to_absolute, paths)))
         self._partitions = partitions or Partitions()
