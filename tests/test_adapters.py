@@ -99,6 +99,14 @@ def make_map(folder):
     return np.load(folder / "X.npy", mmap_mode="r")
 
 
+def make_lance(folder):
+    import lance
+
+    table = pa.table({"a": X[:, 0], "b": X[:, 1]})
+    lance.write_dataset(table, folder / "X.lance", max_rows_per_file=13)
+    return folder / "X.lance"
+
+
 def make_safetensors(folder):
     from safetensors.numpy import save_file
 
@@ -161,6 +169,8 @@ SOURCES = {
     "parquet orc": (written(write_orc, "X.orc"), {}),
     "parquet pandas": (written(write_parquet, "X.parquet"), {"as_frame": True}),
     "parquet polars": (written(write_ipc, "X.arrow"), {"as_frame": "polars"}),
+    "lance": (make_lance, {}),
+    "lance pandas": (make_lance, {"as_frame": True}),
     "safetensors": (make_safetensors, {"key": "X"}),
     "fits": (make_fits, {}),
     "fits tiles": (make_tiles, {}),

@@ -128,6 +128,7 @@ HOUSE = {
         "hdf5",
         "zarr",
         "parquet",
+        "lance",
         "safetensors",
         "nifti",
         "plink",

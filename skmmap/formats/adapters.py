@@ -20,6 +20,7 @@ def iter_files() -> Iterator[ModuleType]:
         csr_folder,
         fits,
         hdf5,
+        lance,
         nifti,
         parquet,
         plink,
@@ -27,7 +28,8 @@ def iter_files() -> Iterator[ModuleType]:
         zarr,
     )
 
-    yield from (hdf5, zarr, parquet, safetensors, nifti, fits, plink, csr_folder, raw)
+    yield from (hdf5, zarr, parquet, lance, safetensors)
+    yield from (nifti, fits, plink, csr_folder, raw)
 
 
 def iter_objects() -> Iterator[ModuleType]:
@@ -47,7 +49,7 @@ def iter_objects() -> Iterator[ModuleType]:
 
 def list_containers() -> tuple[ModuleType, ...]:
     """Return those of objects that are a source each, also several in a list."""
-    from skmmap.formats.files import hdf5, zarr
+    from skmmap.formats.files import hdf5, lance, zarr
     from skmmap.formats.objects import (
         arrow_tables,
         batches,
@@ -57,7 +59,8 @@ def list_containers() -> tuple[ModuleType, ...]:
         xarray,
     )
 
-    return refused, hdf5, zarr, dask, xarray, arrow_tables, streams, batches
+    # A dataset of Lance is one of pyarrow too, which would be read as a stream.
+    return refused, hdf5, zarr, lance, dask, xarray, arrow_tables, streams, batches
 
 
 def find_adapter(source, dtype=None) -> ModuleType | None:

@@ -15,6 +15,7 @@ from skmmap.formats.arrow.columns import (
     find_dtype,
     is_string,
     to_numpy,
+    to_value_type,
 )
 from skmmap.formats.arrow.filters import Filters
 from skmmap.formats.arrow.frame_store import (
@@ -66,5 +67,6 @@ __all__ = [
     "iter_inside",
     "read_schema",
     "to_numpy",
+    "to_value_type",
     "write_spool",
 ]

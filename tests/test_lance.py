@@ -1,0 +1,138 @@
+"""Datasets of Lance, against the tables that were written."""
+
+import pickle
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.linear_model import SGDClassifier
+
+from skmmap import ChunkedFit, open_rows
+from skmmap.formats.files.lance import list_arrays
+
+RNG = np.random.default_rng(0)
+N_ROWS = 900
+
+
+def make_table(n_rows=N_ROWS):
+    is_missing = np.arange(n_rows) % 70 == 5
+    vectors = pa.array(RNG.normal(size=3 * n_rows).astype("f4"))
+    return pa.table(
+        {
+            "f8": RNG.normal(size=n_rows),
+            "f2": RNG.normal(size=n_rows).astype("f2"),
+            "u1": RNG.integers(0, 9, n_rows).astype("u1"),
+            "label": RNG.integers(0, 2, n_rows),
+            "missing": pa.array(np.arange(n_rows), mask=is_missing),
+            "gap": pa.array(RNG.normal(size=n_rows), mask=is_missing),
+            "text": pa.array([f"t{i % 13}" for i in range(n_rows)], pa.string()),
+            "vector": pa.FixedSizeListArray.from_arrays(vectors, 3),
+        }
+    )
+
+
+def write(path, table, **options):
+    import lance
+
+    return lance.write_dataset(table, path, max_rows_per_file=250, **options)
+
+
+@pytest.fixture(scope="module")
+def table():
+    return make_table()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory, table):
+    folder = tmp_path_factory.mktemp("lance") / "X.lance"
+    write(folder, table)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["f8", "f2", "u1", "label", "missing", "gap", "text"])
+def test_one_column(path, table, name):
+    expected = table[name].to_numpy()
+    expected = expected.astype(str) if name == "text" else expected
+    rows = open_rows(path, columns=name)
+    assert rows.dtype == expected.dtype
+    np.testing.assert_array_equal(rows[:], expected)
+    for start, stop in ((0, 5), (245, 255), (3, 3), (899, 900)):
+        np.testing.assert_array_equal(rows[start:stop], expected[start:stop])
+    np.testing.assert_array_equal(rows[[899, 3, 500]], expected[[899, 3, 500]])
+
+
+def test_vectors_are_rows_of_a_matrix(path, table):
+    expected = np.array(table["vector"].to_pylist(), "f4")
+    rows = open_rows(path, columns="vector")
+    assert (rows.shape, rows.dtype) == ((N_ROWS, 3), np.float32)
+    np.testing.assert_array_equal(rows[240:260], expected[240:260])
+
+
+def test_frames(path, table):
+    frame = open_rows(path, columns=["missing", "text"]).read(240, 260)
+    expected = table.select(["missing", "text"]).to_pandas()[240:260]
+    assert frame["text"].tolist() == expected["text"].tolist()
+    np.testing.assert_array_equal(frame["missing"], expected["missing"])
+
+
+def test_rows_of_a_version_stay(tmp_path, table):
+    dataset = write(tmp_path / "X.lance", table)
+    rows = open_rows(dataset, columns="f8")
+    expected = table["f8"].to_numpy()
+    write(tmp_path / "X.lance", table.slice(5), mode="overwrite")
+    for again in (rows, pickle.loads(pickle.dumps(rows))):
+        np.testing.assert_array_equal(again[:], expected)
+    assert len(open_rows(tmp_path / "X.lance")) == N_ROWS - 5
+
+
+def test_another_dataset_at_the_same_place(tmp_path, table):
+    write(tmp_path / "X.lance", table)
+    rows = open_rows(tmp_path / "X.lance", columns="f8")
+    shutil.rmtree(tmp_path / "X.lance")
+    write(tmp_path / "X.lance", table.slice(5))
+    with pytest.raises(ValueError, match=r"since it was opened\. Open it again"):
+        rows[:5].read()
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_fit_is_that_of_the_array(path, table, n_jobs):
+    X = np.c_[table["f8"].to_numpy(), table["u1"].to_numpy()]
+    y = table["label"].to_numpy()
+    model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=100, n_jobs=n_jobs)
+    scores = model.fit(X, y).decision_function(X)
+    rows = open_rows(path, columns=["f8", "u1"])
+    found = model.fit(rows, open_rows(path, columns="label"))
+    np.testing.assert_array_equal(found.decision_function(rows), scores)
+
+
+def test_one_row_and_none(tmp_path):
+    for n_rows in (0, 1):
+        table = make_table(n_rows)
+        write(tmp_path / f"{n_rows}.lance", table)
+        rows = open_rows(tmp_path / f"{n_rows}.lance", columns=["f8", "u1"])
+        assert rows.shape == (n_rows, 2)
+        np.testing.assert_array_equal(rows.read()[:, 0], table["f8"].to_numpy())
+
+
+def test_what_is_in_it(path):
+    assert [tuple(info)[:3] for info in list_arrays(path)][:2] == [
+        ("f8", (N_ROWS,), "float64"),
+        ("f2", (N_ROWS,), "float16"),
+    ]
+
+
+def test_some_rows_do_not_read_the_dataset(path, monkeypatch):
+    """Batches of Lance would begin with the first row."""
+    import lance
+
+    rows, asked = open_rows(path, columns=["f8", "u1"]), []
+    to_table = lance.LanceDataset.to_table
+
+    def note(self, columns, **given):
+        asked.append(given["limit"])
+        return to_table(self, columns, **given)
+
+    monkeypatch.setattr(lance.LanceDataset, "to_table", note)
+    rows[600:603].read()
+    assert asked == [3]
