@@ -38,7 +38,7 @@ def main() -> None:
         f"{measure.describe_machine()}. {options.rows:,} rows of {N_FEATURES} float32,"
     )
     print(f"medians of {options.repeats} rounds, MB/s.{quick}\n\n{_HEAD}")
-    for kind in ("npy", "parquet"):
+    for kind in options.kinds:
         for latency in options.latencies:
             print(measure_kind(kind, latency, options), flush=True)
 
@@ -49,6 +49,7 @@ def parse_options():
     add("--rows", type=int, default=500_000, help="rows of 100 float32")
     add("--repeats", type=int, default=5, help="rounds of each line")
     add("--latencies", type=float, nargs="+", default=_LATENCIES, help="milliseconds")
+    add("--kinds", nargs="+", default=["npy", "parquet"])
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:

@@ -10,6 +10,8 @@ from skmmap.remote.remote_file import RemoteFile
 _LEAST_NBYTES = 2**20  # of a request
 _MOST_HELD = 16
 
+_ends: dict = {}  # of the files that were read last
+
 
 class RemoteReader(io.RawIOBase):
     """A file object that fetches a megabyte at least, and keeps the last few pieces."""
@@ -59,6 +61,8 @@ class RemoteReader(io.RawIOBase):
                 return part[start - begin : stop - begin]
         if stop - start >= _LEAST_NBYTES:
             return self._file.read(start, stop)
+        if start >= (begin := max(0, self._size - _LEAST_NBYTES)):
+            return _read_end(self._file)[start - begin : stop - begin]
         end = min(start + _LEAST_NBYTES, self._size)
         part = self._held[start] = self._file.read(start, end)
         if len(self._held) > _MOST_HELD:
@@ -68,6 +72,19 @@ class RemoteReader(io.RawIOBase):
     def close(self) -> None:
         self._held, self._announced = OrderedDict(), []
         super().close()
+
+
+def _read_end(file: RemoteFile) -> np.ndarray:
+    """Return the end of a file, where Parquet has what each opening asks for."""
+    key = file.url, file.state
+    end = _ends.pop(key, None)
+    if end is None:
+        size = file.state.nbytes
+        end = file.read(max(0, size - _LEAST_NBYTES), size)
+    _ends[key] = end  # as the newest
+    while len(_ends) > _MOST_HELD:
+        _ends.pop(next(iter(_ends)), None)
+    return end
 
 
 def _join(ranges: list) -> list:

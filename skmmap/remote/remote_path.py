@@ -6,12 +6,15 @@ from skmmap.remote.reader import RemoteReader
 from skmmap.remote.remote_file import RemoteFile
 from skmmap.remote.urls import find_name, find_url_suffix, say_url
 
+_FIRST = 16  # bytes that tell the format
+
 
 class RemotePath:
     """A remote file by its URL; equal ones have the same."""
 
     def __init__(self, url: str, options: dict | None = None, limit: int | None = None):
         self.url, self.file = url, RemoteFile(url, options, limit)
+        self._first = b""
 
     @property
     def name(self) -> str:
@@ -30,8 +33,13 @@ class RemotePath:
         return PurePosixPath(say_url(self.url)).relative_to(say_url(root.url))
 
     def read_first(self, n_bytes: int) -> bytes:
-        """Return the first bytes."""
-        return self.file.read(0, min(n_bytes, self.file.state.nbytes)).tobytes()
+        """Return the first bytes, of which some are kept: each opening asks for them."""
+        n_bytes = min(n_bytes, self.file.state.nbytes)
+        if n_bytes > len(self._first):
+            first = self.file.read(0, n_bytes).tobytes()
+            self._first = first[:_FIRST]
+            return first
+        return self._first[:n_bytes]
 
     def open(self) -> RemoteReader:
         """Return a file object."""
