@@ -415,6 +415,18 @@ def test_memory_is_counted_before(rows, xgboost, lightgbm):
         )
 
 
+@pytest.mark.parametrize("kind", ["XGBClassifier", "LGBMClassifier"])
+def test_memory_of_gradients_is_counted_for_each_class(kind, rows):
+    """A round has a tree for each class, from three on."""
+
+    def count(n_classes):
+        target = np.arange(600) % n_classes
+        said = ChunkedFit(make(kind)).explain(rows, target).sections["memory"]
+        return float(re.search(r"([\d.]+) kB for gradients", said)[1])
+
+    assert count(5) - count(2) == pytest.approx(4 * 32 * 600 / 1000, abs=0.2)
+
+
 def test_nothing_is_left_behind(rows, xgboost, tmp_path, monkeypatch):
     gc.collect()
     monkeypatch.chdir(tmp_path)

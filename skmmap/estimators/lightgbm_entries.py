@@ -10,6 +10,7 @@ from skmmap.boosters import make_sequence
 from skmmap.estimators.whole import (
     OF_EVALUATION,
     WholeRun,
+    count_outputs,
     find_held,
     refuse_parameters,
 )
@@ -55,15 +56,14 @@ def train_lightgbm(estimator, run: WholeRun) -> None:
 def find_lightgbm_memory(estimator, run: WholeRun) -> dict[str, int]:
     """Return the bytes that training takes at most, by what they are for."""
     (n_rows, n_columns), params = run.X.shape, estimator.get_params()
-    sample = min(n_rows, *[_find_sample(params)])
+    sample = min(n_rows, _find_sample(params))
     width = 2 if params.get("max_bin", 255) > 255 else 1
     n_val = 0 if run.X_val is None else run.X_val.shape[0]
-    classes = getattr(run.y, "ndim", 1)
     return find_held(run) | {
         f"{n_rows + n_val:,} binned rows": width * (n_rows + n_val) * n_columns,
         f"a sample of {sample:,} rows": 8 * _COPIES * sample * n_columns,
         "a chunk as float64": 16 * min(run.X.chunk_rows, n_rows) * n_columns,
-        "gradients": 32 * n_rows * classes,
+        "gradients": 32 * n_rows * count_outputs(estimator, run.y),
     }
 
 

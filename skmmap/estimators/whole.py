@@ -2,6 +2,9 @@
 
 from typing import Any, NamedTuple
 
+import numpy as np
+from sklearn.base import is_classifier
+
 from skmmap.boosters import Pieces
 
 
@@ -38,3 +41,13 @@ def find_held(run: WholeRun) -> dict[str, int]:
     sources = run.y, run.sample_weight, run.y_val, run.sample_weight_val
     arrays = [each for each in sources if each is not None]
     return {"y and weights": sum(each.nbytes for each in arrays)}
+
+
+def count_outputs(estimator, y) -> int:
+    """Return how many trees a round has: one for each class from three on."""
+    if y is None:
+        return 1
+    if is_classifier(estimator) and y.ndim == 1:
+        n_classes = len(np.unique(y))
+        return n_classes if n_classes > 2 else 1
+    return int(np.prod(y.shape[1:], dtype=int)) or 1

@@ -5,14 +5,12 @@ https://xgboost.readthedocs.io/en/stable/tutorials/external_memory.html
 
 from numbers import Integral
 
-import numpy as np
-from sklearn.base import is_classifier
-
 from skmmap._messages import say_size
 from skmmap.boosters import find_cache_nbytes, make_matrix
 from skmmap.estimators.whole import (
     OF_EVALUATION,
     WholeRun,
+    count_outputs,
     find_held,
     refuse_parameters,
 )
@@ -94,7 +92,7 @@ def find_xgboost_memory(estimator, run: WholeRun) -> dict[str, int]:
     sketch = min(_ROW_OF_SKETCH * n_rows, _SKETCH_NBYTES * bins // 256)
     chunk = min(run.X.chunk_rows, n_rows) * n_columns
     nodes = min(_count_nodes(estimator), n_rows)
-    n_classes = _count_outputs(estimator, run.y)
+    n_classes = count_outputs(estimator, run.y)
     return find_held(run) | {
         f"sketches of {n_columns:,} columns (max_bin={bins:,})": sketch * n_columns,
         "pages": _PAGES_NBYTES * chunk,
@@ -121,15 +119,6 @@ def _count_nodes(estimator) -> int:
     leaves = getattr(estimator, "max_leaves", None) or 0
     nodes = 2 ** min(depth, 16) if depth else _MOST_NODES
     return min(nodes, 2 * leaves) if leaves else nodes
-
-
-def _count_outputs(estimator, y) -> int:
-    if y is None:
-        return 1
-    if is_classifier(estimator) and y.ndim == 1:
-        n_classes = len(np.unique(y))
-        return n_classes if n_classes > 2 else 1
-    return int(np.prod(y.shape[1:], dtype=int)) or 1
 
 
 def _find_number(estimator, name: str, default: int) -> int:
