@@ -33,7 +33,7 @@ class RemotePath:
         return PurePosixPath(say_url(self.url)).relative_to(say_url(root.url))
 
     def read_first(self, n_bytes: int) -> bytes:
-        """Return the first bytes, of which some are kept: each opening asks for them."""
+        """Return the first bytes; a few are kept, as each opening asks for them."""
         n_bytes = min(n_bytes, self.file.state.nbytes)
         if n_bytes > len(self._first):
             first = self.file.read(0, n_bytes).tobytes()
