@@ -5,10 +5,12 @@
 
 Files are warm, in the page cache. In each round the ways take turns: the fastest call
 by which the format's own library reads everything; passes by slices of 1,000 and 10,000
-rows, as a run of `ChunkedFit` reads them; and epochs of `ChunkedFit` around an
-estimator that does nothing, in file order and shuffled. Figures are medians of the
-ratios in each round, of wall and of CPU time in brackets. To add a format, write a
-function for its file and one for its bulk read, and add both to `FORMATS`.
+rows, as a run of `ChunkedFit` reads them; epochs of `ChunkedFit` around an estimator
+that does nothing, in file order and shuffled; and, with the file dropped from the page
+cache before each of them, the bulk read and the pass by 10,000 rows. Figures are
+medians of the ratios in each round, of wall and of CPU time in brackets. To add a
+format, write a function for its file and one for its bulk read, and add both to
+`FORMATS`.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from measure import describe_machine
+from rows import drop_cache
 from scipy import sparse
 from sklearn.base import BaseEstimator
 
@@ -132,9 +135,87 @@ def read_plink(path, key):
     return open_bed(path, num_threads=1).read(order="C")
 
 
+def make_columns(n_rows: int):
+    import pyarrow as pa
+
+    rows = make_dense(n_rows)
+    return pa.table({f"c{i}": rows[:, i] for i in range(rows.shape[1])})
+
+
+def write_npy(path, n_rows):
+    np.save(path, make_dense(n_rows))
+
+
+def write_safetensors(path, n_rows):
+    from safetensors.numpy import save_file
+
+    save_file({"X": make_dense(n_rows)}, path)
+
+
+def read_safetensors(path, key):
+    from safetensors.numpy import load_file
+
+    return load_file(path)[key]
+
+
+def write_parquet(path, n_rows):
+    import pyarrow.parquet as pq
+
+    pq.write_table(make_columns(n_rows), path, row_group_size=20_000)
+
+
+def read_parquet(path, key):
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path)
+
+
+def write_orc(path, n_rows):
+    from pyarrow import orc
+
+    orc.write_table(make_columns(n_rows), path, stripe_size=2**23)
+
+
+def read_orc(path, key):
+    from pyarrow import orc
+
+    return orc.read_table(path)
+
+
+def write_lance(path, n_rows):
+    import lance
+
+    lance.write_dataset(make_columns(n_rows), path, max_rows_per_file=50_000)
+
+
+def read_lance(path, key):
+    import lance
+
+    return lance.dataset(path).to_table()
+
+
+def write_tiledb(path, n_rows):
+    import tiledb
+
+    tiledb.from_numpy(str(path), make_dense(n_rows), tile=5_000)
+
+
+def read_tiledb(path, key):
+    import tiledb
+
+    with tiledb.open(str(path)) as array:
+        return array[:]
+
+
 GZIP = {"compression": "gzip", "chunks": (5, 5_000)}
 # The name of a file, how it is written and read at once, and the key of its array.
 FORMATS = {
+    ".npy": ("a.npy", write_npy, lambda path, key: np.load(path), None),
+    "safetensors": ("a.safetensors", write_safetensors, read_safetensors, "X"),
+    "Parquet": ("a.parquet", write_parquet, read_parquet, None),
+    "ORC": ("a.orc", write_orc, read_orc, None),
+    "TileDB": ("a.tdb", write_tiledb, read_tiledb, None),
+    "Lance": ("a.lance", write_lance, read_lance, None),
     "h5ad CSR": ("a.h5ad", write_h5ad, read_csr, "X"),
     "h5ad CSR gzip": (
         "b.h5ad",
@@ -199,16 +280,27 @@ def make_ways(path, key, read_all, n_rows: int) -> dict:
         "by 10,000": lambda: read_by_slices(path, key, 10_000),
         "in order": lambda: fit(path, key, y, shuffle=False),
         "shuffled": lambda: fit(path, key, y, shuffle=True),
+        "cold bulk": lambda: read_all(path, key),
+        "cold": lambda: read_by_slices(path, key, 10_000),
     }
 
 
-def measure(ways: dict, rounds: int) -> dict:
+def drop(path: Path) -> None:
+    """Drop the pages of all files at a path."""
+    for file in [path] if path.is_file() else path.rglob("*"):
+        if file.is_file():
+            drop_cache(file)
+
+
+def measure(ways: dict, path: Path, rounds: int) -> dict:
     """Return wall and CPU time of each way, in each round."""
     found = {way: [] for way in ways}
     for call in ways.values():
         call()  # files and libraries are warm afterwards
     for _ in range(rounds):
         for way, call in ways.items():
+            if way.startswith("cold"):
+                drop(path)
             wall, cpu = time.perf_counter(), time.process_time()
             call()
             now = time.perf_counter() - wall, time.process_time() - cpu
@@ -220,6 +312,7 @@ def report(name: str, times: dict) -> str:
     bulk = np.median(times["bulk"], axis=0)
     pairs = {way: ("bulk", way) for way in ("by 1,000", "by 10,000", "in order")}
     pairs["shuffled / in order"] = "in order", "shuffled"
+    pairs["cold"] = "cold bulk", "cold"
     cells = [f"{bulk[0]:.3f} s"]
     for base, way in pairs.values():
         wall, cpu = np.median(times[way] / times[base], axis=0)
@@ -238,15 +331,18 @@ def main() -> None:
         given.rows, given.rounds = 10_000, 1
     warnings.simplefilter("ignore")  # of a slow layout, and of zarr's formats
     print(describe_machine())
-    print("| format | bulk | by 1,000 | by 10,000 | in order | shuffled / in order |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| format | bulk | by 1,000 | by 10,000 | in order | shuffled / in order ",
+        end="",
+    )
+    print("| cold, by 10,000 |\n|---|--:|--:|--:|--:|--:|--:|")
     for name in given.only:
         file, write, read_all, key = FORMATS[name]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / file
             write(path, given.rows)
             ways = make_ways(path, key, read_all, given.rows)
-            print(report(name, measure(ways, given.rounds)), flush=True)
+            print(report(name, measure(ways, path, given.rounds)), flush=True)
 
 
 if __name__ == "__main__":

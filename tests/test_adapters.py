@@ -107,6 +107,13 @@ def make_lance(folder):
     return folder / "X.lance"
 
 
+def make_tiledb(folder):
+    import tiledb
+
+    tiledb.from_numpy(str(folder / "X"), X, tile=7)
+    return folder / "X"
+
+
 def make_safetensors(folder):
     from safetensors.numpy import save_file
 
@@ -171,6 +178,7 @@ SOURCES = {
     "parquet polars": (written(write_ipc, "X.arrow"), {"as_frame": "polars"}),
     "lance": (make_lance, {}),
     "lance pandas": (make_lance, {"as_frame": True}),
+    "tiledb": (make_tiledb, {}),
     "safetensors": (make_safetensors, {"key": "X"}),
     "fits": (make_fits, {}),
     "fits tiles": (make_tiles, {}),

@@ -129,6 +129,7 @@ HOUSE = {
         "zarr",
         "parquet",
         "lance",
+        "tiledb",
         "safetensors",
         "nifti",
         "plink",

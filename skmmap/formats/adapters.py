@@ -25,10 +25,11 @@ def iter_files() -> Iterator[ModuleType]:
         parquet,
         plink,
         safetensors,
+        tiledb,
         zarr,
     )
 
-    yield from (hdf5, zarr, parquet, lance, safetensors)
+    yield from (hdf5, zarr, parquet, lance, tiledb, safetensors)
     yield from (nifti, fits, plink, csr_folder, raw)
 
 
@@ -49,7 +50,7 @@ def iter_objects() -> Iterator[ModuleType]:
 
 def list_containers() -> tuple[ModuleType, ...]:
     """Return those of objects that are a source each, also several in a list."""
-    from skmmap.formats.files import hdf5, lance, zarr
+    from skmmap.formats.files import hdf5, lance, tiledb, zarr
     from skmmap.formats.objects import (
         arrow_tables,
         batches,
@@ -60,7 +61,8 @@ def list_containers() -> tuple[ModuleType, ...]:
     )
 
     # A dataset of Lance is one of pyarrow too, which would be read as a stream.
-    return refused, hdf5, zarr, lance, dask, xarray, arrow_tables, streams, batches
+    files = refused, hdf5, zarr, tiledb, lance
+    return *files, dask, xarray, arrow_tables, streams, batches
 
 
 def find_adapter(source, dtype=None) -> ModuleType | None:

@@ -9,6 +9,7 @@ from skmmap.formats.files import (
     parquet,
     plink,
     safetensors,
+    tiledb,
     zarr,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "parquet",
     "plink",
     "safetensors",
+    "tiledb",
     "zarr",
 ]
