@@ -8,6 +8,7 @@ from skmmap._version import __version__
 from skmmap.checkpoints import Checkpoint
 from skmmap.estimators import merge, register
 from skmmap.formats import open_rows
+from skmmap.order import Order
 from skmmap.rows import Rows
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "ChunkedSearchCV",
     "LearningHistoryDisplay",
     "NpyWriter",
+    "Order",
     "Rows",
     "SearchHistoryDisplay",
     "__version__",

@@ -21,6 +21,7 @@ from skmmap.estimators import (
 )
 from skmmap.learn import Explanation, trains_whole
 from skmmap.methods import ApplyMethod, Predictions, Scores, Transformations
+from skmmap.order import Order
 from skmmap.pipelines import add_steps, explain, train, train_more
 from skmmap.run import CallbackSupportMixin, WithCode, with_callbacks
 from skmmap.wrap import (
@@ -107,7 +108,7 @@ class ChunkedFit(
         stop it as they stop ``fit``. `partial_fit` makes exactly that number of passes
         in each call, and one with ``"auto"``.
 
-    shuffle : bool, "auto", "blocks", "chunks" or "shared", default="auto"
+    shuffle : bool, "auto", "blocks", "chunks", "shared" or Order, default="auto"
         The order of rows in training. ``"blocks"`` and True shuffle rows from the whole
         file at the cost of a sequential scan: each shuffled buffer takes a random block
         from each of many equal slices of the file. ``"chunks"`` shuffles the order of
@@ -116,7 +117,20 @@ class ChunkedFit(
         training sets of a search have an order in common; chunks are then of slightly
         different sizes. Of all rows, and in memory, it is ``"blocks"``. False is file
         order. ``"auto"`` shuffles if the estimator's own ``fit`` does or the order of
-        rows matters to it.
+        rows matters to it. An instance of a subclass of `Order` is a custom order.
+
+    sampling : {"balanced", "oversample"}, dict or None, default=None
+        How many rows of each class an epoch has, for classifiers. ``"balanced"``
+        undersamples: each class has as many as the rarest, and rows that are left out
+        are read only where they lie between others. ``"oversample"`` has as many of
+        each class as of the most frequent one, with rows repeated. A dict has the
+        number of rows of each label; of labels that are not in it all rows are used.
+        Rows of a class are used in turn over the epochs, and each chunk has its share
+        of each class. They come in blocks of neighbours from all over the file: rows
+        of a block are used in the same epoch. Held-out rows are not sampled, and the
+        steps before the last one of a pipeline learn from all rows. Estimators that
+        estimate how frequent classes are, such as naive Bayes, learn the frequencies of
+        the sample.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the order of rows, of the held-out rows, and of each ``random_state``
@@ -280,7 +294,8 @@ class ChunkedFit(
         *,
         chunk_size: int | str = "auto",
         max_epochs: int | Literal["auto"] = "auto",
-        shuffle: bool | Literal["auto", "blocks", "chunks", "shared"] = "auto",
+        shuffle: bool | Literal["auto", "blocks", "chunks", "shared"] | Order = "auto",
+        sampling: Literal["balanced", "oversample"] | dict[Any, int] | None = None,
         random_state: int | np.random.RandomState | None = None,
         memory_limit: int | str = "512MB",
         read: Literal["auto", "map", "buffer", "uncached"] = "auto",
@@ -293,6 +308,7 @@ class ChunkedFit(
         self.chunk_size = chunk_size
         self.max_epochs = max_epochs
         self.shuffle = shuffle
+        self.sampling = sampling
         self.random_state = random_state
         self.memory_limit = memory_limit
         self.read = read

@@ -45,6 +45,8 @@ HOUSE = {
         "chunk_table",
         "schedule",
         "shared_order",
+        "given_order",
+        "class_order",
         "holdout",
     ],
     "wrap": [
@@ -299,6 +301,7 @@ HOUSE = {
         "checks",
         "given_rows",
         "first_call",
+        "class_sampling",
         "chunking",
         "keeping",
         "plan",

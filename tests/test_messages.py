@@ -250,8 +250,8 @@ def test_wrong_estimators(estimator, text):
         ({"verbose": -1}, "verbose must be an integer of at least 0; got -1."),
         (
             {"shuffle": "rows"},
-            "shuffle must be True, False, 'auto', 'blocks', 'chunks' or 'shared'; got "
-            "'rows'.",
+            "shuffle must be True, False, 'auto', 'blocks', 'chunks', 'shared' or an "
+            "instance of skmmap.Order; got 'rows'.",
         ),
         (
             {"memory_limit": "lots"},

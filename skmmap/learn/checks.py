@@ -7,13 +7,15 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
+from sklearn.base import is_classifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metadata_routing import process_routing
 
 from skmmap.estimators import find_entry
-from skmmap.order import parse_size
+from skmmap.order import Order, parse_size
 from skmmap.read import READS, Reading
 from skmmap.wrap import (
+    find_last_step,
     find_learner,
     find_members,
     is_one_of,
@@ -24,6 +26,7 @@ from skmmap.wrap import (
     takes_any,
 )
 
+_SAMPLINGS = "balanced", "oversample"
 _SHUFFLES = "auto", "blocks", "chunks", "shared"
 
 # A smaller number was probably meant as megabytes or gigabytes.
@@ -191,6 +194,7 @@ def check_parameters(wrapper) -> None:
     _check_count("verbose", wrapper.verbose, least=0)
     check_n_jobs(wrapper.n_jobs)
     _check_shuffle(wrapper.shuffle)
+    _check_sampling(wrapper)
     check_random_state(wrapper.random_state)
     find_reading(wrapper)
 
@@ -248,11 +252,51 @@ def check_n_jobs(n_jobs) -> None:
 
 
 def _check_shuffle(shuffle) -> None:
+    if isinstance(shuffle, Order):
+        return
     is_flag = isinstance(shuffle, bool | np.bool_)
     if not is_flag and (not isinstance(shuffle, str) or shuffle not in _SHUFFLES):
         raise ValueError(
-            "shuffle must be True, False, 'auto', 'blocks', 'chunks' or 'shared'; got "
-            f"{shuffle!r}."
+            "shuffle must be True, False, 'auto', 'blocks', 'chunks', 'shared' or an "
+            f"instance of skmmap.Order; got {shuffle!r}."
+        )
+
+
+def _check_sampling(wrapper) -> None:
+    sampling, shuffle = wrapper.sampling, wrapper.shuffle
+    if sampling is None:
+        return
+    is_name = isinstance(sampling, str) and sampling in _SAMPLINGS
+    if not is_name and not isinstance(sampling, dict):
+        raise ValueError(
+            "sampling must be None, 'balanced', 'oversample', or a dict of the rows of "
+            f"each label in an epoch; got {sampling!r}."
+        )
+    is_default = isinstance(shuffle, str) and shuffle in ("auto", "blocks")
+    if not (is_default or shuffle is True):
+        raise ValueError(
+            f"sampling={sampling!r} has an order of its own, and shuffle={shuffle!r} "
+            "asks for another one. Leave shuffle='auto'."
+        )
+    learner = find_last_step(wrapper.estimator)
+    if not is_classifier(learner):
+        raise ValueError(
+            f"sampling={sampling!r} counts rows of each class, and "
+            f"{type(learner).__name__} is no classifier. Set sampling=None, or give an "
+            "order of your own (skmmap.Order) as shuffle."
+        )
+
+
+def check_not_twice(wrapper, estimator, class_weight) -> None:
+    """Raise if classes are balanced by weights, and once more by sampling."""
+    own = getattr(estimator, "class_weight", None)
+    asked = own if class_weight is None else class_weight
+    is_balanced = isinstance(asked, str) and asked == "balanced"
+    if wrapper.sampling is not None and is_balanced:
+        raise ValueError(
+            f"class_weight='balanced' counts all rows, and sampling="
+            f"{wrapper.sampling!r} changes how often each class is learned: together "
+            "they would correct twice. Set one of them to None."
         )
 
 

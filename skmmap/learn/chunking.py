@@ -7,11 +7,16 @@ from sklearn.exceptions import EfficiencyWarning
 
 from skmmap._messages import say_count, warn
 from skmmap.estimators import Learning, find_cost, find_learning, is_loop
+from skmmap.learn.class_sampling import find_given
 from skmmap.order import (
     BlockOrder,
     ChunkOrder,
     FileOrder,
+    GivenOrder,
+    Order,
+    OrderRows,
     SharedOrder,
+    find_block_rows,
     find_buffer_rows,
     find_chunk_rows,
     find_slices,
@@ -135,7 +140,7 @@ def _share_out_tail(chunk_rows: int, n_rows: int) -> int:
 
 
 # Orders in which rows are shuffled in buffers.
-MIXED = "blocks", "shared"
+MIXED = "blocks", "shared", "given"
 
 
 def find_last_learner(estimator) -> Any:
@@ -158,6 +163,8 @@ def is_shuffled(wrapper, y) -> bool:
 def find_shuffle(wrapper, learning: Learning) -> str:
     """Return what is shuffled: one of MIXED, "chunks", or "" for file order."""
     shuffle = wrapper.shuffle
+    if wrapper.sampling is not None or isinstance(shuffle, Order):
+        return "given"
     if isinstance(shuffle, str) and shuffle == "auto":
         shuffle = learning.is_shuffled
     if isinstance(shuffle, str):
@@ -200,6 +207,11 @@ def shuffle_chunks(
         return chunks
     nbytes = table.row_nbytes
     buffer_rows = find_buffer_rows(wrapper.memory_limit, nbytes, chunks.chunk_size)
+    if shuffle == "given":
+        order, y = find_given(wrapper, table, labels)
+        block = find_block_rows(nbytes)
+        about = OrderRows(*shape, buffer_rows, block, seed, y)
+        return GivenOrder(order, about, chunks.min_rows)
     n_classes = _count_classes(labels)
     shared = _find_shared(shuffle, table.X)
     if shared is not None:  # the same for most selections that lack a rare class

@@ -12,7 +12,7 @@ from skmmap.learn.plan import Plan
 from skmmap.learn.rendering import Explanation
 from skmmap.learn.rule_choice import find_rule_class, say_stop
 from skmmap.learn.seeds import find_own_seed
-from skmmap.order import BlockOrder, ChunkOrder, SharedOrder
+from skmmap.order import BlockOrder, ChunkOrder, ClassOrder, GivenOrder, SharedOrder
 from skmmap.read import say_parts
 from skmmap.rows import find_read_nbytes
 from skmmap.wrap import get_parameters
@@ -60,6 +60,8 @@ def _say_order(plan: Plan) -> str:
     if isinstance(schedule, ChunkOrder):
         chunks = say_count(len(schedule), "chunk")
         return f"{chunks} in random order, their rows in file order"
+    if isinstance(schedule, GivenOrder):
+        return _say_given(schedule)
     if not isinstance(schedule, BlockOrder):
         return "file order"
     said = _say_buffers(schedule.parent, plan.table.row_nbytes)
@@ -67,6 +69,19 @@ def _say_order(plan: Plan) -> str:
         return said
     share = 100 * schedule.n_rows / schedule.parent.n_rows
     return f"{said}; without the rows that are not selected ({100 - share:.0f} %)"
+
+
+def _say_given(schedule: GivenOrder) -> str:
+    about, n_rows = schedule.about, say_count(schedule.n_rows, "row")
+    name, of_all = type(schedule.order).__name__, f"of {about.n_rows:,} in each epoch"
+    if not isinstance(schedule.order, ClassOrder):
+        return f"that of {name}: {n_rows} {of_all}"
+    classes = " and ".join(f"{size:,}" for size in schedule.order.sizes)
+    run = say_count(schedule.order.find_block_rows(about), "row")
+    return (
+        f"sampled classes: {n_rows} {of_all} ({classes} of the classes), from blocks "
+        f"of {run}"
+    )
 
 
 def _say_buffers(order: BlockOrder, row_nbytes: int) -> str:
@@ -112,6 +127,11 @@ def _say_reads(plan: Plan) -> str:
             f"{size} in the first epoch; keeps {round(100 * share)} % of the rows in "
             f"memory: about {later} in each later epoch"
         )
+    if isinstance(plan.schedule, GivenOrder):
+        used = say_size(plan.schedule.n_rows * plan.table.row_nbytes)
+        n_read = plan.schedule.count_read(plan.table.X.store.gap_rows)
+        taken = say_size(round(n_read * nbytes / max(1, plan.table.X.n_rows)))
+        return f"about {taken} in the first epoch, of which {used} are used"
     return f"{size} in each epoch, with {say_count(plan.schedule.n_reads, 'seek')}"
 
 

@@ -200,7 +200,7 @@ def _make_training(
         FitReport(
             wrapper.verbose,
             title,
-            table.X.n_rows,
+            schedule.n_rows,
             n_epochs,
             table.row_nbytes,
             may_stop=type(rule) is not Rule,

@@ -22,11 +22,13 @@ def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> boo
         return False
     if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
         return False
+    if schedule.n_rows * n_epochs < table.X.n_rows:  # most are never learned
+        return False
     if is_shuffled:
         nbytes += ORDER_NBYTES * min(schedule.n_rows, schedule.buffer_rows)
     if not table.is_array:  # which is read in one piece
         rows = find_buffer_rows(limit, table.row_nbytes, schedule.chunk_size)
-        return schedule.n_rows <= rows
+        return table.X.n_rows <= rows
     return can_keep(limit, nbytes, _find_chunk_nbytes(table, schedule))
 
 

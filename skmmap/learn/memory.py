@@ -2,6 +2,7 @@
 
 from skmmap.learn.keeping import find_buffer_nbytes
 from skmmap.learn.plan import Plan
+from skmmap.order import GivenOrder
 from skmmap.read import NO_CACHE, RowCache, choose_way, find_cache
 
 
@@ -12,6 +13,8 @@ def find_fit_parts(
     need = plan.table.find_need(min(plan.schedule.chunk_size, plan.schedule.n_rows))
     held = _find_held(plan, need, keeps_rows, reads_ahead, row_cache)
     parts = held | need.find_working()
+    if isinstance(plan.schedule, GivenOrder) and plan.schedule.about.y is not None:
+        parts["y of all rows"] = plan.schedule.about.y.nbytes
     held_out, cached = plan.validation, plan.held_out_cache.nbytes
     if plan.keeps_held_out:
         parts["held-out rows"] = held_out.X.n_rows * held_out.row_nbytes
@@ -25,7 +28,7 @@ def _find_held(
 ) -> dict:
     """Return the bytes of rows, by what they are for."""
     table, schedule = plan.table, plan.schedule
-    kept = schedule.n_rows * table.row_nbytes if keeps_rows else row_cache.nbytes
+    kept = table.X.n_rows * table.row_nbytes if keeps_rows else row_cache.nbytes
     parts = {"rows that are kept": kept} if kept else {}
     if keeps_rows or not plan.is_shuffled or table.is_held:
         is_ahead = reads_ahead and len(schedule) > 1

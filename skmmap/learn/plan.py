@@ -14,7 +14,7 @@ from skmmap.estimators import (
     find_learning,
     is_loop,
 )
-from skmmap.learn.checks import check_class_weight, find_reading
+from skmmap.learn.checks import check_class_weight, check_not_twice, find_reading
 from skmmap.learn.chunking import (
     MIXED,
     find_ordered,
@@ -104,6 +104,7 @@ class Planner:
     def make(self) -> Plan:
         """Return the plan; raise for what cannot be done."""
         check_class_weight(self.weighing, self.class_weight)
+        check_not_twice(self.wrapper, self.weighing, self.class_weight)
         table, validation = self.tables
         rows = self.wrapper, table, self.schedule, self.n_epochs
         held_out = self.wrapper, validation, self.n_epochs
@@ -301,7 +302,7 @@ class Planner:
         weights, is_own = self.class_weights
         overrides = {"class_weight": weights} if is_own else {}
         run = RunShape(
-            n_rows=self.tables[0].X.n_rows,
+            n_rows=self.schedule.n_rows,
             chunk_rows=self.schedule.chunk_size,
             n_chunks=len(self.schedule),
             is_shuffled=isinstance(self.schedule, BlockOrder),

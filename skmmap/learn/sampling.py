@@ -88,7 +88,7 @@ def make_rule(
         rule = find_rule(
             plan.learning,
             sample=sample,
-            n_rows=plan.table.X.n_rows,
+            n_rows=plan.schedule.n_rows,
             has_validation=plan.validation is not None,
             is_loop=is_loop(wrapper),
         )

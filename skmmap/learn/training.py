@@ -23,6 +23,7 @@ from skmmap.order import (
     COPY_SHARE,
     BlockOrder,
     FileOrder,
+    GivenOrder,
     SharedOrder,
     skip_chunks,
 )
@@ -143,7 +144,7 @@ class Training:
     def _train(self) -> None:
         # Rows of the next epoch are gathered while the last ones of this are learned.
         epochs, skipped = range(self.epoch, self.n_epochs), self._progress.n_chunks
-        every = self._iter_epochs(epochs, skipped) if self._gathers else None
+        every = self._iter_epochs(epochs, skipped) if self._runs_on else None
         with closing(every) if every else nullcontext():
             is_over = self._run_epochs(every)
         self.unit.after_epochs(self, is_over=is_over)
@@ -211,7 +212,7 @@ class Training:
         now = self._progress
         began, chunk = time.perf_counter() - now.seconds, None
         if not now.n_chunks:
-            self.watch.begin_epoch(self.table.X.n_rows)
+            self.watch.begin_epoch(self.schedule.n_rows)
         self.is_still = True
         self.tasks.skip_chunks(now.n_chunks)
         with closing(self._iter_chunks(self.epoch, every, now.n_chunks)) as chunks:
@@ -352,6 +353,11 @@ class Training:
                     chunk, params = chunk.with_params(params), {}
                 yield chunk
                 del chunk
+
+    @property
+    def _runs_on(self) -> bool:
+        """Whether chunks of the next epoch are gathered before this one is over."""
+        return self._gathers and not isinstance(self.schedule, GivenOrder)
 
     @property
     def _gathers(self) -> bool:

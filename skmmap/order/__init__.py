@@ -10,7 +10,9 @@ from skmmap.order.chunk_size import (
     parse_size,
 )
 from skmmap.order.chunk_table import COSTS
+from skmmap.order.class_order import ClassOrder
 from skmmap.order.file_order import find_order
+from skmmap.order.given_order import GivenOrder, Order, OrderRows, PickedBuffer
 from skmmap.order.holdout import split_rows
 from skmmap.order.indexing import resolve_key
 from skmmap.order.memory import (
@@ -34,6 +36,7 @@ from skmmap.order.schedule import (
     Buffer,
     ChunkOrder,
     FileOrder,
+    find_block_rows,
     find_slices,
     skip_chunks,
 )
@@ -66,8 +69,13 @@ __all__ = [
     "Buffer",
     "ChunkNeed",
     "ChunkOrder",
+    "ClassOrder",
     "Cost",
     "FileOrder",
+    "GivenOrder",
+    "Order",
+    "OrderRows",
+    "PickedBuffer",
     "Positions",
     "Runs",
     "SharedOrder",
@@ -76,6 +84,7 @@ __all__ = [
     "compact",
     "count_before",
     "find_atoms",
+    "find_block_rows",
     "find_buffer_rows",
     "find_chunk_rows",
     "find_held",

@@ -256,6 +256,11 @@ def _seed(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
+def find_block_rows(row_nbytes: int) -> int:
+    """Return the rows of a block that disks read as fast as anything larger."""
+    return max(1, _READ_NBYTES // max(1, row_nbytes))
+
+
 def find_slices(
     buffer_rows: int, row_nbytes: int, n_rows: int, n_classes: int = 1
 ) -> int:

@@ -162,7 +162,12 @@ class _Pass:
 
     def derive(self, **changes):
         title = f"fit of {_say_names(self._requests)}"
-        changes |= {"shuffle": False, "max_epochs": "auto", "_title": title}
+        changes |= {
+            "shuffle": False,
+            "sampling": None,
+            "max_epochs": "auto",
+            "_title": title,
+        }
         return derive(self._wrapper, self._shared, **changes)
 
     def run(self, n_jobs) -> None:

@@ -13,6 +13,7 @@ from skmmap.learn import (
     find_reading,
     is_stateless,
 )
+from skmmap.order import Order
 from skmmap.pipelines.compositions import learn_members
 from skmmap.pipelines.fusing import can_fuse
 from skmmap.pipelines.passes import NOTHING, Request, inside, make_passes
@@ -88,7 +89,9 @@ class Stages:
     def _is_plain(self, given: dict) -> bool:
         """Whether the last step is to learn as the steps before it do."""
         wrapper, (X_val, *_) = self._wrapper, given["given_validation"]
-        is_usual = wrapper.max_epochs == "auto" and wrapper.shuffle in ("auto", False)
+        is_usual = wrapper.max_epochs == "auto" and wrapper.sampling is None
+        is_usual &= not isinstance(wrapper.shuffle, Order)
+        is_usual = is_usual and wrapper.shuffle in ("auto", False)
         is_watched = bool(getattr(wrapper, CALLBACKS[0], None))
         return is_usual and not is_watched and X_val is None
 

@@ -19,7 +19,7 @@ from skmmap.learn import (
     make_estimator,
     trains_whole,
 )
-from skmmap.order import AUTO_SHARE, parse_size
+from skmmap.order import AUTO_SHARE, Order, parse_size
 from skmmap.rows import Rows, find_source
 from skmmap.transformers import find_coded
 from skmmap.wrap import (
@@ -89,6 +89,10 @@ def derive_step(wrapper, step, number: int, **changes):
     if isinstance(seed, Integral):
         spawned = np.random.SeedSequence(int(seed), spawn_key=(number,))
         changes = {"random_state": int(spawned.generate_state(1)[0] >> 1)} | changes
+    # Steps before the last learn from all rows.
+    changes |= {"sampling": None}
+    if isinstance(wrapper.shuffle, Order):
+        changes |= {"shuffle": "auto"}
     changes |= {"_title": f"fit of {type(step).__name__}"}
     return derive_untold(wrapper, step, **{"max_epochs": "auto"} | changes)
 

@@ -17,7 +17,7 @@ from skmmap.read.read_path import READS, Reading
 from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
 from skmmap.read.table import Table, slice_rows
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
-from skmmap.read.values import check_finite
+from skmmap.read.values import check_finite, iter_values
 from skmmap.read.windows import WindowChunks, can_join, find_common, iter_chunks
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "fit_memory",
     "is_tabular",
     "iter_chunks",
+    "iter_values",
     "look_once",
     "open_given",
     "open_table",

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from skmmap.disk import BUFFER, explaining
-from skmmap.order import Buffer
+from skmmap.order import Buffer, PickedBuffer
 from skmmap.rows import Source
 
 
@@ -38,6 +38,9 @@ def iter_filling(
     source: Source, buffer: Buffer, nbytes: int, out: np.ndarray
 ) -> Iterator[Callable]:
     """Yield the tasks that put the rows of a buffer in their places in ``out``."""
+    if isinstance(buffer, PickedBuffer):
+        yield from _iter_picking(source, buffer, nbytes, out)
+        return
     done = 0
     for first, last in _join_neighbours(buffer.blocks):
         here = slice(done, done + last - first)
@@ -71,6 +74,30 @@ def _put_in_places(source, out, places, first: int, start: int, stop: int) -> No
     source.store.verify()
 
 
+def _iter_picking(
+    source: Source, buffer: PickedBuffer, nbytes: int, out: np.ndarray
+) -> Iterator[Callable]:
+    """Yield the tasks for rows from anywhere, those that lie in one piece together."""
+    step = max(1, nbytes // max(1, source.row_nbytes))
+    cuts = np.flatnonzero(np.diff(buffer.picked // step)) + 1
+    for start, stop in pairwise([0, *cuts.tolist(), len(buffer.picked)]):
+        for i in range(start, stop, step):
+            here = slice(i, min(i + step, stop))
+            rows, places = buffer.picked[here], buffer.places[here]
+            put = partial(_put_picked, out, rows, places)
+            do = lambda first, last, put=put: put(source)  # noqa: E731
+            yield partial(_do_piece, source, do, int(rows[0]), int(rows[-1]) + 1)
+
+
+def _put_picked(out, picked, places, source) -> None:
+    rows = source.pick(picked)
+    same = rows.dtype == out.dtype and rows.dtype.kind not in "OT"
+    if same and rows.flags.c_contiguous and rows.ndim > 1 and rows.size:
+        out, rows = _as_items(out), _as_items(rows)
+    out[places] = rows
+    source.store.verify()
+
+
 def _as_items(rows: np.ndarray) -> np.ndarray:
     """Return rows as single items, which NumPy copies faster than rows of numbers."""
     flat = rows.reshape(len(rows), -1)
@@ -80,6 +107,10 @@ def _as_items(rows: np.ndarray) -> np.ndarray:
 def collect(source: Source, buffer: Buffer, rows: dict) -> None:
     """Read the rows of a source that is not an array, and put them into ``rows``."""
     with explaining(buffer.n_rows * source.row_nbytes, BUFFER):
+        if isinstance(buffer, PickedBuffer):
+            found = source.pick(buffer.picked)
+            rows[id(source)] = source.store.pick(found, buffer.order)
+            return
         order = None if buffer.places is None else buffer.order
         joined = _join_neighbours(buffer.blocks)
         rows[id(source)] = source.read_mixed(joined, order)

@@ -162,6 +162,10 @@ class Source:
             out[...] = held[rows]
         return out
 
+    def pick(self, positions: np.ndarray):
+        """Return rows by their ascending positions, some maybe twice, from anywhere."""
+        return guard(self._gather(rows_at(self.selection, positions)), self.cast)
+
     def touch(self, start: int, stop: int) -> None:
         """Have the pages of a view brought to memory."""
         self.store.touch(*self.find_run(start, stop))

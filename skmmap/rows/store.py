@@ -209,6 +209,11 @@ class Store:
         """The largest step between two rows that are read together."""
         return max(1, _GAP_NBYTES // max(1, self.row_extent))
 
+    @property
+    def gap_rows(self) -> int:
+        """The rows of a gap that is read rather than skipped, and one more."""
+        return self._gap
+
     def _iter_blocks(self, rows: np.ndarray):
         """Yield blocks to read, the rows to pick of each, and where these go."""
         if not len(rows):
