@@ -559,7 +559,7 @@ def test_callbacks_given_to_fit():
         (
             lambda model: ChunkedFit(SGDClassifier(), 1000),
             "ChunkedFit takes at most 1 argument by position (estimator); got 2. Write "
-            "the names of the others: chunk_size=, max_epochs=, shuffle=, "
+            "the names of the others: chunk_size=, max_epochs=, shuffle=, sampling=, "
             "random_state=, memory_limit=, read=, dtype=, n_jobs=, checkpoint=, "
             "verbose=.",
         ),

@@ -10,13 +10,14 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
-from skmmap import ChunkedFit, Order, open_rows
+from skmmap import ChunkedFit, ChunkedSearchCV, Order, open_rows
 from skmmap.order import ClassOrder, FileOrder, GivenOrder, OrderRows
 from skmmap.rows import Source
 
@@ -209,7 +210,7 @@ def test_explain_says_what_is_read_and_used(data):
     source, _, y = data
     said = str(make(sampling="balanced").explain(source, y))
     assert "100 rows of 400 in each epoch (50 and 50 of the classes)" in said
-    assert "MB in the first epoch, of which" in said or "are used" in said
+    assert "kB in the first epoch, of which" in said
     said = str(make(shuffle=Given(np.arange(50))).explain(source, y))
     assert "that of Given: 50 rows of 400 in each epoch" in said
 
@@ -289,3 +290,17 @@ def test_the_method_is_to_be_defined(data):
     source, _, y = data
     with pytest.raises(NotImplementedError, match=r"Order must define iter_rows"):
         make(shuffle=Order()).fit(source, y)
+
+
+@pytest.mark.parametrize("params", [{"sampling": "balanced"}, {"shuffle": Labelled()}])
+def test_a_search_gives_the_results_of_gridsearchcv(data, params):
+    source, _, y = data
+    model = ChunkedFit(
+        SGDClassifier(random_state=0), chunk_size=9, max_epochs=2, **params
+    )
+    grid = {"estimator__alpha": [1e-3, 1e-1]}
+    found = ChunkedSearchCV(model, grid, cv=3).fit(source, y)
+    expected = GridSearchCV(model, grid, cv=3).fit(source, y)
+    for name in "split0_test_score", "split1_test_score", "split2_test_score":
+        assert np.array_equal(found.cv_results_[name], expected.cv_results_[name])
+    assert np.array_equal(found.best_estimator_.coef_, expected.best_estimator_.coef_)

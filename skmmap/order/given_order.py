@@ -53,6 +53,19 @@ class Order:
     >>> class EvenRows(Order):
     ...     def iter_rows(self, epoch, rows):
     ...         yield rows.spawn(epoch).permutation(np.arange(0, rows.n_rows, 2))
+    >>> from sklearn.linear_model import SGDClassifier
+    >>> from skmmap import ChunkedFit
+    >>> X, y = np.eye(6), np.arange(6) % 3
+    >>> model = ChunkedFit(SGDClassifier(), shuffle=EvenRows(), max_epochs=2)
+    >>> model.fit(X, y).history_["rows"]
+    [3, 3]
+    >>> class LastRow(Order):
+    ...     def iter_rows(self, epoch, rows):
+    ...         yield np.array([rows.n_rows])
+    >>> model.set_params(shuffle=LastRow()).fit(X, y)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: LastRow.iter_rows yielded row 6 in epoch 1; row numbers must be ...
     """
 
     needs_y = False
@@ -225,3 +238,7 @@ class CountedOrder(Order):
 
     def count_rows(self) -> int:
         raise NotImplementedError
+
+
+# doctest takes only what says that it is of this module.
+__test__ = {"Order": Order, "GivenOrder": GivenOrder}
