@@ -304,3 +304,21 @@ def test_a_search_gives_the_results_of_gridsearchcv(data, params):
     for name in "split0_test_score", "split1_test_score", "split2_test_score":
         assert np.array_equal(found.cv_results_[name], expected.cv_results_[name])
     assert np.array_equal(found.best_estimator_.coef_, expected.best_estimator_.coef_)
+
+
+class Growing(Order):
+    """Has more rows in each epoch than in the one before."""
+
+    def iter_rows(self, epoch, rows):
+        yield np.arange(20 * (epoch + 1))
+
+
+def test_epochs_may_have_different_numbers_of_rows(data):
+    _, X, y = data
+    model = make(shuffle=Growing()).fit(X, y)
+    assert model.history_["rows"] == [20, 40, 60]
+    assert np.concatenate(model.estimator_.calls_).tolist() == [
+        *range(20),
+        *range(40),
+        *range(60),
+    ]
