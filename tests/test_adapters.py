@@ -396,6 +396,7 @@ def test_where_rows_are(case):
 def test_columns_keep_their_names(case):
     adapter, source, options = case
     is_table = "columns" in adapter.FORMAT.options or hasattr(source, "columns")
+    is_table &= adapter is not BY_NAME["fits"]  # an image
     store = adapter.open_store(source, "X", **options)
     assert store.names == (["a", "b"] if is_table else None)
 
@@ -449,7 +450,7 @@ def test_what_is_in_it(case):
         return
     arrays = adapter.list_arrays(source)
     assert all(isinstance(array, ArrayInfo) for array in arrays)
-    if "columns" in adapter.FORMAT.options:
+    if "columns" in adapter.FORMAT.options and adapter is not BY_NAME["fits"]:
         assert arrays == [(name, (len(X),), "float64", None) for name in "ab"]
     else:
         (array,) = arrays

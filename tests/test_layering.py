@@ -135,6 +135,7 @@ HOUSE = {
         "safetensors",
         "nifti",
         "plink",
+        "fits_tables",
         "fits",
     ],
     "formats.objects": [

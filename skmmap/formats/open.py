@@ -101,7 +101,7 @@ def open_rows(
         Order of the values in a raw or a new file.
 
     columns : str or list of str, default=None
-        Columns of a Parquet or Arrow file, of a query, or of `Rows` of these: X and y
+        Columns of a Parquet or Arrow file, of a FITS table, of a query, or of `Rows` of these: X and y
         of one query are columns of the same `Rows`. One name makes a one-dimensional array, or,
         if it holds lists of one length or tensors, one with a list in each row. Of
         several columns, each list is as many columns as it is long. None is all.
@@ -334,8 +334,11 @@ def list_arrays(source) -> tuple[str | None, list]:
     adapter = find_common(items)
     if adapter is None and len(items) == 1 and not is_pattern(path):
         adapter, items = find_adapter(path), path
-    option = {"key", "columns"} & {*getattr(adapter, "FORMAT", ((), ()))[1]}
-    return (*option, adapter.list_arrays(items)) if option else (None, [])
+    options = {"key", "columns"} & {*getattr(adapter, "FORMAT", ((), ()))[1]}
+    if not options:
+        return None, []
+    option = adapter.find_option(items) if len(options) > 1 else options.pop()
+    return option, adapter.list_arrays(items)
 
 
 def find_files(path: Path, name: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""FITS images, whose rows lie along the first axis of NumPy's (needs astropy)."""
+"""FITS files: images, whose rows lie along the first axis of NumPy's, and tables."""
 
 import os
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 
 from skmmap.disk import Identity, check_regular, is_path
+from skmmap.formats.files.fits_tables import find_missing, list_columns, pick_columns
 from skmmap.formats.groups import ChunkStore
 from skmmap.formats.shared import (
     ArrayInfo,
@@ -16,11 +17,12 @@ from skmmap.formats.shared import (
     Format,
     MapStore,
     import_library,
+    refuse_option,
     to_plain,
 )
 from skmmap.rows import Store
 
-FORMAT = Format(suffixes=(".fits", ".fit", ".fts"), options=("key",))
+FORMAT = Format(suffixes=(".fits", ".fit", ".fts"), options=("key", "columns"))
 
 # https://fits.gsfc.nasa.gov/fits_standard.html, sections 4.4.1 and 5.
 _MAGIC = b"SIMPLE  ="
@@ -34,29 +36,87 @@ def is_mine(source, first: bytes = b"") -> bool:
 
 
 def list_arrays(source) -> list[ArrayInfo]:
-    """Return the images in a file, under their numbers."""
+    """Return images and tables under their numbers, or columns of the only table."""
     with _open_file(source) as hdus:
-        numbers = _list_images(hdus)
-    stores = [(n, open_store(source, "source", key=n)) for n in numbers]
-    alone = len(stores) == 1
-    return [ArrayInfo.of(s)._replace(name="" if alone else str(n)) for n, s in stores]
+        numbers = _list_numbers(hdus)
+        if find_option(source) == "columns":
+            return _describe_columns(hdus[numbers[0]].header)
+        tables = {n: hdus[n].header for n in numbers if not _is_image(hdus[n])}
+    alone, found = len(numbers) == 1, []
+    for n in numbers:
+        if n in tables:
+            shape = tables[n]["NAXIS2"], tables[n]["TFIELDS"]
+            found.append(ArrayInfo(str(n), shape, "table"))
+        else:
+            info = ArrayInfo.of(open_store(source, "source", key=n))
+            found.append(info._replace(name="" if alone else str(n)))
+    return found
 
 
-def open_store(source, name: str, *, key: str | int | None = None) -> Store:
-    """Return the store of an image in a file."""
+def find_option(source) -> str:
+    """Return the option that names what `list_arrays` lists."""
+    with _open_file(source) as hdus:
+        numbers = _list_numbers(hdus)
+        is_table = len(numbers) == 1 and not _is_image(hdus[numbers[0]])
+        return "columns" if is_table and _is_binary(hdus[numbers[0]]) else "key"
+
+
+def _describe_columns(header) -> list[ArrayInfo]:
+    """Return what a header says of columns; a TNULL in them is not looked for."""
+    found, n_rows = [], header["NAXIS2"]
+    for column in list_columns(header):
+        if column.count and (column.is_numeric or column.code == "A"):
+            width = header["NAXIS1"]
+            dtype = column.decode(np.empty((0, width), np.uint8)).dtype
+            dtype = "text" if column.code == "A" else dtype
+        else:
+            dtype = "complex" if column.code in "CM" else "no array"
+        found.append(ArrayInfo(column.name, (n_rows, *column.shape), dtype))
+    return found
+
+
+def open_store(
+    source, name: str, *, key: str | int | None = None, columns=None
+) -> Store:
+    """Return the store of an image in a file, or of columns of a table."""
     path = Path(os.path.abspath(source))
     with _open_file(path) as hdus:
         number = _find_number(hdus, key, path.name)
         hdu = hdus[number]
+        if not _is_image(hdu):
+            return _open_table(path, name, number, hdu, columns)
+        if columns is not None:
+            refuse_option(source, "columns", columns)
         if hasattr(hdu, "tile_shape"):
             return TileStore(path, number, hdu)
         header, offset = hdu.header, hdu.fileinfo()["datLoc"]
         shape, stored = hdu.shape, np.dtype(_TYPES[header["BITPIX"]])
         scaling = Scaling.of(header, path.name)
+    rows = _map_rows(path, name, stored, shape, offset, number)
+    return rows if scaling is None else ConvertedStore(rows, scaling)
+
+
+def _open_table(path: Path, name: str, number: int, hdu, columns) -> Store:
+    header, where = hdu.header, f"{path.name}:{number}"
+    if not _is_binary(hdu):
+        kind = "compressed" if header.get("ZTABLE") else "ASCII"
+        raise ValueError(
+            f"HDU {number} of {path.name!r} is an {kind} table. Write it once as a "
+            "binary table: astropy.table.Table.read(path).write('X.fits')."
+        )
+    picked = pick_columns(list_columns(header), columns, where)
+    shape, offset = (header["NAXIS2"], header["NAXIS1"]), hdu.fileinfo()["datLoc"]
+    rows = _map_rows(path, name, np.dtype("u1"), shape, offset, number)
+    picked = find_missing(picked, rows)
+    return ConvertedStore(rows, picked, picked.names)
+
+
+def _map_rows(path: Path, name: str, stored, shape, offset: int, number) -> MapStore:
+    """Return rows as they are stored, if the file has all of them."""
     needed, size = offset + prod(shape) * stored.itemsize, os.path.getsize(path)
     if size < needed:
         raise ValueError(
-            f"{name}={os.fspath(source)!r} is truncated: its header says shape {shape} "
+            f"{name}={os.fspath(path)!r} is truncated: its header says shape {shape} "
             f"and {needed:,} bytes, and the file has {size:,}. Write it again."
         )
     with open(path, "rb") as file:
@@ -64,7 +124,7 @@ def open_store(source, name: str, *, key: str | int | None = None) -> Store:
     key = str(number)
     rows = MapStore(path, stored, shape, offset=offset, header=begin, key=key)
     rows.fix()
-    return rows if scaling is None else ConvertedStore(rows, scaling)
+    return rows
 
 
 @contextmanager
@@ -81,33 +141,42 @@ def _is_image(hdu) -> bool:
     return hdu.is_image and bool(hdu.shape) and not hdu.header.get("GROUPS", False)
 
 
-def _list_images(hdus) -> list[int]:
-    return [number for number, hdu in enumerate(hdus) if _is_image(hdu)]
+def _is_binary(hdu) -> bool:
+    """Whether a table has values as bytes, not as text and not compressed."""
+    header = hdu.header
+    return header["XTENSION"].strip() == "BINTABLE" and not header.get("ZTABLE")
+
+
+def _list_numbers(hdus) -> list[int]:
+    """Return the numbers of images and tables."""
+    return [
+        number
+        for number, hdu in enumerate(hdus)
+        if _is_image(hdu) or "TFIELDS" in hdu.header
+    ]
 
 
 def _find_number(hdus, key, where: str) -> int:
-    """Return the number of the HDU of this name or number, or of the only image."""
-    images = _list_images(hdus)
-    if key is None and len(images) == 1:
-        return images[0]
-    if not images:
+    """Return the number of the HDU of this name or number, or of the only one."""
+    numbers = _list_numbers(hdus)
+    if key is None and len(numbers) == 1:
+        return numbers[0]
+    if not numbers:
         raise ValueError(
-            f"{where!r} has no image. Save columns of a table once: np.save('X.npy', "
-            "astropy.table.Table.read(path)[name])."
+            f"{where!r} has neither an image nor a table. Name another file."
         )
-    listed = ", ".join(_say(hdus, number) for number in images)
+    listed = ", ".join(_say(hdus, number) for number in numbers)
     if key is None:
         raise ValueError(
-            f"{where!r} has {len(images):,} images; name one with key={images[0]}: "
-            f"{listed}."
+            f"{where!r} has {len(numbers):,} images and tables; name one with "
+            f"key={numbers[0]}: {listed}."
         )
     found = _look_up(hdus, key)
     if found is None:
-        raise ValueError(f"{where!r} has no HDU {key!r}; it has the images {listed}.")
-    if found not in images:
+        raise ValueError(f"{where!r} has no HDU {key!r}; it has {listed}.")
+    if found not in numbers:
         raise ValueError(
-            f"HDU {key!r} of {where!r} is no image with rows; it has the images "
-            f"{listed}."
+            f"HDU {key!r} of {where!r} is no image or table with rows; it has {listed}."
         )
     return found
 
@@ -123,6 +192,8 @@ def _look_up(hdus, key) -> int | None:
 def _say(hdus, number: int) -> str:
     hdu = hdus[number]
     name = f" {hdu.name}" if hdu.name else ""
+    if not _is_image(hdu):
+        return f"{number}{name} (table of {hdu.header['NAXIS2']:,} rows)"
     return f"{number}{name} ({' x '.join(f'{n:,}' for n in hdu.shape)})"
 
 

@@ -1,0 +1,217 @@
+"""Binary tables in FITS files: values of chosen columns, made of the bytes of rows."""
+
+import re
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from skmmap.formats.shared import MapStore
+
+# https://fits.gsfc.nasa.gov/fits_standard.html, section 7.3.
+_STORED = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
+_NBYTES = {"L": 1, "A": 1, "C": 8, "M": 16, "P": 8, "Q": 16}
+_FORM = re.compile(r"(\d*)([A-Z])")
+_LISTED = 10
+_SCANNED_NBYTES = 2**20  # of rows that are in memory while TNULL is looked for
+
+
+class Column(NamedTuple):
+    """A column: where its bytes are in a row, and what they stand for."""
+
+    name: str
+    code: str
+    count: int
+    start: int
+    shape: tuple
+    tscal: float = 1
+    tzero: float = 0
+    tnull: int | None = None
+    is_float: bool = False  # integers of which one is missing
+
+    @property
+    def nbytes(self) -> int:
+        if self.code == "X":
+            return -(-self.count // 8)
+        kind = _STORED.get(self.code)
+        return self.count * (np.dtype(kind).itemsize if kind else _NBYTES[self.code])
+
+    @property
+    def is_numeric(self) -> bool:
+        return self.code in "LX" + "".join(_STORED) and self.count > 0
+
+    @property
+    def is_scaled(self) -> bool:
+        is_changed = (self.tscal, self.tzero) != (1, 0)
+        return self.code in _STORED and is_changed and not self.is_unsigned
+
+    @property
+    def is_unsigned(self) -> bool:
+        bits = {"I": 16, "J": 32, "K": 64}.get(self.code, 0)
+        return bits > 0 and (self.tscal, self.tzero) == (1, 1 << bits - 1)
+
+    @property
+    def may_miss(self) -> bool:
+        """Whether TNULL would change the type of the column."""
+        return self.tnull is not None and not self.is_scaled
+
+    def decode(self, rows: np.ndarray) -> np.ndarray:
+        """Return the values in rows of bytes."""
+        piece = np.ascontiguousarray(rows[:, self.start : self.start + self.nbytes])
+        shape = len(rows), *self.shape
+        if self.code == "X":
+            bits = np.unpackbits(piece, axis=1, count=self.count)
+            return bits.astype(bool).reshape(shape)
+        if self.code == "L":
+            return (piece == ord("T")).reshape(shape)
+        if self.code == "A":
+            width = self.count // prod(self.shape)
+            texts = np.char.decode(piece.view(f"S{width}"), "latin-1")
+            return np.char.rstrip(texts).astype(f"U{width}").reshape(shape)
+        return self._to_numbers(piece.view(_STORED[self.code])).reshape(shape)
+
+    def _to_numbers(self, stored: np.ndarray) -> np.ndarray:
+        values = stored.astype(stored.dtype.newbyteorder("="))
+        if self.is_unsigned:
+            unsigned = np.dtype(f"u{values.itemsize}")
+            top = unsigned.type(1 << 8 * unsigned.itemsize - 1)
+            values = values.view(unsigned) ^ top
+        if self.is_scaled or self.is_float:
+            values = values.astype(np.float64)
+        if self.is_scaled:
+            if self.tscal != 1:
+                values *= self.tscal
+            if self.tzero != 0:
+                values += self.tzero
+        if self.tnull is not None and values.dtype.kind == "f":
+            values[stored == self.tnull] = np.nan
+        return values
+
+
+class Picked(NamedTuple):
+    """What makes an array of columns: of one, or of several side by side."""
+
+    columns: tuple
+    is_one: bool
+
+    @property
+    def names(self) -> list[str] | None:
+        """The names of the columns of the array, as a table of Parquet has them."""
+        names = [column.name for column in self.columns]
+        has_names = not self.is_one and not any(column.shape for column in self.columns)
+        return names if has_names and len(set(names)) == len(names) else None
+
+    def __call__(self, rows: np.ndarray, numbers) -> np.ndarray:
+        if self.is_one:
+            return self.columns[0].decode(rows)
+        parts = [column.decode(rows) for column in self.columns]
+        flat = [part.reshape(len(rows), prod(part.shape[1:])) for part in parts]
+        return np.concatenate(flat, axis=1)
+
+
+def list_columns(header) -> list[Column]:
+    """Return the columns of a binary table, from its header."""
+    columns, start = [], 0
+    for i in range(1, header["TFIELDS"] + 1):
+        digits, code = _FORM.match(header[f"TFORM{i}"].strip()).groups()
+        count = int(digits) if digits else 1
+        scaling = header.get(f"TSCAL{i}", 1), header.get(f"TZERO{i}", 0)
+        tnull = header.get(f"TNULL{i}") if code in "BIJK" else None
+        shape = _find_shape(code, count, header.get(f"TDIM{i}", ""))
+        name = header.get(f"TTYPE{i}", f"col{i}")
+        column = Column(name, code, count, start, shape, *scaling, tnull)
+        columns.append(column)
+        start += column.nbytes
+    return columns
+
+
+def _find_shape(code: str, count: int, tdim: str) -> tuple:
+    """Return the shape of the value in a row, () for a single one."""
+    dims = tuple(int(n) for n in re.findall(r"\d+", tdim))[::-1]
+    if not dims or prod(dims) != count:
+        is_single = count == 1 and code != "X"
+        dims = () if is_single and code != "A" else (count,)
+    return dims[:-1] if code == "A" else dims
+
+
+def pick_columns(columns: list, chosen, where: str) -> Picked:
+    """Return what makes the array of chosen columns, of all with numbers for None."""
+    if chosen is None:
+        return _pick_numeric(columns, where)
+    names = [chosen] if isinstance(chosen, str) else chosen
+    if not isinstance(names, list | tuple) or not all(
+        isinstance(name, str) for name in names
+    ):
+        raise TypeError(f"columns must be a name or a list of names; got {chosen!r}.")
+    if not names:
+        raise ValueError(f"{where!r} has no columns to read; got columns={chosen!r}.")
+    picked = tuple(_find_column(columns, name, where) for name in names)
+    is_one = isinstance(chosen, str)
+    texts = [column.name for column in picked if column.code == "A"]
+    if texts and not is_one:
+        raise TypeError(
+            f"{where!r} has text in {_say(texts)}, which has no common type with "
+            f"others. Choose it alone: columns={texts[0]!r}."
+        )
+    return Picked(picked, is_one)
+
+
+def _pick_numeric(columns: list, where: str) -> Picked:
+    numeric = tuple(column for column in columns if column.is_numeric)
+    if len(numeric) == len(columns) > 0:
+        return Picked(numeric, is_one=False)
+    if numeric:
+        others = [column.name for column in columns if not column.is_numeric]
+        choice = f"columns=[{_say([column.name for column in numeric])}]"
+        raise TypeError(
+            f"{where!r} has columns that are not numbers: {_say(others)}. "
+            f"Choose {choice}."
+        )
+    raise TypeError(
+        f"{where!r} has no columns of numbers; it has "
+        f"{_say([column.name for column in columns])}. Choose one with columns=."
+    )
+
+
+def _find_column(columns: list, name: str, where: str) -> Column:
+    found = [column for column in columns if column.name == name]
+    if len(found) != 1:
+        said = f"{len(found)} columns named" if found else "no column"
+        listed = _say([column.name for column in columns])
+        raise ValueError(f"{where!r} has {said} {name!r}; it has {listed}.")
+    (column,) = found
+    if column.code in "PQ":
+        raise TypeError(
+            f"Column {name!r} of {where!r} has arrays of various lengths. Write it "
+            "with one length for all rows, such as 3E, and fill what is missing."
+        )
+    if not column.count or not (column.is_numeric or column.code == "A"):
+        what = "complex numbers" if column.count else "no values"
+        raise TypeError(
+            f"Column {name!r} of {where!r} has {what}. Choose another one, or write "
+            "its parts as columns of floats."
+        )
+    return column
+
+
+def find_missing(picked: Picked, rows: MapStore) -> Picked:
+    """Return the columns as floats where a row misses an integer: one pass for all."""
+    unknown = {column for column in picked.columns if column.may_miss}
+    step = max(1, _SCANNED_NBYTES // max(1, rows.row_nbytes))
+    found = set()
+    for start in range(0, rows.n_rows if unknown else 0, step):
+        block = rows.read(start, min(start + step, rows.n_rows))
+        found |= {c for c in unknown - found if np.isnan(_as_float(c, block)).any()}
+        if found == unknown:
+            break
+    columns = (c._replace(is_float=c.is_float or c in found) for c in picked.columns)
+    return picked._replace(columns=tuple(columns))
+
+
+def _as_float(column: Column, rows: np.ndarray) -> np.ndarray:
+    return column._replace(is_float=True).decode(rows)
+
+
+def _say(names: list) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(map(repr, names[:_LISTED])) + more
