@@ -341,8 +341,9 @@ def test_info_shows_each_file_whatever_is_wrong_with_others(capsys):
         "X.csv X.npy --columns a,c. With text as well, for rows of data frames: python "
         "-m skmmap convert X.csv X.parquet. Its columns are 'a', 'b', 'c'.",
         "skmmap: source='bad.npy' looks like text; supported are .npy, HDF5, zarr, "
-        "Parquet and Arrow files, and raw binary with dtype and shape. Load it, and "
-        "save the array once with np.save(path, array).",
+        "Parquet, Arrow, ORC, safetensors, FITS, NIfTI and PLINK files, and raw binary "
+        "with dtype and shape. Load it, and save the array once with np.save(path, "
+        "array).",
     ]
     assert run("info", "X.npy") == 0
 

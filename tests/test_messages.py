@@ -486,7 +486,7 @@ def test_classes_without_an_order():
         ChunkedFit(SGDClassifier()).fit(X, y, classes={0, 1})
 
 
-@pytest.mark.parametrize("rows", [3.0, None, (row for row in X), {1, 2}])
+@pytest.mark.parametrize("rows", [3.0, None, {1, 2}])
 def test_what_is_not_rows(rows):
     text = f"X must be an array of rows, or a path; got {type(rows).__name__}."
     with raises(TypeError, text):

@@ -925,9 +925,9 @@ def test_a_closed_writer_takes_no_rows(path):
 FOREIGN = {
     "npz": "path is {path}: numpy reads an .npz archive whole into memory, whatever "
     "mmap_mode says. Save each of its arrays once as .npy with np.save(path, array).",
-    "text": "path='{path}' looks like text; supported are .npy, HDF5, zarr, Parquet "
-    "and Arrow files, and raw binary with dtype and shape. Load it, and save the array "
-    "once with np.save(path, array).",
+    "text": "path='{path}' looks like text; supported are .npy, HDF5, zarr, Parquet, "
+    "Arrow, ORC, safetensors, FITS, NIfTI and PLINK files, and raw binary with dtype "
+    "and shape. Load it, and save the array once with np.save(path, array).",
     "header": "path='{path}' has no readable header: the file ends 88 bytes "
     "before its header ends. Write it again.",
     "short": "path='{path}' is truncated: its header says shape (4, 3) and 176 bytes, "

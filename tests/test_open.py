@@ -349,8 +349,9 @@ def refusals(folder):
             {},
             ValueError,
             "source='raw.bin' looks like binary data; supported are .npy, HDF5, zarr, "
-            "Parquet and Arrow files, and raw binary with dtype and shape. If it is "
-            "raw, open_rows(path, dtype=..., shape=...).",
+            "Parquet, Arrow, ORC, safetensors, FITS, NIfTI and PLINK files, and raw "
+            "binary with dtype and shape. If it is raw, open_rows(path, dtype=..., "
+            "shape=...).",
         ),
         (
             "raw.bin",

@@ -19,8 +19,8 @@ from skmmap.formats.shared.unknown_files import say_unknown
 
 X = np.arange(12.0).reshape(4, 3)
 FORMATS = (
-    "; supported are .npy, HDF5, zarr, Parquet and Arrow files, and raw binary with "
-    "dtype and shape. "
+    "; supported are .npy, HDF5, zarr, Parquet, Arrow, ORC, safetensors, FITS, NIfTI "
+    "and PLINK files, and raw binary with dtype and shape. "
 )
 ROWS = 'Read it row by row: skmmap.convert(rows, "X.npy") takes a generator of rows.'
 SAVE = "Load it, and save the array once with np.save(path, array)."

@@ -16,8 +16,8 @@ from skmmap.formats.shared.csv_sample import (
 SAMPLE_NBYTES = 4_096  # of a file tell what it is
 
 _FORMATS = (
-    "supported are .npy, HDF5, zarr, Parquet and Arrow files, and raw binary with "
-    "dtype and shape"
+    "supported are .npy, HDF5, zarr, Parquet, Arrow, ORC, safetensors, FITS, NIfTI and "
+    "PLINK files, and raw binary with dtype and shape"
 )
 _LINES = ".jsonl", ".ndjson"
 _JSON = ".json", *_LINES
