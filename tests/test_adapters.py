@@ -476,6 +476,14 @@ def test_the_same_source_is_the_same_data(case):
         assert store.reads_from(source)
 
 
+def test_two_sources_share_nothing(case):
+    """What is learned from one must not be taken for the other's."""
+    adapter, source, options = case
+    stores = [adapter.open_store(source, "X", **options) for _ in range(2)]
+    assert stores[0].shared_key == stores[0].for_run("map").shared_key
+    assert stores[0].shared_key != stores[1].shared_key
+
+
 def test_a_pickle_reads_the_same_rows(case):
     adapter, source, options = case
     store = adapter.open_store(source, "X", **options)

@@ -52,7 +52,7 @@ class Store:
     @property
     def shared_key(self) -> Any:
         """What this store and those that it returns for runs have in common."""
-        return vars(self).setdefault("_key", object())
+        return vars(self).setdefault("_shared_key", object())
 
     @property
     def is_array(self) -> bool:

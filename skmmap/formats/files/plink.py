@@ -162,7 +162,7 @@ class BedStore(ContainerStore):
     def __reduce__(self):
         run = self._run or self._begin()
         state = vars(self) | {"_bed": None, "_opened": run, "_run": run}
-        state.pop("_key", None)
+        state.pop("_shared_key", None)
         return _restore, (state,)
 
 
