@@ -259,7 +259,7 @@ def test_adapters_are_the_modules_of_their_folders():
         Path(BY_NAME["dask"].__file__).parent,
     )
     modules = {path.stem for folder in folders for path in folder.glob("[!_]*.py")}
-    assert modules - {"unknown_store"} == {*BY_NAME}
+    assert modules - {"unknown_store", "fits_tables"} == {*BY_NAME}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
