@@ -96,8 +96,9 @@ def _open_file(path):
     h5py = import_library("h5py", "HDF5 files", "hdf5", path)
     with suppress(FileNotFoundError):  # which it says itself
         check_regular(path)
-        matlab.check_version(path)
     with counting_files(path):
+        with suppress(FileNotFoundError):
+            matlab.check_version(path)
         return h5py.File(path)
 
 
