@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from helpers import EXHAUSTIVE
 from processes import run_fresh
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
@@ -13,6 +14,8 @@ SCRIPTS = sorted(FOLDER.glob("*.py"))
 NOT_INSTALLED = "dask_ml", "skorch", "torch"
 
 pytestmark = pytest.mark.slow
+# They start a process for each way, and measure nothing that a user calls.
+long = pytest.mark.skipif(not EXHAUSTIVE, reason="takes long; SKMMAP_TESTS=full")
 
 # With ``--help`` a script that has options ends there; the others are only imported,
 # since a name that is not "__main__" runs nothing.
@@ -159,6 +162,7 @@ def test_all_searches_of_the_benchmark_find_the_same(tmp_path, monkeypatch):
     check(SEARCHES)
 
 
+@long
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 def test_the_benchmark_of_searches_measures_other_processes(tmp_path):
     script = f"{FOLDER / 'search.py'}|--quick|--only|uncached|--folder|{tmp_path}"
@@ -172,6 +176,7 @@ def test_the_benchmark_of_searches_measures_other_processes(tmp_path):
     assert 20 < int(bare) < int(peak)
 
 
+@long
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 def test_the_benchmark_of_kills_finds_nothing_and_goes_on(tmp_path):
     log, table = tmp_path / "log", tmp_path / "table.md"

@@ -96,8 +96,10 @@ def test_rows_are_those_of_the_array(web, cache):
         np.testing.assert_array_equal(rows[list(picked)], X[list(picked)])
 
 
-@pytest.mark.parametrize("dtype", [">f8", "<i2", "?", "U3", "u1"])
-@pytest.mark.parametrize("shape", [(7,), (7, 3), (7, 2, 2), (1, 3), (0, 3)])
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [(">f8", (7,)), ("<i2", (7, 3)), ("?", (7, 2, 2)), ("U3", (1, 3)), ("u1", (0, 3))],
+)
 def test_types_and_shapes(web, dtype, shape):
     array = RNG.integers(0, 2, shape).astype(dtype)
     web.files["a.npy"] = to_npy(array)
@@ -141,11 +143,11 @@ def test_a_fit_is_that_of_the_array(web, cache, shuffle):
     np.testing.assert_array_equal(model.predict(f"{web.url}/X.npy"), model.predict(X))
 
 
-@pytest.mark.parametrize("n_jobs", [2])
-def test_searches_and_workers(web, n_jobs):
+@pytest.mark.slow
+def test_searches_and_workers(web, workers_started):
     model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=500)
     rows = open_rows(f"{web.url}/X.npy")
-    found = cross_val_score(model, rows, Y, cv=3, n_jobs=n_jobs)
+    found = cross_val_score(model, rows, Y, cv=3, n_jobs=2)
     np.testing.assert_array_equal(found, cross_val_score(model, X, Y, cv=3))
 
 

@@ -55,21 +55,22 @@ def make_sparse(path, matrix, *, tile=10, first=0, **options):
     return path
 
 
-@pytest.mark.parametrize("first", [0, 5, -7])
-@pytest.mark.parametrize("tile", [1, 30, 100])
+@pytest.mark.parametrize(("first", "tile"), [(0, 1), (5, 30), (-7, 30), (0, 100)])
 def test_rows_are_those_of_the_array(tmp_path, first, tile):
     path = make_dense(tmp_path / "X", {"a": X}, tile=tile, first=first)
     rows = open_rows(path)
     assert (rows.shape, rows.dtype) == (X.shape, X.dtype)
-    for start in range(0, 100, 9):
-        for stop in (start, start + 1, start + 8, start + 40, 100):
+    for start in range(0, 100, 19):
+        for stop in (start, start + 8, start + 40):
             np.testing.assert_array_equal(rows[start:stop], X[start:stop])
     picked = RNG.permutation(100)[:30]
     np.testing.assert_array_equal(rows[picked], X[picked])
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i2", "u1", "i8", "bool"])
-@pytest.mark.parametrize("shape", [(40,), (40, 3, 2), (1, 3)])
+@pytest.mark.parametrize(
+    ("dtype", "shape"),
+    [("f4", (40,)), ("i2", (40, 3, 2)), ("u1", (1, 3)), ("bool", (40, 3))],
+)
 def test_types_and_shapes(tmp_path, dtype, shape):
     array = RNG.integers(0, 2, shape).astype(dtype)
     rows = open_rows(make_dense(tmp_path / "X", {"": array}))
@@ -164,7 +165,7 @@ def test_what_was_never_written(tmp_path):
         open_rows(tmp_path / "i4")
 
 
-@pytest.mark.parametrize("first", [0, 5, -30])
+@pytest.mark.parametrize("first", [0, -30])
 def test_sparse_rows(tmp_path, first):
     rows = open_rows(make_sparse(tmp_path / "S", S, first=first))
     assert (rows.shape, rows.dtype) == (S.shape, S.dtype)
