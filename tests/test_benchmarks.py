@@ -157,6 +157,7 @@ def test_the_benchmark_of_pipelines_runs(tmp_path, monkeypatch):
     ]
 
 
+@long
 def test_all_searches_of_the_benchmark_find_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check(SEARCHES)

@@ -12,6 +12,7 @@ from pathlib import Path
 import matplotlib.font_manager  # noqa: F401, builds its cache, or a kernel would say so
 import nbformat
 import pytest
+from helpers import EXHAUSTIVE
 from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
@@ -21,6 +22,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LONG = "02", "03"  # half a minute each where tests run beside them
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -172,6 +174,8 @@ def test_kernel_is_this_interpreter_and_a_false_claim_fails(tmp_path):
 @zmq_on_windows
 @by_name
 def test_runs_and_gives_what_is_stored(path, tmp_path):
+    if path.name[:2] in LONG and not EXHAUSTIVE:
+        pytest.skip("takes long; SKMMAP_TESTS=full")
     stored, fresh = (nbformat.read(path, as_version=4) for _ in range(2))
     assert run(fresh, tmp_path) < MOST_WRITTEN
     assert list_left(tmp_path) == []
