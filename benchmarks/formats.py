@@ -207,6 +207,51 @@ def read_tiledb(path, key):
         return array[:]
 
 
+def write_fits(path, n_rows):
+    from astropy.io import fits
+
+    fits.PrimaryHDU(make_dense(n_rows)).writeto(path)
+
+
+def write_fits_table(path, n_rows):
+    from astropy.io import fits
+
+    rows = make_dense(n_rows)
+    columns = [fits.Column(f"c{i}", "D", array=row) for i, row in enumerate(rows.T)]
+    fits.BinTableHDU.from_columns(columns).writeto(path)
+
+
+def read_fits(path, key):
+    """Read without a map, of which values would only be read when they are used."""
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        return hdus[key].data
+
+
+def read_fits_array(path, key):
+    """Read rows as open_rows gives them: astropy's are big-endian, and have fields."""
+    rows = read_fits(path, key)
+    if rows.dtype.names:
+        rows = np.column_stack([rows[name] for name in rows.dtype.names])
+    return rows.astype(float)
+
+
+def write_nifti(path, n_rows):
+    """Write volumes; only version 2 has more than 32,767 of them."""
+    import nibabel
+
+    volumes = make_dense(n_rows).reshape(n_rows, 2, 5, 5).T
+    nibabel.save(nibabel.Nifti2Image(volumes, np.eye(4)), path)
+
+
+def read_nifti(path, key):
+    import nibabel
+
+    image = nibabel.load(path, mmap=False)
+    return np.moveaxis(np.asanyarray(image.dataobj), -1, 0)
+
+
 GZIP = {"compression": "gzip", "chunks": (5, 5_000)}
 # The name of a file, how it is written and read at once, and the key of its array.
 FORMATS = {
@@ -242,6 +287,11 @@ FORMATS = {
         read_plink,
         None,
     ),
+    "FITS image": ("a.fits", write_fits, read_fits, 0),
+    "FITS image, array": ("a.fits", write_fits, read_fits_array, 0),
+    "FITS table": ("b.fits", write_fits_table, read_fits, 1),
+    "FITS table, array": ("b.fits", write_fits_table, read_fits_array, 1),
+    "NIfTI": ("a.nii", write_nifti, read_nifti, None),
 }
 
 
