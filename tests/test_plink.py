@@ -7,6 +7,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.exceptions import EfficiencyWarning
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
@@ -139,7 +140,12 @@ def test_persons_of_a_file_by_variants_warn(tmp_path):
     path = write_bed(tmp_path / "X.bed", values)
     y = values[:, 0] > 0
     model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30)
-    with pytest.warns(UserWarning, match="each chunk of rows reads from the whole"):
+    text = (
+        "X is stored by columns, so each chunk of rows reads from the whole file. "
+        "Writing it by rows once will make every pass faster: "
+        "skmmap.convert(X, 'X.npy')."
+    )
+    with pytest.warns(EfficiencyWarning, match=f"^{re.escape(text)}$"):
         fitted = model.fit(path, y).estimator_.coef_
     convert(path, tmp_path / "X.npy")
     expected = model.fit(tmp_path / "X.npy", y).estimator_.coef_
