@@ -6,8 +6,10 @@ import h5py
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import zarr
 from helpers import Recorder, combine
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sources import N_ROWS, make_rows, open_kind, replace, to_table, write
@@ -141,6 +143,46 @@ def test_kept_rows_are_read_once(kind, shuffle, tmp_path, monkeypatch, forget):
     read.clear()
     wrapper.fit(X, Y)
     assert sum(read) == 3 * N_ROWS
+
+
+def test_one_epoch_keeps_what_several_blocks_decode(tmp_path, monkeypatch, forget):
+    original, read = ZarrStore._read, []
+
+    def count(self, start, stop):
+        read.extend(range(start // 6, -(-stop // 6)))  # the chunks that are decoded
+        return original(self, start, stop)
+
+    monkeypatch.setattr(ZarrStore, "_read", count)
+    monkeypatch.setattr("skmmap.order.schedule._LEAST_READ_NBYTES", 60)
+    path = tmp_path / "X.zarr"
+    zarr.create_array(path, data=make_rows(1), chunks=(6, 2))
+    fitted, counts = [], []
+    for limit in ("3200B", "1600B"):
+        wrapper = make_wrapper(max_epochs=1, memory_limit=limit)
+        plan = Planner(wrapper, path, Y, {}).make()
+        assert plan.schedule.n_buffers > 1
+        assert plan.keeps_rows == (limit == "3200B")
+        read.clear()
+        fitted.append(wrapper.fit(path, Y))
+        counts.append(len(read))
+    forget()
+    monkeypatch.setattr(_plan, "keeps_rows", lambda *args: False)
+    for kept in fitted:
+        read.clear()
+        same_calls(kept, clone(kept).fit(path, Y))
+        counts.append(len(read))
+    assert counts[0] == 10  # all chunks of the file
+    assert counts[1] < counts[3] < counts[2]
+
+
+def test_one_epoch_keeps_nothing_that_is_decoded_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("skmmap.order.schedule._LEAST_READ_NBYTES", 60)
+    paths = [tmp_path / f"{rows}.zarr" for rows in (2, 6)]
+    for path in paths:
+        zarr.create_array(path, data=make_rows(1), chunks=(int(path.stem), 2))
+    for path, shuffle in zip(paths, ("blocks", False), strict=True):
+        wrapper = make_wrapper(max_epochs=1, memory_limit="3200B", shuffle=shuffle)
+        assert not find_cache(wrapper, path).units
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])
@@ -347,7 +389,7 @@ def test_a_compressed_matrix_is_kept(tmp_path, forget):
     with h5py.File(tmp_path / "X.h5", "w") as file:
         for name in ("data", "indices", "indptr"):
             values = getattr(matrix, name)
-            file.create_dataset(name, data=values, compression="gzip")
+            file.create_dataset(name, data=values, compression="gzip", chunks=(10,))
         file.attrs.update({"encoding-type": "csr_matrix", "shape": matrix.shape})
     X, y = tmp_path / "X.h5", np.arange(400) % 2
     params = {"memory_limit": "8kB", "max_epochs": 2}
@@ -442,3 +484,7 @@ def test_explain_says_what_is_kept(tmp_path):
         f"memory: about {say_size(round(39 / 60 * nbytes))} in each later epoch"
     )
     assert said["memory"].startswith("336 bytes for rows that are kept, ")
+    said = model.set_params(max_epochs=1).explain(X, Y).sections
+    assert (
+        said["reads"] == f"about {say_size(nbytes)}; keeps 35 % of the rows in memory"
+    )

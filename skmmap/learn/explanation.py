@@ -118,10 +118,14 @@ def _say_epochs(wrapper, plan: Plan) -> str:
 def _say_reads(plan: Plan) -> str:
     nbytes, is_exact = find_read_nbytes(plan.table.sources)
     size = f"{'' if is_exact else 'about '}{say_size(nbytes)}"
+    if plan.keeps_rows and plan.n_epochs == 1:
+        return f"{size}, once: all rows are kept in memory for the blocks of the epoch"
     if plan.keeps_rows:
         return f"{size} in the first epoch, after which rows are kept in memory (100 %)"
     if plan.row_cache.units:
         share = plan.row_cache.share
+        if plan.n_epochs == 1:
+            return f"{size}; keeps {round(100 * share)} % of the rows in memory"
         later = say_size(round((1 - share) * nbytes))
         return (
             f"{size} in the first epoch; keeps {round(100 * share)} % of the rows in "

@@ -1,4 +1,4 @@
-"""Which rows a fit of several epochs reads once, and keeps in memory."""
+"""Which rows a fit reads once, and keeps in memory: they would be read again."""
 
 from skmmap.order import (
     HELD_OUT_SHARE,
@@ -11,16 +11,19 @@ from skmmap.order import (
     parse_size,
 )
 from skmmap.read import NO_CACHE, RowCache, Table, find_cache
+from skmmap.rows import Source
 from skmmap.run import find_sharing
 
 
 def keeps_rows(wrapper, table: Table, schedule: FileOrder, n_epochs: int) -> bool:
-    """Return whether rows are read once, and stay in memory for all epochs."""
+    """Return whether all rows are read once, and stay in memory."""
     nbytes, limit = table.unheld_nbytes, wrapper.memory_limit
     is_shuffled = isinstance(schedule, BlockOrder)
     if find_sharing().is_shared:  # each of several fits would keep rows of its own
         return False
-    if n_epochs == 1 or not nbytes or not _is_worth_loading(table, is_shuffled):
+    if not nbytes or not _is_worth_loading(table, is_shuffled):
+        return False
+    if not _is_read_again(table, schedule, n_epochs):
         return False
     if schedule.n_rows * n_epochs < table.X.n_rows:  # most are never learned
         return False
@@ -43,11 +46,29 @@ def _is_worth_loading(table: Table, is_shuffled: bool) -> bool:
     return table.is_parallel and (is_shuffled or (takes_time and not table.is_viewed))
 
 
+def _is_read_again(table: Table, schedule: FileOrder, n_epochs: int) -> bool:
+    """Whether rows are read in several epochs, or decoded for several blocks of one."""
+    if n_epochs > 1:
+        return True
+    if not isinstance(schedule, BlockOrder) or schedule.n_buffers == 1:
+        return False
+    decoded = [source for source in table.sources if source.store.is_decoded]
+    block_rows = schedule.n_rows / schedule.n_reads
+    return any(_find_unit_rows(source) > block_rows for source in decoded)
+
+
+def _find_unit_rows(source: Source) -> float:
+    """Return how many rows are decoded together, in the mean."""
+    return source.n_rows / max(1, len(source.find_units(1)))
+
+
 def find_row_cache(
     wrapper, table: Table, schedule: FileOrder, n_epochs: int
 ) -> RowCache:
     """Return which rows stay in memory beside the buffers, if all of them cannot."""
-    if n_epochs == 1 or not schedule.n_rows or find_sharing().is_shared:
+    if not schedule.n_rows or find_sharing().is_shared:
+        return NO_CACHE
+    if not _is_read_again(table, schedule, n_epochs):
         return NO_CACHE
     if isinstance(schedule, BlockOrder):
         used = 2 * find_buffer_nbytes(table, schedule)

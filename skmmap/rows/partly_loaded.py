@@ -1,6 +1,7 @@
 """Rows of which a part is read once and stays in memory: a cache of units."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from threading import Lock
 
 import numpy as np
@@ -29,6 +30,13 @@ class PartlyLoadedStore(StandInStore):
     @property
     def files(self) -> dict:
         return self._origin.files
+
+    def in_turn(self) -> AbstractContextManager:
+        return self._origin.in_turn()
+
+    def read_runs(self, runs: list[tuple[int, int]]) -> list:
+        with self.in_turn():
+            return super().read_runs(runs)
 
     @property
     def row_nbytes(self) -> int:
@@ -80,12 +88,15 @@ class PartlyLoadedStore(StandInStore):
 
     def _hold(self, unit: int):
         """Return the rows of a unit, which are read the first time."""
-        with self._locks[unit]:
+        rows = self._rows[unit]
+        if rows is not None:
+            return rows
+        # In turn first, as those do who read several blocks in turn.
+        with self._origin.in_turn(), self._locks[unit]:
             rows = self._rows[unit]
             if rows is None:
-                rows = self._source.read(
-                    int(self._starts[unit]), int(self._stops[unit])
-                )
+                first, last = int(self._starts[unit]), int(self._stops[unit])
+                rows = self._source.read(first, last)
                 self._keep(unit, rows)
         return rows
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from skmmap.formats.groups.chunk_store import ChunkStore
 from skmmap.formats.groups.contents import (
     PARTS,
@@ -12,7 +14,10 @@ from skmmap.formats.groups.contents import (
 from skmmap.formats.groups.encoded_columns import CategoryStore, MaskedStore
 from skmmap.formats.groups.matlab import refuse_sparse
 from skmmap.formats.shared import CSR_VALUES, CsrStore
+from skmmap.order import make_units
 from skmmap.rows import Store
+
+_UNIT_CHUNKS = 4  # a fourth more is decoded than if units began with a chunk
 
 
 class CsrGroupStore(CsrStore):
@@ -26,6 +31,15 @@ class CsrGroupStore(CsrStore):
         self.shape, self.dtype, self.where = shape, self._data.dtype, where
         self.on_disk, self.can_reopen = self._data.on_disk, self._data.can_reopen
         self.is_decoded = any(part.is_decoded for part in parts)
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        """Return rows of several chunks, of which those at the ends are in two units.
+
+        Where in a chunk a row begins is not known before indptr is read.
+        """
+        n_chunks = len(self._data.find_units(max(1, self.row_values)))
+        unit_rows = -(-_UNIT_CHUNKS * self.n_rows // max(1, n_chunks))
+        return make_units(self.n_rows, max(least_rows, unit_rows))
 
 
 def open_node(node, open_array: Callable, name: str = "") -> Store:
