@@ -309,11 +309,13 @@ class Nothing(BaseEstimator):
 
 
 def read_by_slices(path, key, step: int) -> None:
+    """Read all rows into memory, those of a map as well."""
     store = open_rows(path, key=key)._source.store.for_run("map")
-    out = None if store.is_sparse else np.empty((step, *store.shape[1:]), store.dtype)
+    is_mapped = store.view(0, 1) is not None
+    out = np.empty((step, *store.shape[1:]), store.dtype) if is_mapped else None
     for start in range(0, store.n_rows, step):
         rows = store.read(start, min(start + step, store.n_rows))
-        if out is not None:
+        if is_mapped:
             out[: len(rows)] = rows
 
 
