@@ -1,6 +1,7 @@
 """Dask arrays are what their blocks are; what would be loaded whole is refused."""
 
 import array
+import ctypes
 from collections import Counter
 
 import dask.array as da
@@ -163,6 +164,26 @@ def test_what_would_be_loaded_whole_is_refused(make, todo):
     assert not getattr(given, "asked", False)
 
 
+class Items:
+    """As a dataset of torch: of any item, and nothing says which is the last one."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, number):
+        raise AssertionError("no item is taken")
+
+
+def test_items_without_an_end_are_refused():
+    said = (
+        "X is of the type Items, which has items, and no shape. Give it shape and "
+        "dtype, and rows for slices; or give a generator of batches: arrays that are "
+        "made of some items each."
+    )
+    with raises(TypeError, said):
+        ChunkedFit(MaxAbsScaler()).fit(Items())
+
+
 class Array:
     def __array__(self, dtype=None, copy=None):
         return np.arange(3)
@@ -178,6 +199,7 @@ class Array:
         pd.array(range(3), dtype="int64"),
         array.array("q", range(3)),
         memoryview(np.arange(3)),
+        (ctypes.c_long * 3)(0, 1, 2),
         [0, 1, 2],
     ],
 )

@@ -1,5 +1,7 @@
 """Whatever becomes an array in memory: the last adapter, which takes everything."""
 
+from contextlib import suppress
+
 import numpy as np
 
 from skmmap.formats.numpy import arrays
@@ -9,6 +11,7 @@ from skmmap.rows import Store
 FORMAT = Format()
 
 _COMPUTES = "compute", "collect", "execute"  # of dask, polars, ibis
+_ENDS = "__iter__", "__array__", "__array_interface__", "__array_struct__"
 _WRITES = "to_parquet", "sink_parquet", "write_parquet"
 
 
@@ -50,8 +53,15 @@ def check_loaded(value, name: str) -> None:
 
     An object with ``__array__`` alone has its values in memory, as in scikit-learn's
     own checks. One with slices, columns or a computation may have them anywhere, and
-    cannot be read by slices without a shape.
+    cannot be read by slices without a shape. Of one with items alone, such as a dataset
+    of torch, NumPy would take items until an error ends it.
     """
+    if hasattr(value, "__getitem__") and not _ends(value):
+        raise TypeError(
+            f"{name} is of the type {type(value).__name__}, which has items, and no "
+            "shape. Give it shape and dtype, and rows for slices; or give a generator "
+            "of batches: arrays that are made of some items each."
+        )
     is_lazy = any(hasattr(value, method) for method in _COMPUTES)
     is_hidden = any(hasattr(value, part) for part in ("__getitem__", "columns"))
     if not is_lazy and not (is_hidden and hasattr(value, "__array__")):
@@ -64,6 +74,16 @@ def check_loaded(value, name: str) -> None:
         f"{name} is of the type {type(value).__name__}, which would be loaded whole. "
         f"{todo}, and give the path{_say_array(value, name)}."
     )
+
+
+def _ends(value) -> bool:
+    """Whether NumPy finds an end of the items of an object."""
+    if any(hasattr(value, name) for name in _ENDS):
+        return True
+    with suppress(TypeError):
+        memoryview(value)  # as arrays of ctypes are
+        return True
+    return False
 
 
 def _say_array(value, name: str) -> str:
