@@ -37,10 +37,11 @@ class AheadStore(ContainerStore):
         begin = start + len(head)
         if begin < stop:
             end = self._find_end(begin, stop, start - self._first)
-            rows = super()._bring(begin, end)
-            rows.flags.writeable = False
-            self._kept = (begin, rows) if end > stop else ()
-            rows = rows[: stop - begin]
+            rows, self._kept = super()._bring(begin, end), ()
+            if end > stop:
+                rows.flags.writeable = False
+                self._kept = begin, rows
+                rows = rows[: stop - begin]
             head = np.concatenate([head, rows]) if len(head) else rows
         self._next = stop
         return head
@@ -58,7 +59,8 @@ class AheadStore(ContainerStore):
         # A slice that is long itself needs no more.
         most = max(0, _AHEAD_NBYTES // row_nbytes - (stop - begin))
         end = stop + min(n_before, most)
-        end = -(-end // self._chunk_rows) * self._chunk_rows
+        if self.is_decoded:
+            end = -(-end // self._chunk_rows) * self._chunk_rows
         most = max(stop, begin + _KEPT_NBYTES // row_nbytes)
         return min(end, most, self.n_rows)
 

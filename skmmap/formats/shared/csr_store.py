@@ -46,16 +46,16 @@ class CsrStore(JoinedStore, SparseStore):
             self.verify()
 
     def _read(self, start: int, stop: int):
-        # Copies: what was checked must not change with the files.
-        indptr = np.array(self._indptr.read(start, stop + 1))
+        indptr = _own(self._indptr.read(start, stop + 1))
         n_values = self._data.n_rows
         begin, end = check_ends(indptr, start, n_values, self.where, self.todo)
         shape = stop - start, self.shape[1]
         # Estimators of scikit-learn refuse 64-bit indices where 32 bits will do.
         dtype = np.int32 if max(end - begin, *shape) < 2**31 else np.int64
-        indices = np.array(self._indices.read(begin, end))
+        indices = _own(self._indices.read(begin, end))
         check_indices(indices, self.shape[1], start, stop, self.where, self.todo)
-        data = np.array(self._data.read(begin, end), self.dtype.newbyteorder("="))
+        data = _own(self._data.read(begin, end))
+        data = data.astype(self.dtype.newbyteorder("="), copy=False)
         indptr = (indptr.astype(np.int64) - begin).astype(dtype)
         indices = indices.astype(dtype, copy=False)
         return sparse.csr_array((data, indices, indptr), shape=shape)
@@ -84,3 +84,9 @@ class CsrStore(JoinedStore, SparseStore):
     @property
     def files(self) -> dict:
         return self._data.files | self._indices.files | self._indptr.files
+
+
+def _own(rows: np.ndarray) -> np.ndarray:
+    """Return rows that are no view: what was checked must not change with the files."""
+    is_own = rows.flags.owndata and rows.flags.writeable
+    return rows if is_own else np.array(rows)
