@@ -147,6 +147,14 @@ def make_tiles(folder):
     return folder / "X.fits"
 
 
+def make_fits_table(folder):
+    from astropy.io import fits
+
+    table = np.rec.fromarrays([*X.T], names=["a", "b"])
+    fits.BinTableHDU(table).writeto(folder / "X.fits", overwrite=True)
+    return folder / "X.fits"
+
+
 def make_nifti(folder):
     import nibabel
 
@@ -182,6 +190,7 @@ SOURCES = {
     "safetensors": (make_safetensors, {"key": "X"}),
     "fits": (make_fits, {}),
     "fits tiles": (make_tiles, {}),
+    "fits table": (make_fits_table, {"columns": ["a", "b"]}),
     "nifti": (make_nifti, {}),
     "plink": (make_plink, {"dtype": float}),
     "csr_folder": (written(write_csr), {"shape": X.shape}),
@@ -242,6 +251,11 @@ def make_case(name, folder):
 @pytest.fixture(params=SOURCES)
 def case(request, tmp_path):
     return make_case(request.param, tmp_path)
+
+
+def has_columns(adapter, options):
+    is_image = adapter is BY_NAME["fits"] and "columns" not in options
+    return "columns" in adapter.FORMAT.options and not is_image
 
 
 def to_array(rows):
@@ -395,8 +409,7 @@ def test_where_rows_are(case):
 
 def test_columns_keep_their_names(case):
     adapter, source, options = case
-    is_table = "columns" in adapter.FORMAT.options or hasattr(source, "columns")
-    is_table &= adapter is not BY_NAME["fits"]  # an image
+    is_table = has_columns(adapter, options) or hasattr(source, "columns")
     store = adapter.open_store(source, "X", **options)
     assert store.names == (["a", "b"] if is_table else None)
 
@@ -410,7 +423,11 @@ def test_what_may_change_unnoticed(case):
 
 
 @pytest.mark.parametrize(
-    "name", ["npy", "hdf5", "zarr", "parquet", "fits", "nifti", "csr_folder", "raw"]
+    "name",
+    [
+        *("npy", "hdf5", "zarr", "parquet", "fits", "fits table", "nifti"),
+        *("csr_folder", "raw"),
+    ],
 )
 def test_a_file_that_is_written_again_is_another_one(name, tmp_path, monkeypatch):
     adapter, source, options = make_case(name, tmp_path)
@@ -450,7 +467,7 @@ def test_what_is_in_it(case):
         return
     arrays = adapter.list_arrays(source)
     assert all(isinstance(array, ArrayInfo) for array in arrays)
-    if "columns" in adapter.FORMAT.options and adapter is not BY_NAME["fits"]:
+    if has_columns(adapter, options):
         assert arrays == [(name, (len(X),), "float64", None) for name in "ab"]
     else:
         (array,) = arrays

@@ -40,7 +40,8 @@ def list_arrays(source) -> list[ArrayInfo]:
     with _open_file(source) as hdus:
         numbers = _list_numbers(hdus)
         if find_option(source) == "columns":
-            return _describe_columns(hdus[numbers[0]].header)
+            where = f"{Path(source).name}:{numbers[0]}"
+            return _describe_columns(hdus[numbers[0]].header, where)
         tables = {n: hdus[n].header for n in numbers if not _is_image(hdus[n])}
     alone, found = len(numbers) == 1, []
     for n in numbers:
@@ -61,10 +62,10 @@ def find_option(source) -> str:
         return "columns" if is_table and _is_binary(hdus[numbers[0]]) else "key"
 
 
-def _describe_columns(header) -> list[ArrayInfo]:
+def _describe_columns(header, where: str) -> list[ArrayInfo]:
     """Return what a header says of columns; a TNULL in them is not looked for."""
     found, n_rows = [], header["NAXIS2"]
-    for column in list_columns(header):
+    for column in list_columns(header, where):
         if column.count and (column.is_numeric or column.code == "A"):
             width = header["NAXIS1"]
             dtype = column.decode(np.empty((0, width), np.uint8)).dtype
@@ -99,12 +100,12 @@ def open_store(
 def _open_table(path: Path, name: str, number: int, hdu, columns) -> Store:
     header, where = hdu.header, f"{path.name}:{number}"
     if not _is_binary(hdu):
-        kind = "compressed" if header.get("ZTABLE") else "ASCII"
+        kind = "a compressed" if header.get("ZTABLE") else "an ASCII"
         raise ValueError(
-            f"HDU {number} of {path.name!r} is an {kind} table. Write it once as a "
+            f"HDU {number} of {path.name!r} is {kind} table. Write it once as a "
             "binary table: astropy.table.Table.read(path).write('X.fits')."
         )
-    picked = pick_columns(list_columns(header), columns, where)
+    picked = pick_columns(list_columns(header, where), columns, where)
     shape, offset = (header["NAXIS2"], header["NAXIS1"]), hdu.fileinfo()["datLoc"]
     rows = _map_rows(path, name, np.dtype("u1"), shape, offset, number)
     picked = find_missing(picked, rows)

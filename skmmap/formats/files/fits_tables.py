@@ -11,7 +11,7 @@ from skmmap.formats.shared import MapStore
 # https://fits.gsfc.nasa.gov/fits_standard.html, section 7.3.
 _STORED = {"B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 _NBYTES = {"L": 1, "A": 1, "C": 8, "M": 16, "P": 8, "Q": 16}
-_FORM = re.compile(r"(\d*)([A-Z])")
+_FORM = re.compile(r"(\d*)([A-Z])(\d*)")
 _LISTED = 10
 _SCANNED_NBYTES = 2**20  # of rows that are in memory while TNULL is looked for
 
@@ -23,7 +23,7 @@ class Column(NamedTuple):
     code: str
     count: int
     start: int
-    shape: tuple
+    dims: tuple  # of the value in a row, () for a single one; text has its width last
     tscal: float = 1
     tzero: float = 0
     tnull: int | None = None
@@ -31,10 +31,18 @@ class Column(NamedTuple):
 
     @property
     def nbytes(self) -> int:
+        return self._find_nbytes(self.count)
+
+    def _find_nbytes(self, count: int) -> int:
         if self.code == "X":
-            return -(-self.count // 8)
+            return -(-count // 8)
         kind = _STORED.get(self.code)
-        return self.count * (np.dtype(kind).itemsize if kind else _NBYTES[self.code])
+        return count * (np.dtype(kind).itemsize if kind else _NBYTES[self.code])
+
+    @property
+    def shape(self) -> tuple:
+        """The shape of the value in a row, () for a single one."""
+        return self.dims[:-1] if self.code == "A" else self.dims
 
     @property
     def is_numeric(self) -> bool:
@@ -57,15 +65,17 @@ class Column(NamedTuple):
 
     def decode(self, rows: np.ndarray) -> np.ndarray:
         """Return the values in rows of bytes."""
-        piece = np.ascontiguousarray(rows[:, self.start : self.start + self.nbytes])
+        count = prod(self.dims)  # what is stored beyond has no meaning
+        stop = self.start + self._find_nbytes(count)
+        piece = np.ascontiguousarray(rows[:, self.start : stop])
         shape = len(rows), *self.shape
         if self.code == "X":
-            bits = np.unpackbits(piece, axis=1, count=self.count)
+            bits = np.unpackbits(piece, axis=1, count=count)
             return bits.astype(bool).reshape(shape)
         if self.code == "L":
             return (piece == ord("T")).reshape(shape)
         if self.code == "A":
-            width = self.count // prod(self.shape)
+            width = self.dims[-1]
             texts = np.char.decode(piece.view(f"S{width}"), "latin-1")
             return np.char.rstrip(texts).astype(f"U{width}").reshape(shape)
         return self._to_numbers(piece.view(_STORED[self.code])).reshape(shape)
@@ -109,29 +119,35 @@ class Picked(NamedTuple):
         return np.concatenate(flat, axis=1)
 
 
-def list_columns(header) -> list[Column]:
+def list_columns(header, where: str) -> list[Column]:
     """Return the columns of a binary table, from its header."""
     columns, start = [], 0
     for i in range(1, header["TFIELDS"] + 1):
-        digits, code = _FORM.match(header[f"TFORM{i}"].strip()).groups()
+        digits, code, width = _FORM.match(header[f"TFORM{i}"].strip()).groups()
+        # "A7" is of tables as text, and common for 7A: astropy takes it so.
+        digits = digits or (width if code == "A" else "")
         count = int(digits) if digits else 1
         scaling = header.get(f"TSCAL{i}", 1), header.get(f"TZERO{i}", 0)
         tnull = header.get(f"TNULL{i}") if code in "BIJK" else None
-        shape = _find_shape(code, count, header.get(f"TDIM{i}", ""))
+        dims = _find_dims(code, count, header.get(f"TDIM{i}", ""))
         name = header.get(f"TTYPE{i}", f"col{i}")
-        column = Column(name, code, count, start, shape, *scaling, tnull)
+        column = Column(name, code, count, start, dims, *scaling, tnull)
         columns.append(column)
         start += column.nbytes
+    if start != header["NAXIS1"]:
+        raise ValueError(
+            f"{where!r} has rows of {header['NAXIS1']:,} bytes, and the columns in its "
+            f"header take {start:,}. Write it again."
+        )
     return columns
 
 
-def _find_shape(code: str, count: int, tdim: str) -> tuple:
-    """Return the shape of the value in a row, () for a single one."""
+def _find_dims(code: str, count: int, tdim: str) -> tuple:
+    """Return the dimensions of a value, which may take less than is stored."""
     dims = tuple(int(n) for n in re.findall(r"\d+", tdim))[::-1]
-    if not dims or prod(dims) != count:
-        is_single = count == 1 and code != "X"
-        dims = () if is_single and code != "A" else (count,)
-    return dims[:-1] if code == "A" else dims
+    if dims and 0 < prod(dims) <= count:
+        return dims
+    return () if count == 1 and code not in "AX" else (count,)
 
 
 def pick_columns(columns: list, chosen, where: str) -> Picked:
@@ -186,10 +202,11 @@ def _find_column(columns: list, name: str, where: str) -> Column:
             "with one length for all rows, such as 3E, and fill what is missing."
         )
     if not column.count or not (column.is_numeric or column.code == "A"):
-        what = "complex numbers" if column.count else "no values"
+        what, also = "no values", ""
+        if column.count:
+            what, also = "complex numbers", ", or write its parts as columns of floats"
         raise TypeError(
-            f"Column {name!r} of {where!r} has {what}. Choose another one, or write "
-            "its parts as columns of floats."
+            f"Column {name!r} of {where!r} has {what}. Choose another one{also}."
         )
     return column
 
