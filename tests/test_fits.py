@@ -13,6 +13,7 @@ from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats import list_arrays
+from skmmap.formats.files import fits as adapter
 from skmmap.rows.rows import find_source
 
 SHAPE = 23, 4
@@ -161,6 +162,44 @@ def test_compressed_images(kind, scaling, tmp_path):
     store = find_source(rows).store
     assert store.find_units(1).tolist() == [5, 10, 15, 20, 23]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(rows)).read(), expected)
+
+
+def write_tiles(path, values):
+    from astropy.io import fits
+
+    fits.CompImageHDU(values, tile_shape=(5, 4)).writeto(path, overwrite=True)
+    return path
+
+
+def test_pickles_of_compressed_images_have_no_rows(tmp_path):
+    store = find_source(
+        open_rows(write_tiles(tmp_path / "X.fits", make_values()))
+    ).store
+    sent = pickle.dumps(store)
+    store.read(0, 3)  # the rest of the tile is kept
+    store.take(np.array([1, 9]))
+    assert pickle.dumps(store) == sent
+
+
+def test_a_compressed_image_is_opened_once_for_picked_rows(tmp_path, monkeypatch):
+    values = make_values("i2", (500, 4))
+    path = write_tiles(tmp_path / "X.fits", values)
+    rows, opened = open_rows(path), []
+    open_file = adapter._open_file
+    monkeypatch.setattr(
+        adapter, "_open_file", lambda p: opened.append(p) or open_file(p)
+    )
+    picked = np.array([3, 499, 250])
+    np.testing.assert_array_equal(rows[picked].read(), values[picked])
+    assert opened == [path]
+    np.testing.assert_array_equal(rows[7:9].read(), values[7:9])
+    assert opened == [path, path]  # nothing stays open
+    path.write_bytes(b"SIMPLE  =")
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        rows[picked].read()
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        rows[picked].read()
 
 
 def test_a_fit_is_that_of_the_array(tmp_path):

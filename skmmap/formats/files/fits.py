@@ -264,6 +264,7 @@ class TileStore(ChunkStore):
     """Rows of a compressed image, of which whole tiles are decoded."""
 
     is_decoded = can_reopen = True
+    _section = None  # of the image, while its file is open
 
     def __init__(self, path: Path, number: int, hdu):
         self._path, self._number, self.where = path, number, f"{path.name}:{number}"
@@ -274,8 +275,27 @@ class TileStore(ChunkStore):
         self._opened = self._run = Identity.read([path]).read_again()
 
     def _read(self, start: int, stop: int) -> np.ndarray:
-        with _open_file(self._path) as hdus:
-            return hdus[self._number].section[start:stop]
+        if self._section is not None:
+            return self._section[start:stop]
+        with self.open_once():
+            return self._section[start:stop]
+
+    @contextmanager
+    def open_once(self):
+        self._check_open()
+        try:
+            with _open_file(self._path) as hdus:
+                self._section = hdus[self._number].section
+                try:
+                    yield
+                finally:
+                    self._section = None
+        except Exception as error:
+            self._check_files(cause=error)  # a changed file may be the reason
+            raise
 
     def find_disk_nbytes(self) -> int:
         return self._nbytes
+
+    def __getstate__(self) -> dict:
+        return self._list_vars() | {"_section": None}

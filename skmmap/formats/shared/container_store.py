@@ -64,6 +64,10 @@ class ContainerStore(Store):
         with self.in_turn(), self.open_once():
             return super().read_runs(runs)
 
+    def take(self, rows: np.ndarray):
+        with self.in_turn(), self.open_once():
+            return super().take(rows)
+
     def _make_empty(self):
         """Return no rows: not every library has empty slices."""
         return np.empty((0, *self.shape[1:]), self.dtype)
