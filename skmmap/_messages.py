@@ -18,6 +18,8 @@ _INSIDE = (
     contextlib.__file__,
 )
 _LISTED = 10  # columns
+# NumPy says so of texts, and of lists.
+_NO_NUMBERS = "convert", "setting an array element with a sequence"
 
 
 def warn(message: str, category: type[Warning]) -> None:
@@ -111,7 +113,7 @@ def add_rows_note(
             "type. Set dtype of ChunkedFit to that one: rows are cast as they are read."
         )
     others = _list_others(chunk.X) if source.store.on_disk else []
-    if others and "convert" in str(error):
+    if others and any(said in str(error) for said in _NO_NUMBERS):
         more = f" and {len(others) - _LISTED:,} more" if others[_LISTED:] else ""
         error.add_note(
             f"Columns that are not numbers: {', '.join(map(repr, others[:_LISTED]))}"

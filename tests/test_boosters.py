@@ -367,6 +367,7 @@ def test_a_check_that_the_booster_passes_the_wrapper_passes(kind):
     [
         ({"max_epochs": 3}, "XGBClassifier makes its passes over the rows by itself"),
         ({"shuffle": "blocks"}, "learns from all rows together, so shuffle='blocks'"),
+        ({"sampling": "balanced"}, "sampling='balanced' would have no effect. Set sam"),
         ({"checkpoint": "run.ckpt"}, "trains by itself, in a single call"),
         ({"estimator__tree_method": "exact"}, "with tree_method='hist', and XGB"),
         ({"estimator__booster": "gblinear"}, "has booster='gblinear'"),

@@ -160,7 +160,9 @@ def test_columns_are_listed(kind, folder):
     assert not [name for name in lines if name.endswith(("codes", "mask", "values"))]
     said = describe(folder / kind, key="obs/cell_type")
     assert "labels   3: 'B cell' (8), 'T cell' (8), 'größer' (8)" in said
-    with pytest.raises(ValueError, match=r"in 'obs'; name one .* obs/cell_type \(24\)"):
+    with pytest.raises(
+        ValueError, match=r"in 'obs'; name one, .* obs/cell_type \(24\)"
+    ):
         open_rows(folder / kind, key="obs")
 
 

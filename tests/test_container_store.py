@@ -427,7 +427,8 @@ def test_which_dataset(tmp_path):
         write_hdf(path, np.arange(5), f"y{number:02}")
     listed = ", ".join(f"y{number:02} (5)" for number in range(9))
     text = (
-        "'x.h5' holds 12 datasets; name one with key='group/X': group/X (11 x 3), "
+        "'x.h5' holds 12 datasets; name one, open_rows(..., "
+        "key='group/X'): group/X (11 x 3), "
         f"{listed} and 2 more."
     )
     with raises(ValueError, text):
@@ -439,7 +440,7 @@ def test_which_dataset(tmp_path):
             open_container(file)
     write_hdf(path, np.arange(11), "group/y")
     text = (
-        "'x.h5' holds 2 datasets in 'group'; name one with key='group/X': "
+        "'x.h5' holds 2 datasets in 'group'; name one, open_rows(..., key='group/X'): "
         "group/X (11 x 3), group/y (11)."
     )
     for key in "group", "/group/":
@@ -450,6 +451,55 @@ def test_which_dataset(tmp_path):
         pass
     with raises(ValueError, "'empty.h5' holds no dataset."):
         open_container(tmp_path / "empty.h5")
+
+
+def test_a_key_is_a_name(tmp_path):
+    path = write_hdf(tmp_path / "x.h5", key="X")
+    with raises(
+        TypeError,
+        "key must be the name of a dataset in 'x.h5'; got 3. It holds X (11 x 3).",
+    ):
+        open_container(path, key=3)
+    zarr.save_array(tmp_path / "X.zarr", X)
+    with raises(ValueError, "key has no meaning for the array 'X.zarr'; got 'X'."):
+        open_container(tmp_path / "X.zarr", key="X")
+
+
+def test_names_without_values_are_not_asked_for(tmp_path):
+    """A dimension of netCDF without a variable, which has a length alone."""
+    netCDF4 = pytest.importorskip("netCDF4")
+    with netCDF4.Dataset(tmp_path / "x.nc", "w") as file:
+        for name, size in zip("np", X.shape, strict=True):
+            file.createDimension(name, size)
+        file.createVariable("X", X.dtype, ("n", "p"))[:] = X
+        file.createVariable("one", "f8", ())[...] = 1.0
+    store = open_container(tmp_path / "x.nc")
+    assert store.where == "x.nc:/X"
+    check_array(store.read(0, N), X)
+
+
+@pytest.mark.parametrize("nbytes", [0, 1_000])
+def test_a_damaged_file_of_hdf5_is_named(tmp_path, nbytes):
+    path = write_hdf(tmp_path / "x.h5")
+    path.write_bytes(path.read_bytes()[:nbytes])
+    said = (
+        r"^'x\.h5' cannot be opened as an HDF5 file: .*\. It is damaged, truncated or"
+    )
+    with pytest.raises(OSError, match=said):
+        open_container(path)
+
+
+def test_an_error_of_the_library_has_the_rows_and_the_file(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", data=X, chunks=(4, 3), compression="gzip")
+        place = file["X"].id.get_chunk_info(1)
+    data = bytearray(path.read_bytes())
+    data[place.byte_offset : place.byte_offset + place.size] = bytes(place.size)
+    path.write_bytes(data)
+    with pytest.raises(OSError, match="filter") as caught:
+        open_container(path).read(3, 6)
+    assert "while reading rows 3 to 5 of 'x.h5:/X'" in caught.value.__notes__
 
 
 def test_which_zarr_array(tmp_path):
@@ -463,7 +513,8 @@ def test_which_zarr_array(tmp_path):
         check_array(open_container(value, key="y").read(0, N), np.arange(N))
     with raises(
         ValueError,
-        "'g.zarr' holds 2 datasets; name one with key='in/X': in/X (11 x 3), y (11).",
+        "'g.zarr' holds 2 datasets; name one, open_rows(..., key='in/X'): in/X "
+        "(11 x 3), y (11).",
     ):
         open_container(tmp_path / "g.zarr")
     (tmp_path / "g.zarr").rename(tmp_path / "plain")

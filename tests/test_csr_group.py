@@ -178,8 +178,8 @@ def test_damaged_matrices_are_refused(make, tmp_path):
 @pytest.mark.parametrize("make", [make_hdf, make_zarr])
 def test_a_matrix_is_one_of_the_datasets(make, tmp_path):
     path = make(tmp_path, write_anndata)
-    said = f"{path.name!r} holds 2 datasets; name one with key='X': X (60 x 7), other"
-    with raises(ValueError, f"{said} (3)."):
+    said = "holds 2 datasets; name one, open_rows(..., key='X'): X (60 x 7), other (3)."
+    with raises(ValueError, f"{path.name!r} {said}"):
         open_rows(path)
     lines = describe(path).splitlines()
     assert lines[:2] == [

@@ -182,6 +182,10 @@ def test_items_without_an_end_are_refused():
     )
     with raises(TypeError, said):
         ChunkedFit(MaxAbsScaler()).fit(Items())
+    untyped = Items()
+    untyped.shape = 3, 2
+    with raises(TypeError, said.replace("no shape", "no dtype")):
+        ChunkedFit(MaxAbsScaler()).fit(untyped)
 
 
 class Array:

@@ -129,7 +129,9 @@ def test_hdus_by_name_and_number(tmp_path):
         np.testing.assert_array_equal(open_rows(path, key=key).read(), make_values())
     cube = open_rows(path, key="CUBE")
     np.testing.assert_array_equal(cube.read(), make_values("i2", (5, 2, 3)))
-    text = f"'X.fits' has 3 images and tables; name one with key=1: {listed}."
+    text = (
+        f"'X.fits' has 3 images and tables; name one, open_rows(..., key=1): {listed}."
+    )
     with raises(ValueError, text):
         open_rows(path)
     for key in ("X", 9):

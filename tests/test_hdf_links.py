@@ -91,8 +91,8 @@ def test_a_dataset_of_the_file_itself_is_the_one_that_is_meant():
         assert open_rows(file).shape == (4, 2)
         file["c"] = X[:3]
     text = (
-        "'top.h5' holds 3 datasets; name one with key='a': a (6 x 2), b (4 x 2), "
-        "c (3 x 2)."
+        "'top.h5' holds 3 datasets; name one, open_rows(..., key='a'): a (6 x 2), "
+        "b (4 x 2), c (3 x 2)."
     )
     with raises(ValueError, text):
         open_rows("top.h5")
@@ -115,8 +115,8 @@ def test_a_matrix_in_another_file():
     with h5py.File("x.h5", "w") as file:
         file["x"] = X
     text = (
-        "'top.h5' holds 2 datasets; name one with key='also': also (6 x 2), away/m "
-        "(2 x 2)."
+        "'top.h5' holds 2 datasets; name one, open_rows(..., key='also'): also "
+        "(6 x 2), away/m (2 x 2)."
     )
     with raises(ValueError, text):
         open_rows("top.h5")

@@ -262,7 +262,10 @@ def test_wrong_rows_are_refused(data, rows, kind, said):
 REFUSED = [
     ({"sampling": "under"}, "sampling must be None, 'balanced', 'oversample', or"),
     ({"sampling": {"rare": 0}}, "sampling['rare'] must be the rows of that label"),
-    ({"sampling": {"no": 5}}, "label 'no', which does not occur in y"),
+    (
+        {"sampling": {"no": 5}},
+        "label 'no', which does not occur in y. It has 'often', 'rare'.",
+    ),
     ({"sampling": "balanced", "shuffle": False}, "shuffle=False asks for another one"),
     ({"sampling": "balanced", "estimator": SGDRegressor()}, "is no classifier"),
     (

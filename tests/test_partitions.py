@@ -303,6 +303,20 @@ def test_filters_that_say_nothing(folder, tmp_path):
         with pytest.raises(ValueError, match="filters must be a list") as caught:
             open_rows(folder, filters=filters)
         assert str(caught.value).startswith(f"{start}lists; got {filters!r}: ")
+    with raises(
+        ValueError,
+        "filters must be a list of conditions; got ('a', '=', 1). Give "
+        "[('a', '=', 1)].",
+    ):
+        open_rows(folder, filters=("a", "=", 1))
+    for operator in ("in", "not in"):
+        given = ("k", operator, "oak")  # not one of "o", "a" and "k"
+        with raises(
+            ValueError,
+            f"filters=[{given!r}]: {operator!r} needs a list of values; got 'oak'. "
+            f"Give ('k', {operator!r}, ['oak']).",
+        ):
+            open_rows(folder, filters=[given])
     with pytest.raises(ValueError, match=r"filters=\[\('zz', '=', 1\)\]: .* has no"):
         open_rows(folder, filters=[("zz", "=", 1)])
     with pytest.raises(ValueError, match="do not fit the types of the columns"):

@@ -23,6 +23,7 @@ from skmmap.remote import disk_cache, is_url, remote_file, requests, say_url
 from skmmap.remote.disk_cache import BLOCK_NBYTES, DiskCache
 from skmmap.remote.reader import RemoteReader
 from skmmap.remote.remote_file import RemoteFile
+from skmmap.remote.urls import say_text
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3_000, 20)).astype("f4")
@@ -259,8 +260,28 @@ def test_a_server_without_ranges():
 
 
 def test_a_file_that_is_not_there(web):
-    with pytest.raises(FileNotFoundError, match=f"'{web.url}/Z.npy': "):
-        open_rows(f"{web.url}/Z.npy")
+    url = f"{web.url}/Z.npy"
+    for query, has_cause in (("", True), ("?signature=SECRET", False)):
+        said = f"'{url}' cannot be opened: the server answers 404."
+        with raises(FileNotFoundError, said) as caught:
+            open_rows(url + query)
+        # Of an error in a chain the traceback shows the text.
+        assert (caught.value.__cause__ is not None) is has_cause
+    with raises(
+        FileNotFoundError, "'memory://b/Z' cannot be opened: there is no such file."
+    ):
+        open_rows("memory://b/Z")
+
+
+def test_nobody_answers(monkeypatch):
+    monkeypatch.setattr(requests, "_ATTEMPTS", 1)
+    with pytest.raises(FileNotFoundError, match="cannot be opened: Cannot connect to"):
+        open_rows("http://127.0.0.1:9/X.npy")
+
+
+def test_secrets_in_the_text_of_errors_are_not_shown():
+    said = say_text(OSError("404, url='https://me:pw@host/X.npy?sig=SECRET', again"))
+    assert said == "404, url='https://host/X.npy', again"
 
 
 CHANGES = {
@@ -472,7 +493,11 @@ def test_a_checkpoint_knows_the_file(web, tmp_path):
         ("one.npy", to_npy(np.float64(3)), "holds a single value, which has no rows."),
         ("cut.npy", to_npy(X)[:-5], "is truncated: its header says shape (3000, 20)"),
         ("X.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), "is no file of which ranges can be"),
-        ("X.arrow", b"ARROW1" + bytes(99), "It is mapped, which remote files cannot"),
+        (
+            "X.arrow",
+            b"ARROW1" + bytes(99),
+            "it is mapped, which remote files cannot be. Download it.",
+        ),
         ("e.npy", b"", "is no file of which ranges can be read"),
     ],
 )
@@ -480,6 +505,41 @@ def test_what_cannot_be_read(web, name, data, text):
     web.files[name] = data
     with pytest.raises(ValueError, match=re.escape(text)):
         open_rows(f"{web.url}/{name}")
+
+
+def test_zarr_of_a_server_that_lists_no_folders(web, tmp_path):
+    import zarr
+
+    group = zarr.open_group(tmp_path / "g.zarr", mode="w")
+    for at in "", "in/":
+        array = group.create_array(f"{at}X", shape=(30, 2), dtype="f4", chunks=(9, 2))
+        array[:] = X[:30, :2]
+    for path in (tmp_path / "g.zarr").rglob("*"):
+        if path.is_file():
+            web.files[str(path.relative_to(tmp_path))] = path.read_bytes()
+    rows = open_rows(f"{web.url}/g.zarr", key="in/X")
+    np.testing.assert_array_equal(rows.read(), X[:30, :2].astype("f4"))
+    url = f"{web.url}/g.zarr"
+    with raises(
+        ValueError,
+        f"'{url}' is a group of zarr, and the server does not list what it holds. "
+        f"Name an array in it: open_rows('{url}', key='X').",
+    ):
+        open_rows(url)
+    with raises(
+        FileNotFoundError,
+        f"'{web.url}/no.zarr' has no metadata of zarr, or does not answer.",
+    ):
+        open_rows(f"{web.url}/no.zarr?sig=SECRET")
+
+
+def test_lance_opens_urls_itself():
+    with raises(
+        ValueError,
+        "source='s3://b/X.lance' is opened by Lance itself: give "
+        "lance.dataset(url, storage_options=...).",
+    ):
+        open_rows("s3://b/X.lance")
 
 
 def test_options(web, tmp_path):
@@ -491,6 +551,11 @@ def test_options(web, tmp_path):
         "cache must be a number of bytes or a size such as '512MB' or '2GiB'; got -1.",
     ):
         open_rows(url, cache=-1)
+    with raises(
+        TypeError,
+        "storage_options must be a dict, such as {'anon': True}, or None; got a str.",
+    ):
+        open_rows(url, storage_options="secret")
     np.save(tmp_path / "X.npy", X)
     path = str(tmp_path / "X.npy")
     with raises(ValueError, f"cache has no meaning for {path!r}; got None."):

@@ -79,7 +79,7 @@ def test_what_is_in_it(tmp_path):
     ]
     with raises(
         ValueError,
-        "'X' holds 2 tensors; name one with key='a': a (4), b (2 x 3).",
+        "'X' holds 2 tensors; name one, open_rows(..., key='a'): a (4), b (2 x 3).",
     ):
         open_rows(path)
     with raises(ValueError, "'X' has no tensor 'c'; it holds a (4), b (2 x 3)."):

@@ -550,6 +550,12 @@ def test_an_estimator_that_takes_no_texts(trees):
         with pytest.raises(ValueError, match="could not convert") as caught:
             ChunkedFit(SGDClassifier()).fit(rows, trees["label"])
         assert note in caught.value.__notes__
+    lists = [[1.0] * (row % 3) for row in range(len(trees))]
+    trees.assign(kind=lists).to_parquet("lists.parquet")
+    rows = open_rows("lists.parquet", columns=NAMES)
+    with pytest.raises(ValueError, match="with a sequence") as caught:
+        ChunkedFit(SGDClassifier()).fit(rows, trees["label"])
+    assert note in caught.value.__notes__
 
 
 def test_a_table_without_rows(trees):

@@ -86,7 +86,8 @@ def test_one_of_several_attributes(tmp_path):
     np.testing.assert_array_equal(open_rows(path, key="b")[3:50], counts[3:50])
     with raises(
         ValueError,
-        "'X' holds 2 attributes; name one with key='a': a (100 x 7), b (100 x 7).",
+        "'X' holds 2 attributes; name one, open_rows(..., key='a'): a (100 x 7), "
+        "b (100 x 7).",
     ):
         open_rows(path)
     with tiledb.open(str(path), attr="a") as array:

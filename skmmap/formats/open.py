@@ -181,6 +181,11 @@ def open_rows(
     """  # noqa: E501
     if order not in ("C", "F"):
         raise ValueError(f"order must be 'C' or 'F'; got {order!r}.")
+    if not isinstance(storage_options, dict | None):  # its values may be secrets
+        raise TypeError(
+            "storage_options must be a dict, such as {'anon': True}, or None; got a "
+            f"{type(storage_options).__name__}."
+        )
     given = dtype, shape, offset, order, columns, as_frame, filters, key, axis
     given = *given, storage_options, cache
     options = dict(zip(UNSET, (_check_mode(mode), *given), strict=True))

@@ -8,6 +8,8 @@ import numpy as np
 from skmmap.order import ClassOrder, Order
 from skmmap.read import Labels, Table, iter_values
 
+_LISTED = 10
+
 
 def find_given(wrapper, table: Table, labels: Labels | None) -> tuple[Order, Any]:
     """Return the order, and y as it needs it: labels, or the numbers of classes."""
@@ -57,7 +59,8 @@ def _find_sizes(sampling, classes, counts: np.ndarray) -> list[int]:
     for label, size in sampling.items():
         if label not in known:
             raise ValueError(
-                f"sampling has rows of the label {label!r}, which does not occur in y."
+                f"sampling has rows of the label {label!r}, which does not occur in y. "
+                f"It has {_list(known)}."
             )
         is_count = isinstance(size, Integral) and not isinstance(size, bool)
         if not is_count or size < 1:
@@ -70,3 +73,10 @@ def _find_sizes(sampling, classes, counts: np.ndarray) -> list[int]:
             raise ValueError(f"No row to train on has the label {label!r}.")
         sizes[place] = int(size)
     return sizes
+
+
+def _list(labels: list) -> str:
+    """Return the first labels."""
+    more = len(labels) - _LISTED
+    listed = ", ".join(map(repr, labels[:_LISTED]))
+    return listed + (f" and {more:,} more" if more > 0 else "")

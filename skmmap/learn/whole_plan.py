@@ -86,6 +86,11 @@ def _refuse(wrapper, classes) -> None:
             f"{name} learns from {learns}, so shuffle={wrapper.shuffle!r} would have "
             "no effect. Set shuffle='auto'."
         )
+    if wrapper.sampling is not None:
+        raise ValueError(
+            f"{name} is given all rows, so sampling={wrapper.sampling!r} would have "
+            "no effect. Set sampling=None, and fit(X, y, class_weight='balanced')."
+        )
     if classes is not None:
         raise TypeError(
             f"classes was given, and {name} takes the labels that occur in y."

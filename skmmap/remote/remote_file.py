@@ -9,7 +9,7 @@ import numpy as np
 
 from skmmap.remote.disk_cache import DiskCache, find_limit
 from skmmap.remote.requests import BATCH_NBYTES, fetch, may_pass
-from skmmap.remote.urls import say_url
+from skmmap.remote.urls import say_text, say_url
 
 # What is fetched beyond a read that goes on where the last one ended.
 _AHEAD_NBYTES = BATCH_NBYTES // 2
@@ -94,9 +94,20 @@ class RemoteFile:
             except Exception as error:
                 if attempt == 2 or not may_pass(error):
                     kind = type(error) if isinstance(error, OSError) else OSError
-                    raise _reword(kind, f"{self.where!r}: {error}") from error
+                    said = f"{self.where!r} cannot be opened: {self._say(error)}."
+                    cause = error if self.where == self.url else None  # has secrets
+                    raise _reword(kind, said) from cause
         found = [f"{k}={info[k]}" for k in (*_TAGS, *_MORE_TAGS) if info.get(k)]
         return RemoteState(info.get("size"), "; ".join(found))
+
+    def _say(self, error: Exception) -> str:
+        """Return why there is no such file; of http, its text is the URL alone."""
+        cause, said = error.__cause__, say_text(error).rstrip(".")
+        if said not in self.where:
+            return said
+        if status := getattr(cause, "status", None):
+            return f"the server answers {status}"
+        return "there is no such file" if cause is None else say_text(cause)
 
     def check(self) -> None:
         """Raise if the file is another one by now."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from skmmap.remote.urls import say_url
+from skmmap.remote.urls import say_text, say_url
 
 PIECE_NBYTES = 2**22  # of one request
 # Requests that are made at a time: their answers are in memory together.
@@ -76,7 +76,8 @@ def _explain(error, url: str, start: int, stop: int) -> OSError:
     kind = type(error) if isinstance(error, OSError) else OSError
     kind = kind if kind in (FileNotFoundError, PermissionError) else OSError
     return kind(
-        f"{say_url(url)!r}: bytes {start:,} to {stop:,} could not be read: {error}."
+        f"{say_url(url)!r}: bytes {start:,} to {stop:,} could not be read: "
+        f"{say_text(error)}."
     )
 
 

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 # as "simplecache::s3://", the last one has the path.
 _URL = re.compile(r"(?:[A-Za-z0-9+.\-]{2,}::)*[A-Za-z][A-Za-z0-9+.\-]+://")
 
+_IN_TEXT = re.compile(_URL.pattern + r"[^\s'\"<>]*")
+
 
 def is_url(value) -> bool:
     """Whether ``value`` is a URL, of any protocol."""
@@ -20,6 +22,11 @@ def say_url(url: str) -> str:
     place = url[len(begin) :].partition("?")[0].partition("#")[0]
     host, slash, path = place.partition("/")
     return begin + host.rpartition("@")[2] + slash + path
+
+
+def say_text(error: BaseException) -> str:
+    """Return the text of an error, without what may be a secret in URLs in it."""
+    return _IN_TEXT.sub(lambda found: say_url(found.group()), str(error))
 
 
 def find_name(url: str) -> str:

@@ -140,7 +140,7 @@ class _IpcFile:
 
     def __init__(self, path, coded=()):
         if isinstance(path, RemotePath):
-            raise ValueError("It is mapped, which remote files cannot be. Download it.")
+            raise ValueError("it is mapped, which remote files cannot be")
         self._arrow, self._path = import_arrow("pyarrow.ipc", path), str(path)
         self._map = import_arrow("pyarrow", path).memory_map(self._path)
         try:
@@ -252,8 +252,11 @@ def open_arrow(path: Path, coded=()):
     try:
         return closing(kind.open(path, coded))
     except ValueError as error:
+        is_far = kind.open is _IpcFile and isinstance(path, RemotePath)
         raise ValueError(
-            f"{str(path)!r} cannot be read as {kind.name} file: {error} Write it again."
+            f"{str(path)!r} cannot be read as {kind.name} file: "
+            f"{str(error).rstrip('.')}. {'Download' if is_far else 'Write'} it"
+            f"{'' if is_far else ' again'}."
         ) from error
 
 

@@ -22,6 +22,7 @@ class Filters:
     def __init__(self, given, where: str):
         self.given = given
         parquet = import_arrow("pyarrow.parquet", where)
+        _check_form(given)
         try:
             self.expression = parquet.filters_to_expression(given)
             self.names = sorted({name for name, *_ in _iter_conditions(given)})
@@ -84,6 +85,31 @@ def _decode(table):
             column = to_values(table.column(number)).cast(type_)
             table = table.set_column(number, field.with_type(type_), column)
     return table
+
+
+def _check_form(given) -> None:
+    """Raise for a condition without its list, and for a text as the values of one.
+
+    pyarrow would take the letters of a text for the values.
+    """
+    if isinstance(given, tuple) and given and isinstance(given[0], str):
+        raise ValueError(
+            f"filters must be a list of conditions; got {given!r}. Give [{given!r}]."
+        )
+    if not isinstance(given, list | tuple):
+        raise ValueError(
+            "filters must be a list of (column, operator, value), or a list of such "
+            f"lists; got {given!r}: it is no list."
+        )
+    for condition in _iter_conditions(given):
+        if not isinstance(condition, tuple) or len(condition) != 3:
+            continue  # which pyarrow says
+        name, operator, value = condition
+        if operator in ("in", "not in") and isinstance(value, str | bytes):
+            raise ValueError(
+                f"filters={given!r}: {operator!r} needs a list of values; got "
+                f"{value!r}. Give ({name!r}, {operator!r}, [{value!r}])."
+            )
 
 
 def _iter_conditions(given) -> Iterator[tuple]:

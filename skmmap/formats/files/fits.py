@@ -169,8 +169,8 @@ def _find_number(hdus, key, where: str) -> int:
     listed = ", ".join(_say(hdus, number) for number in numbers)
     if key is None:
         raise ValueError(
-            f"{where!r} has {len(numbers):,} images and tables; name one with "
-            f"key={numbers[0]}: {listed}."
+            f"{where!r} has {len(numbers):,} images and tables; name one, "
+            f"open_rows(..., key={numbers[0]}): {listed}."
         )
     found = _look_up(hdus, key)
     if found is None:

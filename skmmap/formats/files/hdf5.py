@@ -99,7 +99,19 @@ def _open_file(path):
     with counting_files(path):
         with suppress(FileNotFoundError):
             matlab.check_version(path)
+        return _open_h5py(h5py, path)
+
+
+def _open_h5py(h5py, path):
+    try:
         return h5py.File(path)
+    except OSError as error:
+        if error.errno is not None:  # the system's own: no permission, a lock
+            raise
+        raise OSError(
+            f"{Path(path).name!r} cannot be opened as an HDF5 file: {error}. It is "
+            "damaged, truncated or of another format."
+        ) from error
 
 
 class HdfStore(ChunkStore):

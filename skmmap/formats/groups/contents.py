@@ -17,6 +17,8 @@ COLUMNS = {
     "nullable-string-array": ("values", "mask"),
 }
 _LISTED = 10
+# NetCDF4 says so of a dimension that has a length and no values.
+_NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable"
 _HIDDEN = "#refs#/", "#subsystem#/"  # what cells of MATLAB refer to
 
 
@@ -34,11 +36,13 @@ def find_named(group, key, where: str) -> tuple:
 
     What it calls itself is its name in the file in which it lies.
     """
+    _check_key(group, key, where)
     found = group if key is None else get_node(group, key)
     name = f"/{(key or '').strip('/')}"
     if _is_found(found):
         return name, found
     arrays = list_nodes_with_rows(group if found is None else found)
+    arrays = [pair for pair in arrays if _has_rows(pair[1])] or arrays
     own = [item for item in arrays if not isinstance(item[1], ArrayInfo)]
     if found is not None and len(own or arrays) == 1:
         inside, _ = (own or arrays)[0]
@@ -53,8 +57,22 @@ def find_named(group, key, where: str) -> tuple:
     named = [(f"{key}/{own}" if key else own, item) for own, item in arrays]
     raise ValueError(
         f"{where!r} holds {len(named):,} datasets{f' in {key!r}' if key else ''}; name "
-        f"one with key={named[0][0]!r}: {_list_arrays(named)}."
+        f"one, open_rows(..., key={named[0][0]!r}): {_list_arrays(named)}."
     )
+
+
+def _check_key(group, key, where: str) -> None:
+    """Raise for a key that is no name, or of what has no names inside."""
+    if key is None:
+        return
+    if hasattr(group, "shape"):
+        raise ValueError(f"key has no meaning for the array {where!r}; got {key!r}.")
+    if not isinstance(key, str):
+        listed = _list_arrays(list_nodes_with_rows(group))
+        raise TypeError(
+            f"key must be the name of a dataset in {where!r}; got {key!r}. It holds "
+            f"{listed}."
+        )
 
 
 def _list_arrays(arrays: list) -> str:
@@ -91,6 +109,14 @@ def list_nodes_with_rows(group) -> list:
         if _is_found(node) and name not in inside and not name.startswith(_HIDDEN)
     ]
     return sorted(found, key=lambda item: item[0])
+
+
+def _has_rows(node) -> bool:
+    """Whether an array can be what is meant: single values and mere names are not."""
+    if getattr(node, "shape", None) == ():
+        return False
+    said = _decode(getattr(node, "attrs", {}).get("NAME", ""))
+    return not (isinstance(said, str) and said.startswith(_NO_VARIABLE))
 
 
 def _describe(node) -> ArrayInfo | None:

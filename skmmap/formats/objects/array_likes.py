@@ -57,10 +57,11 @@ def check_loaded(value, name: str) -> None:
     of torch, NumPy would take items until an error ends it.
     """
     if hasattr(value, "__getitem__") and not _ends(value):
+        lacks = [part for part in ("shape", "dtype") if not hasattr(value, part)]
         raise TypeError(
             f"{name} is of the type {type(value).__name__}, which has items, and no "
-            "shape. Give it shape and dtype, and rows for slices; or give a generator "
-            "of batches: arrays that are made of some items each."
+            f"{lacks[0]}. Give it shape and dtype, and rows for slices; or give a "
+            "generator of batches: arrays that are made of some items each."
         )
     is_lazy = any(hasattr(value, method) for method in _COMPUTES)
     is_hidden = any(hasattr(value, part) for part in ("__getitem__", "columns"))

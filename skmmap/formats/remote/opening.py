@@ -43,13 +43,20 @@ def join_urls(urls: list, options: dict) -> Store | None:
 
 def open_url(url: str, name: str, options: dict) -> Store:
     """Return the store of what is behind a URL."""
-    storage, path = options["storage_options"] or {}, _make_path(url, options)
+    storage = options["storage_options"] or {}
+    if options["dtype"] is None and find_url_suffix(url) == ".zarr":
+        # A folder, which has no answer of its own where a server lists none.
+        _check(url, options, ("key",))
+        return zarr.open_remote(url, storage, options["key"])
+    if find_url_suffix(url) == ".lance":
+        raise ValueError(
+            f"{name}={say_url(url)!r} is opened by Lance itself: give "
+            "lance.dataset(url, storage_options=...)."
+        )
+    path = _make_path(url, options)
     if options["dtype"] is not None:
         _check(url, options, _RAW)
         return open_raw(path, name, *(options[key] for key in _RAW))
-    if find_url_suffix(url) == ".zarr":
-        _check(url, options, ("key",))
-        return zarr.open_remote(url, storage, options["key"])
     tables = [path] if is_table(path) else []
     if not path.suffix:
         tables = find_tables(url, storage, partial(_make_path, options=options))

@@ -6,6 +6,7 @@ from threading import RLock
 
 import numpy as np
 
+from skmmap._messages import describe_rows
 from skmmap.disk import Identity
 from skmmap.formats.shared.slices import check_type, fill_missing
 from skmmap.rows import Store, check_read
@@ -47,6 +48,9 @@ class ContainerStore(Store):
                 rows = self._bring(start, stop)
             except Exception as error:
                 self._check_files(cause=error)  # a changed file may be the reason
+                if self.where not in str(error):  # the library's own words
+                    rows = describe_rows(start, stop)
+                    error.add_note(f"while reading {rows} of {self.where!r}")
                 raise
             self._check_files()  # afterwards: it may be written during the read
             return rows

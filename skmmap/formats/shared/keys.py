@@ -14,8 +14,8 @@ def find_key(shapes: dict, key: str | None, where: str, what: str) -> str:
         return next(iter(shapes))
     if key is None:
         raise ValueError(
-            f"{where!r} holds {len(shapes):,} {what}s; name one with "
-            f"key={min(shapes)!r}: {_list(shapes)}."
+            f"{where!r} holds {len(shapes):,} {what}s; name one, "
+            f"open_rows(..., key={min(shapes)!r}): {_list(shapes)}."
         )
     if key not in shapes:
         raise ValueError(f"{where!r} has no {what} {key!r}; it holds {_list(shapes)}.")
@@ -26,7 +26,7 @@ def _list(shapes: dict) -> str:
     """Return the first names with their shapes."""
     named = sorted(shapes.items())
     listed = ", ".join(
-        f"{name} ({' x '.join(f'{n:,}' for n in shape)})"
+        f"{name or repr(name)} ({' x '.join(f'{n:,}' for n in shape)})"
         for name, shape in named[:_LISTED]
     )
     more = len(named) - _LISTED
