@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import SGDClassifier
+from sklearn.preprocessing import MinMaxScaler
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.lance import list_arrays
@@ -93,6 +94,42 @@ def test_another_dataset_at_the_same_place(tmp_path, table):
     write(tmp_path / "X.lance", table.slice(5))
     with pytest.raises(ValueError, match=r"since it was opened\. Open it again"):
         rows[:5].read()
+
+
+@pytest.mark.parametrize("how", ["truncated", "removed", "replaced"])
+def test_files_of_rows_that_changed(how, tmp_path, table):
+    write(tmp_path / "X.lance", table.select(["f8"]))
+    write(tmp_path / "Y.lance", make_table().select(["f8"]))
+    rows = open_rows(tmp_path / "X.lance", columns=["f8"])
+    files = {
+        p: sorted((tmp_path / p / "data").iterdir()) for p in ("X.lance", "Y.lance")
+    }
+    file, other = max(files["X.lance"]), min(files["Y.lance"])
+    if how == "truncated":
+        file.write_bytes(file.read_bytes()[:-200])
+    elif how == "removed":
+        file.unlink()
+    else:
+        shutil.copy(other, file)
+    error = FileNotFoundError if how == "removed" else ValueError
+    with pytest.raises(error, match=f"{file.name}' was written again|No such file"):
+        ChunkedFit(MinMaxScaler()).fit(rows)
+    if how == "truncated":
+        with pytest.raises(
+            ValueError, match=r"cannot be read by Lance: .*Write it again"
+        ):
+            open_rows(tmp_path / "X.lance", columns=["f8"]).read()
+
+
+def test_deleted_rows_and_their_file(tmp_path, table):
+    write(tmp_path / "X.lance", table).delete("label = 1")
+    rows = open_rows(tmp_path / "X.lance", columns=["f8"])
+    left = table["label"].to_numpy() == 0
+    np.testing.assert_array_equal(rows.read()[:, 0], table["f8"].to_numpy()[left])
+    (deleted,) = list((tmp_path / "X.lance" / "_deletions").iterdir())[:1]
+    deleted.write_bytes(deleted.read_bytes())
+    with pytest.raises(ValueError, match=f"{deleted.name}' was written again"):
+        ChunkedFit(MinMaxScaler()).fit(rows)
 
 
 @pytest.mark.parametrize("n_jobs", [None, 2])

@@ -53,7 +53,12 @@ def _open_dataset(source, version: int | None = None):
     if not is_path(source):
         return source
     lance = import_library("lance", "datasets of Lance", "lance", source)
-    return lance.dataset(os.path.abspath(source), version=version)
+    try:
+        return lance.dataset(os.path.abspath(source), version=version)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{str(source)!r} cannot be read by Lance: {error} Write it again."
+        ) from error
 
 
 def _open(dataset, columns, library: str) -> "LanceStore":
@@ -83,8 +88,28 @@ class LanceStore(ArrowStore):
         names = f"{_LAST - self._version}.manifest", f"{self._version}.manifest"
         folder = os.path.join(self._uri, "_versions")
         paths = [os.path.join(folder, name) for name in names]
-        found = [path for path in paths if os.path.exists(path)]
-        return Identity.read(found or paths[:1]).read_again()
+        found = [path for path in paths if os.path.exists(path)] or paths[:1]
+        self._manifest = Identity.read(found).read_again()
+        return self._manifest + Identity.read(self._list_files()).read_again()
+
+    def _list_files(self) -> list[str]:
+        """Return the files of rows, and of numbers of deleted rows, in this folder."""
+        paths = []
+        for fragment in self._dataset.get_fragments():
+            names = [f"data/{file.path}" for file in fragment.data_files()]
+            deleted = fragment.deletion_file()
+            names += [deleted] if deleted else []
+            paths += [os.path.join(self._uri, name) for name in names]
+        return [path for path in paths if os.path.exists(path)]
+
+    def _check_files(self, cause: Exception | None = None) -> None:
+        if cause is not None or not self.on_disk:
+            super()._check_files(cause)
+        else:  # there may be thousands of files: all are compared after each pass
+            self._manifest.check(values=True)
+
+    def finish(self) -> None:
+        super()._check_files()
 
     @property
     def where(self) -> str:
@@ -119,7 +144,13 @@ class LanceStore(ArrowStore):
             self._dataset = _open_dataset(self._uri, self._version)
         columns = list(dict.fromkeys(names))
         # Batches would be read from the first row on, whatever offset is asked for.
-        return self._dataset.to_table(columns, offset=start, limit=max(0, stop - start))
+        part = {"offset": start, "limit": max(0, stop - start)}
+        try:
+            return self._dataset.to_table(columns, **part)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"{self.where!r} cannot be read by Lance: {error} Write it again."
+            ) from error
 
     def find_disk_nbytes(self) -> int | None:
         if not self.on_disk:
