@@ -13,6 +13,7 @@ from sklearn.linear_model import SGDClassifier
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats import list_arrays
 from skmmap.formats.files import fits_tables
+from skmmap.formats.shared import MapStore
 from skmmap.rows.rows import find_source
 
 N_ROWS = 23
@@ -69,7 +70,7 @@ COLUMNS = {
     "not unsigned": ("J", make_values("i4"), {"TZERO": 2**15}),
     "signed bytes": ("B", make_values("u1"), {"TZERO": -128}),
     "both cards say nothing": ("K", make_values("i8"), {"TSCAL": 1.0, "TZERO": 0.0}),
-    "scaled": ("I", make_values("i2"), {"TSCAL": 0.1, "TZERO": -3.7}),
+    "scaled": ("I", make_values("i2"), {"TSCAL": 0.1, "TZERO": -3.7, "TNULL": -1}),
     "scaled only": ("3B", make_values("u1", 3), {"TSCAL": 3}),
     "scaled floats": ("E", make_values("f4") / 7, {"TSCAL": 0.1}),
     "shifted": ("D", make_values("f8") / 7, {"TZERO": 0.3}),
@@ -143,19 +144,23 @@ def test_dimensions_that_are_too_large_say_nothing(tmp_path):
 
 @pytest.mark.parametrize("form", ["B", "I", "2J", "K"])
 def test_missing_integers_are_nan(form, tmp_path, monkeypatch):
-    monkeypatch.setattr(fits_tables, "_SCANNED_NBYTES", 64)  # several pieces
-    dtype = fits_tables._STORED[form[-1]]
+    dtype = np.dtype(fits_tables._STORED[form[-1]])
     values = make_values(dtype, *[2] * len(form[1:]))
     values[values == 5] = 6
-    values[-1:] = 5  # in the last row alone
-    columns = [("a", form, values), ("b", form, values)]
-    path = write(tmp_path / "X.fits", columns, TNULL1=5, TNULL2=101)
-    expected = np.where(values == 5, np.nan, values)
-    np.testing.assert_array_equal(read(path, "a"), expected, strict=True)
-    assert read(path, "b").dtype == np.dtype(dtype).newbyteorder("=")
-    both = np.c_[expected, values]
-    np.testing.assert_array_equal(read(path, ["a", "b"]), both, strict=True)
-    np.testing.assert_array_equal(open_rows(path)[3:5].read(), both[3:5], strict=True)
+    early, late = values.copy(), values.copy()
+    early[11:12] = late[22:] = 5
+    columns = [("a", form, early), ("b", form, late), ("c", form, values)]
+    path = write(tmp_path / "X.fits", columns, TNULL1=5, TNULL2=5, TNULL3=5)
+    row_nbytes = 3 * values[0].nbytes
+    monkeypatch.setattr(fits_tables, "_SCANNED_NBYTES", 3 * row_nbytes)  # 3 rows each
+    early, late = (np.where(rows == 5, np.nan, rows) for rows in (early, late))
+    np.testing.assert_array_equal(read(path, "a"), early, strict=True)
+    np.testing.assert_array_equal(read(path, "b"), late, strict=True)
+    assert read(path, "c").dtype == dtype.newbyteorder("=")
+    expected = np.c_[early, late, values]
+    np.testing.assert_array_equal(open_rows(path).read(), expected, strict=True)
+    assert not np.isnan(expected[3:9]).any()
+    np.testing.assert_array_equal(open_rows(path)[3:9].read(), expected[3:9])
 
 
 def test_missing_is_what_is_stored(tmp_path):
@@ -174,12 +179,43 @@ def test_missing_is_what_is_stored(tmp_path):
     np.testing.assert_array_equal(read(path, "c"), values.astype("f4"), strict=True)
 
 
+def test_rows_are_not_searched_where_no_type_depends_on_them(table, monkeypatch):
+    def fail(*args):
+        pytest.fail("rows were read to open them")
+
+    monkeypatch.setattr(MapStore, "read", fail)
+    for name in ("ints", "scaled", "text"):
+        open_rows(table, columns=name)
+    with pytest.raises(pytest.fail.Exception):
+        open_rows(table, columns="none missing")
+
+
+def test_a_logical_value_that_is_missing_is_an_error(tmp_path):
+    """astropy warns of it, and makes it False."""
+    columns = [("n", "B", [70, 84, 84, 70]), ("a", "L", [True, False, True, True])]
+    path = write(tmp_path / "X.fits", columns)
+    replace(path, b"FTTFTTFT", b"FTTFT\0FT")
+    text = (
+        "'X.fits:1' has a missing value in row 2 of 'a', and logical values have no "
+        "NaN for it. Choose other columns, or write it as integers with TNULL."
+    )
+    for columns in ("a", None):
+        rows = open_rows(path, columns=columns)
+        with raises(ValueError, text):
+            rows[1:].read()
+        with raises(ValueError, text):
+            rows[np.array([3, 2])].read()
+    np.testing.assert_array_equal(read(path, "n"), [70, 84, 84, 70])
+    np.testing.assert_array_equal(open_rows(path, columns="a")[:2], [True, False])
+
+
 def test_columns_side_by_side(table):
     names = ["logical", "shorts", "matrices", "unsigned"]
     rows = open_rows(table, columns=names)
     parts = [read_astropy(table, name).reshape(N_ROWS, -1) for name in names]
     np.testing.assert_array_equal(rows.read(), np.hstack(parts), strict=True)
     assert rows.shape == (N_ROWS, 9)
+    assert find_source(rows).store.where == "X.fits:1"
     assert find_source(rows).store.names is None
     rows = open_rows(table, columns=["shorts", "bytes"])
     assert (find_source(rows).store.names, rows.dtype) == (["shorts", "bytes"], "i2")
@@ -275,6 +311,9 @@ def test_columns_that_make_no_array(tmp_path):
         for chosen in (name, ["i", name]):
             with raises(TypeError, text.format(name)):
                 open_rows(path, columns=chosen)
+    replace(path, b"'0J      '", b"'0A      '")
+    with raises(TypeError, said["n"].format("n")):
+        open_rows(path, columns="n")
     listed = "'c', 'm', 'p', 'q', 'n', 't', 'i', 'd', 'd'"
     refused = {
         "x": f"'X.fits:1' has no column 'x'; it has {listed}.",
@@ -349,6 +388,13 @@ def test_forms_as_those_of_text_tables(tmp_path):
         open_rows(path, columns="b")
 
 
+def test_columns_without_a_name_have_a_number(tmp_path):
+    path = write(tmp_path / "X.fits", [("a", "J", [1, 2]), ("b", "I", [3, 4])])
+    replace(path, b"TTYPE2  =", b"COMMENT  ")
+    assert [info.name for info in list_arrays(path)[1]] == ["a", "col2"]
+    np.testing.assert_array_equal(read(path, "col2"), [3, 4])
+
+
 def test_a_truncated_table(tmp_path):
     path = write(tmp_path / "X.fits", [("a", "D", make_values("f8"))])
     whole, rows = path.read_bytes(), open_rows(path, columns="a")
@@ -414,14 +460,14 @@ def test_a_fit_is_that_of_the_array(tmp_path):
     expected = values.astype(float)
     expected[:, 0] *= 0.1
 
-    def fit(X, read="auto"):
+    def fit(X):
         model = ChunkedFit(
-            SGDClassifier(random_state=0), chunk_size=17, random_state=0, read=read
+            SGDClassifier(random_state=0), chunk_size=17, random_state=0, read="buffer"
         )
         return model.fit(X, y)
 
-    coefs = fit(expected).estimator_.coef_
-    for read_mode in ("map", "buffer"):
-        fitted = fit(path, read_mode)
-        np.testing.assert_array_equal(fitted.estimator_.coef_, coefs)
-    assert fit(open_rows(path)).feature_names_in_.tolist() == [*"abcd"]
+    fitted = fit(path)
+    np.testing.assert_array_equal(
+        fitted.estimator_.coef_, fit(expected).estimator_.coef_
+    )
+    assert fitted.feature_names_in_.tolist() == [*"abcd"]

@@ -286,13 +286,12 @@ class TileStore(ChunkStore):
         try:
             with _open_file(self._path) as hdus:
                 self._section = hdus[self._number].section
-                try:
-                    yield
-                finally:
-                    self._section = None
+                yield
         except Exception as error:
             self._check_files(cause=error)  # a changed file may be the reason
             raise
+        finally:
+            self._section = None
 
     def find_disk_nbytes(self) -> int:
         return self._nbytes

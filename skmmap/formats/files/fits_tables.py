@@ -51,7 +51,7 @@ class Column(NamedTuple):
     @property
     def is_scaled(self) -> bool:
         is_changed = (self.tscal, self.tzero) != (1, 0)
-        return self.code in _STORED and is_changed and not self.is_unsigned
+        return is_changed and not self.is_unsigned
 
     @property
     def is_unsigned(self) -> bool:
@@ -63,12 +63,15 @@ class Column(NamedTuple):
         """Whether TNULL would change the type of the column."""
         return self.tnull is not None and not self.is_scaled
 
+    def cut(self, rows: np.ndarray) -> np.ndarray:
+        """Return the bytes of values; what is stored beyond them has no meaning."""
+        stop = self.start + self._find_nbytes(prod(self.dims))
+        return rows[:, self.start : stop]
+
     def decode(self, rows: np.ndarray) -> np.ndarray:
         """Return the values in rows of bytes."""
-        count = prod(self.dims)  # what is stored beyond has no meaning
-        stop = self.start + self._find_nbytes(count)
-        piece = np.ascontiguousarray(rows[:, self.start : stop])
-        shape = len(rows), *self.shape
+        piece = np.ascontiguousarray(self.cut(rows))
+        count, shape = prod(self.dims), (len(rows), *self.shape)
         if self.code == "X":
             bits = np.unpackbits(piece, axis=1, count=count)
             return bits.astype(bool).reshape(shape)
@@ -103,6 +106,7 @@ class Picked(NamedTuple):
 
     columns: tuple
     is_one: bool
+    where: str
 
     @property
     def names(self) -> list[str] | None:
@@ -112,11 +116,25 @@ class Picked(NamedTuple):
         return names if has_names and len(set(names)) == len(names) else None
 
     def __call__(self, rows: np.ndarray, numbers) -> np.ndarray:
+        for column in self.columns:
+            if column.code == "L":
+                self._check_logical(column, rows, numbers)
         if self.is_one:
             return self.columns[0].decode(rows)
         parts = [column.decode(rows) for column in self.columns]
         flat = [part.reshape(len(rows), prod(part.shape[1:])) for part in parts]
         return np.concatenate(flat, axis=1)
+
+    def _check_logical(self, column: Column, rows: np.ndarray, numbers) -> None:
+        """Raise for a value that is neither T nor F."""
+        is_missing = (column.cut(rows) == 0).any(axis=1)
+        if is_missing.any():
+            row = int(numbers[is_missing.argmax()])
+            raise ValueError(
+                f"{self.where!r} has a missing value in row {row:,} of "
+                f"{column.name!r}, and logical values have no NaN for it. Choose other "
+                "columns, or write it as integers with TNULL."
+            )
 
 
 def list_columns(header, where: str) -> list[Column]:
@@ -169,13 +187,13 @@ def pick_columns(columns: list, chosen, where: str) -> Picked:
             f"{where!r} has text in {_say(texts)}, which has no common type with "
             f"others. Choose it alone: columns={texts[0]!r}."
         )
-    return Picked(picked, is_one)
+    return Picked(picked, is_one, where)
 
 
 def _pick_numeric(columns: list, where: str) -> Picked:
     numeric = tuple(column for column in columns if column.is_numeric)
     if len(numeric) == len(columns) > 0:
-        return Picked(numeric, is_one=False)
+        return Picked(numeric, is_one=False, where=where)
     if numeric:
         others = [column.name for column in columns if not column.is_numeric]
         choice = f"columns=[{_say([column.name for column in numeric])}]"

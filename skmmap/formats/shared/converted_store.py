@@ -63,12 +63,6 @@ class ConvertedStore(Store):
     def verify(self) -> None:
         self._stored.verify()
 
-    def finish(self) -> None:
-        self._stored.finish()
-
-    def sync(self) -> None:
-        self._stored.sync()
-
     def is_viewed_by(self, array: np.ndarray) -> bool:
         return self._stored.is_viewed_by(array)
 
