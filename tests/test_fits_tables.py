@@ -269,8 +269,8 @@ def test_tables_by_name_and_number(tmp_path):
     for key, expected in [(1, [1, 2]), (3, [5, 6]), ("stars", [5, 6]), ("1", [1, 2])]:
         np.testing.assert_array_equal(read(path, "a", key=key), expected)
     text = (
-        "'X.fits' has 3 images and tables; name one with key=1: 1 (table of 2 rows), "
-        "2 (2 x 3), 3 STARS (table of 2 rows)."
+        "'X.fits' has 3 images and tables; name one, open_rows(..., key=1): 1 (table "
+        "of 2 rows), 2 (2 x 3), 3 STARS (table of 2 rows)."
     )
     with raises(ValueError, text):
         read(path, "a")
