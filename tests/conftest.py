@@ -19,8 +19,10 @@ import numpy as np
 import pytest
 from helpers import EXHAUSTIVE
 from joblib.externals.loky import get_reusable_executor
+from range_server import serving
 
 from skmmap.estimators import registry
+from skmmap.remote import requests
 
 # No test is timed: a busy machine is no mistake. A few examples, the same in each run,
 # unless all are asked for.
@@ -91,6 +93,33 @@ def _workers():
 def workers_started(_workers):
     """Have two of joblib's processes ready, which wait until all tests are over."""
     joblib.Parallel(n_jobs=2)(joblib.delayed(abs)(number) for number in range(2))
+
+
+@pytest.fixture(scope="session")
+def _server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def web(_server, monkeypatch):
+    """Return a web server without files, whose failed answers are soon repeated."""
+    monkeypatch.setattr(requests, "_PAUSE", 0)
+    _server.files.clear()
+    _server.faults.clear()
+    _server.asked.clear()
+    return _server
+
+
+@pytest.fixture
+def memory():
+    """Return a file system in the memory of this process."""
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture

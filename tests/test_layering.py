@@ -28,6 +28,7 @@ HOUSE = {
     "remote": [
         "urls",
         "requests",
+        "together",
         "disk_cache",
         "remote_file",
         "reader",
@@ -92,6 +93,7 @@ HOUSE = {
         "csr_store",
         "converted_store",
         "slices",
+        "closable",
         "container_store",
     ],
     "formats.numpy": ["npy", "raw", "arrays"],
@@ -152,7 +154,7 @@ HOUSE = {
         "xarray",
         "refused",
     ],
-    "formats.remote": ["array_store", "tables", "opening"],
+    "formats.remote": ["array_store", "finding", "tables", "zarr_array", "opening"],
     "formats": ["adapters", "lists", "new_file", "open"],
     "run": [
         "threads",

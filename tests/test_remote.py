@@ -5,25 +5,24 @@ import io
 import os
 import pickle
 import re
-import subprocess
-import sys
 import threading
+import types
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers import raises
+from processes import run_fresh
 from range_server import serving
 from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import cross_val_score
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap.remote import disk_cache, is_url, remote_file, requests, say_url
+from skmmap.remote import disk_cache, remote_file, requests
 from skmmap.remote.disk_cache import BLOCK_NBYTES, DiskCache
 from skmmap.remote.reader import RemoteReader
 from skmmap.remote.remote_file import RemoteFile
-from skmmap.remote.urls import say_text
+from skmmap.rows import find_source
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(3_000, 20)).astype("f4")
@@ -43,48 +42,9 @@ def to_parquet(table, row_group_size=700) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture(scope="module")
-def server():
-    with serving() as server:
-        yield server
-
-
 @pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
-    monkeypatch.setattr(requests, "_PAUSE", 0)
-
-
-@pytest.fixture
-def web(server):
-    """Return the server, which has the files of one test."""
-    server.files.clear()
-    server.faults.clear()
-    server.files |= {"X.npy": to_npy(X), "y.npy": to_npy(Y), "large.bin": bytes(LARGE)}
-    server.asked.clear()
-    return server
-
-
-@pytest.fixture
-def memory():
-    """Return a file system in the memory of this process, and its root."""
-    import fsspec
-
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-
-
-def test_what_is_a_url():
-    for url in ("s3://b/x", "https://h/x", "memory://x", "simplecache::s3://b/x"):
-        assert is_url(url)
-    for path in ("x.npy", "C:\\x.npy", "C://x", "/a/b", "a:b", "", b"s3://b/x", 3):
-        assert not is_url(path)
-
-
-def test_no_secret_is_shown():
-    url = "https://me:word@host:80/a/X.npy?signature=abc#part"
-    assert say_url(url) == "https://host:80/a/X.npy"
-    assert say_url("filecache::s3://b/x@y.npy") == "filecache::s3://b/x@y.npy"
+def _files(web):
+    web.files |= {"X.npy": to_npy(X), "y.npy": to_npy(Y), "large.bin": bytes(LARGE)}
 
 
 @pytest.mark.parametrize("cache", ["auto", None, "2MB", 10**9])
@@ -142,14 +102,6 @@ def test_a_fit_is_that_of_the_array(web, cache, shuffle):
     found = model.fit(rows, f"{web.url}/y.npy").coef_
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(model.predict(f"{web.url}/X.npy"), model.predict(X))
-
-
-@pytest.mark.slow
-def test_searches_and_workers(web, workers_started):
-    model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=500)
-    rows = open_rows(f"{web.url}/X.npy")
-    found = cross_val_score(model, rows, Y, cv=3, n_jobs=2)
-    np.testing.assert_array_equal(found, cross_val_score(model, X, Y, cv=3))
 
 
 def test_later_epochs_read_the_disk(web):
@@ -279,11 +231,6 @@ def test_nobody_answers(monkeypatch):
         open_rows("http://127.0.0.1:9/X.npy")
 
 
-def test_secrets_in_the_text_of_errors_are_not_shown():
-    said = say_text(OSError("404, url='https://me:pw@host/X.npy?sig=SECRET', again"))
-    assert said == "404, url='https://host/X.npy', again"
-
-
 CHANGES = {
     "other values": to_npy(X + 1),
     "fewer rows": to_npy(X[:200]),
@@ -322,25 +269,6 @@ def test_pickles_have_an_address_and_no_rows(web):
     sent = pickle.dumps(rows)
     assert len(sent) < 2_000
     np.testing.assert_array_equal(pickle.loads(sent)[5:9], X[5:9])
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_opens_connections_of_its_own(web):
-    code = f"""
-import os, sys
-import numpy as np
-from skmmap import open_rows
-rows = open_rows("{web.url}/X.npy")
-expected = rows[:50].read()
-child = os.fork()
-if not child:
-    same = np.array_equal(rows[:50].read(), expected)
-    same &= rows[2_000:2_100].read().shape == (100, 20)
-    os._exit(not same)
-sys.exit(os.waitpid(child, 0)[1])
-"""
-    done = subprocess.run([sys.executable, "-c", code], timeout=100)
-    assert done.returncode == 0
 
 
 def test_threads_read_at_once(web):
@@ -443,35 +371,6 @@ def test_a_replaced_table_is_an_error(web):
         ChunkedFit(SGDClassifier()).fit(rows, Y)
 
 
-def test_patterns_folders_and_keys(memory):
-    for i, part in enumerate(np.array_split(X, 12)):
-        memory.pipe(f"/b/X_{i}.npy", to_npy(part))
-    np.testing.assert_array_equal(open_rows("memory://b/X_*.npy")[:], X)
-    urls = ["memory://b/X_3.npy", "memory://b/X_1.npy"]
-    assert open_rows(urls).shape == (500, 20)
-    for key in (1, 2):
-        memory.pipe(f"/b/table/k={key}/part-0.parquet", to_parquet(TABLE))
-    memory.pipe("/b/table/_SUCCESS", b"")
-    rows = open_rows("memory://b/table", columns=["b", "k"], filters=[("k", "=", 2)])
-    assert rows.shape == (3_000, 2)
-    assert set(open_rows("memory://b/table", columns="k").read()) == {1, 2}
-    both = open_rows("memory://b/table/*/part-0.parquet", columns=["a", "b"])
-    assert both.shape == (6_000, 2)
-    with raises(FileNotFoundError, "source='memory://b/Z_*.npy' matches no file."):
-        open_rows("memory://b/Z_*.npy")
-
-
-def test_zarr(memory):
-    import zarr
-
-    array = zarr.create_array(
-        "memory://b/X.zarr", shape=X.shape, dtype=X.dtype, chunks=(400, 20)
-    )
-    array[:] = X
-    rows = open_rows("memory://b/X.zarr")
-    np.testing.assert_array_equal(rows[390:810], X[390:810])
-
-
 def test_convert_downloads(web, tmp_path):
     path = tmp_path / "X.npy"
     np.testing.assert_array_equal(convert(f"{web.url}/X.npy", path)[:], X)
@@ -507,86 +406,6 @@ def test_what_cannot_be_read(web, name, data, text):
         open_rows(f"{web.url}/{name}")
 
 
-def test_zarr_of_a_server_that_lists_no_folders(web, tmp_path):
-    import zarr
-
-    group = zarr.open_group(tmp_path / "g.zarr", mode="w")
-    for at in "", "in/":
-        array = group.create_array(f"{at}X", shape=(30, 2), dtype="f4", chunks=(9, 2))
-        array[:] = X[:30, :2]
-    for path in (tmp_path / "g.zarr").rglob("*"):
-        if path.is_file():
-            web.files[str(path.relative_to(tmp_path))] = path.read_bytes()
-    rows = open_rows(f"{web.url}/g.zarr", key="in/X")
-    np.testing.assert_array_equal(rows.read(), X[:30, :2].astype("f4"))
-    url = f"{web.url}/g.zarr"
-    with raises(
-        ValueError,
-        f"'{url}' is a group of zarr, and the server does not list what it holds. "
-        f"Name an array in it: open_rows('{url}', key='X').",
-    ):
-        open_rows(url)
-    with raises(
-        FileNotFoundError,
-        f"'{web.url}/no.zarr' has no metadata of zarr, or does not answer.",
-    ):
-        open_rows(f"{web.url}/no.zarr?sig=SECRET")
-
-
-def test_lance_opens_urls_itself():
-    with raises(
-        ValueError,
-        "source='s3://b/X.lance' is opened by Lance itself: give "
-        "lance.dataset(url, storage_options=...).",
-    ):
-        open_rows("s3://b/X.lance")
-
-
-def test_options(web, tmp_path):
-    url = f"{web.url}/X.npy"
-    with raises(ValueError, f"key has no meaning for '{url}'; got 'a'."):
-        open_rows(url, key="a")
-    with raises(
-        ValueError,
-        "cache must be a number of bytes or a size such as '512MB' or '2GiB'; got -1.",
-    ):
-        open_rows(url, cache=-1)
-    with raises(
-        TypeError,
-        "storage_options must be a dict, such as {'anon': True}, or None; got a str.",
-    ):
-        open_rows(url, storage_options="secret")
-    np.save(tmp_path / "X.npy", X)
-    path = str(tmp_path / "X.npy")
-    with raises(ValueError, f"cache has no meaning for {path!r}; got None."):
-        open_rows(path, cache=None)
-    with raises(
-        ValueError, "'foo://b/x.npy' cannot be opened: Protocol not known: foo."
-    ):
-        open_rows("foo://b/x.npy")
-
-
-def test_options_of_the_storage_are_passed_on_and_not_shown(web):
-    """As headers of a request, for instance."""
-    options = {"headers": {"Authorization": "secret"}}
-    rows = open_rows(f"{web.url}/X.npy", storage_options=options)
-    np.testing.assert_array_equal(rows[3:5], X[3:5])
-    web.files.clear()
-    with pytest.raises(FileNotFoundError) as caught:
-        ChunkedFit(SGDClassifier()).fit(rows, Y)
-    assert "secret" not in f"{caught.value} {rows!r}"
-
-
-def test_fsspec_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "fsspec", None)
-    with raises(
-        ImportError,
-        "'s3://b/X.npy' is read through fsspec, which is not installed: pip install "
-        "'skmmap[remote]'.",
-    ):
-        open_rows("s3://b/X.npy")
-
-
 def test_a_file_object(web):
     """It is what Python's own files are, for any sequence of calls."""
     reader = RemoteReader(RemoteFile(f"{web.url}/large.bin", None, 0))
@@ -616,3 +435,124 @@ def test_what_says_nothing_of_its_size(monkeypatch, memory):
 
 def test_the_ahead_is_a_part_of_a_batch():
     assert remote_file._AHEAD_NBYTES < requests.BATCH_NBYTES
+
+
+def test_pickles_are_compared_before_they_are_read(web):
+    sent = pickle.dumps(open_rows(f"{web.url}/X.npy"))
+    web.files["X.npy"] = CHANGES["other values"]
+    rows = pickle.loads(sent)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="was written again since it was opened"):
+            rows[5:9].read()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_children_open_connections_of_their_own(web, tmp_path):
+    rows = open_rows(f"{web.url}/X.npy")
+    (tmp_path / "rows").write_bytes(pickle.dumps(rows))
+    code = """
+    import os, pickle, sys, numpy as np
+    from pathlib import Path
+    rows = pickle.loads(Path(sys.argv[1]).read_bytes())
+    expected = rows[:50].read()
+    child = os.fork()
+    if not child:
+        same = np.array_equal(rows[:50].read(), expected)
+        same &= rows[2_000:2_100].read().shape == (100, 20)
+        os._exit(not same)
+    sys.exit(os.waitpid(child, 0)[1])
+    """
+    done = run_fresh(code, tmp_path / "rows")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_header_is_fetched_once(web):
+    web.files["X.npy"] = to_npy(np.zeros((10**6, 2), "u1"))
+    open_rows(f"{web.url}/X.npy", cache=None)
+    assert web.asked == ["bytes 0-4095/2000128"]
+    many = np.zeros(3, [(f"field_{i}", "f8") for i in range(5_000)])
+    file = io.BytesIO()
+    np.lib.format.write_array(file, many, (2, 0))
+    web.files["X.npy"] = file.getvalue()
+    assert open_rows(f"{web.url}/X.npy", cache=None).dtype == many.dtype
+
+
+def test_a_large_file_without_ranges_is_not_downloaded(monkeypatch):
+    monkeypatch.setattr(remote_file, "_PROBED_NBYTES", 2**20)
+    asked = []
+    with serving(has_ranges=False) as server:
+        server.files["X.npy"] = bytes(2**21)
+        monkeypatch.setattr(requests, "fetch", lambda *a: asked.append(a))
+        text = re.escape("sends whole files of 2,097,152 bytes. Download the file.")
+        with pytest.raises(OSError, match=text):
+            open_rows(f"{server.url}/X.npy")
+        server.says_none = True
+        with pytest.raises(OSError, match=text):
+            open_rows(f"{server.url}/X.npy")
+    assert asked == []
+
+
+def test_the_end_of_a_file_without_tags_is_not_kept(web, monkeypatch):
+    """It may be that of an older one of the same size."""
+    monkeypatch.setattr(web, "has_tags", False)
+    for name in "ab":
+        table = pa.table({name: np.arange(3_000.0)})
+        web.files["X.parquet"] = to_parquet(table)
+        assert open_rows(f"{web.url}/X.parquet", columns=name).shape == (3_000,)
+    rows = open_rows(f"{web.url}/X.npy")
+    with pytest.raises(ValueError, match="may change unnoticed"):
+        ChunkedFit(SGDClassifier(), checkpoint="fit.ckpt").fit(rows, Y)
+
+
+def test_what_was_read_ahead_is_kept_of_few_files(web):
+    files = [RemoteFile(f"{web.url}/large.bin", None, 0) for _ in range(9)]
+    for file in files:
+        for start in (0, 1_000):
+            file.read(start, start + 1_000)
+    held = [len(file._window[1]) for file in files]
+    assert sum(map(bool, held)) == 4
+    assert held[-1]
+    files[-1].read(2_000, len(LARGE))
+    assert len(files[-1]._window[1]) == 0
+
+
+def test_all_caches_share_the_room(web, monkeypatch):
+    room = types.SimpleNamespace(free=40 * BLOCK_NBYTES)
+    monkeypatch.setattr(disk_cache, "is_in_memory", lambda folder: False)
+    monkeypatch.setattr(disk_cache.shutil, "disk_usage", lambda folder: room)
+    monkeypatch.setattr(disk_cache, "_automatic", [])
+    caches = [disk_cache.open_cache(4 * BLOCK_NBYTES, None) for _ in range(4)]
+    ends = [cache.end // BLOCK_NBYTES for cache in caches]
+    assert ends == [4, 4, 2, 0]
+    caches[0].write(0, bytes(4 * BLOCK_NBYTES))
+    room.free -= 4 * BLOCK_NBYTES
+    assert disk_cache.find_limit() == 0
+    caches.pop(0).close()
+    del caches[0]
+    room.free += 4 * BLOCK_NBYTES
+    assert disk_cache.find_limit() > 0
+
+
+def test_no_folder_for_temporary_files_is_no_error(web, monkeypatch):
+    def refuse():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(disk_cache, "ScratchFile", refuse)
+    np.testing.assert_array_equal(open_rows(f"{web.url}/X.npy")[:], X)
+
+
+def test_closed_rows_are_not_read(web):
+    rows = find_source(open_rows(f"{web.url}/X.npy")).store
+    rows.close()
+    with raises(ValueError, "The rows of 'X.npy' are closed. Open them again."):
+        rows.read(0, 5)
+
+
+def test_some_rows_are_kept_in_memory(web):
+    """Of rows that are too many for it, as those of files that are decoded."""
+    rows = open_rows(f"{web.url}/X.npy", cache=None)
+    model = ChunkedFit(
+        SGDClassifier(), max_epochs=2, chunk_size=50, memory_limit="300kB"
+    )
+    said = str(model.explain(rows, Y))
+    assert re.search(r"keeps [1-9]\d? % of the rows in memory", said), said

@@ -34,6 +34,7 @@ from skmmap.disk.paths import (
     find_suffix,
     is_path,
     is_pattern,
+    looks_like_url,
     to_path,
 )
 from skmmap.disk.referents import find_referents, is_named
@@ -89,6 +90,7 @@ __all__ = [
     "is_named",
     "is_path",
     "is_pattern",
+    "looks_like_url",
     "make_header",
     "make_hidden_folder",
     "map_scratch",

@@ -88,6 +88,11 @@ class Identity:
     is_known: bool = True
     has_code: bool = False
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether it is known during a run that a file is written to."""
+        return bool(self.states or self.facts)
+
     @classmethod
     def read(cls, paths: Iterable, facts: tuple = (), **options) -> "Identity":
         """Return the identity of these files as they are now."""

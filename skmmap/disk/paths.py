@@ -6,6 +6,7 @@ from glob import escape, glob, has_magic
 from pathlib import Path
 
 NPY = (".npy",)
+_PROTOCOL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+:")  # a drive has one letter
 
 
 def is_path(value) -> bool:
@@ -49,6 +50,11 @@ def by_numbers(path: str) -> tuple:
     """Return a sorting key: X_2 comes before X_10."""
     parts = re.split(r"(\d+)", path)
     return [int(part) if part.isdecimal() else part for part in parts], path
+
+
+def looks_like_url(path: Path) -> bool:
+    """Whether a path was made of a URL, of which it keeps one of two slashes."""
+    return any(_PROTOCOL.fullmatch(part) for part in path.parts)
 
 
 def find_suffix(path) -> str:

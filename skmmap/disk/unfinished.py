@@ -21,7 +21,7 @@ from skmmap.disk.hidden import (
     open_locked,
     remove_left,
 )
-from skmmap.disk.paths import NPY, find_suffix, is_path, to_path
+from skmmap.disk.paths import NPY, find_suffix, is_path, looks_like_url, to_path
 from skmmap.disk.regular import check_regular
 
 
@@ -262,9 +262,11 @@ def check_path(path, name: str = "path", suffixes: tuple = NPY) -> Path:
 
 def check_place(place: Path) -> None:
     if not place.parent.is_dir():
+        todo = "Create it first, or choose another path."
+        if looks_like_url(place):
+            todo = "Files are written to disks only: upload it from there to a URL."
         raise FileNotFoundError(
-            f"There is no folder {place.parent} for {place.name}. Create it first, or "
-            "choose another path."
+            f"There is no folder {place.parent} for {place.name}. {todo}"
         )
     if place.is_dir():
         raise IsADirectoryError(f"{place} is a folder. Choose another path.")

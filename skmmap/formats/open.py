@@ -11,13 +11,20 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from skmmap._types import RowsLike
-from skmmap.disk import check_regular, find_paths, is_path, is_pattern, to_path
+from skmmap.disk import (
+    check_regular,
+    find_paths,
+    is_path,
+    is_pattern,
+    looks_like_url,
+    to_path,
+)
 from skmmap.formats.adapters import find_adapter, find_common
 from skmmap.formats.lists import check_rows, is_shards
 from skmmap.formats.new_file import create_file, is_writable
 from skmmap.formats.numpy import raw
 from skmmap.formats.shared import UNSET, check_options, refuse_unknown
-from skmmap.remote import is_url, say_url
+from skmmap.remote import at_once, is_url, say_url
 from skmmap.rows import Rows, Source, Store, find_source, join_shards
 
 _MODES = {
@@ -240,9 +247,9 @@ def _open(value, name: str, options: dict, is_text: bool) -> Source:
 
 def _open_url(url: str, name: str, options: dict) -> Source:
     """Return the source of what is behind a URL, or a pattern of such."""
-    from skmmap.formats.remote import find_urls, open_url
+    from skmmap.formats.remote import list_urls, open_url
 
-    urls = find_urls(url, options)
+    urls = list_urls(url, options)
     if urls is None:
         return _choose_rows(open_url(url, name, options))
     return _join_urls(urls, name, options)
@@ -254,7 +261,7 @@ def _join_urls(urls: list, name: str, options: dict) -> Source:
 
     if (store := join_urls(urls, options)) is not None:
         return _choose_rows(store)
-    shards = [Source(open_url(url, name, options)) for url in urls]
+    shards = at_once(lambda url: Source(open_url(url, name, options)), urls)
     return Source(join_shards(shards, [say_url(url) for url in urls]))
 
 
@@ -309,7 +316,10 @@ def _open_path(path: Path, name: str, options: dict) -> Store:
 def _check_exists(path: Path) -> None:
     """Raise for a missing file as Python does; each library words it in its own way."""
     if not path.exists():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        said = os.strerror(errno.ENOENT)
+        if looks_like_url(path):
+            said = "A URL is given as text, not as a Path"
+        raise FileNotFoundError(errno.ENOENT, said, str(path))
 
 
 def _open_shards(given, name: str, options: dict, is_text: bool) -> Source:

@@ -73,7 +73,7 @@ def _is_costly(source: Source, table: Table) -> bool:
     files that the kept ones are of, so that only files that are compared count.
     """
     store, identity = source.store, source.store.identity
-    if not store.on_disk or store.is_thread_bound or not identity.states:
+    if not store.on_disk or store.is_thread_bound or not identity.is_watched:
         return False
     is_compared = identity.is_known and not identity.is_writer
     return is_compared and (store.is_decoded or _is_read_from_disk(source, table))

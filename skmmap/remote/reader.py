@@ -9,8 +9,10 @@ from skmmap.remote.remote_file import RemoteFile
 
 _LEAST_NBYTES = 2**20  # of a request
 _MOST_HELD = 16
+END_NBYTES = 2**18  # with the footer of most files
+MOST_ENDS_NBYTES = 2**24
 
-_ends: dict = {}  # of the files that were read last
+_ends: OrderedDict = OrderedDict()  # of the files that were read last
 
 
 class RemoteReader(io.RawIOBase):
@@ -61,8 +63,9 @@ class RemoteReader(io.RawIOBase):
                 return part[start - begin : stop - begin]
         if stop - start >= _LEAST_NBYTES:
             return self._file.read(start, stop)
-        if start >= (begin := max(0, self._size - _LEAST_NBYTES)):
-            return _read_end(self._file)[start - begin : stop - begin]
+        is_end = start >= (begin := max(0, self._size - END_NBYTES))
+        if is_end and self._file.state.tag:  # without it, it may be of an older one
+            return read_end(self._file)[start - begin : stop - begin]
         end = min(start + _LEAST_NBYTES, self._size)
         part = self._held[start] = self._file.read(start, end)
         if len(self._held) > _MOST_HELD:
@@ -74,16 +77,16 @@ class RemoteReader(io.RawIOBase):
         super().close()
 
 
-def _read_end(file: RemoteFile) -> np.ndarray:
+def read_end(file: RemoteFile) -> np.ndarray:
     """Return the end of a file, where Parquet has what each opening asks for."""
     key = file.url, file.state
     end = _ends.pop(key, None)
     if end is None:
         size = file.state.nbytes
-        end = file.read(max(0, size - _LEAST_NBYTES), size)
+        end = file.read(max(0, size - END_NBYTES), size)
     _ends[key] = end  # as the newest
-    while len(_ends) > _MOST_HELD:
-        _ends.pop(next(iter(_ends)), None)
+    while sum(map(len, list(_ends.values()))) > MOST_ENDS_NBYTES:
+        _ends.popitem(last=False)
     return end
 
 

@@ -2,19 +2,30 @@
 
 import importlib
 import os
+import weakref
+from collections import OrderedDict
+from contextlib import suppress
 from threading import RLock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from skmmap.remote.disk_cache import DiskCache, find_limit
-from skmmap.remote.requests import BATCH_NBYTES, fetch, may_pass
-from skmmap.remote.urls import say_text, say_url
+from skmmap.remote.disk_cache import open_cache
+from skmmap.remote.requests import BATCH_NBYTES, fetch, repeat
+from skmmap.remote.urls import hide_secrets, say_url
 
 # What is fetched beyond a read that goes on where the last one ended.
 _AHEAD_NBYTES = BATCH_NBYTES // 2
 _TAGS = "ETag", "etag", "e_tag", "md5Hash", "Last-Modified", "LastModified", "mtime"
 _MORE_TAGS = "modified", "last_modified", "created", "updated", "generation"
+# Of a file from this size on, a web server is asked whether it has ranges at all: one
+# that has none sends the whole file where a few bytes are asked for.
+_PROBED_NBYTES = 2**25
+
+# Files that hold what was read ahead, each up to 16 MB: a pass over many shards would
+# leave as much behind in each of them.
+_MOST_AHEAD = 4
+_ahead: OrderedDict = OrderedDict()
 
 
 class RemoteState(NamedTuple):
@@ -39,12 +50,12 @@ def open_system(url: str, options: dict) -> tuple:
     """Return the file system of a URL, and the path that it has there."""
     try:
         return import_fsspec(url).core.url_to_fs(url, **options)
-    except ImportError as error:
-        if getattr(error, "name", None) == "fsspec" or "skmmap" in str(error):
+    except (ImportError, ValueError) as error:
+        if "skmmap" in str(error):  # says how to install fsspec
             raise
-        raise ImportError(f"{say_url(url)!r} cannot be opened: {error}.") from error
-    except ValueError as error:
-        raise ValueError(f"{say_url(url)!r} cannot be opened: {error}.") from error
+        kind = ImportError if isinstance(error, ImportError) else ValueError
+        said = hide_secrets(str(error), url)
+        raise kind(f"{say_url(url)!r} cannot be opened: {said}.") from error
 
 
 class RemoteFile:
@@ -55,19 +66,25 @@ class RemoteFile:
 
     def __init__(self, url: str, options: dict | None = None, limit: int | None = None):
         self.url, self._options, self._limit = url, dict(options or {}), limit
+        self._is_checked = True
         self._forget()
-        self.state = self.read_state()
+        info = self._ask()
+        self.state = _find_state(info)
+        self.is_folder = info.get("type") == "directory"
+        # Web servers show a folder as a page.
+        self.may_be_folder = self.is_folder or info.get("mimetype") == "text/html"
         if self.state.nbytes is None:
             raise ValueError(
                 f"{say_url(url)!r} does not say how many bytes it has, so that ranges "
                 "of it cannot be read. Download it."
             )
+        self._check_ranges(info)
 
     def _forget(self) -> None:
         """Forget what is of this process."""
         self._lock, self._process = RLock(), os.getpid()
         self._system = self._path = self._cache = None
-        self._window, self._next = (0, b""), -1
+        self._window, self._next = _NOTHING, -1
 
     @property
     def where(self) -> str:
@@ -85,29 +102,39 @@ class RemoteFile:
 
     def read_state(self) -> RemoteState:
         """Ask for size and tag; raise if there is no such file."""
-        self._open()
-        for attempt in range(3):
-            try:
-                self._system.invalidate_cache()
-                info = self._system.info(self._path)
-                break
-            except Exception as error:
-                if attempt == 2 or not may_pass(error):
-                    kind = type(error) if isinstance(error, OSError) else OSError
-                    said = f"{self.where!r} cannot be opened: {self._say(error)}."
-                    cause = error if self.where == self.url else None  # has secrets
-                    raise _reword(kind, said) from cause
-        found = [f"{k}={info[k]}" for k in (*_TAGS, *_MORE_TAGS) if info.get(k)]
-        return RemoteState(info.get("size"), "; ".join(found))
+        return _find_state(self._ask())
 
-    def _say(self, error: Exception) -> str:
-        """Return why there is no such file; of http, its text is the URL alone."""
-        cause, said = error.__cause__, say_text(error).rstrip(".")
-        if said not in self.where:
-            return said
-        if status := getattr(cause, "status", None):
-            return f"the server answers {status}"
-        return "there is no such file" if cause is None else say_text(cause)
+    def _ask(self) -> dict:
+        """Return what the file system says of the file."""
+        self._open()
+
+        def ask():
+            self._system.invalidate_cache()
+            return self._system.info(self._path)
+
+        return repeat(ask, self.url, "opened")
+
+    def _check_ranges(self, info: dict) -> None:
+        """Raise if a web server sends whole files, without reading one of them."""
+        has_ranges, size = info.get("partial", True), self.state.nbytes
+        if has_ranges and size >= _PROBED_NBYTES and "http" in self._system.protocol:
+            with suppress(OSError, RuntimeError):  # a read will meet with it too
+                has_ranges = self._has_ranges()
+        if not has_ranges:
+            raise OSError(
+                f"{self.where!r}: the server ignores ranges, and sends whole files of "
+                f"{size:,} bytes. Download the file."
+            )
+
+    def _has_ranges(self) -> bool:
+        size = self.state.nbytes
+        with self._system.open(self._path, size=size, cache_type="none") as file:
+            file.seek(1)
+            try:
+                file.read(1)
+            except ValueError:
+                return False
+        return True
 
     def check(self) -> None:
         """Raise if the file is another one by now."""
@@ -118,6 +145,7 @@ class RemoteFile:
                 f"{self.state.nbytes:,} bytes and {self.state.tag or 'no tag'}, and "
                 f"has {now.nbytes:,} and {now.tag or 'no tag'}. Open it again."
             )
+        self._is_checked = True
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return the bytes of a range."""
@@ -129,9 +157,10 @@ class RemoteFile:
         self._renew()
         with self._lock:
             self._open()
+            if not self._is_checked:
+                self.check()
             if self._cache is None:
-                limit = find_limit() if self._limit is None else self._limit
-                self._cache = DiskCache(self.state.nbytes, limit)
+                self._cache = open_cache(self.state.nbytes, self._limit)
             try:
                 self._read_into(ranges, outs)
             except (OSError, ValueError):
@@ -180,15 +209,26 @@ class RemoteFile:
             inside = window[start - begin : start - begin + len(out)]
             if start >= begin and len(inside) == len(out):
                 out[:] = inside
+                if start + len(out) == begin + len(window):  # all of it was read
+                    self._window = _NOTHING
             else:
                 left.append((start, out))
         if len(left) == 1 and stop > left[0][0] + len(left[0][1]):
             # Read in turn: what follows is fetched in the same time.
             (start, out), buffer = left[0], np.empty(stop - left[0][0], np.uint8)
             self._fill([(start, buffer)])
-            self._window, left = (start, buffer), []
-            out[:] = buffer[: len(out)]
+            self._keep_ahead(start, buffer)
+            out[:], left = buffer[: len(out)], []
         self._fill(left)
+
+    def _keep_ahead(self, start: int, buffer: np.ndarray) -> None:
+        """Keep what was read ahead, and nothing of files that were read long ago."""
+        _ahead.pop(id(self), None)
+        _ahead[id(self)] = weakref.ref(self)
+        while len(_ahead) > _MOST_AHEAD:
+            if (file := _ahead.popitem(last=False)[1]()) is not None:
+                file._window = _NOTHING
+        self._window = start, buffer
 
     def _fill(self, wanted: list) -> None:
         ranges = [(start, start + len(out)) for start, out in wanted]
@@ -202,17 +242,22 @@ class RemoteFile:
         with self._lock:
             if self._cache is not None:
                 self._cache.close()
-            self._cache, self._window = None, (0, b"")
+            self._cache, self._window = None, _NOTHING
 
     def __getstate__(self) -> dict:
         # Workers read rows once, and each would have a cache of its own.
-        state = {"url": self.url, "_options": self._options, "state": self.state}
-        return state | {"_limit": 0}
+        names = "url", "_options", "state", "is_folder", "may_be_folder"
+        state = {name: vars(self)[name] for name in names}
+        return state | {"_limit": 0, "_is_checked": False}
 
     def __setstate__(self, state: dict) -> None:
         vars(self).update(state)
         self._forget()
 
 
-def _reword(kind: type, text: str) -> OSError:
-    return (kind if kind in (FileNotFoundError, PermissionError) else OSError)(text)
+_NOTHING: tuple[int, Any] = (0, b"")
+
+
+def _find_state(info: dict) -> RemoteState:
+    found = [f"{k}={info[k]}" for k in (*_TAGS, *_MORE_TAGS) if info.get(k)]
+    return RemoteState(info.get("size"), "; ".join(found))

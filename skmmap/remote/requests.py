@@ -1,9 +1,12 @@
 """Ranges of a remote file by requests, which are repeated where that may help."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, NoReturn
 
-from skmmap.remote.urls import say_text, say_url
+from skmmap.remote.urls import hide_secrets, say_url
 
 PIECE_NBYTES = 2**22  # of one request
 # Requests that are made at a time: their answers are in memory together.
@@ -11,6 +14,46 @@ BATCH_NBYTES = 2**25
 _ATTEMPTS = 5
 _PAUSE = 0.1  # seconds, doubled each time
 _RETRIED = 408, 425, 429  # of the statuses that blame who asks
+
+
+def repeat(work: Callable, url: str, done: str, attempts: int = 3) -> Any:
+    """Return what ``work`` does, which is repeated after an error that may pass.
+
+    ``done`` is what messages say of the URL, such as "opened".
+    """
+    for attempt in count(1):
+        try:
+            return work()
+        except Exception as error:
+            if attempt == attempts or not may_pass(error):
+                raise_for(url, f" cannot be {done}: {_say(error, url)}.", error)
+        _pause(attempt)
+
+
+@contextmanager
+def shield(url: str):
+    """Name the URL, without its secrets, in errors of kinds that are not ours."""
+    try:
+        yield
+    except (ImportError, TypeError, ValueError):
+        raise
+    except Exception as error:
+        raise_for(url, f" cannot be read: {_say(error, url)}.", error)
+
+
+def _say(error: BaseException, url: str) -> str:
+    """Return why it failed; the text of some errors is the URL, or the path, alone."""
+    cause, said = error.__cause__, str(error).rstrip(".")
+    if said.strip("'") not in url:
+        return said
+    if cause is not None and (status := _find_status(cause)):
+        return f"the server answers {status}"
+    return "there is no such file" if cause is None else str(cause)
+
+
+def _pause(attempt: int) -> None:
+    if attempt:
+        time.sleep(_PAUSE * 2 ** (attempt - 1))
 
 
 def fetch(system, path: str, url: str, ranges: list) -> Iterator[tuple]:
@@ -39,8 +82,7 @@ def _fetch_batch(system, path: str, url: str, pieces: list) -> Iterator[tuple]:
     for attempt in range(_ATTEMPTS):
         if not pieces:
             return
-        if attempt:
-            time.sleep(_PAUSE * 2 ** (attempt - 1))
+        _pause(attempt)
         _, starts, ends = map(list, zip(*pieces, strict=True))
         paths = [path] * len(pieces)
         answers = system.cat_ranges(paths, starts, ends, on_error="return")
@@ -50,18 +92,18 @@ def _fetch_batch(system, path: str, url: str, pieces: list) -> Iterator[tuple]:
             if isinstance(answer, BaseException):
                 error = answer
                 if not may_pass(error):
-                    raise _explain(error, url, start, stop) from error
+                    _raise_for_range(error, url, start, stop)
             elif len(answer) != stop - start:
                 error = _say_length(answer, start, stop)
                 if len(answer) > stop - start:  # it will not be shorter the next time
-                    raise _explain(error, url, start, stop) from error
+                    _raise_for_range(error, url, start, stop)
             else:
                 yield number, start, answer
                 continue
             failed.append(piece)
         pieces = failed
     if pieces:
-        raise _explain(error, url, *pieces[0][1:]) from error
+        _raise_for_range(error, url, *pieces[0][1:])
 
 
 def _say_length(answer: bytes, start: int, stop: int) -> ValueError:
@@ -71,14 +113,25 @@ def _say_length(answer: bytes, start: int, stop: int) -> ValueError:
     )
 
 
-def _explain(error, url: str, start: int, stop: int) -> OSError:
-    """Return the error of a request that failed, with the bytes that it was for."""
-    kind = type(error) if isinstance(error, OSError) else OSError
-    kind = kind if kind in (FileNotFoundError, PermissionError) else OSError
-    return kind(
-        f"{say_url(url)!r}: bytes {start:,} to {stop:,} could not be read: "
-        f"{say_text(error)}."
-    )
+def _raise_for_range(error, url: str, start: int, stop: int) -> NoReturn:
+    """Raise for a request that failed, with the bytes that it was for."""
+    said = f": bytes {start:,} to {stop:,} could not be read: {error}."
+    raise_for(url, said, error)
+
+
+def raise_for(url: str, said: str, error: BaseException) -> NoReturn:
+    """Raise for a URL, after its name, what is said of it, without its secrets.
+
+    An error that has them is not shown as the cause.
+    """
+    kind = next((k for k in _KINDS if isinstance(error, k)), OSError)
+    causes = map(str, _iter_causes(error))
+    has_secret = any(hide_secrets(text, url) != text for text in causes)
+    text = f"{say_url(url)!r}{hide_secrets(said, url)}"
+    raise kind(text) from (None if has_secret else error)
+
+
+_KINDS = FileNotFoundError, PermissionError
 
 
 def may_pass(error: BaseException) -> bool:

@@ -1,12 +1,13 @@
 """Several stores, or selections of them, as one: shards."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from skmmap.disk import BUFFER, Identity, allocate, is_path, to_path
 from skmmap.order import rows_at
-from skmmap.remote import is_url, say_url
+from skmmap.remote import at_once, is_url, say_url
 from skmmap.rows.part_stores import PartStore
 from skmmap.rows.source import Source
 from skmmap.rows.store import Store
@@ -98,18 +99,21 @@ class ShardStore(Store):
             shard.verify()
 
     def finish(self) -> None:
-        for shard in self._shards:
-            shard.finish()
+        self._map(lambda shard: shard.finish())
 
     def sync(self) -> None:
         for shard in self._shards:
             shard.sync()
 
     def for_run(self, read_mode: str) -> "Store":
-        return ShardStore([shard.for_run(read_mode) for shard in self._shards])
+        return type(self)(self._map(lambda shard: shard.for_run(read_mode)))
+
+    def _map(self, ask: Callable) -> list:
+        """Return what is asked of each shard's files at the ends of a run."""
+        return list(map(ask, self._shards))
 
     def mark_missing(self) -> "Store":
-        return ShardStore([shard.mark_missing() for shard in self._shards])
+        return type(self)([shard.mark_missing() for shard in self._shards])
 
     def check(self, start: int, stop: int) -> None:
         for shard, before in self._iter_shards(start, stop):
@@ -177,6 +181,13 @@ class ShardStore(Store):
             shard.close()
 
 
+class RemoteShardStore(ShardStore):
+    """Rows of several stores behind URLs, whose files are asked for together."""
+
+    def _map(self, ask: Callable) -> list:
+        return at_once(ask, self._shards)
+
+
 class SelectedStore(PartStore):
     """Selected rows as a store, to be a shard among others."""
 
@@ -220,7 +231,8 @@ def join_shards(shards: list[Source], named: list) -> Store:
                     f"{first}; they must be the same."
                 )
     stores = [_make_shard(shard) for shard in shards]
-    return stores[0] if len(stores) == 1 else ShardStore(stores)
+    kind = RemoteShardStore if all(map(is_url, named)) else ShardStore
+    return stores[0] if len(stores) == 1 else kind(stores)
 
 
 def _find_kind(source: Source) -> dict:

@@ -32,7 +32,6 @@ from skmmap.formats.shared import (
     is_instance,
     refuse_option,
 )
-from skmmap.remote import say_url
 from skmmap.rows import Store
 
 FORMAT = Format(suffixes=(".zarr",), options=("key",))
@@ -68,24 +67,6 @@ def open_store(source, name: str, *, key: str | None = None) -> Store:
         check_codec(error, name)
         raise
     return open_node(node, _open_named)
-
-
-def open_remote(url: str, options: dict, key: str | None) -> Store:
-    """Return the store of an array, or a CSR matrix, behind a URL."""
-    zarr = import_library("zarr", "zarr arrays", "zarr", url)
-    try:
-        node = zarr.open(url, mode="r", storage_options=options or None)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{say_url(url)!r} has no metadata of zarr, or does not answer."
-        ) from error
-    where = say_url(url)
-    if key is None and not hasattr(node, "shape") and not describe_arrays(node):
-        raise ValueError(
-            f"{where!r} is a group of zarr, and the server does not list what it "
-            f"holds. Name an array in it: open_rows({where!r}, key='X')."
-        )
-    return open_node(find_array(node, key, where), _open_named)
 
 
 def _open_folder(path):

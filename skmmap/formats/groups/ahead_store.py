@@ -29,7 +29,7 @@ class AheadStore(ContainerStore):
 
     def _bring(self, start: int, stop: int) -> np.ndarray:
         run = self._run
-        if run is None or run.is_writer or not run.states:
+        if run is None or run.is_writer or not run.is_watched:
             return super()._bring(start, stop)
         if start != self._next:
             self._first = start

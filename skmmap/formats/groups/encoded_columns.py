@@ -160,7 +160,7 @@ class CategoryStore(EncodedColumn):
 
     def for_run(self, read_mode: str) -> "CategoryStore":
         store = super().for_run(read_mode)
-        store._is_run = bool(self.identity.states) and not self.identity.is_writer
+        store._is_run = self.identity.is_watched and not self.identity.is_writer
         return store
 
     def mark_missing(self) -> "CategoryStore":

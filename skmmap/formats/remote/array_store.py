@@ -6,19 +6,19 @@ from copy import copy
 import numpy as np
 
 from skmmap.disk import Identity, read_header
-from skmmap.formats.shared import check_dtype, check_shape
+from skmmap.formats.shared import ClosableStore, check_dtype, check_shape
 from skmmap.remote import RemotePath
-from skmmap.rows import Store, check_read
+from skmmap.rows import check_read
 
-_HEADER_NBYTES = 2**16  # that are fetched to see what a file is
+_HEADER_NBYTES = 2**12  # of most files
+_MOST_NBYTES = 2**19  # of a header
 _TAKEN_NBYTES = 2**25  # of blocks that are in memory while rows are picked
 
 
-class RemoteStore(Store):
+class RemoteStore(ClosableStore):
     """Rows of an array in a remote file, of which ranges are read."""
 
     can_reopen = is_decoded = True
-    _closed = False
 
     def __init__(self, path: RemotePath, dtype, shape, offset: int = 0):
         self._path, self.offset = path, offset
@@ -78,15 +78,8 @@ class RemoteStore(Store):
         for part, (_, at, place) in zip(parts, blocks, strict=True):
             out[place] = part[at]
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ValueError(f"The rows of {self.where!r} are closed. Open them again.")
-
-    def keep_open(self) -> None:
-        self._check_open()
-
     def close(self) -> None:
-        self._closed = True
+        super().close()
         self._path.file.close()
 
 
@@ -94,8 +87,8 @@ def open_npy(path: RemotePath, name: str) -> RemoteStore:
     """Return the store of the array in a remote ``.npy`` file."""
     named, size = f"{name}={str(path)!r}", path.file.state.nbytes
     begin = path.read_first(_HEADER_NBYTES)
-    if size > len(begin) and int.from_bytes(begin[8:12], "little") >= len(begin):
-        begin = path.read_first(2**19)  # a type with many fields
+    if (end := _find_header_end(begin)) > len(begin):  # a type with many fields
+        begin = path.read_first(min(end, _MOST_NBYTES))
     header = read_header(io.BytesIO(begin), named)
     shape, order, dtype, offset = header
     if dtype.hasobject:
@@ -116,6 +109,12 @@ def open_npy(path: RemotePath, name: str) -> RemoteStore:
             f"bytes, and the file has {size:,}. Write it again."
         )
     return RemoteStore(path, dtype, shape, offset)
+
+
+def _find_header_end(begin: bytes) -> int:
+    """Return where the header ends, of which the first versions say it in two bytes."""
+    n_bytes = 4 if begin[6:7] > b"\1" else 2
+    return 8 + n_bytes + int.from_bytes(begin[8 : 8 + n_bytes], "little")
 
 
 def open_raw(path: RemotePath, name: str, dtype, shape, offset: int) -> RemoteStore:

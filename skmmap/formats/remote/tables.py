@@ -2,10 +2,11 @@
 
 from pathlib import PurePosixPath
 
-from skmmap.disk import Identity, by_numbers
+from skmmap.disk import Identity
 from skmmap.formats.arrow import SUFFIXES, Partitions
 from skmmap.formats.files import parquet
-from skmmap.remote import RemotePath, open_system
+from skmmap.formats.remote.finding import find_inside
+from skmmap.remote import RemotePath, at_once, fetch_ends
 from skmmap.rows import Store
 
 
@@ -14,15 +15,9 @@ def is_table(path: RemotePath) -> bool:
     return path.suffix in SUFFIXES
 
 
-def find_tables(url: str, options: dict, make_path) -> list[RemotePath]:
-    """Return the tables in a folder and its folders, none if it is no folder."""
-    system, folder = open_system(url, options)
-    if not system.isdir(folder):
-        return []
-    paths = [path for path in system.find(folder) if _is_part(path, folder)]
-    return [
-        make_path(system.unstrip_protocol(p)) for p in sorted(paths, key=by_numbers)
-    ]
+def find_tables(url: str, options: dict) -> list[str]:
+    """Return the URLs of tables in a folder and its folders, none if it is none."""
+    return find_inside(url, options, _is_part)
 
 
 def _is_part(path: str, folder: str) -> bool:
@@ -35,6 +30,7 @@ def _is_part(path: str, folder: str) -> bool:
 
 def open_tables(paths: list, roots: list, columns, as_frame, filters) -> Store:
     """Return one store of remote files."""
+    fetch_ends(paths)
     partitions = Partitions.find(paths, roots)
     kinds = RemoteTables, RemoteFrames
     return parquet.open_tables(paths, partitions, columns, as_frame, filters, kinds)
@@ -63,8 +59,7 @@ class RemoteTables(parquet.ParquetStore):
         self._check_remote()
 
     def _check_remote(self) -> None:
-        for path in self.paths:
-            path.file.check()
+        at_once(lambda path: path.file.check(), self.paths)
 
     def _check_files(self, cause: Exception | None = None) -> None:
         """Ask for the files after an error: after each read would take longer."""

@@ -6,6 +6,7 @@ from skmmap.formats.shared.array_options import (
     check_offset,
     check_shape,
 )
+from skmmap.formats.shared.closable import ClosableStore
 from skmmap.formats.shared.container_store import (
     ContainerStore,
     cut_blocks,
@@ -56,6 +57,7 @@ __all__ = [
     "UNSET",
     "WINDOW_NBYTES",
     "ArrayInfo",
+    "ClosableStore",
     "ContainerStore",
     "ConvertedStore",
     "CsrStore",

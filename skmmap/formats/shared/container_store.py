@@ -8,8 +8,9 @@ import numpy as np
 
 from skmmap._messages import describe_rows
 from skmmap.disk import Identity
+from skmmap.formats.shared.closable import ClosableStore
 from skmmap.formats.shared.slices import check_type, fill_missing
-from skmmap.rows import Store, check_read
+from skmmap.rows import check_read
 
 # These libraries may keep a state for each file, and need not be thread-safe.
 _lock = RLock()
@@ -25,11 +26,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew_lock)
 
 
-class ContainerStore(Store):
+class ContainerStore(ClosableStore):
     """Rows that a third-party library reads."""
 
     is_parallel = False
-    _closed = False
     # The files when they were opened, and when a run began or these rows were pickled:
     # writing to them afterwards is an error.
     _opened, _run = Identity(), None
@@ -88,7 +88,7 @@ class ContainerStore(Store):
         return self._run or self._opened
 
     def for_run(self, read_mode: str) -> "ContainerStore":
-        if self._run is not None or not self._opened.states:
+        if self._run is not None or not self._opened.is_watched:
             return self
         store = object.__new__(type(self))
         vars(store).update(vars(self))
@@ -110,16 +110,6 @@ class ContainerStore(Store):
 
     def _read(self, start: int, stop: int):
         raise NotImplementedError
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise ValueError(f"The rows of {self.where!r} are closed. Open them again.")
-
-    def keep_open(self) -> None:
-        self._check_open()
-
-    def close(self) -> None:
-        self._closed = True
 
 
 def cut_blocks(rows: np.ndarray, cuts: np.ndarray):

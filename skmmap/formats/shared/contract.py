@@ -54,7 +54,9 @@ def _list_classes(cls: type) -> list[tuple]:
 
 def refuse_option(source, name: str, option) -> NoReturn:
     """Raise for an option of `open_rows` that would be ignored for such a source."""
-    raise ValueError(f"{name} has no meaning for {say_source(source)}; got {option!r}.")
+    # Options of storage are secrets.
+    said = "a dict" if isinstance(option, dict) else repr(option)
+    raise ValueError(f"{name} has no meaning for {say_source(source)}; got {said}.")
 
 
 def say_source(source) -> str:
