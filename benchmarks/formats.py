@@ -116,9 +116,14 @@ def read_hive(path, key):
     return pq.read_table(path, partitioning="hive")
 
 
-def read_hive_array(path, key):
-    """Read rows, as open_rows gives them: a table of Arrow has columns."""
-    return read_hive(path, key).to_pandas().to_numpy(float)
+def to_rows(read_table):
+    """Return a function for rows, as open_rows gives them: tables have columns."""
+
+    def read(path, key):
+        columns = read_table(path, key).columns
+        return np.column_stack([column.to_numpy() for column in columns])
+
+    return read
 
 
 def write_plink(path, n_rows, **options):
@@ -258,9 +263,12 @@ FORMATS = {
     ".npy": ("a.npy", write_npy, lambda path, key: np.load(path), None),
     "safetensors": ("a.safetensors", write_safetensors, read_safetensors, "X"),
     "Parquet": ("a.parquet", write_parquet, read_parquet, None),
+    "Parquet, array": ("a.parquet", write_parquet, to_rows(read_parquet), None),
     "ORC": ("a.orc", write_orc, read_orc, None),
+    "ORC, array": ("a.orc", write_orc, to_rows(read_orc), None),
     "TileDB": ("a.tdb", write_tiledb, read_tiledb, None),
     "Lance": ("a.lance", write_lance, read_lance, None),
+    "Lance, array": ("a.lance", write_lance, to_rows(read_lance), None),
     "h5ad CSR": ("a.h5ad", write_h5ad, read_csr, "X"),
     "h5ad CSR gzip": (
         "b.h5ad",
@@ -272,7 +280,7 @@ FORMATS = {
     "zarr 2 CSR": ("d.zarr", lambda path, n: write_zarr(path, n, 2), read_csr, "X"),
     "zarr 3 CSR": ("e.zarr", lambda path, n: write_zarr(path, n, 3), read_csr, "X"),
     "Parquet hive": ("t", write_hive, read_hive, None),
-    "Parquet hive, array": ("t", write_hive, read_hive_array, None),
+    "Parquet hive, array": ("t", write_hive, to_rows(read_hive), None),
     "MATLAB": ("f.mat", write_matlab, read_matlab, "X"),
     "MATLAB gzip": (
         "g.mat",

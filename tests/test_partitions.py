@@ -232,6 +232,7 @@ def test_large_row_groups_come_piece_by_piece(tmp_path, monkeypatch):
         (["1", "-20", "0"], "i8"),
         (["01", "2"], "U2"),
         (["1", "1.5"], "U3"),
+        (["1", "x"], "U1"),
         (["2024-01-01"], "U10"),
         (["1", NULL], "f8"),
         ([NULL], "U1"),
@@ -248,6 +249,11 @@ def test_types_of_keys(tmp_path, values, dtype):
     missing = np.nan if dtype == "f8" else ""
     expected = [missing if v == NULL else known(v) for v in values]
     np.testing.assert_array_equal(np.unique(rows.read()), np.unique(expected))
+
+
+def test_names_of_keys_are_quoted_too(tmp_path):
+    write_at(tmp_path / "table" / "a%3Db=%25" / "0.parquet", make_table(0, 2))
+    assert open_rows(tmp_path / "table", columns="a=b").read().tolist() == ["%", "%"]
 
 
 def test_files_are_ordered_by_the_numbers_in_their_paths(tmp_path):
