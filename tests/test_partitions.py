@@ -256,6 +256,21 @@ def test_names_of_keys_are_quoted_too(tmp_path):
     assert open_rows(tmp_path / "table", columns="a=b").read().tolist() == ["%", "%"]
 
 
+def test_what_else_lies_in_the_folder(tmp_path):
+    """Only folders named by a key and a value are looked into."""
+    for name in ("k=1", "=2", "k"):
+        write_at(tmp_path / "table" / name / "0.parquet", make_table(0, 2))
+    (tmp_path / "table" / "k=note").touch()
+    assert open_rows(tmp_path / "table", columns="k").read().tolist() == [1, 1]
+
+
+def test_a_missing_key_of_no_rows_is_no_missing_value(tmp_path):
+    for value, n_rows in (("1", 2), (NULL, 0)):
+        path = tmp_path / "table" / f"k={value}" / "0.parquet"
+        write_at(path, make_table(0, n_rows))
+    assert open_rows(tmp_path / "table", columns="k").dtype == np.int64
+
+
 def test_files_are_ordered_by_the_numbers_in_their_paths(tmp_path):
     for month in (10, 9, 1):
         path = tmp_path / "table" / f"month={month}" / "0.parquet"
