@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+import warnings
 from collections import Counter
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from helpers import EXHAUSTIVE, raises
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from processes import run_fresh
+from sklearn.preprocessing import MaxAbsScaler
 
-from skmmap import open_rows
+from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.hdf5 import HdfStore
 from skmmap.formats.files.parquet import ParquetStore
 from skmmap.formats.files.zarr import ZarrStore
@@ -487,6 +489,18 @@ def test_a_damaged_file_of_hdf5_is_named(tmp_path, nbytes):
     )
     with pytest.raises(OSError, match=said):
         open_container(path)
+
+
+def test_an_error_of_a_library_at_opening_has_the_file(tmp_path):
+    path = tmp_path / "cut.fits"
+    path.write_bytes(b"SIMPLE  =                    T".ljust(80) + b" " * 20)
+    for use in (open_rows, ChunkedFit(MaxAbsScaler()).fit):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(OSError, match="corrupt") as caught:
+                use(path)
+        name = "source" if use is open_rows else "X"
+        assert caught.value.__notes__ == [f"while opening {name}={str(path)!r}"]
 
 
 def test_an_error_of_the_library_has_the_rows_and_the_file(tmp_path):

@@ -292,7 +292,12 @@ def _open_with(
     """
     taken = adapter.FORMAT.options
     check_options(source if said is None else said, options, taken)
-    return adapter.open_store(source, name, **{key: options[key] for key in taken})
+    try:
+        return adapter.open_store(source, name, **{key: options[key] for key in taken})
+    except Exception as error:
+        if is_path(source) and to_path(source).name not in str(error):
+            error.add_note(f"while opening {name}={os.fspath(source)!r}")
+        raise
 
 
 def _open_path(path: Path, name: str, options: dict) -> Store:
