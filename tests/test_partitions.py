@@ -176,6 +176,11 @@ def test_filters_read_nothing_else(folder, monkeypatch):
     rows = open_rows(folder, columns="b", filters=filters)
     assert {tuple(names) for _, names in seen} == {("a",)}
     assert 0 < len(seen) < 12
+    # Three row groups of each file in the folders whose keys pass.
+    for key, n_files in ((("year", "=", 2024), 6), (("place", "=", "c"), 4)):
+        seen.clear()
+        open_rows(folder, columns="b", filters=[key, ("a", ">", -99.0)])
+        assert len(seen) == 3 * n_files
 
 
 def test_a_fit_and_groups_by_keys(folder):

@@ -111,16 +111,12 @@ class _KeyedFile:
         """Return the columns that are in the file."""
         return [name for name in names if name not in self._values]
 
-    def _find_none(self, names) -> set:
-        """Return the keys without a value here, if the file has rows."""
-        missing = {n for n in names if n in self._values and self._values[n] is None}
-        return missing if missing and sum(self.find_counts(names)) else set()
-
     def find_counts(self, names) -> list[int]:
         return self._file.find_counts(self._leave(names) or self._file.schema.names)
 
     def find_nulls(self, names) -> set:
-        return self._file.find_nulls(self._leave(names)) | self._find_none(names)
+        missing = {n for n in names if n in self._values and self._values[n] is None}
+        return self._file.find_nulls(self._leave(names)) | missing
 
     def find_unknown(self, names) -> set:
         return self._file.find_unknown(self._leave(names))
