@@ -476,6 +476,49 @@ def test_what_is_raised_while_rows_are_read_is_raised(error, rows, xgboost, ligh
     assert list_folders() == before
 
 
+@pytest.mark.parametrize("callback", ["_next_wrapper", "_reset_wrapper"])
+def test_ctrl_c_at_the_first_instruction_of(callback, rows, xgboost, monkeypatch):
+    """It comes there while C++ works: before `next` of the iterator could catch it."""
+    own, calls, before = getattr(xgboost.DataIter, callback), [], list_folders()
+
+    def enter(self, this):
+        calls.append(this)
+        if len(calls) in stops:
+            raise KeyboardInterrupt
+        return own(self, this)
+
+    monkeypatch.setattr(xgboost.DataIter, callback, enter)
+    stops, hook = [], sys.unraisablehook
+    rows.to_xgboost(LABELS, chunk_size=200)
+    for stop in 1, len(calls) // 2, len(calls):
+        calls.clear()
+        stops[:] = [stop]
+        with pytest.raises(KeyboardInterrupt):
+            rows.to_xgboost(LABELS, chunk_size=200)
+    gc.collect()
+    assert list_folders() == before
+    assert sys.unraisablehook is hook
+
+
+def test_what_is_noticed_at_the_end_of_all_passes_is_raised(rows, xgboost, monkeypatch):
+    """XGBoost has all rows by then, and the matrix is made: of a file that changed."""
+    read, passes = pieces_module.Pieces.iter_pieces, []
+
+    def iter_pieces(self):
+        passes.append(self)
+        yield from read(self)
+        if len(passes) == 3:
+            raise OSError("it was replaced")
+
+    monkeypatch.setattr(pieces_module.Pieces, "iter_pieces", iter_pieces)
+    before = list_folders()
+    with pytest.raises(OSError, match="it was replaced") as caught:
+        rows.to_xgboost(LABELS, chunk_size=200)
+    assert list_folders() == before
+    del caught  # whose frames have the matrix: its own files are not missed
+    gc.collect()
+
+
 def test_the_disk_has_room(rows, xgboost, monkeypatch):
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr(boosters.xgboost_rows.shutil, "disk_usage", lambda _: usage)
@@ -488,6 +531,9 @@ def test_lengths_and_paths(rows, xgboost, lightgbm, tmp_path):
         rows.to_xgboost(LABELS[:-1])
     with pytest.raises(TypeError, match="sample_weight must be an array or Rows; got"):
         rows.to_lightgbm(LABELS, sample_weight=tmp_path / "w.npy")
+    for make_data in rows[:0].to_xgboost, rows[:0].to_lightgbm:
+        with pytest.raises(ValueError, match="X has 0 rows; at least 1 is needed"):
+            make_data()
 
 
 def test_a_missing_library_is_named(rows, monkeypatch):

@@ -1,12 +1,7 @@
 """Rows for libraries of boosted trees, which read them in pieces by themselves."""
 
 from skmmap.boosters.lightgbm_rows import make_dataset, make_sequence
-from skmmap.boosters.pieces import (
-    Pieces,
-    as_matrix,
-    make_label,
-    make_pieces,
-)
+from skmmap.boosters.pieces import Pieces, as_matrix, make_fields, make_pieces
 from skmmap.boosters.xgboost_rows import find_cache_nbytes, make_matrix
 
 __all__ = [
@@ -14,7 +9,7 @@ __all__ = [
     "as_matrix",
     "find_cache_nbytes",
     "make_dataset",
-    "make_label",
+    "make_fields",
     "make_matrix",
     "make_pieces",
     "make_sequence",

@@ -35,6 +35,11 @@ class Pieces:
         return None if names is None else list(map(str, names))
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that a pass reads."""
+        return self.source.n_rows * self.source.row_nbytes
+
+    @property
     def is_sparse(self) -> bool:
         return self.source.store.is_sparse
 
@@ -84,6 +89,8 @@ def make_pieces(source, chunk_size: int | str, *, dense: bool = False) -> Pieces
 
     With ``dense`` each piece of sparse rows becomes an array.
     """
+    if not source.n_rows:
+        raise ValueError("X has 0 rows; at least 1 is needed.")
     values, nbytes = source.row_values, source.row_nbytes
     if dense and source.store.is_sparse:
         values, nbytes = source.shape[1], 8 * source.shape[1]
@@ -145,7 +152,18 @@ def _from_frame(frame) -> np.ndarray:
     )
 
 
-def make_label(value, n_rows: int, name: str):
+_FIELDS = {"y": "label", "sample_weight": "weight"}
+
+
+def make_fields(n_rows: int, **given) -> dict:
+    """Return what has a value for each row as arrays, by the names of the libraries."""
+    return {
+        _FIELDS.get(name, name): _make_field(value, n_rows, name)
+        for name, value in given.items()
+    }
+
+
+def _make_field(value, n_rows: int, name: str):
     """Return what has a value for each row as an array; None stays None."""
     if value is None:
         return None

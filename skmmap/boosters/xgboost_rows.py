@@ -9,12 +9,15 @@ import atexit
 import errno
 import os
 import shutil
+import sys
 import tempfile
+import threading
 import weakref
-from functools import lru_cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from skmmap.boosters.libraries import import_booster
+from skmmap.boosters.libraries import import_booster, join_classes
 from skmmap.boosters.pieces import Pieces
 
 # Bytes of a value in its files: measured at 2.2 to 2.6.
@@ -33,15 +36,18 @@ def make_matrix(pieces: Pieces, fields: dict, **options):
     if pieces.names is not None:
         given.setdefault("feature_names", pieces.names)
     folder = tempfile.mkdtemp(prefix="skmmap_xgboost_")
-    iterator = None
+    iterator = matrix = None
     try:
         _check_disk(pieces, folder)
         prefix = os.path.join(folder, "rows")
-        iterator = _define_iterator(xgboost)(pieces, given, prefix)
-        matrix = _define_matrix(xgboost)(iterator, folder, **options)
+        iterator = join_classes(RowIterator, xgboost.DataIter)(pieces, given, prefix)
+        kind = join_classes(RowMatrix, xgboost.ExtMemQuantileDMatrix)
+        with iterator.told_of_lost():
+            matrix = kind(iterator, folder, **options)
         iterator.check()
     except BaseException as error:
-        matrix = None  # which has the files open
+        if matrix is not None:  # which has the files open
+            matrix.close()
         shutil.rmtree(folder, ignore_errors=True)
         stopped = iterator and iterator.stopped
         if stopped is not None and stopped is not error:
@@ -75,81 +81,98 @@ _alive: weakref.WeakSet[Any] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     for matrix in list(_alive):
-        matrix.__del__()
+        matrix.close()
 
 
-@lru_cache
-def _define_matrix(xgboost: Any) -> type:
-    """Return the class, whose base is only known once XGBoost is imported."""
+class RowMatrix:
+    """The matrix, and the folder of its files."""
 
-    class RowMatrix(xgboost.ExtMemQuantileDMatrix):
-        """The matrix, and the folder of its files."""
+    def __init__(self, iterator, folder: str, **options):
+        self._folder, self._process = folder, os.getpid()
+        super().__init__(iterator, **options)
+        _alive.add(self)
 
-        def __init__(self, iterator, folder: str, **options):
-            self._folder, self._process = folder, os.getpid()
-            super().__init__(iterator, **options)
-            _alive.add(self)
+    def close(self) -> None:
+        """Free the rows, and remove the files."""
+        super().__del__()
+        if os.getpid() == self._process:  # and no child that was forked
+            shutil.rmtree(self._folder, ignore_errors=True)
 
-        def __del__(self):
-            # Not by a weak reference: where there is a cycle, it would be told before
-            # XGBoost has removed its own files, which warns then.
-            super().__del__()
-            if os.getpid() == self._process:  # and no child that was forked
-                shutil.rmtree(self._folder, ignore_errors=True)
-
-    return RowMatrix
+    def __del__(self):
+        # Not by a weak reference: where there is a cycle, it would be told before
+        # XGBoost has removed its own files, which warns then.
+        self.close()
 
 
-@lru_cache
-def _define_iterator(xgboost: Any) -> type:
-    """Return the class, whose base is only known once XGBoost is imported."""
+class RowIterator:
+    """Gives one piece after the other, as often as it is asked to begin again."""
 
-    class RowIterator(xgboost.DataIter):
-        """Gives one piece after the other, as often as it is asked to begin again."""
+    def __init__(self, pieces: Pieces, fields: dict, prefix: str):
+        super().__init__(cache_prefix=prefix)
+        self._pieces, self._fields = pieces, fields
+        self._iterator, self._start = None, 0
+        self.stopped: BaseException | None = None
 
-        def __init__(self, pieces: Pieces, fields: dict, prefix: str):
-            super().__init__(cache_prefix=prefix)
-            self._pieces, self._fields = pieces, fields
-            self._iterator, self._start = None, 0
-            self.stopped: BaseException | None = None
+    def reset(self) -> None:
+        self.end()
 
-        def reset(self) -> None:
-            self.end()
+    def next(self, input_data) -> bool:
+        # What is raised in a callback of C is printed and forgotten, but for subclasses
+        # of Exception: after Ctrl-C the rows would end too early.
+        try:
+            return self._give(input_data)
+        except BaseException as error:
+            self.stopped = self.stopped or error
+            return False
 
-        def next(self, input_data) -> bool:
-            # What is raised in a callback of C is printed and forgotten, but for
-            # subclasses of Exception: after Ctrl-C the rows would end too early.
-            try:
-                return self._give(input_data)
-            except BaseException as error:
-                self.stopped = self.stopped or error
-                return False
+    def _give(self, input_data) -> bool:
+        self.check()
+        if self._iterator is None:
+            self._iterator, self._start = self._pieces.iter_pieces(), 0
+        piece = next(self._iterator, None)
+        if piece is None:
+            return False
+        start, stop = self._start, self._start + piece.shape[0]
+        self._start = stop
+        given = {
+            name: value[start:stop] if name in _BY_ROW else value
+            for name, value in self._fields.items()
+        }
+        input_data(data=piece, **given)
+        return True
 
-        def _give(self, input_data) -> bool:
-            self.check()
-            if self._iterator is None:
-                self._iterator, self._start = self._pieces.iter_pieces(), 0
-            piece = next(self._iterator, None)
-            if piece is None:
-                return False
-            start, stop = self._start, self._start + piece.shape[0]
-            self._start = stop
-            given = {
-                name: value[start:stop] if name in _BY_ROW else value
-                for name, value in self._fields.items()
-            }
-            input_data(data=piece, **given)
-            return True
+    @contextmanager
+    def told_of_lost(self) -> Iterator[None]:
+        """Keep what is raised in a callback before `next` can catch it.
 
-        def check(self) -> None:
-            """Raise what has stopped a pass."""
-            if self.stopped is not None:
-                raise self.stopped
+        Ctrl-C while C++ works is raised at the first instruction of Python, which is
+        one of XGBoost's callback. Signals are handled in the main thread alone.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        tell = sys.unraisablehook
 
-        def end(self) -> None:
-            """End the pass that is being made, if there is one."""
-            iterator, self._iterator = self._iterator, None
-            if iterator is not None:
-                iterator.close()
+        def keep(lost) -> None:
+            frame = lost.exc_traceback and lost.exc_traceback.tb_frame
+            if frame and frame.f_locals.get("self") is self:
+                self.stopped = self.stopped or lost.exc_value
+            else:
+                tell(lost)
 
-    return RowIterator
+        sys.unraisablehook = keep
+        try:
+            yield
+        finally:
+            sys.unraisablehook = tell
+
+    def check(self) -> None:
+        """Raise what has stopped a pass."""
+        if self.stopped is not None:
+            raise self.stopped
+
+    def end(self) -> None:
+        """End the pass that is being made, if there is one."""
+        iterator, self._iterator = self._iterator, None
+        if iterator is not None:
+            iterator.close()

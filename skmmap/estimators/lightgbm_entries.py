@@ -12,6 +12,8 @@ from skmmap.estimators.whole import (
     WholeRun,
     count_outputs,
     find_held,
+    list_evaluations,
+    refuse_others,
     refuse_parameters,
 )
 
@@ -27,13 +29,8 @@ _COPIES = 3  # of the sample, as float64: its rows, their columns, and those not
 
 def check_lightgbm(estimator) -> None:
     """Raise for what cannot be trained from a sequence."""
-    kind = type(estimator).__name__
-    if kind.startswith("Dask") or "Ranker" in kind:
-        raise TypeError(
-            f"ChunkedFit trains classifiers and regressors of LightGBM, and {kind} is "
-            "neither. rows.to_lightgbm(y, group=...) makes the data set for "
-            "lightgbm.train."
-        )
+    make = "rows.to_lightgbm(y, group=...) makes the data set for lightgbm.train"
+    refuse_others(estimator, "LightGBM", make)
 
 
 def train_lightgbm(estimator, run: WholeRun) -> None:
@@ -42,10 +39,7 @@ def train_lightgbm(estimator, run: WholeRun) -> None:
     params = dict(run.params)
     if run.X.names is not None:
         params.setdefault("feature_name", run.X.names)
-    if run.X_val is not None:
-        params["eval_set"] = [(make_sequence(run.X_val), run.y_val)]
-        if run.sample_weight_val is not None:
-            params["eval_sample_weight"] = [run.sample_weight_val]
+    params |= list_evaluations(run, "eval_sample_weight", make_sequence)
     X = make_sequence(run.X)
     with warnings.catch_warnings():
         # 4.7 asks for eval_y instead, whose labels its classifiers do not encode.
@@ -74,10 +68,10 @@ def _find_sample(params: dict) -> int:
 
 def say_lightgbm(estimator, run: WholeRun) -> dict[str, str]:
     """Return what ``explain`` says of it."""
-    nbytes = run.X.source.n_rows * run.X.source.row_nbytes
+    nbytes = say_size(run.X.nbytes)
     return {
         "trains": "LightGBM's own binned data (lightgbm.Sequence), kept in memory",
-        "reads": f"blocks with the sample for the bins, then {say_size(nbytes)} once",
+        "reads": f"blocks with the sample for the bins, then {nbytes} once",
     }
 
 

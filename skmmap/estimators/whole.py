@@ -33,6 +33,30 @@ def refuse_parameters(estimator, run: WholeRun, names: dict[str, str]) -> None:
             raise TypeError(f"ChunkedFit({kind}(...)).fit got {name}. {names[name]}")
 
 
+def refuse_others(estimator, library: str, function: str) -> None:
+    """Raise unless it is a classifier or regressor; name the function for rankers."""
+    kind = type(estimator).__name__
+    if kind.startswith("Dask") or "Ranker" in kind:
+        raise TypeError(
+            f"ChunkedFit trains classifiers and regressors of {library}, and {kind} is "
+            f"neither. {function}."
+        )
+
+
+def list_evaluations(run: WholeRun, weights: str, open_pieces=None) -> dict:
+    """Return the parameters of ``fit`` with rows to score each round, if there are any.
+
+    ``weights`` is the name of their weights, and ``open_pieces`` makes what the library
+    takes.
+    """
+    if run.X_val is None:
+        return {}
+    X_val = run.X_val if open_pieces is None else open_pieces(run.X_val)
+    given = {"eval_set": [(X_val, run.y_val)]}
+    weighs = run.sample_weight_val is not None
+    return given | ({weights: [run.sample_weight_val]} if weighs else {})
+
+
 OF_EVALUATION = "It takes X_val=, y_val= and sample_weight_val= for that."
 
 

@@ -12,6 +12,8 @@ from skmmap.estimators.whole import (
     WholeRun,
     count_outputs,
     find_held,
+    list_evaluations,
+    refuse_others,
     refuse_parameters,
 )
 
@@ -31,11 +33,8 @@ _BIN_NBYTES, _MOST_NODES = 16, 2**16
 def check_xgboost(estimator) -> None:
     """Raise for what cannot be trained from binned rows on disk."""
     kind = type(estimator).__name__
-    if kind.startswith("Dask") or "Ranker" in kind:
-        raise TypeError(
-            f"ChunkedFit trains classifiers and regressors of XGBoost, and {kind} is "
-            "neither. rows.to_xgboost(y, qid=...) makes the matrix for xgboost.train."
-        )
+    make = "rows.to_xgboost(y, qid=...) makes the matrix for xgboost.train"
+    refuse_others(estimator, "XGBoost", make)
     if not hasattr(estimator, _MAKES_MATRIX):
         raise TypeError(
             f"ChunkedFit hands {kind} a matrix on disk by its {_MAKES_MATRIX}, which "
@@ -73,10 +72,7 @@ def train_xgboost(estimator, run: WholeRun) -> None:
         return make_matrix(data, fields, ref=ref, **how)
 
     params = {"verbose": run.verbose > 0} | run.params
-    if run.X_val is not None:
-        params["eval_set"] = [(run.X_val, run.y_val)]
-        if run.sample_weight_val is not None:
-            params["sample_weight_eval_set"] = [run.sample_weight_val]
+    params |= list_evaluations(run, "sample_weight_eval_set")
     # All else that its fit does is its own: labels, objectives, stopping, callbacks.
     setattr(estimator, _MAKES_MATRIX, make)
     try:
@@ -103,11 +99,10 @@ def find_xgboost_memory(estimator, run: WholeRun) -> dict[str, int]:
 
 def say_xgboost(estimator, run: WholeRun) -> dict[str, str]:
     """Return what ``explain`` says of it."""
-    nbytes = run.X.source.n_rows * run.X.source.row_nbytes
     cache = say_size(find_cache_nbytes(run.X))
     return {
         "trains": "XGBoost's own external memory (ExtMemQuantileDMatrix)",
-        "reads": f"{say_size(nbytes)} in each of 3 passes that find the bins",
+        "reads": f"{say_size(run.X.nbytes)} in each of 3 passes that find the bins",
         "on disk": f"up to {cache} of bins in temporary files, read for each tree",
     }
 

@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy import sparse
 
 from skmmap._messages import say_size
-from skmmap.boosters import make_dataset, make_label, make_matrix, make_pieces
+from skmmap.boosters import make_dataset, make_fields, make_matrix, make_pieces
 from skmmap.disk import LOADED, explaining
 from skmmap.order import resolve_key
 from skmmap.rows.mapped import map_rows
@@ -386,13 +386,8 @@ class Rows:
         Equals: ``ExtMemQuantileDMatrix`` of a hand-written ``DataIter`` over the same
         slices.
         """
-        each = {"label": y, "weight": sample_weight}
-        each |= {"base_margin": base_margin, "qid": qid}
-        names = {"label": "y", "weight": "sample_weight"}
-        fields = {
-            name: make_label(value, len(self), names.get(name, name))
-            for name, value in each.items()
-        }
+        by_row = {"sample_weight": sample_weight, "base_margin": base_margin}
+        fields = make_fields(len(self), y=y, qid=qid, **by_row)
         how = {"max_bin": max_bin, "missing": missing, "nthread": n_jobs, "ref": ref}
         return make_matrix(make_pieces(self._source, chunk_size), fields, **how)
 
@@ -462,12 +457,8 @@ class Rows:
         sample.
         Equals: ``lightgbm.Dataset`` of the same rows as an array.
         """
-        each = {"label": y, "weight": sample_weight, "init_score": init_score}
-        names = {"label": "y", "weight": "sample_weight"}
-        fields = {
-            name: make_label(value, len(self), names.get(name, name))
-            for name, value in each.items()
-        }
+        by_row = {"sample_weight": sample_weight, "init_score": init_score}
+        fields = make_fields(len(self), y=y, **by_row)
         fields |= {"group": group, "reference": reference, "params": params}
         pieces = make_pieces(self._source, chunk_size, dense=True)
         return make_dataset(pieces, fields)
