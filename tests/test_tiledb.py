@@ -11,6 +11,7 @@ from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files import tiledb as adapter
+from skmmap.rows.rows import find_source
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(100, 7))
@@ -108,6 +109,9 @@ def test_tiles_are_read_once_in_turn(tmp_path, monkeypatch):
     for start in range(0, 100, 7):
         rows[start : start + 7].read()
     assert asked == [(0, 30), (30, 60), (60, 90), (90, 100)]
+    found = find_source(rows).store.read(90, 100)
+    found[:] = 0  # of the caller, who may do so
+    np.testing.assert_array_equal(rows[90:].read(), X[90:])
 
 
 def test_it_is_read_as_it_was_at_one_time(tmp_path):
@@ -119,7 +123,9 @@ def test_it_is_read_as_it_was_at_one_time(tmp_path):
     with tiledb.open(str(path), "w") as array:
         array[:] = np.zeros_like(X)
     np.testing.assert_array_equal(rows[:], X)
-    np.testing.assert_array_equal(pickle.loads(sent)[:], X)
+    again = pickle.loads(sent)
+    assert find_source(again).store._array is None
+    np.testing.assert_array_equal(again[:], X)
     np.testing.assert_array_equal(open_rows(path)[:], np.zeros_like(X))
 
 
@@ -129,6 +135,14 @@ def test_another_array_at_the_same_place(tmp_path):
     shutil.rmtree(path)
     make_dense(path, {"a": X + 1})
     with pytest.raises((ValueError, FileNotFoundError), match=r"Open it again|No such"):
+        rows[:50].read()
+
+
+def test_a_part_that_was_removed(tmp_path):
+    rows = open_rows(make_dense(tmp_path / "X", {"a": X}))
+    for folder in (tmp_path / "X" / "__fragments").iterdir():
+        shutil.rmtree(folder)
+    with pytest.raises(FileNotFoundError):
         rows[:50].read()
 
 
@@ -143,19 +157,32 @@ def test_a_fit_is_that_of_the_array(tmp_path, n_jobs):
     np.testing.assert_array_equal(found, scores)
 
 
-def test_what_was_never_written(tmp_path):
+def write_parts(path, dtype, parts):
+    """Write some of ten rows, part by part."""
     import tiledb
 
+    dims = [tiledb.Dim("r", domain=(0, 9), tile=5, dtype="i4")]
+    schema = tiledb.ArraySchema(
+        tiledb.Domain(*dims), attrs=[tiledb.Attr("a", dtype=dtype)]
+    )
+    tiledb.Array.create(str(path), schema)
+    for start, stop in parts:
+        with tiledb.open(str(path), "w") as array:
+            array[start:stop] = np.arange(stop - start).astype(dtype)
+
+
+def test_what_was_written_in_parts(tmp_path):
+    write_parts(tmp_path / "all", "i4", [(6, 10), (0, 7), (2, 4)])
+    rows = open_rows(tmp_path / "all").read()
+    assert rows.tolist() == [0, 1, 0, 1, 4, 5, 6, 1, 2, 3]
+    write_parts(tmp_path / "gap", "i4", [(4, 10), (0, 3)])
+    with pytest.raises(ValueError, match="row 3 may never have been written"):
+        open_rows(tmp_path / "gap")
+
+
+def test_what_was_never_written(tmp_path):
     for dtype in ("f8", "i4"):
-        dims = [tiledb.Dim("r", domain=(0, 9), tile=5, dtype="i4")]
-        schema = tiledb.ArraySchema(
-            tiledb.Domain(*dims), attrs=[tiledb.Attr("a", dtype=dtype)]
-        )
-        path = str(tmp_path / dtype)
-        tiledb.Array.create(path, schema)
-        for start in (0, 3):
-            with tiledb.open(path, "w") as array:
-                array[start : start + 3] = np.arange(3).astype(dtype)
+        write_parts(tmp_path / dtype, dtype, [(0, 3), (3, 6)])
     rows = open_rows(tmp_path / "f8").read()
     np.testing.assert_array_equal(rows, [0, 1, 2, 0, 1, 2] + [np.nan] * 4)
     with raises(

@@ -203,7 +203,7 @@ class DenseTiles(_Tiles):
         # Tiles are counted from the beginning of the domain.
         low, high = start // tile * tile, min(-(-stop // tile) * tile, self.n_rows)
         first, kept = self._kept
-        if kept is None or low != first or len(kept) != min(tile, self.n_rows - low):
+        if kept is None or low != first:
             rows = self._query(low, high)[self._key]
         elif high > low + len(kept):
             more = self._query(low + len(kept), high)[self._key]
