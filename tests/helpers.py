@@ -374,6 +374,9 @@ def assert_alike(one, other, rtol=0.0, where="", free=()):
     elif isinstance(one, np.ndarray) and one.dtype.kind == "f":
         assert one.dtype == other.dtype, where
         np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol, err_msg=where)
+    elif isinstance(one, np.ndarray) and one.dtype.kind in "biu":  # of generators, too
+        assert (one.dtype, one.shape) == (other.dtype, other.shape), where
+        assert np.array_equal(one, other), where
     elif isinstance(one, np.ndarray):
         assert one.dtype == other.dtype, where
         assert_alike(one.tolist(), other.tolist(), rtol, where, free)

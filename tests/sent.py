@@ -17,6 +17,11 @@ from threadpoolctl import threadpool_info
 ROWS = np.random.default_rng(0).standard_normal((1_000, 5)).astype(np.float32)
 
 
+def read_and_list(rows, folder):
+    """Return the rows as an array, and joblib's files while they are here."""
+    return np.array(rows), [path.name for path in Path(folder).rglob("*.pkl")]
+
+
 class Tells(TransformerMixin, BaseEstimator):
     """Tells who transforms its rows, and may be slow, fail, or die once."""
 

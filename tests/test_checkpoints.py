@@ -61,13 +61,17 @@ def save(tmp_path, X):
     return np.load(tmp_path / "X.npy", mmap_mode="r")
 
 
-def compare(estimator, X, y, path, pieces=PIECES, given=None, **params):
+def fit_whole(estimator, X, y, given, **params):
+    """Return what a fit that is never killed learns."""
+    np.random.seed(0)
+    return ChunkedFit(clone(estimator), **params).fit(X, y, **given)
+
+
+def compare(estimator, X, y, path, pieces=PIECES, given=None, *, whole=None, **params):
     """Compare a run in pieces with one that is never killed; return both."""
     given = given or {}
     params = {"chunk_size": 13, "random_state": 5} | params
-    whole = ChunkedFit(clone(estimator), **params)
-    np.random.seed(0)
-    whole.fit(X, y, **given)
+    whole = fit_whole(estimator, X, y, given, **params) if whole is None else whole
 
     def run():
         checkpoint = Checkpoint(path, seconds=0)
@@ -187,9 +191,11 @@ def test_pipelines_go_on_at_every_stage(kind, tmp_path):
         X[rng.random(X.shape) < 0.1] = np.nan
         X[:, 3:] = np.nan_to_num(X[:, 3:])
     X = save(tmp_path, X)
+    whole = None
     for n_chunks in range(0, 14, 2):
         own = tmp_path / f"{n_chunks}.ckpt"
-        compare(PIPELINES[kind], X, y, own, [n_chunks, 3, 5], chunk_size=20)
+        given = {"chunk_size": 20, "whole": whole}
+        _, whole = compare(PIPELINES[kind], X, y, own, [n_chunks, 3, 5], **given)
 
 
 ONE_PASS = make_column_transformer(

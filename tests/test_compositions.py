@@ -196,8 +196,8 @@ def test_means_of_float32_are_summed_in_float64():
     """Where fit adds row after row, in float32."""
     learner = learn_imputer(SimpleImputer())
     for _ in range(17):  # in float32 no sum of ones exceeds 2**24
-        learner.partial_fit(np.ones((2**20, 2), np.float32))
-    np.testing.assert_array_equal(learner.finish().statistics_, [1, 1])
+        learner.partial_fit(np.ones((2**20, 1), np.float32))
+    assert learner.finish().statistics_ == [1]
 
 
 def test_few_rows_are_kept():
@@ -587,6 +587,7 @@ def test_steps_share_passes():
 
 def test_what_is_learned_does_not_depend_on_chunks():
     union, X = UNIONS["names"]
+    X = X[::6]
     results = [
         ChunkedFit(make_pipeline(union), chunk_size=size).fit(X).transform(X)
         for size in (1, 7, 1_000)

@@ -85,7 +85,7 @@ def test_a_fit_is_that_of_the_array(slope, read, tmp_path):
     assert flat.shape == (300, 30)
 
     def fit(X):
-        model = SGDClassifier(random_state=0)
+        model = SGDClassifier(max_iter=3, tol=None, random_state=0)
         wrapper = ChunkedFit(model, chunk_size=17, read=read, random_state=0)
         return wrapper.fit(X, y).estimator_.coef_
 

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sent import read_and_list
 from test_open import Lazy
 from test_selection import keys
 
@@ -269,15 +270,18 @@ def test_a_pickle_is_an_address(select, large):
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(memmap)), rows)
 
 
-def test_what_joblib_sends_is_no_array(large, tmp_path):
+def test_what_joblib_sends_is_no_array(large, tmp_path, monkeypatch):
     """Arrays of a megabyte would be written to joblib's folder for temporary files."""
+    folder = tmp_path / "joblib"
+    # By temp_folder= it would start other workers.
+    monkeypatch.setenv("JOBLIB_TEMP_FOLDER", str(folder))
     rows = open_rows(large)[np.random.default_rng(0).permutation(N)]
-    with joblib.parallel_config("loky", temp_folder=tmp_path / "joblib", max_nbytes=1):
-        jobs = joblib.Parallel(n_jobs=2)
-        (found,) = jobs(joblib.delayed(np.array)(rows) for _ in "a")
+    send = joblib.delayed(read_and_list)
+    ((found, written),) = joblib.Parallel(n_jobs=2)([send(rows, folder)])
     np.testing.assert_array_equal(found, rows)
-    written = [f for _, _, files in os.walk(tmp_path / "joblib") for f in files]
-    assert not [name for name in written if name.endswith(".pkl")]
+    assert written == []
+    ((_, written),) = joblib.Parallel(n_jobs=2)([send(np.ones(N), folder)])
+    assert len(written) == 1  # so it would have been seen
 
 
 def test_another_process_opens_the_file_itself(large):

@@ -13,7 +13,7 @@ from skmmap import ChunkedFit, open_rows
 
 TEXTS = np.array(["b", "a", "d"] * 60 + ["c"])
 SETS = [[1, 2], (5,), set()] * 60 + [{9}]
-MANY = np.arange(1000) % 700
+MANY = np.arange(300) % 210
 NONE = np.where(np.arange(len(TEXTS)) % 5, TEXTS, None)
 NANS = np.where(np.arange(len(TEXTS)) % 5, TEXTS.astype(object), np.nan)
 THREE = np.ones((100, 3), int)
