@@ -7,10 +7,13 @@ import h5py
 import numpy as np
 import pytest
 import zarr
+from sklearn.linear_model import SGDClassifier
 
-from skmmap import open_rows
+from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files import hdf5
 from skmmap.formats.groups import ahead_store
+from skmmap.learn.plan import Planner
+from skmmap.read import NO_CACHE
 from skmmap.rows.rows import find_source
 
 N = 50
@@ -156,3 +159,25 @@ def test_runs_of_one_buffer_open_the_file_once(tmp_path, monkeypatch):
     path.unlink()
     with pytest.raises(FileNotFoundError):
         store.read_runs([(0, 5), (20, 25)])
+
+
+def test_a_file_is_opened_once_for_the_blocks_of_a_buffer(tmp_path, monkeypatch):
+    monkeypatch.setattr("skmmap.order.schedule._LEAST_READ_NBYTES", 60)
+    monkeypatch.setattr("skmmap.learn.plan.find_row_cache", lambda *args: NO_CACHE)
+    monkeypatch.setattr("skmmap.learn.plan.keeps_rows", lambda *args: False)
+    rows = open_rows(write("contiguous", tmp_path))
+    opened, open_file = [], hdf5._open_file
+
+    def note(path):
+        opened.append(path)
+        return open_file(path)
+
+    monkeypatch.setattr(hdf5, "_open_file", note)
+    model = ChunkedFit(
+        SGDClassifier(), chunk_size=7, memory_limit="3200B", max_epochs=1
+    )
+    plan = Planner(model, rows, np.arange(N) % 2, {}).make()
+    assert (plan.schedule.n_buffers, plan.schedule.n_slices) == (4, 5)
+    opened.clear()
+    model.fit(rows, np.arange(N) % 2)
+    assert len(opened) == 4

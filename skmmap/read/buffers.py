@@ -127,7 +127,7 @@ def _arrange(source: Source, tasks: Iterable, stopped: Event) -> list:
                 task()
 
     def run_in_turn() -> None:
-        with source.store.in_turn():
+        with source.store.in_turn(), source.store.open_once():
             run()
 
     if not source.store.is_thread_bound:
