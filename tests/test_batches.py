@@ -49,6 +49,24 @@ def test_empty_batches_have_a_type():
     rows = open_rows(iter([X[:0], X[:3], X[:0]]))
     np.testing.assert_array_equal(rows[:], X[:3])
     assert open_rows(iter([X[:0]])).shape == (0, 4)
+    assert open_rows(iter([X[:0], X[:0, :1]])).shape == (0, 4)
+
+
+def test_the_first_rows_have_the_type_and_not_an_empty_batch():
+    for empty in (
+        Y[:0],
+        X[:0].astype(int),
+        sparse.csr_array(X[:0]),
+        [],
+        make_frame()[:0],
+    ):
+        rows = open_rows(iter([empty, X[:3], empty, X[3:]]))
+        np.testing.assert_array_equal(rows[:], X)
+    frame = make_frame()[["a", "text"]]
+    rows = open_rows(iter([frame[:0], X[:0], frame]))
+    assert rows.read().astype(object).equals(frame.astype(object))
+    csr = sparse.csr_array(X)
+    assert (open_rows(iter([csr[:0].astype(bool), csr])).read() != csr).nnz == 0
 
 
 def test_masked_values_are_missing():
@@ -181,6 +199,19 @@ def test_an_error_between_batches_leaves_no_file():
             TypeError,
             "Batch 0 of a list_iterator is a tuple; all of its batches must be arrays. "
             "One source each: make an iterator for X and another for y.",
+        ),
+        (
+            [None, X],
+            TypeError,
+            "Batch 0 of a list_iterator is a NoneType; all of its batches must be "
+            "arrays, CSR matrices, data frames or tables of pyarrow.",
+        ),
+        (
+            [Y[:0], Y, X[:0], X[:, 0]],
+            ValueError,
+            "Batch 3 of a list_iterator (rows 300 to 599) is of float64, and the first "
+            "one of int64, which may not hold its values. Give all batches one type, "
+            "such as batch.astype('float64').",
         ),
         (
             ["abc"],

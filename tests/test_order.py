@@ -6,9 +6,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from helpers import raises
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification
+from sklearn.feature_selection import SelectKBest
 from sklearn.linear_model import SGDClassifier, SGDRegressor
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import MultiOutputClassifier
@@ -107,6 +109,22 @@ def test_an_order_can_be_cloned_pickled_and_searched(data):
     expected = model.fit(source, y).coef_
     for other in clone(model), pickle.loads(pickle.dumps(model)):
         assert np.array_equal(other.fit(source, y).coef_, expected)
+
+
+class Reusing(Order):
+    """Yields the same array each time, with other numbers."""
+
+    def iter_rows(self, epoch, rows):
+        numbers = np.empty(10, np.int64)
+        for start in range(0, 40, 10):
+            numbers[:] = np.arange(start, start + 10)
+            yield numbers
+
+
+def test_an_array_may_be_used_again(data):
+    source, _, y = data
+    calls = make(shuffle=Reusing(), max_epochs=1).fit(source, y).estimator_.calls_
+    assert np.concatenate(calls).tolist() == [*range(40)]
 
 
 def test_it_goes_on_from_a_checkpoint(data, tmp_path):
@@ -293,6 +311,30 @@ def test_the_method_is_to_be_defined(data):
     source, _, y = data
     with pytest.raises(NotImplementedError, match=r"Order must define iter_rows"):
         make(shuffle=Order()).fit(source, y)
+
+
+class Returning(Order):
+    def iter_rows(self, epoch, rows):
+        return None
+
+
+def test_rows_are_to_be_yielded(data):
+    source, _, y = data
+    with raises(TypeError, "Returning.iter_rows returned None; it must yield arrays."):
+        make(shuffle=Returning()).fit(source, y)
+
+
+def test_what_learns_from_sums_over_all_rows_has_no_order(data):
+    source, _, y = data
+    order = Given(np.arange(50))
+    for steps in SelectKBest(k=2), make_pipeline(StandardScaler(), SelectKBest(k=2)):
+        with raises(
+            ValueError,
+            "SelectKBest learns from all rows, each of them once, so the order Given "
+            "would have no effect. Set shuffle='auto', and fit it to some rows: "
+            "ChunkedFit(...).fit(X[numbers]).",
+        ):
+            ChunkedFit(steps, shuffle=order).fit(source, y)
 
 
 @pytest.mark.parametrize("params", [{"sampling": "balanced"}, {"shuffle": Labelled()}])

@@ -121,6 +121,7 @@ DAMAGED = {
     "a float": ({"a": entry(0, 8.0)}, 8, "not integers"),
     "no shape": ({"a": {"dtype": "F32", "data_offsets": [0, 8]}}, 8, "'shape'"),
     "no entry": ({"a": 3}, 0, "damaged header"),
+    "no name of a type": ({"a": entry(0, 8, dtype=["F32"])}, 8, "'F32'] is no name"),
     "no object": (b"[1, 2]  ", 0, "damaged header"),
     "no JSON": (b'{"a": ', 0, "damaged header"),
 }

@@ -193,7 +193,7 @@ def check_parameters(wrapper) -> None:
         _check_count("max_epochs", wrapper.max_epochs, least=1, other=" or 'auto'")
     _check_count("verbose", wrapper.verbose, least=0)
     check_n_jobs(wrapper.n_jobs)
-    _check_shuffle(wrapper.shuffle)
+    _check_shuffle(wrapper)
     _check_sampling(wrapper)
     check_random_state(wrapper.random_state)
     find_reading(wrapper)
@@ -251,8 +251,16 @@ def check_n_jobs(n_jobs) -> None:
         )
 
 
-def _check_shuffle(shuffle) -> None:
+def _check_shuffle(wrapper) -> None:
+    shuffle, learner = wrapper.shuffle, find_last_step(wrapper.estimator)
     if isinstance(shuffle, Order):
+        if is_learned_by_passes(learner):
+            raise ValueError(
+                f"{type(learner).__name__} learns from all rows, each of them once, so "
+                f"the order {type(shuffle).__name__} would have no effect. Set "
+                "shuffle='auto', and fit it to some rows: "
+                "ChunkedFit(...).fit(X[numbers])."
+            )
         return
     is_flag = isinstance(shuffle, bool | np.bool_)
     if not is_flag and (not isinstance(shuffle, str) or shuffle not in _SHUFFLES):

@@ -169,7 +169,7 @@ class GivenOrder(BlockOrder):
         for piece in self._iter_checked(epoch):
             while len(piece):
                 here, piece = np.split(piece, [most + behind - n_held])
-                held.append(here)
+                held.append(here.copy())  # the next one may be in the same memory
                 n_held += len(here)
                 if n_held == most + behind:
                     rows = np.concatenate(held)
@@ -210,7 +210,10 @@ class GivenOrder(BlockOrder):
     def _iter_checked(self, epoch: int) -> Iterator[np.ndarray]:
         """Yield the arrays of an order; raise unless they are numbers of rows."""
         name, n_rows, is_empty = type(self.order).__name__, self.about.n_rows, True
-        for rows in self.order.iter_rows(epoch, self.about):
+        arrays = self.order.iter_rows(epoch, self.about)
+        if arrays is None:
+            raise TypeError(f"{name}.iter_rows returned None; it must yield arrays.")
+        for rows in arrays:
             kind = getattr(getattr(rows, "dtype", None), "kind", "")
             if not isinstance(rows, np.ndarray) or kind not in "iu" or rows.ndim != 1:
                 said = f"{rows.dtype} of {rows.ndim} dimensions" if kind else type(rows)

@@ -112,7 +112,9 @@ def _check(entry: dict) -> dict:
     numbers = [begin, end, *shape]
     if not all(type(n) is int and n >= 0 for n in numbers):
         raise ValueError(f"{numbers} are not integers of at least 0")
-    dtype = _find_type({"dtype": str(entry["dtype"])})
+    if not isinstance(entry["dtype"], str):
+        raise ValueError(f"the type {entry['dtype']!r} is no name")
+    dtype = _find_type(entry)
     if dtype is not None and prod(shape) * dtype.itemsize != end - begin:
         raise ValueError(
             f"shape {shape} of {dtype} does not take {end - begin:,} bytes"

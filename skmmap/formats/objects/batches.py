@@ -58,7 +58,7 @@ def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
             f"{name} is {where}, which gives its batches once. Open it first, "
             f"{name} = open_rows({name})."
         )
-    batches = iter(source)
+    batches = _skip_empty(enumerate(source))
     first = next(batches, None)
     if first is None:
         raise ValueError(
@@ -66,7 +66,7 @@ def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
             "they were taken before, make a new one, or open it once, "
             "rows = open_rows(batches), and give rows to each call."
         )
-    batches = chain([first], batches)
+    batches, first = chain([first], batches), first[1]
     if _is_table(first):
         reader = _read_tables(batches, where)
         return open_spooled(reader, where, columns, as_frame)
@@ -80,6 +80,29 @@ def open_store(source, name: str, *, columns=None, as_frame="auto") -> Store:
     return write(batches, where)
 
 
+def _skip_empty(numbered: Iterator) -> Iterator:
+    """Yield the batches that have rows, with their numbers; the first one if none has.
+
+    What has no values says little of their type and shape: ``[]``, or a column of NULL.
+    """
+    empty, has_rows = None, False
+    for number, batch in numbered:
+        if _is_empty(batch):
+            empty = empty or (number, batch)
+        else:
+            has_rows = True
+            yield number, batch
+    if empty and not has_rows:
+        yield empty
+
+
+def _is_empty(batch) -> bool:
+    if isinstance(batch, list):
+        return not batch
+    shape = getattr(batch, "shape", None)
+    return isinstance(shape, tuple) and shape[:1] == (0,)
+
+
 def _is_table(batch) -> bool:
     return is_frame(batch) or is_arrow(batch)
 
@@ -87,14 +110,15 @@ def _is_table(batch) -> bool:
 def _read_tables(batches: Iterator, where: str):
     """Return a reader of Arrow, of the columns and types of the first batch."""
     arrow = import_arrow("pyarrow", where)
-    first = _to_table(arrow, next(batches), 0, where)
-    tables = (_to_table(arrow, each, i, where) for i, each in enumerate(batches, 1))
+    tables = ((i, _to_table(arrow, each, i, where)) for i, each in batches)
+    first = next(tables)
+    schema = first[1].schema
     fitted = (
         batch
-        for number, table in enumerate(chain([first], tables))
-        for batch in _fit(table, first.schema, number, where).to_batches()
+        for number, table in chain([first], tables)
+        for batch in _fit(table, schema, number, where).to_batches()
     )
-    return arrow.RecordBatchReader.from_batches(first.schema, fitted)
+    return arrow.RecordBatchReader.from_batches(schema, fitted)
 
 
 def _to_table(arrow, batch, number: int, where: str):
@@ -221,7 +245,7 @@ def _write_csr(batches: Iterator, where: str) -> BatchCsr:
 def _iter_arrays(batches: Iterator, where: str) -> Iterator[np.ndarray]:
     """Yield batches as arrays of the type and row shape of the first one."""
     known, n_rows = None, 0
-    for number, batch in enumerate(batches):
+    for number, batch in batches:
         rows = _to_array(batch, number, n_rows, where)
         if known is None:
             known = rows[:0]
@@ -237,7 +261,7 @@ def _iter_arrays(batches: Iterator, where: str) -> Iterator[np.ndarray]:
 
 def _iter_csr(batches: Iterator, where: str) -> Iterator:
     known, n_rows = None, 0
-    for number, batch in enumerate(batches):
+    for number, batch in batches:
         if not is_sparse(batch):
             raise _refuse(batch, number, where, "sparse matrices")
         rows = to_rows(batch, where)
