@@ -27,13 +27,9 @@ from skmmap.rows import Source
 from skmmap.wrap import find_last_step, is_one_of, uses_target
 
 _SLOW = (
-    "X is stored column by column (Fortran order), so each chunk of rows reads "
-    "from the whole file. Saving it in C order once will make every pass faster: "
-    "np.save(path, np.ascontiguousarray(X)) where X fits in memory."
-)
-_SLOW_DECODED = (  # no array that NumPy could save
-    "X is stored by columns, so each chunk of rows reads from the whole file. Writing "
-    "it by rows once will make every pass faster: skmmap.convert(X, 'X.npy')."
+    "X is stored by columns (Fortran order), so each chunk of rows reads from the "
+    "whole file. Writing it by rows once will make every pass faster: "
+    "skmmap.convert(X, 'X_rows.npy')."
 )
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
 # variance.
@@ -65,7 +61,7 @@ def make_schedule(
         )
     _warn_if_small(wrapper, X, chunk_rows, learning, min_rows, dense)
     if X.store.is_slow_layout and chunk_rows < X.n_rows:
-        warn(_SLOW_DECODED if X.store.is_decoded else _SLOW, EfficiencyWarning)
+        warn(_SLOW, EfficiencyWarning)
     # The loop keeps a short last chunk: many estimators need ``min_rows`` only once.
     return FileOrder(X.n_rows, chunk_rows, 1 if is_loop(wrapper) else min_rows)
 
