@@ -2,6 +2,7 @@
 
     python benchmarks/remote.py
     python benchmarks/remote.py --quick
+    python benchmarks/remote.py --obstore --kinds npy   # beside fsspec's own requests
 
 The server runs on the same machine, in a process of its own.
 docs/measured/remote.md says what the columns mean.
@@ -29,6 +30,9 @@ _HEAD = """\
 | file | latency, ms | a download at once, MB/s | in order | fsspec's `open()` \
 | shuffled, first epoch | second epoch |
 |---|--:|--:|--:|--:|--:|--:|"""
+_OBSTORE_HEAD = """\
+| file | latency, ms | in order, MB/s | through obstore | shuffled | through obstore |
+|---|--:|--:|--:|--:|--:|"""
 
 
 def main() -> None:
@@ -37,7 +41,8 @@ def main() -> None:
     print(
         f"{measure.describe_machine()}. {options.rows:,} rows of {N_FEATURES} float32,"
     )
-    print(f"medians of {options.repeats} rounds, MB/s.{quick}\n\n{_HEAD}")
+    print(f"medians of {options.repeats} rounds, MB/s.{quick}\n")
+    print(_OBSTORE_HEAD if options.obstore else _HEAD)
     for kind in options.kinds:
         for latency in options.latencies:
             print(measure_kind(kind, latency, options), flush=True)
@@ -50,6 +55,7 @@ def parse_options():
     add("--repeats", type=int, default=5, help="rounds of each line")
     add("--latencies", type=float, nargs="+", default=_LATENCIES, help="milliseconds")
     add("--kinds", nargs="+", default=["npy", "parquet"])
+    add("--obstore", action="store_true", help="requests of obstore beside fsspec's")
     add("--quick", action="store_true", help="see that it runs; figures are noise")
     options = parser.parse_args()
     if options.quick:
@@ -90,6 +96,10 @@ def measure_kind(kind: str, latency: float, options) -> str:
     url, nbytes = ours.recv()
     ways = {"download": download, "order": in_order, "plain": plain}
     ways |= {"shuffled": shuffled, "again": again}
+    if options.obstore:
+        order, mixed = in_order, in_blocks
+        ways = {"order": order, "order, obstore": partial(through_obstore, order)}
+        ways |= {"mixed": mixed, "mixed, obstore": partial(through_obstore, mixed)}
     times: dict = {name: [] for name in ways}
     for _ in range(options.repeats):
         for name, way in ways.items():
@@ -136,12 +146,36 @@ def in_order(url: str, kind: str) -> float:
     return clock(partial(read_in_order, open_it(url, kind, None)))
 
 
+def in_blocks(url: str, kind: str) -> float:
+    return clock(partial(read_shuffled, open_it(url, kind, None)))
+
+
+def through_obstore(way, url: str, kind: str) -> float:
+    """Read in this way through obstore, which is a file system of fsspec too."""
+    import fsspec
+    from obstore.fsspec import register
+
+    usual = fsspec.get_filesystem_class("http")
+    register("http")
+    try:
+        return way(url, kind)
+    finally:
+        fsspec.register_implementation("http", usual, clobber=True)
+
+
 def open_it(url: str, kind: str, cache):
-    return (
-        open_rows(url, cache=cache, as_frame=False)
-        if kind == "parquet"
-        else open_rows(url, cache=cache)
-    )
+    given: dict = {"cache": cache}
+    if kind == "parquet":
+        given["as_frame"] = False
+    if _is_obstore():
+        given["storage_options"] = {"client_options": {"allow_http": True}}
+    return open_rows(url, **given)
+
+
+def _is_obstore() -> bool:
+    import fsspec
+
+    return fsspec.get_filesystem_class("http").__module__.startswith("obstore")
 
 
 def read_in_order(rows) -> None:
