@@ -59,8 +59,7 @@ class AheadStore(ContainerStore):
         # A slice that is long itself needs no more.
         most = max(0, _AHEAD_NBYTES // row_nbytes - (stop - begin))
         end = stop + min(n_before, most)
-        if self.is_decoded:
-            end = -(-end // self._chunk_rows) * self._chunk_rows
+        end = -(-end // self._chunk_rows) * self._chunk_rows
         most = max(stop, begin + _KEPT_NBYTES // row_nbytes)
         return min(end, most, self.n_rows)
 
