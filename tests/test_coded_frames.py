@@ -364,7 +364,7 @@ def check_same_fit(pipe, rows, y, monkeypatch):
 def test_fit_is_the_same_with_codes_and_with_frames(
     path, frame, params, others, decoded, monkeypatch
 ):
-    rows, y = open_rows(4 * [path]), np.arange(4 * N) % 2
+    rows, y = open_rows(2 * [path]), np.arange(2 * N) % 2
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of chunks that are small
         fitted = check_same_fit(make_pipe(*others, **params), rows, y, monkeypatch)
