@@ -36,7 +36,7 @@ from skmmap.disk.identity import FileState, await_tick
 from skmmap.rows.rows import find_source
 
 # Files in Fortran order are slow, which is said.
-pytestmark = pytest.mark.filterwarnings("ignore:X is stored by columns")
+pytestmark = pytest.mark.filterwarnings("ignore:X is stored column by column")
 
 # An error that names a file, and says what to do.
 CHANGED = r"was (written again|replaced) since it was opened.* Open it again\."

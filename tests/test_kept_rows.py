@@ -77,7 +77,7 @@ def open_rows_of(kind, folder):
 SHUFFLES = ["blocks", "chunks", False]
 
 
-@pytest.mark.filterwarnings("ignore:X is stored by columns")
+@pytest.mark.filterwarnings("ignore:X is stored column by column")
 @pytest.mark.parametrize(
     ("kind", "limit", "shuffle"),
     combine([*WRITTEN, *IN_MEMORY], LIMITS, SHUFFLES, together=1),

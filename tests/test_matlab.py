@@ -57,7 +57,7 @@ def test_rows_are_those_of_matlab(path):
     assert isinstance(find_source(rows).store, MapStore) == is_contiguous
 
 
-@pytest.mark.filterwarnings("ignore:X is stored by columns")
+@pytest.mark.filterwarnings("ignore:X is stored column by column")
 def test_the_model_is_that_of_the_array(path):
     y = np.arange(N) % 2
     model = ChunkedFit(

@@ -805,8 +805,8 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_slow_layout_warns_at_the_caller(on_disk):
     columns = on_disk(np.asfortranarray(X))
     text = (
-        "X is stored by columns (Fortran order), so each chunk of rows reads from the "
-        "whole file. Writing it by rows once will make every pass faster: "
+        "X is stored column by column (Fortran order), so each chunk of rows reads "
+        "from the whole file. Writing it by rows once will make every pass faster: "
         "skmmap.convert(X, 'X_rows.npy')."
     )
     with pytest.warns(EfficiencyWarning, match=f"^{re.escape(text)}$") as caught:

@@ -141,8 +141,8 @@ def test_persons_of_a_file_by_variants_warn(tmp_path):
     y = values[:, 0] > 0
     model = ChunkedFit(SGDClassifier(random_state=0), chunk_size=30)
     text = (
-        "X is stored by columns (Fortran order), so each chunk of rows reads from the "
-        "whole file. Writing it by rows once will make every pass faster: "
+        "X is stored column by column (Fortran order), so each chunk of rows reads "
+        "from the whole file. Writing it by rows once will make every pass faster: "
         "skmmap.convert(X, 'X_rows.npy')."
     )
     with pytest.warns(EfficiencyWarning, match=f"^{re.escape(text)}$"):

@@ -27,8 +27,8 @@ from skmmap.rows import Source
 from skmmap.wrap import find_last_step, is_one_of, uses_target
 
 _SLOW = (
-    "X is stored by columns (Fortran order), so each chunk of rows reads from the "
-    "whole file. Writing it by rows once will make every pass faster: "
+    "X is stored column by column (Fortran order), so each chunk of rows reads "
+    "from the whole file. Writing it by rows once will make every pass faster: "
     "skmmap.convert(X, 'X_rows.npy')."
 )
 # Labels count as sorted if the means of hundredths of the file explain a fifth of their
