@@ -7,6 +7,7 @@ import pickle
 import re
 import threading
 import types
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,9 @@ from range_server import serving
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap.remote import disk_cache, remote_file, requests
+from skmmap.formats.remote import array_store
+from skmmap.formats.remote.array_store import RemoteStore
+from skmmap.remote import disk_cache, reader, remote_file, requests
 from skmmap.remote.disk_cache import BLOCK_NBYTES, DiskCache
 from skmmap.remote.reader import RemoteReader
 from skmmap.remote.remote_file import RemoteFile
@@ -193,6 +196,38 @@ def test_not_for_ever(web, fault):
     assert len(web.faults) == 9 - requests._ATTEMPTS
 
 
+def test_pauses_grow(monkeypatch):
+    pauses = []
+    monkeypatch.setattr(requests, "_PAUSE", 0.1)
+    monkeypatch.setattr(requests.time, "sleep", pauses.append)
+
+    def fail():
+        raise ConnectionError("lost")
+
+    with raises(OSError, "'s3://b/X' cannot be read: lost."):
+        requests.repeat(fail, "s3://b/X", "read", 4)
+    assert pauses == [0.1, 0.2, 0.4]
+    tried = []
+    with pytest.raises(FileNotFoundError):
+        requests.repeat(lambda: Path(tried.append(1) or "/no/X").stat(), "s3://b/X", "")
+    assert tried == [1]
+
+
+def test_which_errors_may_pass():
+    lost = FileNotFoundError("https://h/X")
+    assert not requests.may_pass(lost)
+    lost.__cause__ = ConnectionResetError()  # so fsspec has it where nobody answers
+    assert requests.may_pass(lost)
+    for error, may in (
+        (PermissionError(), False),
+        (NotImplementedError(), False),
+        (ValueError(), True),
+        (type("Answer", (Exception,), {"status": 429})(), True),
+        (type("Answer", (Exception,), {"code": 404})(), False),
+    ):
+        assert requests.may_pass(error) is may
+
+
 @pytest.mark.parametrize("status", [404, 403, 401])
 def test_what_asking_again_does_not_help(web, status):
     rows = open_rows(f"{web.url}/X.npy", cache=None)
@@ -264,11 +299,32 @@ def test_a_file_that_is_written_again_during_a_run(web):
 
 
 def test_pickles_have_an_address_and_no_rows(web):
-    rows = open_rows(f"{web.url}/X.npy")
+    rows = open_rows(f"{web.url}/X.npy", cache="10MB")
     rows[:].read()
     sent = pickle.dumps(rows)
     assert len(sent) < 2_000
-    np.testing.assert_array_equal(pickle.loads(sent)[5:9], X[5:9])
+    web.asked.clear()
+    received, before = pickle.loads(sent), web.heads
+    for _ in range(2):  # nothing is kept, since each worker would have a cache
+        np.testing.assert_array_equal(received[5:9], X[5:9])
+    assert (len(web.asked), web.heads - before) == (2, 1)
+
+
+def test_a_file_that_was_replaced_is_the_reason_of_an_error(web):
+    rows = open_rows(f"{web.url}/X.npy", cache=None)
+    web.files["X.npy"] = CHANGES["fewer rows"]
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        rows[2_000:2_100].read()
+
+
+def test_what_a_file_system_keeps_of_listings_is_forgotten(memory, monkeypatch):
+    asked = []
+    memory.pipe("/b/X.npy", to_npy(X))
+    monkeypatch.setattr(
+        type(memory), "invalidate_cache", lambda *a: asked.append("forget")
+    )
+    open_rows("memory://b/X.npy")
+    assert asked
 
 
 def test_threads_read_at_once(web):
@@ -371,6 +427,15 @@ def test_a_replaced_table_is_an_error(web):
         ChunkedFit(SGDClassifier()).fit(rows, Y)
 
 
+def test_a_table_that_was_replaced_is_the_reason_of_an_error(web):
+    """Of the same size, its footer known: the columns cannot be decoded."""
+    web.files["X.parquet"] = to_parquet(TABLE)
+    rows = open_rows(f"{web.url}/X.parquet", columns=["a", "b"], cache=None)
+    web.files["X.parquet"] = bytes(len(web.files["X.parquet"]))
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        rows[:5].read()
+
+
 def test_convert_downloads(web, tmp_path):
     path = tmp_path / "X.npy"
     np.testing.assert_array_equal(convert(f"{web.url}/X.npy", path)[:], X)
@@ -408,21 +473,21 @@ def test_what_cannot_be_read(web, name, data, text):
 
 def test_a_file_object(web):
     """It is what Python's own files are, for any sequence of calls."""
-    reader = RemoteReader(RemoteFile(f"{web.url}/large.bin", None, 0))
+    opened = RemoteReader(RemoteFile(f"{web.url}/large.bin", None, 0))
     known = io.BytesIO(LARGE.tobytes())
-    reader.announce([(10, 5_000), (4_000, 9_000), (2_000_000, 2_500_000)])
+    opened.announce([(10, 5_000), (4_000, 9_000), (2_000_000, 2_500_000)])
     for _ in range(60):
         place = int(RNG.integers(-10, len(LARGE) + 10))
         whence = int(RNG.integers(0, 3))
         offset = {0: max(0, place), 1: place - known.tell(), 2: place - len(LARGE)}
         if known.tell() + offset[1] < 0:
             continue
-        assert reader.seek(offset[whence], whence) == known.seek(offset[whence], whence)
+        assert opened.seek(offset[whence], whence) == known.seek(offset[whence], whence)
         size = int(RNG.choice([0, 1, 4_000, 2_000_000]))
-        assert reader.read(size) == known.read(size)
-        assert reader.tell() == known.tell()
-    reader.close()
-    assert reader.closed
+        assert opened.read(size) == known.read(size)
+        assert opened.tell() == known.tell()
+    opened.close()
+    assert opened.closed
 
 
 def test_what_says_nothing_of_its_size(monkeypatch, memory):
@@ -524,13 +589,15 @@ def test_all_caches_share_the_room(web, monkeypatch):
     caches = [disk_cache.open_cache(4 * BLOCK_NBYTES, None) for _ in range(4)]
     ends = [cache.end // BLOCK_NBYTES for cache in caches]
     assert ends == [4, 4, 2, 0]
+    del caches[2:]
     caches[0].write(0, bytes(4 * BLOCK_NBYTES))
-    room.free -= 4 * BLOCK_NBYTES
-    assert disk_cache.find_limit() == 0
+    room.free -= 4 * BLOCK_NBYTES  # which is no reason to keep less of the others
+    assert disk_cache.find_limit() == 2 * BLOCK_NBYTES
     caches.pop(0).close()
-    del caches[0]
     room.free += 4 * BLOCK_NBYTES
-    assert disk_cache.find_limit() > 0
+    assert disk_cache.find_limit() == 6 * BLOCK_NBYTES
+    room.free = 2**40
+    assert disk_cache.find_limit() == 2**33
 
 
 def test_no_folder_for_temporary_files_is_no_error(web, monkeypatch):
@@ -556,3 +623,28 @@ def test_some_rows_are_kept_in_memory(web):
     )
     said = str(model.explain(rows, Y))
     assert re.search(r"keeps [1-9]\d? % of the rows in memory", said), said
+
+
+def test_picked_rows_take_little_memory(web, monkeypatch):
+    rows = open_rows(f"{web.url}/X.npy", cache=None)
+    monkeypatch.setattr(array_store, "_TAKEN_NBYTES", 1)
+    monkeypatch.setattr(RemoteStore, "block_rows", 10)
+    web.asked.clear()
+    picked = [5, 700, 2_999, 2_990]
+    np.testing.assert_array_equal(rows[picked], X[picked])
+    assert len(web.asked) == 3
+
+
+def test_a_file_object_keeps_few_pieces(web, monkeypatch):
+    monkeypatch.setattr(reader, "_LEAST_NBYTES", 1_000)
+    monkeypatch.setattr(reader, "_MOST_HELD", 3)
+    opened = RemoteReader(RemoteFile(f"{web.url}/large.bin", None, 0))
+    for start in range(0, 20_000, 1_500):
+        opened.seek(start)
+        assert opened.read(3) == LARGE[start : start + 3].tobytes()
+    assert len(opened._held) == 3
+
+
+def test_ranges_that_are_joined():
+    ranges = [(20, 30), (0, 10), (2, 5), (10, 12), (40, 41)]
+    assert reader._join(ranges) == [(0, 12), (20, 30), (40, 41)]

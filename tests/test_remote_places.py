@@ -18,7 +18,7 @@ from helpers import raises
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
-from skmmap.remote import is_url, say_url
+from skmmap.remote import RemotePath, find_path, is_url, say_url
 from skmmap.remote.urls import hide_secrets
 from skmmap.rows import find_source
 
@@ -50,6 +50,23 @@ def test_what_is_a_url():
         assert is_url(url)
     for path in ("x.npy", "C:\\x.npy", "C://x", "/a/b", "a:b", "", b"s3://b/x", 3):
         assert not is_url(path)
+
+
+def test_paths_of_urls(memory):
+    memory.pipe({"/b/X": b"", "/b/Y": b""})
+    for url, path in (
+        ("s3://b/X.parquet?versionId=abc", "s3:/b/X.parquet"),
+        ("gs://b/X#1.npy?generation=12", "gs:/b/X#1.npy"),
+        ("HTTPS://h/X.npy?a=/b#c", "HTTPS:/h/X.npy"),
+        ("https://h/X.npy#part?c", "https:/h/X.npy"),
+        ("simplecache::zip://in/X.npy::s3://b/X.zip", "zip:/in/X.npy"),
+    ):
+        assert str(find_path(url)) == path
+    urls = "memory://b/X", "memory://b/X", "memory://b/Y"
+    one, same, other = map(RemotePath, urls)
+    assert one == same != other
+    assert one != str(one)
+    assert len({one, same, other}) == 2
 
 
 def test_no_secret_is_shown():
@@ -182,10 +199,13 @@ def test_patterns_folders_and_keys(memory):
     for key in (1, 2):
         memory.pipe(f"/b/table/k={key}/part-0.parquet", to_parquet(TABLE))
     memory.pipe("/b/table/_SUCCESS", b"")
+    memory.pipe("/b/table/_temporary.parquet", b"")
+    memory.pipe("/b/table/other/part-0.parquet", b"")
+    memory.pipe("/b/table/k=1/notes.txt", b"")
     rows = open_rows("memory://b/table", columns=["b", "k"], filters=[("k", "=", 2)])
     assert rows.shape == (3_000, 2)
     assert set(open_rows("memory://b/table", columns="k").read()) == {1, 2}
-    both = open_rows("memory://b/table/*/part-0.parquet", columns=["a", "b"])
+    both = open_rows("memory://b/table/k=*/part-0.parquet", columns=["a", "b"])
     assert both.shape == (6_000, 2)
     folders = open_rows("memory://b/table/k=*", columns=["a", "b"])
     assert folders.shape == (6_000, 2)
