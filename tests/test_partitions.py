@@ -11,6 +11,7 @@ import pytest
 from helpers import raises
 from sklearn.linear_model import SGDClassifier
 from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.preprocessing import OneHotEncoder
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.parquet import list_arrays
@@ -215,6 +216,23 @@ def test_workers_and_pickles(folder, n_jobs):
     np.testing.assert_array_equal(model.set_params(n_jobs=n_jobs).predict(rows), one)
 
 
+@pytest.mark.parametrize("kind", ["parquet", "orc"])
+def test_keys_of_text_are_encoded(tmp_path, kind):
+    """Texts of Parquet are read as codes then, which keys have none of."""
+    from pyarrow import orc
+
+    for key in ("x", "y"):
+        path = tmp_path / "table" / f"key={key}" / f"0.{kind}"
+        path.parent.mkdir(parents=True)
+        write_file = pq.write_table if kind == "parquet" else orc.write_table
+        write_file(pa.table({"text": ["s", key, None]}), path)
+    rows = open_rows(tmp_path / "table", columns=["key", "text"])
+    model = ChunkedFit(OneHotEncoder(), chunk_size=2).fit(rows)
+    expected = OneHotEncoder().fit_transform(rows.read())
+    found = model.transform(rows).read()
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
+
+
 def test_large_row_groups_come_piece_by_piece(tmp_path, monkeypatch):
     from skmmap.formats.files import parquet
 
@@ -319,6 +337,18 @@ def test_a_key_twice_on_a_path(tmp_path):
     with raises(
         ValueError,
         f"{str(path)!r} lies in two folders of the key 'k'. Give one of them.",
+    ):
+        open_rows(tmp_path / "table")
+
+
+def test_a_key_that_is_no_text(tmp_path):
+    """Any two such values would be one, with a replacement character each."""
+    path = tmp_path / "table" / "k=%ff" / "0.parquet"
+    write_at(path, make_table(0, 3))
+    with raises(
+        ValueError,
+        f"The name of the folder 'k=%ff' of {str(path)!r} is no text in UTF-8: 'utf-8' "
+        "codec can't decode byte 0xff in position 0: invalid start byte. Rename it.",
     ):
         open_rows(tmp_path / "table")
 

@@ -77,7 +77,8 @@ class Partitions:
 
     def open(self, path, coded=(), open_file=open_arrow):
         """Open a file for a ``with`` block, its keys as further columns."""
-        opened = open_file(path, coded)
+        # pyarrow fails where a column is to come as codes that is not in the file.
+        opened = open_file(path, [name for name in coded if name not in self.names])
         return self._add_to(opened, path) if self.names else opened
 
     def open_stream(self, path, coded=()):
@@ -160,8 +161,7 @@ def _split(file: Path, root: Path) -> dict:
         return {}
     found: dict = {}
     for part in file.relative_to(root).parts[:-1]:
-        name, _, value = part.partition("=")
-        name, value = unquote(name), unquote(value)
+        name, value = _decode(part, file)
         if name in found:
             raise ValueError(
                 f"{str(file)!r} lies in two folders of the key {name!r}. Give one of "
@@ -169,6 +169,18 @@ def _split(file: Path, root: Path) -> dict:
             )
         found[name] = None if value == _MISSING else value
     return found
+
+
+def _decode(part: str, file: Path) -> tuple[str, str]:
+    """Return the key and the value that the name of a folder stands for."""
+    name, _, value = part.partition("=")
+    try:
+        return unquote(name, errors="strict"), unquote(value, errors="strict")
+    except UnicodeDecodeError as error:  # others than UTF-8 would become one value
+        raise ValueError(
+            f"The name of the folder {part!r} of {str(file)!r} is no text in UTF-8: "
+            f"{error}. Rename it."
+        ) from error
 
 
 def iter_inside(folder: Path, is_part) -> Iterator[Path]:
