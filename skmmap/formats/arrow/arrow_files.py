@@ -1,13 +1,13 @@
 """Parquet, Arrow IPC and ORC files: their schemas, row groups, and counts of nulls."""
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from skmmap.disk import find_suffix
-from skmmap.formats.arrow.columns import find_dtype, to_value_type
+from skmmap.formats.arrow.columns import find_dtype, has_nulls, to_value_type
 from skmmap.formats.arrow.native_files import open_native
 from skmmap.formats.arrow.orc_file import OrcFile
 from skmmap.formats.shared import import_library, read_first
@@ -180,7 +180,7 @@ class _IpcFile:
         types = {n: to_value_type(self.schema.field(n).type) for n in names}
         names = [n for n in names if find_dtype(types[n], 0) != find_dtype(types[n], 1)]
         batches = self._iter_batches(names) if names else ()
-        return {n for b in batches for n in names if b.column(n).null_count}
+        return {n for b in batches for n in names if has_nulls(b.column(n))}
 
     def find_unknown(self, names) -> set:
         """Return no columns: nulls are counted."""
@@ -250,7 +250,7 @@ def open_arrow(path: Path, coded=()):
     """
     kind = _find_kind(path)
     try:
-        return closing(kind.open(path, coded))
+        return _naming(kind.open(path, coded), path)
     except ValueError as error:
         is_far = kind.open is _IpcFile and isinstance(path, RemotePath)
         raise ValueError(
@@ -262,7 +262,19 @@ def open_arrow(path: Path, coded=()):
 
 def open_stream(path: Path, coded=()):
     """Open a Parquet file for a ``with`` block, to read its columns piece by piece."""
-    return closing(_ParquetFile(path, coded, _STREAMED))
+    return _naming(_ParquetFile(path, coded, _STREAMED), path)
+
+
+@contextmanager
+def _naming(file, path) -> Iterator:
+    """Close a file at the end; add its name to an error, which may be one of many."""
+    with closing(file):
+        try:
+            yield file
+        except Exception as error:
+            if str(path) not in str(error):
+                error.add_note(f"while reading {str(path)!r}")
+            raise
 
 
 def import_arrow(name: str, path):

@@ -72,6 +72,18 @@ def is_string(type_) -> bool:
     return str(type_) in ("string", "large_string", "string_view")
 
 
+def has_nulls(column) -> bool:
+    """Whether values are missing, some of them as a value of a dictionary.
+
+    Lance writes a null into the dictionary, which is not counted as one.
+    """
+    if str(column.type).startswith("dictionary<"):
+        chunks = getattr(column, "chunks", [column])
+        if any(chunk.dictionary.null_count for chunk in chunks):
+            column = to_values(column)
+    return column.null_count > 0
+
+
 def find_dtype(type_, has_nulls: bool) -> np.dtype | None:
     """Return the NumPy type of the values of an Arrow type, None if there is none."""
     text = str(type_)

@@ -19,7 +19,9 @@ from skmmap.formats.arrow.schemas import (
     concat_fitted,
     fit_table,
     is_dictionary,
+    make_empty,
     own_rows,
+    select_fields,
 )
 from skmmap.rows import CodedFrame, FrameStore, Store, check_read, join_coded
 
@@ -54,7 +56,7 @@ def choose_again(store: ArrowStore, schema, columns, as_frame) -> tuple:
     """
     if columns is None:
         columns = store.list_columns() if store.columns is None else store.columns
-    read = schema.empty_table().select(dict.fromkeys(store.list_columns())).schema
+    read = select_fields(schema, store.list_columns())
     choose_columns(read, columns, store.where)
     return columns, choose_library(read, columns, as_frame, store.where)
 
@@ -121,7 +123,7 @@ class FramesOfArrow(ArrowStore):
         if self._library != "pandas" or not fields:
             return {}
         found: dict = {}
-        chosen = self._schema.empty_table().select([f.name for f in fields]).schema
+        chosen = select_fields(self._schema, [field.name for field in fields])
         for table in self._iter_tables(chosen.names):
             fitted = fit_table(table, chosen)
             for name in chosen.names:
@@ -156,7 +158,7 @@ class FramesOfArrow(ArrowStore):
 
     def _make_empty(self):
         if self._coded:
-            empty = self._coded_schema.empty_table()
+            empty = make_empty(self._coded_schema)
             return CodedFrame(empty, self._frames, range(0))
         empty = self._frames.empty
         return empty.copy() if self.has_index else empty.clear()

@@ -11,7 +11,7 @@ from importlib import import_module
 import numpy as np
 
 from skmmap.formats.arrow.columns import check_nulls, count_from, find_dtype
-from skmmap.formats.arrow.schemas import fit_table, is_dictionary
+from skmmap.formats.arrow.schemas import fit_table, is_dictionary, make_empty
 
 
 class PandasFrames:
@@ -31,7 +31,7 @@ class PandasFrames:
             for field, dtype in zip(schema, self._types, strict=True)
             if isinstance(dtype, np.dtype) and dtype.kind in "biu"
         ]
-        self.empty = self.make(schema.empty_table(), 0)
+        self.empty = self.make(make_empty(schema), 0)
 
     def make(self, table, before: int):
         """Return rows, of which the first is ``before``; that is their index."""
@@ -84,7 +84,7 @@ class PolarsFrames:
 
     def __init__(self, schema, nulls: set, categories: dict, where: str):
         _import(self.library, where)
-        self.empty = self.make(schema.empty_table(), 0)
+        self.empty = self.make(make_empty(schema), 0)
 
     def make(self, table, before: int):
         """Return rows, of which the first is ``before``.
@@ -124,7 +124,7 @@ def _find_type(field, schema, nulls: set):
     """Return the type that pandas has for a column, with nulls or without."""
     arrow = sys.modules["pyarrow"]
     alone = arrow.schema([field], schema.metadata)
-    table = alone.empty_table()
+    table = make_empty(alone)
     if field.name in nulls and changes_by_null(field.type):
         table = arrow.Table.from_arrays([arrow.nulls(1, field.type)], schema=alone)
     return table.to_pandas().dtypes.iloc[0]

@@ -101,6 +101,28 @@ def is_dictionary(type_) -> bool:
     return str(type_).startswith("dictionary<")
 
 
+def select_fields(schema, names):
+    """Return the schema of some columns."""
+    arrow = sys.modules["pyarrow"]
+    fields = [schema.field(name) for name in dict.fromkeys(names)]
+    return arrow.schema(fields, schema.metadata)
+
+
+def make_empty(schema):
+    """Return a table of no rows."""
+    columns = [_make_empty_array(field.type) for field in schema]
+    return sys.modules["pyarrow"].Table.from_arrays(columns, schema=schema)
+
+
+def _make_empty_array(type_):
+    """Return an array of no values; pyarrow makes none of tensors with permutations."""
+    arrow = sys.modules["pyarrow"]
+    if hasattr(type_, "storage_type"):
+        storage = _make_empty_array(type_.storage_type)
+        return arrow.ExtensionArray.from_storage(type_, storage)
+    return arrow.schema([("", type_)]).empty_table().column(0).chunk(0)
+
+
 def choose_fields(schema, names: list):
     """Return the schema of frames of some columns, without the index of pandas."""
     arrow = sys.modules["pyarrow"]
@@ -141,7 +163,7 @@ def concat_fitted(tables: list, schema):
     """Return tables of one schema as one, each column with one dictionary."""
     if len(tables) == 1 and all(c.num_chunks == 1 for c in tables[0].columns):
         return tables[0]
-    joined = sys.modules["pyarrow"].concat_tables([schema.empty_table(), *tables])
+    joined = sys.modules["pyarrow"].concat_tables([make_empty(schema), *tables])
     return joined.unify_dictionaries()
 
 
@@ -176,6 +198,9 @@ def _own_dictionary(column):
 
 def _fit(column, type_):
     arrow = sys.modules["pyarrow"]
+    if is_dictionary(column.type):
+        chunks = [_forget_null(chunk) for chunk in column.chunks]
+        column = arrow.chunked_array(chunks, column.type)
     if column.type == type_:
         return column
     if str(column.type) == _NULL:
@@ -186,6 +211,21 @@ def _fit(column, type_):
         chunks = [_fit_dictionary(chunk, type_) for chunk in column.chunks]
         return arrow.chunked_array(chunks, type_)
     return to_values(column).cast(type_)
+
+
+def _forget_null(array):
+    """Return an array of codes without a null in its dictionary.
+
+    Other libraries have no such categories. Lance writes them.
+    """
+    if not array.dictionary.null_count:
+        return array
+    is_valid = array.dictionary.is_valid().to_numpy(zero_copy_only=False)
+    places, arrow = np.cumsum(is_valid) - 1, sys.modules["pyarrow"]
+    codes = arrow.array(places, array.indices.type, mask=~is_valid)
+    values = array.dictionary.drop_null()
+    made, is_ordered = arrow.DictionaryArray, array.type.ordered
+    return made.from_arrays(codes.take(array.indices), values, ordered=is_ordered)
 
 
 def _fit_dictionary(array, type_):

@@ -24,6 +24,7 @@ from skmmap.formats.arrow.schemas import (
     choose_fields,
     concat_fitted,
     fit_table,
+    make_empty,
 )
 
 # A batch of the file: rows that are joined before they are written.
@@ -129,7 +130,7 @@ class SpoolWriting:
 
 def _iter_joined(tables: Iterator, schema) -> Iterator:
     """Yield tables of a size that is good to write, with categories as they come."""
-    known, waiting = schema.empty_table(), []
+    known, waiting = make_empty(schema), []
     for table in tables:
         waiting.append(fit_table(table, schema))
         if _is_batch(waiting):

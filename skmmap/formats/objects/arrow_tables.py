@@ -6,6 +6,7 @@ from skmmap.formats.arrow import (
     choose_again,
     choose_library,
     describe_columns,
+    has_nulls,
     import_arrow,
 )
 from skmmap.formats.shared import ArrayInfo, Format, is_instance
@@ -53,7 +54,7 @@ class TableStore(ArrowStore):
         self._describe(table.schema, columns)
 
     def _find_rows(self):
-        nulls = {n for n in self._names if self._table.column(n).null_count}
+        nulls = {n for n in self._names if has_nulls(self._table.column(n))}
         return self._table.num_rows, nulls
 
     def _iter_tables(self, names):
