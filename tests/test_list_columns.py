@@ -161,6 +161,23 @@ def test_lists_that_hold_nothing(tmp_path):
         assert np.asarray(rows).shape == rows.shape == shape
 
 
+@pytest.mark.parametrize("write", WRITERS)
+def test_tensors_of_numpy_beside_texts(tmp_path, write):
+    """They have a permutation, and pyarrow makes no empty array of such a type."""
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(CUBE)
+    table = pa.table({"tensor": tensors, "k": I[:, 0], "text": TEXTS[:, 0]})
+    path = write(table, tmp_path / "X")
+    for library in ("pandas", "polars"):
+        rows = open_rows(path, as_frame=library)
+        frame = rows.read(2, 5)
+        flat = np.array([np.ravel(each) for each in frame["tensor"].to_list()])
+        np.testing.assert_array_equal(flat, CUBE[2:5].reshape(3, 6))
+        np.testing.assert_array_equal(open_rows(rows, columns="tensor").read(), CUBE)
+    if hasattr(path, "suffix"):
+        rows = open_rows(path, columns="tensor", filters=[("k", ">", 40)])
+        np.testing.assert_array_equal(rows.read(), CUBE[21:])
+
+
 def test_only_list_columns_are_read_before(tmp_path, monkeypatch):
     from skmmap.formats.arrow import arrow_files as _arrow_files
 
@@ -241,6 +258,32 @@ def test_a_missing_string_is_empty(tmp_path, write, type_):
     if write is not write_csv:
         rows = open_rows(source, columns="city")
         np.testing.assert_array_equal(rows.read(1, 6), FILLED[1:])
+
+
+@pytest.mark.parametrize("write", [write_ipc, lambda table, path: table])
+def test_a_null_that_is_a_value_of_a_dictionary(tmp_path, write):
+    """As Lance writes it; pyarrow does not count it, and joins no such dictionaries."""
+    made, codes = pa.DictionaryArray.from_arrays, [2, 0, 1, 2, 0, None] * 2
+    table = pa.table(
+        {
+            "text": made(
+                pa.array(codes, "int8"), pa.array(["b", None, "a"]), ordered=True
+            ),
+            "k": made(pa.array(codes), pa.array([7, None, 5])),
+            "none": made(pa.array([2, 0] * 6), pa.array([7, None, 5])),
+        }
+    )
+    path, values = write(table, tmp_path / "X"), [5, 7, np.nan, 5, 7, np.nan] * 2
+    np.testing.assert_array_equal(open_rows(path, columns="k").read(), values)
+    assert open_rows(path, columns="none").dtype == "i8"
+    texts = [{5: "a", 7: "b"}.get(value) for value in values]
+    for library in ("pandas", "polars"):
+        column = open_rows(path, as_frame=library).read(3, 12)["text"]
+        found = [each if isinstance(each, str) else None for each in column.to_list()]
+        assert found == texts[3:]
+    column = open_rows(path, as_frame="pandas").read()["text"]
+    assert column.dtype.categories.tolist() == ["b", "a"]
+    assert column.dtype.ordered
 
 
 @pytest.mark.parametrize("write", [*WRITERS[:2], lambda table, path: table])

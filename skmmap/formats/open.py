@@ -124,8 +124,9 @@ def open_rows(
         Rows of Parquet, Arrow or ORC files that are to be there, as pandas and pyarrow
         take them: conditions ``(column, operator, value)`` that must all hold, or lists
         of such, one of which must. Operators are ``=``, ``!=``, ``<``, ``<=``, ``>``,
-        ``>=``, ``in`` and ``not in``. A missing value passes none of them. Columns may
-        be those of the files, and keys in names of folders.
+        ``>=``, ``in`` and ``not in``. A missing value passes ``not in`` alone, and
+        ``in`` with None among the values; NaN also passes ``!=``. Columns may be those
+        of the files, and keys in names of folders.
 
     key : str or int, default=None
         Name of the dataset in an HDF5 file or zarr group, or of the tensor in a

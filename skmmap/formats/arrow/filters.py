@@ -2,12 +2,19 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 from skmmap.formats.arrow.arrow_files import import_arrow, is_parquet
 from skmmap.formats.arrow.columns import to_value_type, to_values
+from skmmap.formats.arrow.conditions import (
+    fit_condition,
+    list_alternatives,
+    may_ask_statistics,
+)
 from skmmap.formats.arrow.native_files import open_native
+from skmmap.formats.arrow.schemas import make_empty, select_fields
 
 _ROW = "\0row"  # a name that no column of a file has
 
@@ -20,30 +27,39 @@ class Filters:
     """
 
     def __init__(self, given, where: str):
-        self.given = given
-        parquet = import_arrow("pyarrow.parquet", where)
-        _check_form(given)
-        try:
-            self.expression = parquet.filters_to_expression(given)
-            self.names = sorted({name for name, *_ in _iter_conditions(given)})
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                "filters must be a list of (column, operator, value), or a list of "
-                f"such lists; got {given!r}: {error}"
-            ) from error
+        self.given, self._parquet = given, import_arrow("pyarrow.parquet", where)
+        self._alternatives = list_alternatives(given)
+        conditions = (each for conditions in self._alternatives for each in conditions)
+        self.names = sorted({name for name, *_ in conditions})
 
     def for_schema(self, schema) -> "Filters":
         """Return the filters for columns of these types, if they fit."""
-        self._empty = _decode(schema.empty_table().select(self.names))
-        self._check(self._empty)
+        self._empty = _decode(make_empty(select_fields(schema, self.names)))
+        types = {field.name: field.type for field in self._empty.schema}
+        with self._naming_types():
+            fitted = [
+                [fit_condition(condition, types[condition[0]]) for condition in each]
+                for each in self._alternatives
+            ]
+            self.expression = self._parquet.filters_to_expression(fitted)
+            self._empty.filter(self.expression)
+        asked = [
+            [each for each in conditions if may_ask_statistics(each, types[each[0]])]
+            for conditions in fitted
+        ]
+        # Where a list has no condition that may be asked, any group may have its rows.
+        to_expression = self._parquet.filters_to_expression
+        self._asked = to_expression(asked) if all(asked) else None
         return self
 
-    def _check(self, table) -> None:
-        """Raise if values cannot be compared with their columns."""
+    @contextmanager
+    def _naming_types(self) -> Iterator[None]:
+        """Name the columns if values cannot be compared with theirs."""
         try:
-            table.filter(self.expression)
-        except (TypeError, ValueError, NotImplementedError) as error:
-            types = {name: str(table.schema.field(name).type) for name in self.names}
+            yield
+        except (TypeError, ValueError, NotImplementedError, OverflowError) as error:
+            schema = self._empty.schema
+            types = {name: str(schema.field(name).type) for name in self.names}
             raise ValueError(
                 f"filters={self.given!r} do not fit the types of the columns, "
                 f"{types}: {error}"
@@ -54,7 +70,7 @@ class Filters:
 
         The values of keys, and statistics in a Parquet file, are asked.
         """
-        if not is_parquet(path):
+        if self._asked is None or not is_parquet(path):
             return None
         datasets = import_arrow("pyarrow.dataset", path)
         arrow = sys.modules["pyarrow"]
@@ -66,15 +82,17 @@ class Filters:
             file, partition_expression=_say_keys(datasets, keys)
         )
         schema = self._empty.schema
-        parts = fragment.split_by_row_group(self.expression, schema=schema)
+        with self._naming_types():
+            parts = fragment.split_by_row_group(self._asked, schema=schema)
         return {group.id for part in parts for group in part.row_groups}
 
     def pick(self, table, first: int) -> np.ndarray:
         """Return the numbers of the rows that pass; the table begins at ``first``."""
         arrow, table = sys.modules["pyarrow"], _decode(table)
         numbers = arrow.array(np.arange(first, first + table.num_rows))
-        passed = table.append_column(_ROW, numbers).filter(self.expression)
-        return passed.column(_ROW).to_numpy()
+        table = table.append_column(_ROW, numbers)
+        with self._naming_types():
+            return table.filter(self.expression).column(_ROW).to_numpy()
 
 
 def _decode(table):
@@ -85,39 +103,6 @@ def _decode(table):
             column = to_values(table.column(number)).cast(type_)
             table = table.set_column(number, field.with_type(type_), column)
     return table
-
-
-def _check_form(given) -> None:
-    """Raise for a condition without its list, and for a text as the values of one.
-
-    pyarrow would take the letters of a text for the values.
-    """
-    if isinstance(given, tuple) and given and isinstance(given[0], str):
-        raise ValueError(
-            f"filters must be a list of conditions; got {given!r}. Give [{given!r}]."
-        )
-    if not isinstance(given, list | tuple):
-        raise ValueError(
-            "filters must be a list of (column, operator, value), or a list of such "
-            f"lists; got {given!r}: it is no list."
-        )
-    for condition in _iter_conditions(given):
-        if not isinstance(condition, tuple) or len(condition) != 3:
-            continue  # which pyarrow says
-        name, operator, value = condition
-        if operator in ("in", "not in") and isinstance(value, str | bytes):
-            raise ValueError(
-                f"filters={given!r}: {operator!r} needs a list of values; got "
-                f"{value!r}. Give ({name!r}, {operator!r}, [{value!r}])."
-            )
-
-
-def _iter_conditions(given) -> Iterator[tuple]:
-    for condition in given:
-        if isinstance(condition, list):
-            yield from condition
-        else:
-            yield condition
 
 
 def _say_keys(datasets, keys: dict):
