@@ -11,6 +11,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.lance import list_arrays
+from skmmap.rows.rows import find_source
 
 RNG = np.random.default_rng(0)
 N_ROWS = 900
@@ -150,6 +151,69 @@ def test_one_row_and_none(tmp_path):
         rows = open_rows(tmp_path / f"{n_rows}.lance", columns=["f8", "u1"])
         assert rows.shape == (n_rows, 2)
         np.testing.assert_array_equal(rows.read()[:, 0], table["f8"].to_numpy())
+
+
+def test_its_size_is_that_of_the_version(tmp_path, table):
+    """Files of other versions lie in the same folder, and none if it has no rows."""
+    write(tmp_path / "X.lance", table)
+    rows = open_rows(tmp_path / "X.lance", columns=["f8"])
+    nbytes = sum(p.stat().st_size for p in (tmp_path / "X.lance" / "data").iterdir())
+    assert find_source(rows).store.find_disk_nbytes() == nbytes
+    write(tmp_path / "X.lance", table.slice(0, 0), mode="overwrite")
+    none = open_rows(tmp_path / "X.lance", columns=["f8"])
+    write(tmp_path / "Y.lance", table.slice(0, 0))
+    for rows in (none, open_rows(tmp_path / "Y.lance", columns=["f8"])):
+        assert repr(rows).endswith(": 0 bytes on disk, 0 bytes in memory>")
+
+
+def test_a_dataset_that_was_opened_by_a_uri(tmp_path, table):
+    import lance
+
+    write(tmp_path / "a b.lance", table)
+    rows = open_rows(lance.dataset((tmp_path / "a b.lance").as_uri()), columns=["f8"])
+    again = pickle.loads(pickle.dumps(rows)).read()
+    np.testing.assert_array_equal(again[:, 0], table["f8"].to_numpy())
+    (tmp_path / "a b.lance").rename(tmp_path / "other.lance")
+    with pytest.raises(FileNotFoundError, match=r"a b\.lance"):
+        rows.read()
+
+
+def test_files_of_another_dataset(tmp_path, table):
+    """A clone has none of its own."""
+    dataset = write(tmp_path / "X.lance", table.select(["f8"]))
+    dataset.shallow_clone(str(tmp_path / "Y.lance"), dataset.version)
+    rows = open_rows(tmp_path / "Y.lance", columns=["f8"])
+    np.testing.assert_array_equal(rows.read()[:, 0], table["f8"].to_numpy())
+    file = max((tmp_path / "X.lance" / "data").iterdir())
+    file.write_bytes(file.read_bytes())
+    with pytest.raises(ValueError, match=f"{file.name}' was written again"):
+        ChunkedFit(MinMaxScaler()).fit(rows)
+
+
+def test_categories_of_format_2_0(tmp_path):
+    """Lance makes a null a value of their dictionary."""
+    texts = ["a", None, "b"] * 4
+    table = pa.table({"text": pa.array(texts).dictionary_encode(), "k": range(12)})
+    write(tmp_path / "X.lance", table, data_storage_version="2.0")
+    frame = open_rows(tmp_path / "X.lance").read()
+    assert frame["text"].dtype.categories.tolist() == ["a", "b"]
+    assert frame["text"].isna().tolist() == [text is None for text in texts]
+
+
+def test_columns_are_looked_through_once_for_nulls(path, monkeypatch):
+    import lance
+
+    asked, to_table = [], lance.LanceDataset.to_table
+
+    def note(self, columns, **given):
+        asked.append(columns)
+        return to_table(self, columns, **given)
+
+    monkeypatch.setattr(lance.LanceDataset, "to_table", note)
+    rows = open_rows(path, columns=["missing", "label", "text"])
+    assert asked == [["missing", "label"]]
+    types = rows.read(0, 9).dtypes
+    assert (types["missing"], types["label"]) == ("f8", "i8")
 
 
 def test_what_is_in_it(path):

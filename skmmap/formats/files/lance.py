@@ -2,6 +2,8 @@
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from skmmap.disk import Identity, is_path
 from skmmap.formats.arrow import (
@@ -11,6 +13,7 @@ from skmmap.formats.arrow import (
     choose_library,
     describe_columns,
     find_dtype,
+    has_nulls,
     to_value_type,
 )
 from skmmap.formats.shared import ArrayInfo, Format, import_library, is_instance
@@ -53,12 +56,20 @@ def _open_dataset(source, version: int | None = None):
     if not is_path(source):
         return source
     lance = import_library("lance", "datasets of Lance", "lance", source)
+    place = source if "://" in str(source) else os.path.abspath(source)
     try:
-        return lance.dataset(os.path.abspath(source), version=version)
+        return lance.dataset(place, version=version)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{str(source)!r} cannot be read by Lance: {error} Write it again."
         ) from error
+
+
+def _to_place(uri: str) -> str:
+    """Return the path of a local dataset, and the URI of another one."""
+    if uri.startswith("file://"):
+        uri = url2pathname(urlsplit(uri).path)
+    return os.path.abspath(uri) if os.path.isdir(uri) else uri
 
 
 def _open(dataset, columns, library: str) -> "LanceStore":
@@ -73,11 +84,9 @@ class LanceStore(ArrowStore):
     is_decoded = can_reopen = True
 
     def __init__(self, dataset, columns=None):
-        self._uri, self._version = dataset.uri, dataset.version
+        self._uri, self._version = _to_place(dataset.uri), dataset.version
         self._dataset = dataset
         self.on_disk = os.path.isdir(self._uri)
-        if self.on_disk:
-            self._uri = os.path.abspath(self._uri)
         # A version is never written to: changes are versions of their own.
         self._opened = self._run = self._identify()
         self._describe(dataset.schema, columns)
@@ -93,14 +102,21 @@ class LanceStore(ArrowStore):
         return self._manifest + Identity.read(self._list_files()).read_again()
 
     def _list_files(self) -> list[str]:
-        """Return the files of rows, and of numbers of deleted rows, in this folder."""
+        """Return the files of rows, and of numbers of deleted rows, as far as local."""
         paths = []
         for fragment in self._dataset.get_fragments():
-            names = [f"data/{file.path}" for file in fragment.data_files()]
-            deleted = fragment.deletion_file()
-            names += [deleted] if deleted else []
-            paths += [os.path.join(self._uri, name) for name in names]
+            paths += [self._find_file(file) for file in fragment.data_files()]
+            if deleted := fragment.deletion_file():
+                paths.append(os.path.join(self._uri, deleted))
         return [path for path in paths if os.path.exists(path)]
+
+    def _find_file(self, file) -> str:
+        """Return the path of a file, which may be of what this is a clone of."""
+        if (number := getattr(file, "base_id", None)) is None:
+            return os.path.join(self._uri, "data", file.path)
+        base = self._dataset.base_paths()[number]
+        parts = ["data"] if base.is_dataset_root else []
+        return os.path.join(_to_place(base.path), *parts, file.path)
 
     def _check_files(self, cause: Exception | None = None) -> None:
         if cause is not None or not self.on_disk:
@@ -123,14 +139,11 @@ class LanceStore(ArrowStore):
         ]
         nulls: set = set()
         for table in self._iter_tables(changing) if changing else ():
-            nulls |= {n for n in changing if table.column(n).null_count}
+            nulls |= {n for n in changing if has_nulls(table.column(n))}
         return self._dataset.count_rows(), nulls
 
     def _schema_type(self, name: str):
         return self._dataset.schema.field(name).type
-
-    def _find_unknown(self, names) -> set:
-        return set(names)  # no statistics tell
 
     def _iter_tables(self, names):
         for start in range(0, self._dataset.count_rows(), _PASS_ROWS):
@@ -155,8 +168,8 @@ class LanceStore(ArrowStore):
     def find_disk_nbytes(self) -> int | None:
         if not self.on_disk:
             return None
-        folder = Path(self._uri, "data")
-        return sum(path.stat().st_size for path in folder.iterdir())
+        files = self._opened.states.keys() - self._manifest.states.keys()
+        return sum(self._opened.states[file].nbytes for file in files)
 
     def choose(self, columns, as_frame) -> "LanceStore":
         self._check_open()
