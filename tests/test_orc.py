@@ -149,7 +149,7 @@ def test_a_damaged_stripe_names_the_file(tmp_path, table):
     path.write_bytes(content[:40] + b"\xff" * 64 + content[104:])
     with pytest.raises(Exception, match=r"EOF|Data error|decompress") as caught:
         open_rows(tmp_path, columns="missing")
-    assert caught.value.__notes__ == [f"while reading {str(path)!r}"]
+    assert f"while reading {str(path)!r}" in caught.value.__notes__
 
 
 def test_a_replaced_file_is_an_error(tmp_path, table):
