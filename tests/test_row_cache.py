@@ -9,7 +9,7 @@ import pytest
 import zarr
 from helpers import Recorder, combine
 from scipy import sparse
-from sklearn.base import clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.linear_model import SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sources import N_ROWS, make_rows, open_kind, replace, to_table, write
@@ -112,6 +112,63 @@ def test_y_and_weights_are_kept_too(tmp_path, forget):
     kept = wrapper.fit(X, y, sample_weight=w)
     forget()
     same_calls(kept, wrapper.fit(X, y, sample_weight=w))
+
+
+class Labelled(ClassifierMixin, Recorder):
+    """Gets rows of each class as often as asked for."""
+
+
+@pytest.mark.parametrize("kind", ["npy", "hdf gzip", "parquet", "CSR", "frames"])
+def test_rows_that_an_epoch_has_several_times_are_kept(kind, tmp_path, forget):
+    """Of labels that are sampled more often than they are in the file."""
+    stored = "parquet" if kind == "frames" else kind
+    X = open_kind(stored, write(stored, tmp_path, 1))
+    if kind == "frames":
+        X = open_rows(X, as_frame="pandas")
+    for sampling, n_kept in ("oversample", 20), ({1: 9}, 0), ({0: 90}, 0):
+        wrapper = make_wrapper(
+            Labelled(), sampling=sampling, memory_limit="3kB", max_epochs=1
+        )
+        plan = Planner(wrapper, X, Y, {}).make()
+        assert plan.schedule.n_buffers > 1
+        picked = getattr(plan.row_cache, "picked", [])
+        assert np.array_equal(picked, np.flatnonzero(Y)[:n_kept])
+    wrapper = make_wrapper(
+        Labelled(), sampling="oversample", memory_limit="3kB", max_epochs=2
+    )
+    kept = wrapper.fit(X, Y)
+    forget()
+    same_calls(kept, clone(wrapper).fit(X, Y))
+
+
+def test_rows_that_an_epoch_has_several_times_are_read_once(tmp_path, monkeypatch):
+    taken = []
+
+    def count(name):
+        read = getattr(Source, name)
+
+        def counted(self, *rows):
+            if isinstance(self.store, MapStore):
+                taken.append(*rows if name == "pick" else [np.arange(*rows)])
+            return read(self, *rows)
+
+        return counted
+
+    for name in "pick", "read":
+        monkeypatch.setattr(Source, name, count(name))
+    X = open_kind("npy", write("npy", tmp_path, 1))
+    wrapper = make_wrapper(
+        Labelled(), sampling="oversample", memory_limit="3kB", max_epochs=1
+    )
+    used = np.concatenate([call["X"][:, 0] for call in wrapper.fit(X, Y).calls_])
+    assert len(used) == 80
+    assert np.bincount(np.concatenate(taken)).tolist() == [1] * N_ROWS
+    said = wrapper.explain(X, Y).sections
+    assert said["reads"] == (
+        "about 8.3 kB in the first epoch, of which 1.9 kB are used; rows that an epoch "
+        "has several times stay in memory (320 bytes)"
+    )
+    assert "320 bytes for rows that are kept" in said["memory"]
 
 
 STORES = {

@@ -1,5 +1,6 @@
 """The order of a run that was given, or that samples classes."""
 
+from functools import reduce
 from numbers import Integral
 from typing import Any
 
@@ -18,22 +19,31 @@ def find_given(wrapper, table: Table, labels: Labels | None) -> tuple[Order, Any
         if order.needs_y and table.y is None:
             raise ValueError(f"{type(order).__name__} needs y, and none was passed.")
         return order, table.y.load() if order.needs_y else None
-    codes = _find_codes(wrapper, table, labels)
-    counts = np.zeros(len(labels.classes), dtype=np.int64)
-    counts += np.bincount(codes, minlength=len(counts))
-    return ClassOrder(_find_sizes(wrapper.sampling, labels.classes, counts)), codes
+    classes = _find_classes(wrapper, table, labels)
+    codes = _find_codes(wrapper.sampling, table, classes)
+    counts = np.bincount(codes, minlength=len(classes))
+    return ClassOrder(_find_sizes(wrapper.sampling, classes, counts)), codes
 
 
-def _find_codes(wrapper, table: Table, labels: Labels | None) -> np.ndarray:
-    """Return the number of the class of each row, in as few bytes as possible."""
-    sampling = wrapper.sampling
-    is_column = labels is not None and table.y is not None and table.y.ndim == 1
-    if not is_column or isinstance(labels.classes, list):
+def _find_classes(wrapper, table: Table, labels: Labels | None) -> np.ndarray:
+    """Return the labels that can occur; of an estimator that is not told of them too.
+
+    Raise unless they are in one column.
+    """
+    is_column = table.y is not None and table.y.ndim == 1
+    if not is_column or isinstance(getattr(labels, "classes", None), list):
         raise ValueError(
-            f"sampling={sampling!r} needs labels in one column; "
+            f"sampling={wrapper.sampling!r} needs labels in one column; "
             f"{type(wrapper.estimator).__name__} is trained on other targets."
         )
-    classes = np.asarray(labels.classes)
+    if labels is not None:
+        return np.asarray(labels.classes)
+    pieces = (np.unique(np.asarray(piece)) for _, piece in iter_values(table.y))
+    return reduce(np.union1d, pieces)
+
+
+def _find_codes(sampling, table: Table, classes: np.ndarray) -> np.ndarray:
+    """Return the number of the class of each row, in as few bytes as possible."""
     codes = np.empty(table.y.n_rows, np.min_scalar_type(max(1, len(classes) - 1)))
     for start, piece in iter_values(table.y):
         piece = np.asarray(piece)

@@ -13,7 +13,7 @@ from skmmap.learn.rendering import Explanation
 from skmmap.learn.rule_choice import find_rule_class, say_stop
 from skmmap.learn.seeds import find_own_seed
 from skmmap.order import BlockOrder, ChunkOrder, ClassOrder, GivenOrder, SharedOrder
-from skmmap.read import say_parts
+from skmmap.read import PickedCache, say_parts
 from skmmap.rows import find_read_nbytes
 from skmmap.wrap import get_parameters
 
@@ -122,7 +122,7 @@ def _say_reads(plan: Plan) -> str:
         return f"{size}, once: all rows are kept in memory for the blocks of the epoch"
     if plan.keeps_rows:
         return f"{size} in the first epoch, after which rows are kept in memory (100 %)"
-    if plan.row_cache.units:
+    if plan.row_cache.units and not isinstance(plan.row_cache, PickedCache):
         share = plan.row_cache.share
         if plan.n_epochs == 1:
             return f"{size}; keeps {round(100 * share)} % of the rows in memory"
@@ -133,9 +133,14 @@ def _say_reads(plan: Plan) -> str:
         )
     if isinstance(plan.schedule, GivenOrder):
         used = say_size(plan.schedule.n_rows * plan.table.row_nbytes)
-        n_read = plan.schedule.count_read(plan.table.X.store.gap_rows)
+        picked = getattr(plan.row_cache, "picked", None)
+        n_read = plan.schedule.count_read(plan.table.X.store.gap_rows, picked)
         taken = say_size(round(n_read * nbytes / max(1, plan.table.X.n_rows)))
-        return f"about {taken} in the first epoch, of which {used} are used"
+        said = f"about {taken} in the first epoch, of which {used} are used"
+        if picked is None:
+            return said
+        kept = say_size(plan.row_cache.nbytes)
+        return f"{said}; rows that an epoch has several times stay in memory ({kept})"
     return f"{size} in each epoch, with {say_count(plan.schedule.n_reads, 'seek')}"
 
 

@@ -5,12 +5,13 @@ from skmmap.order import (
     ORDER_NBYTES,
     BlockOrder,
     FileOrder,
+    GivenOrder,
     can_keep,
     find_buffer_rows,
     find_room,
     parse_size,
 )
-from skmmap.read import NO_CACHE, RowCache, Table, find_cache
+from skmmap.read import NO_CACHE, RowCache, Table, find_cache, find_picked_cache
 from skmmap.rows import Source
 from skmmap.run import find_sharing
 
@@ -66,15 +67,21 @@ def find_row_cache(
     wrapper, table: Table, schedule: FileOrder, n_epochs: int
 ) -> RowCache:
     """Return which rows stay in memory beside the buffers, if all of them cannot."""
+    limit = wrapper.memory_limit
     if not schedule.n_rows or find_sharing().is_shared:
         return NO_CACHE
+    if isinstance(schedule, GivenOrder):
+        room = find_room(limit, 2 * find_buffer_nbytes(table, schedule))
+        picked = schedule.find_repeated(room // max(1, table.row_nbytes))
+        if len(picked):
+            return find_picked_cache(table, room, picked)
     if not _is_read_again(table, schedule, n_epochs):
         return NO_CACHE
     if isinstance(schedule, BlockOrder):
         used = 2 * find_buffer_nbytes(table, schedule)
     else:
         used = 2 * _find_chunk_nbytes(table, schedule)
-    return find_cache(table, find_room(wrapper.memory_limit, used))
+    return find_cache(table, find_room(limit, used))
 
 
 def find_buffer_nbytes(table: Table, schedule: BlockOrder) -> int:

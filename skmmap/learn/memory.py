@@ -3,7 +3,7 @@
 from skmmap.learn.keeping import find_buffer_nbytes
 from skmmap.learn.plan import Plan
 from skmmap.order import GivenOrder
-from skmmap.read import NO_CACHE, RowCache, choose_way, find_cache
+from skmmap.read import NO_CACHE, RowCache, choose_way
 
 
 def find_fit_parts(
@@ -66,7 +66,7 @@ def _iter_hows(plan: Plan):
             yield _make_how(reads_ahead=reads_ahead, keeps_rows=True)
     room = plan.row_cache.room
     for share in _SHARES if plan.row_cache.units else ():
-        yield _make_how(row_cache=find_cache(plan.table, room // share))
+        yield _make_how(row_cache=plan.row_cache.limit(plan.table, room // share))
     for reads_ahead in (True, False):
         yield _make_how(reads_ahead=reads_ahead)
 

@@ -37,6 +37,16 @@ class ClassOrder(CountedOrder):
     def count_rows(self) -> int:
         return sum(self.sizes)
 
+    def find_repeated(self, rows: OrderRows, most: int) -> np.ndarray:
+        """Return all rows of the classes whose rows an epoch has most often."""
+        counts = np.bincount(rows.y, minlength=len(self.sizes))
+        times = self.sizes / np.maximum(counts, 1)
+        often = np.argsort(-times, kind="stable")
+        fits = (times[often] > 1) & (np.cumsum(counts[often]) <= most)
+        is_kept = np.zeros(len(counts), dtype=bool)
+        is_kept[often[fits]] = True
+        return np.flatnonzero(is_kept[rows.y])
+
     def find_block_rows(self, rows: OrderRows) -> int:
         """Return the rows of a block, of which a run has those of its class."""
         least = min(size for size in self.sizes if size)

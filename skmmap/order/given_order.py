@@ -178,13 +178,23 @@ class GivenOrder(BlockOrder):
         if n_held:
             yield from self._end(np.concatenate(held), most)
 
-    def count_read(self, gap: int) -> int:
-        """Return the rows that the first epoch reads, with gaps of fewer than that."""
-        n_read = 0
-        for buffer in self.iter_buffers(0):
-            steps = np.diff(np.unique(buffer.picked))
-            n_read += 1 + int(np.where(steps <= gap, steps, 1).sum())
-        return n_read
+    def count_read(self, gap: int, kept: np.ndarray | None = None) -> int:
+        """Return the rows that the first epoch reads, with gaps of fewer than that.
+
+        Those that are ``kept`` are read once.
+        """
+        picked = (np.unique(buffer.picked) for buffer in self.iter_buffers(0))
+        if kept is None:
+            return sum(_count_with_gaps(rows, gap) for rows in picked)
+        others = (np.setdiff1d(rows, kept, assume_unique=True) for rows in picked)
+        n_read = sum(_count_with_gaps(rows, gap) for rows in others)
+        return n_read + _count_with_gaps(kept, gap)
+
+    def find_repeated(self, most: int) -> np.ndarray:
+        """Return rows that several buffers of an epoch have, as far as is known."""
+        if self.n_buffers == 1 or not isinstance(self.order, CountedOrder):
+            return np.empty(0, np.int64)
+        return self.order.find_repeated(self.about, most)
 
     def _end(self, rows: np.ndarray, most: int) -> Iterator[PickedBuffer]:
         """Yield the buffers of the last rows: more than ``most`` only with a tail."""
@@ -241,6 +251,15 @@ class CountedOrder(Order):
 
     def count_rows(self) -> int:
         raise NotImplementedError
+
+    def find_repeated(self, rows: OrderRows, most: int) -> np.ndarray:
+        """Return rows that an epoch has several times: ``most`` of them, ascending."""
+        raise NotImplementedError
+
+
+def _count_with_gaps(rows: np.ndarray, gap: int) -> int:
+    steps = np.diff(rows)
+    return min(1, len(rows)) + int(np.where(steps <= gap, steps, 1).sum())
 
 
 # doctest takes only what says that it is of this module.

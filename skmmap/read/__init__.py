@@ -14,7 +14,13 @@ from skmmap.read.labels import (
 from skmmap.read.memory_check import choose_way, fit_memory, say_parts
 from skmmap.read.opening import open_given, open_table
 from skmmap.read.read_path import READS, Reading
-from skmmap.read.row_cache import NO_CACHE, RowCache, find_cache
+from skmmap.read.row_cache import (
+    NO_CACHE,
+    PickedCache,
+    RowCache,
+    find_cache,
+    find_picked_cache,
+)
 from skmmap.read.table import Table, slice_rows
 from skmmap.read.targets import is_tabular, open_target, open_target_as_it_is
 from skmmap.read.values import check_finite, iter_values
@@ -26,6 +32,7 @@ __all__ = [
     "Chunk",
     "ClassWeight",
     "Labels",
+    "PickedCache",
     "Reading",
     "RowCache",
     "Table",
@@ -39,6 +46,7 @@ __all__ = [
     "find_cache",
     "find_common",
     "find_free_for",
+    "find_picked_cache",
     "fit_memory",
     "is_tabular",
     "iter_chunks",

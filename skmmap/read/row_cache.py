@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from skmmap.order import choose_units
 from skmmap.read.table import Table
-from skmmap.rows import PartlyLoadedStore, Source, StandIn
+from skmmap.rows import KeptRowsStore, PartlyLoadedStore, Source, StandIn
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,10 @@ class RowCache:
         """The part of the rows that is kept."""
         return self.nbytes / self.total
 
+    def limit(self, table: Table, room: int) -> "RowCache":
+        """Return which rows are kept in less room."""
+        return find_cache(table, room)
+
     def _find_nbytes(self, source: Source) -> int:
         return _count_rows(self.units[source]) * source.row_nbytes
 
@@ -43,6 +49,28 @@ class RowCache:
 
 
 NO_CACHE = RowCache()
+
+
+@dataclass(frozen=True, eq=False)
+class PickedCache(RowCache):
+    """Rows that an order has several times in an epoch: all of them, or none."""
+
+    picked: np.ndarray | None = None
+
+    def limit(self, table: Table, room: int) -> RowCache:
+        return self if self.nbytes <= room else NO_CACHE
+
+    def _stand_in(self, source: Source) -> Source:
+        if source not in self.units:
+            return source
+        return StandIn(KeptRowsStore(source, self.picked))
+
+
+def find_picked_cache(table: Table, room: int, picked: np.ndarray) -> RowCache:
+    """Return the cache of these rows, which take no more than so many bytes."""
+    costly = [source for source in table.sources if _is_compared(source)]
+    units = {source: [(0, len(picked))] for source in costly}
+    return PickedCache(room, sum(map(_find_nbytes, costly)), units, picked)
 
 
 def find_cache(table: Table, room: int) -> RowCache:
@@ -72,11 +100,17 @@ def _is_costly(source: Source, table: Table) -> bool:
     They are decoded, or come from the disk. Rows that are read later must be of the
     files that the kept ones are of, so that only files that are compared count.
     """
+    if not _is_compared(source):
+        return False
+    return source.store.is_decoded or _is_read_from_disk(source, table)
+
+
+def _is_compared(source: Source) -> bool:
+    """Whether rows come from files, and a file that changed is noticed."""
     store, identity = source.store, source.store.identity
     if not store.on_disk or store.is_thread_bound or not identity.is_watched:
         return False
-    is_compared = identity.is_known and not identity.is_writer
-    return is_compared and (store.is_decoded or _is_read_from_disk(source, table))
+    return identity.is_known and not identity.is_writer
 
 
 def _is_read_from_disk(source: Source, table: Table) -> bool:

@@ -14,7 +14,7 @@ from skmmap.rows.keys import find_value_key
 from skmmap.rows.loaded import LoadedStore, StandIn
 from skmmap.rows.mapped import MappedStore, share_out
 from skmmap.rows.part_stores import DenseStore, PartStore
-from skmmap.rows.partly_loaded import PartlyLoadedStore
+from skmmap.rows.partly_loaded import KeptRowsStore, PartlyLoadedStore
 from skmmap.rows.rows import Rows, find_source, show_rows
 from skmmap.rows.shards import join_shards
 from skmmap.rows.sizes import find_read_nbytes
@@ -28,6 +28,7 @@ __all__ = [
     "Codes",
     "DenseStore",
     "FrameStore",
+    "KeptRowsStore",
     "ListStore",
     "LoadedStore",
     "MappedStore",

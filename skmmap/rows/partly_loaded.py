@@ -109,6 +109,33 @@ class PartlyLoadedStore(StandInStore):
         self._rows[unit], self._room = rows, self._room - nbytes
 
 
+class KeptRowsStore(PartlyLoadedStore):
+    """Rows of a source, of which some are read now and stay in memory.
+
+    They are ``numbers``, which ascend; rows that are picked are taken from there.
+    """
+
+    def __init__(self, source: Source, numbers: np.ndarray):
+        super().__init__(source, [], 0)
+        self._numbers, self._kept = numbers, source.pick(numbers)
+
+    def read(self, start: int, stop: int):
+        first, last = np.searchsorted(self._numbers, [start, stop])
+        if last - first < stop - start:
+            return self._source.read(start, stop)
+        return self.pick(self._kept, np.arange(first, last))
+
+    def take(self, rows: np.ndarray):
+        places = np.searchsorted(self._numbers, rows)
+        places = np.minimum(places, len(self._numbers) - 1)
+        here = self._numbers[places] == rows
+        parts = [self.pick(self._kept, places[here])]
+        if not here.all():
+            parts.append(self._source.pick(rows[~here]))
+        order = np.concatenate([np.flatnonzero(here), np.flatnonzero(~here)])
+        return self.pick(self.join(parts), np.argsort(order))
+
+
 def _find_nbytes(rows) -> int:
     if isinstance(rows, np.ndarray):
         return rows.nbytes
