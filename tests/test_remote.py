@@ -648,3 +648,21 @@ def test_a_file_object_keeps_few_pieces(web, monkeypatch):
 def test_ranges_that_are_joined():
     ranges = [(20, 30), (0, 10), (2, 5), (10, 12), (40, 41)]
     assert reader._join(ranges) == [(0, 12), (20, 30), (40, 41)]
+
+
+def test_few_ends_of_files_are_kept(web, monkeypatch):
+    monkeypatch.setattr(reader, "MOST_ENDS_NBYTES", 3 * reader.END_NBYTES)
+    for number in range(5):
+        web.files[f"{number}"] = bytes(LARGE[number:])
+        reader.read_end(RemoteFile(f"{web.url}/{number}", None, 0))
+    assert len(reader._ends) == 3
+
+
+def test_a_table_is_identified_by_its_values(web):
+    known = set()
+    for shift in (0, 1, 0):
+        table = pa.table({"a": np.arange(3.0) + shift})
+        web.files["X.parquet"] = to_parquet(table)
+        store = find_source(open_rows(f"{web.url}/X.parquet", columns=["a"])).store
+        known.add(store.identity.facts)
+    assert len(known) == 2

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers import raises
+from processes import run_fresh
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, convert, open_rows
@@ -318,6 +319,23 @@ def test_chunks_of_zarr_are_fetched_once_in_a_pass(web, zarr_on_web):
     assert len(web.asked) <= 2 * -(-3_000 // 400)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_children_open_zarr_again(zarr_on_web, tmp_path):
+    (tmp_path / "rows").write_bytes(pickle.dumps(open_rows(zarr_on_web(X))))
+    code = """
+    import os, pickle, sys
+    from pathlib import Path
+    rows = pickle.loads(Path(sys.argv[1]).read_bytes())
+    rows[:50].read()
+    child = os.fork()
+    if not child:
+        os._exit(rows[400:900].read().shape != (500, 20))
+    sys.exit(os.waitpid(child, 0)[1])
+    """
+    done = run_fresh(code, tmp_path / "rows", timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_requests_of_zarr_are_repeated(web, zarr_on_web):
     rows = open_rows(zarr_on_web(X))
     web.faults += [503, 500, 429]
@@ -335,7 +353,7 @@ def test_a_zarr_array_that_is_written_again_is_an_error(web, zarr_on_web):
     zarr_on_web(X.astype("f8"))
     for given in (rows, pickle.loads(sent)):
         with pytest.raises(ValueError, match=r"zarr.json' was written again since it"):
-            ChunkedFit(SGDClassifier()).fit(given, Y)
+            find_source(given).store.for_run("auto")
     with pytest.raises(ValueError, match=r"zarr.json' was written again since it"):
         pickle.loads(sent)[3:5].read()
 
