@@ -279,6 +279,8 @@ def test_a_file_that_is_written_again_is_an_error(web, kind):
     rows[:10].read()
     sent = pickle.dumps(rows)
     web.files["X.npy"] = CHANGES[kind]
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        find_source(rows).store.for_run("auto")
     text = r"was written again since it was opened: it had 240,128 bytes .* it again\."
     with pytest.raises(ValueError, match=text):
         ChunkedFit(SGDClassifier()).fit(rows, Y)
@@ -563,10 +565,11 @@ def test_the_end_of_a_file_without_tags_is_not_kept(web, monkeypatch):
     for name in "ab":
         table = pa.table({name: np.arange(3_000.0)})
         web.files["X.parquet"] = to_parquet(table)
-        assert open_rows(f"{web.url}/X.parquet", columns=name).shape == (3_000,)
-    rows = open_rows(f"{web.url}/X.npy")
-    with pytest.raises(ValueError, match="may change unnoticed"):
-        ChunkedFit(SGDClassifier(), checkpoint="fit.ckpt").fit(rows, Y)
+        rows = open_rows(f"{web.url}/X.parquet", columns=[name])
+        assert rows.shape == (3_000, 1)
+    for given in (rows, open_rows(f"{web.url}/X.npy")):
+        with pytest.raises(ValueError, match="may change unnoticed"):
+            ChunkedFit(SGDClassifier(), checkpoint="fit.ckpt").fit(given, Y)
 
 
 def test_what_was_read_ahead_is_kept_of_few_files(web):
@@ -609,8 +612,12 @@ def test_no_folder_for_temporary_files_is_no_error(web, monkeypatch):
 
 
 def test_closed_rows_are_not_read(web):
-    rows = find_source(open_rows(f"{web.url}/X.npy")).store
+    rows = find_source(open_rows(f"{web.url}/X.npy", cache="10MB")).store
+    rows.read(0, 5)
+    cache = rows._path.file._cache
+    assert cache.kept
     rows.close()
+    assert not cache.kept
     with raises(ValueError, "The rows of 'X.npy' are closed. Open them again."):
         rows.read(0, 5)
 

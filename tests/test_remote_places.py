@@ -309,6 +309,11 @@ def test_zarr(web, zarr_on_web, zarr_format):
     np.testing.assert_array_equal(model.fit(rows, Y).coef_, coef)
 
 
+def test_missing_values_of_zarr(zarr_on_web):
+    url = zarr_on_web(np.arange(20.0).reshape(1, 20), attributes={"_FillValue": 3.0})
+    assert np.flatnonzero(np.isnan(open_rows(url).read()[0])).tolist() == [3]
+
+
 def test_chunks_of_zarr_are_fetched_once_in_a_pass(web, zarr_on_web):
     rows = open_rows(zarr_on_web(X))
     model = ChunkedFit(
