@@ -429,6 +429,20 @@ def test_a_replaced_table_is_an_error(web):
         ChunkedFit(SGDClassifier()).fit(rows, Y)
 
 
+def test_tables_are_compared_after_a_pass_and_closed(web):
+    web.files["X.parquet"] = to_parquet(TABLE)
+    rows = open_rows(f"{web.url}/X.parquet", columns=["a", "b"], cache="10MB")
+    store = find_source(rows).store.for_run("auto")
+    store.read(0, 5)
+    web.files["X.parquet"] = to_parquet(TABLE.slice(1))
+    with pytest.raises(ValueError, match="was written again since it was opened"):
+        store.finish()
+    cache = store.paths[0].file._cache
+    assert cache.kept
+    store.close()
+    assert not cache.kept
+
+
 def test_a_table_that_was_replaced_is_the_reason_of_an_error(web):
     """Of the same size, its footer known: the columns cannot be decoded."""
     web.files["X.parquet"] = to_parquet(TABLE)
