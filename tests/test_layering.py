@@ -118,6 +118,7 @@ HOUSE = {
         "orc_file",
         "arrow_files",
         "partitions",
+        "stored_keys",
         "schemas",
         "conditions",
         "filters",

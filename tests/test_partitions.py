@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.files.parquet import list_arrays
+from skmmap.rows.rows import find_source
 
 N_ROWS = 40  # of each file
 NULL = "__HIVE_DEFAULT_PARTITION__"
@@ -112,6 +113,17 @@ def test_keys_among_other_columns_in_any_order(folder):
     np.testing.assert_array_equal(rows[[300, 7, 41]], expected[[300, 7, 41]])
     again = open_rows(rows, columns="year")
     np.testing.assert_array_equal(again[:], expected[:, 0])
+    twice = open_rows(folder, columns=["year", "a", "year", "a"])
+    np.testing.assert_array_equal(twice[:], expected[:, [0, 1, 0, 1]])
+    twice = open_rows(folder, columns=["year", "year"])
+    np.testing.assert_array_equal(twice[:], expected[:, [0, 0]])
+
+
+def test_an_empty_key_is_not_missing(tmp_path):
+    for key in ("", NULL):
+        write_at(tmp_path / "table" / f"k={key}" / "0.parquet", make_table(0, 2))
+    keys = open_rows(tmp_path / "table", columns=["k"], as_frame=True).read()["k"]
+    assert keys.tolist() == ["", "", None, None]
 
 
 FILTERS = [
@@ -231,6 +243,30 @@ def test_keys_of_text_are_encoded(tmp_path, kind):
     expected = OneHotEncoder().fit_transform(rows.read())
     found = model.transform(rows).read()
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
+    keys = open_rows(tmp_path / "table", columns=["key"])
+    assert keys.read()["key"].tolist() == ["x"] * 3 + ["y"] * 3
+    store = find_source(rows).store.as_codes()
+    (table, _), *_ = store._iter_slices(0, 3)
+    is_coded = str(table.schema.field("text").type).startswith("dictionary")
+    assert is_coded == (kind == "parquet")
+
+
+def test_what_files_tell_of_their_columns(tmp_path):
+    """Nulls that no statistics count, and the bytes of the columns that are chosen."""
+    for key, value in (("x", 1), ("y", None)):
+        path = tmp_path / "table" / f"key={key}" / "0.parquet"
+        path.parent.mkdir(parents=True)
+        table = pa.table({"k": [value, 2], "a": [0.5, 1.5]})
+        pq.write_table(table, path, write_statistics=False)
+    frame = open_rows(tmp_path / "table", columns=["k", "key"]).read()
+    assert frame["k"].tolist()[:2] + frame["k"].tolist()[3:] == [1, 2, 2]
+    rows = open_rows(tmp_path / "table", columns=["a", "key"])
+    groups = pq.ParquetFile(path).metadata.row_group(0)
+    store, column = find_source(rows).store, groups.column(1)
+    assert store.find_disk_nbytes() == 2 * column.total_compressed_size
+    # By which it is decided whether a group is read whole.
+    sizes = [stored for *_, stored in store._groups]
+    assert sizes == [column.total_uncompressed_size] * 2
 
 
 def test_large_row_groups_come_piece_by_piece(tmp_path, monkeypatch):
@@ -329,6 +365,10 @@ def test_folders_of_different_keys(tmp_path):
         "folders of one kind at a time.",
     ):
         open_rows(tmp_path / "table")
+    for name in ("k=1/m=2", "m=1/k=2"):
+        write_at(tmp_path / "other" / name / "0.parquet", make_table(0))
+    with pytest.raises(ValueError, match=r"of other keys \(m, k\) than .* \(k, m\)"):
+        open_rows(tmp_path / "other")
 
 
 def test_a_key_twice_on_a_path(tmp_path):

@@ -38,6 +38,7 @@ from skmmap.formats.arrow.schemas import (
     read_schema,
 )
 from skmmap.formats.arrow.spool import Spool, SpoolWriting, write_spool
+from skmmap.formats.arrow.stored_keys import drop_stored
 
 __all__ = [
     "KNOWN",
@@ -58,6 +59,7 @@ __all__ = [
     "choose_library",
     "count_from",
     "describe_columns",
+    "drop_stored",
     "estimate_nbytes",
     "find_common",
     "find_dtype",

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
@@ -35,6 +35,7 @@ class Partitions:
 
     names: tuple = ()
     values: tuple = ()  # of pairs: path, values
+    n_folders: int = 0  # between root and file
 
     @classmethod
     def find(cls, files: list, roots: list) -> "Partitions":
@@ -49,7 +50,16 @@ class Partitions:
                     f"{str(files[0])!r} ({there}). Give folders of one kind at a time."
                 )
         values = zip(files, (tuple(keys.values()) for keys in found), strict=True)
-        return cls(names, tuple((str(file), each) for file, each in values))
+        values = tuple((str(file), each) for file, each in values)
+        return cls(names, values, len(names))
+
+    def drop(self, names) -> "Partitions":
+        """Return the keys without some of them."""
+        kept = [i for i, name in enumerate(self.names) if name not in names]
+        values = ((path, tuple(each[i] for i in kept)) for path, each in self.values)
+        return replace(
+            self, names=tuple(self.names[i] for i in kept), values=tuple(values)
+        )
 
     @cached_property
     def _by_path(self) -> dict:
@@ -66,13 +76,16 @@ class Partitions:
             found[name] = arrow.int64() if are_integers else arrow.string()
         return found
 
+    def find_texts(self, path) -> dict:
+        """Return the values of the keys of a file as they are written."""
+        return dict(zip(self.names, self._by_path.get(str(path), ()), strict=True))
+
     def find_values(self, path) -> dict:
         """Return the values of the keys of a file, in their types."""
-        given = zip(self.names, self._by_path.get(str(path), ()), strict=True)
         is_text = {name: str(type_) == "string" for name, type_ in self.types.items()}
         return {
             name: text if text is None or is_text[name] else int(text)
-            for name, text in given
+            for name, text in self.find_texts(path).items()
         }
 
     def open(self, path, coded=(), open_file=open_arrow):
@@ -133,8 +146,7 @@ class _KeyedFile:
         if own:
             return self._add(self._file.read(number, own, is_mapped), names)
         n_rows = self.find_counts(names)[number]
-        keys = list(dict.fromkeys(names))
-        return self._arrow.table({name: self._repeat(name, n_rows) for name in keys})
+        return self._arrow.table({name: self._repeat(name, n_rows) for name in names})
 
     def iter_batches(self, number: int, names, batch_rows: int):
         for table in self._file.iter_batches(number, self._leave(names), batch_rows):
@@ -150,8 +162,6 @@ class _KeyedFile:
     def _repeat(self, name: str, n_rows: int):
         """Return a column of one value: its code, and the value once."""
         arrow, value, type_ = self._arrow, self._values[name], self._types[name]
-        if value is None:
-            return arrow.nulls(n_rows, type_)
         return arrow.repeat(arrow.scalar(value, type_), n_rows)
 
 

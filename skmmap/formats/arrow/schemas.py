@@ -35,22 +35,22 @@ def check_schemas(paths, columns, open_file=open_arrow):
 
     A column without any value in a file is of the type that it has in others.
     """
-    schemas = []
+    schemas, said = [], _say_paths(paths)
     for path in paths:
         with open_file(path) as file:
             schemas.append(file.schema)
     joined, typed = schemas[0], {}
-    names = choose_columns(joined, columns, paths[0].name)
+    names = choose_columns(joined, columns, said[paths[0]])
     for path, schema in zip(paths, schemas, strict=True):
-        here = choose_columns(schema, columns, path.name)
+        here = choose_columns(schema, columns, said[path])
         for name in dict.fromkeys([*names, *here]):
             found, known = (_say_type(each, name) for each in (schema, joined))
             if found == known or (found == _NULL and name in names):
                 pass
             elif known != _NULL:
                 raise ValueError(
-                    f"Column {name!r} is {found} in {path.name!r} and {known} in "
-                    f"{typed.get(name, paths[0]).name!r}. Write the files with the "
+                    f"Column {name!r} is {found} in {said[path]!r} and {known} in "
+                    f"{said[typed.get(name, paths[0])]!r}. Write the files with the "
                     "same columns."
                 )
             else:
@@ -58,6 +58,12 @@ def check_schemas(paths, columns, open_file=open_arrow):
             if name in names:
                 joined = _join_field(joined, schema, name)
     return joined
+
+
+def _say_paths(paths) -> dict:
+    """Return what files are called: by their names, if these tell which one it is."""
+    is_clear = len({path.name for path in paths}) == len(paths)
+    return {path: path.name if is_clear else str(path) for path in paths}
 
 
 def read_schema(paths, open_file=open_arrow) -> tuple:

@@ -30,6 +30,7 @@ from skmmap.formats.arrow import (
     choose_again,
     choose_library,
     describe_columns,
+    drop_stored,
     estimate_nbytes,
     find_filled,
     iter_inside,
@@ -57,6 +58,7 @@ def is_mine(source, first: bytes = b"") -> bool:
 def list_arrays(source) -> list[ArrayInfo]:
     """Return the columns of a file, or of several as one."""
     files, partitions = _find_files(source)
+    partitions = drop_stored(partitions, find_filled(files))
     return describe_columns(*read_schema(files, partitions.open))
 
 
@@ -73,6 +75,7 @@ def open_store(
 def open_tables(files, partitions, columns, as_frame, filters, kinds=None) -> Store:
     """Return the store of files with these keys; ``kinds`` are of arrays and frames."""
     paths = find_filled(files)
+    partitions = drop_stored(partitions, paths)
     schema = check_schemas(paths, columns, partitions.open)
     library = choose_library(schema, columns, as_frame, paths[0].name)
     arrays, frames = kinds or (ParquetStore, ParquetFrames)
@@ -162,7 +165,7 @@ class ParquetStore(ArrowStore):
 
     def _say(self, path: Path) -> str:
         """Return the name of a file, with the folders that are its keys."""
-        return os.sep.join(path.parts[-1 - len(self._partitions.names) :])
+        return os.sep.join(path.parts[-1 - self._partitions.n_folders :])
 
     def choose(self, columns, as_frame) -> "ParquetStore":
         self._check_open()
