@@ -10,6 +10,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from skmmap import ChunkedFit, ChunkedSearchCV, boosters, open_rows, register
 from skmmap.boosters import pieces as pieces_module
+from skmmap.boosters import xgboost_rows
 
 RNG = np.random.default_rng(0)
 X = RNG.integers(0, 30, size=(600, 5)).astype(np.float32)
@@ -172,6 +174,7 @@ def test_rows_of_every_kind(kind):
 def test_names_of_columns_in_a_file(xgboost, lightgbm, tmp_path):
     pd.DataFrame(X, columns=list("abcde")).to_parquet(tmp_path / "X.parquet")
     rows = open_rows(tmp_path / "X.parquet")
+    assert rows.to_lightgbm(LABELS).construct().get_feature_name() == list("abcde")
     for kind in "XGBClassifier", "LGBMClassifier":
         model = ChunkedFit(make(kind)).fit(rows, LABELS)
         assert list(model.feature_names_in_) == list("abcde")
@@ -194,13 +197,17 @@ def test_labels_weigh_as_asked(kind, rows):
 # --- Early stopping ------------------------------------------------------------------
 
 
-def test_xgboost_stops_early_on_given_rows(rows, xgboost):
+def test_xgboost_stops_early_on_given_rows(rows, xgboost, capsys):
     params = {"n_estimators": 60, "early_stopping_rounds": 2, "learning_rate": 1.0}
     bare = make("XGBClassifier", **params)
     given = [(X[400:], LABELS[400:])], [WEIGHTS[400:]]
     bare.fit(X[:400], LABELS[:400], eval_set=given[0], verbose=False)
     model = ChunkedFit(make("XGBClassifier", **params), chunk_size=150)
-    model.fit(rows[:400], LABELS[:400], X_val=rows[400:], y_val=LABELS[400:])
+    evaluated = {"X_val": rows[400:], "y_val": LABELS[400:]}
+    model.fit(rows[:400], LABELS[:400], **evaluated, verbose=True)
+    assert "validation_0-logloss" in capsys.readouterr().out
+    model.fit(rows[:400], LABELS[:400], **evaluated)
+    assert not capsys.readouterr().out
     assert model.estimator_.best_iteration == bare.best_iteration < 50
     assert model.evals_result_ == bare.evals_result_
     weighted = {"sample_weight_eval_set": given[1], "verbose": False}
@@ -391,6 +398,9 @@ def test_other_parameters_of_fit_are_refused(rows, xgboost, lightgbm):
             model.fit(rows, LABELS, classes=[0, 1])
         with pytest.raises(ValueError, match="X_val has rows of shape"):
             model.fit(rows, LABELS, X_val=X[:, :3], y_val=LABELS)
+        named = [pd.DataFrame(X, columns=list(names)) for names in ("abcde", "abcdx")]
+        with pytest.raises(ValueError, match="feature names should match"):
+            model.fit(named[0], LABELS, X_val=named[1], y_val=LABELS)
         frame = pd.DataFrame({"a": [1.0, 2.0], "b": pd.Categorical(["x", "y"])})
         with pytest.raises(TypeError, match="Not all are numbers: 'b'"):
             model.fit(frame, [0, 1])
@@ -524,6 +534,30 @@ def test_the_disk_has_room(rows, xgboost, monkeypatch):
     monkeypatch.setattr(boosters.xgboost_rows.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(OSError, match=r"10 are free in .* TMPDIR"):
         rows.to_xgboost(LABELS)
+    # How many bins there are of sparse rows is not known before.
+    assert open_rows(sparse.csr_matrix(np.eye(600))).to_xgboost(LABELS).num_row() == 600
+
+
+def test_a_forked_process_leaves_the_files(rows, xgboost):
+    matrix, before = rows.to_xgboost(LABELS), list_folders()
+    matrix._process += 1
+    matrix.close()
+    assert list_folders() == before
+    matrix._process = os.getpid()
+    matrix.close()
+    assert list_folders() < before
+
+
+def test_what_is_lost_elsewhere_is_told_as_ever(monkeypatch):
+    told, stopped = [], KeyboardInterrupt()
+    iterator = object.__new__(xgboost_rows.RowIterator)
+    iterator.stopped = None
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    lost = SimpleNamespace(exc_traceback=None, exc_value=stopped)
+    with iterator.told_of_lost():
+        sys.unraisablehook(lost)
+    assert told == [lost]
+    assert iterator.stopped is None
 
 
 def test_lengths_and_paths(rows, xgboost, lightgbm, tmp_path):
@@ -556,6 +590,93 @@ def test_a_sequence_ends_where_the_rows_end(rows, lightgbm):
     assert np.array_equal(sequence[10:20], X[10:20], equal_nan=True)
     with pytest.raises(IndexError, match="row 600 of 600"):
         sequence[600]
+
+
+def test_passes_over_a_sequence(lightgbm, monkeypatch):
+    """Slices that follow each other are a pass, and rows that ascend are one."""
+    made = pieces_module.make_pieces(open_rows(X)._source, 200)
+    ended, read = [], made._iter_all
+
+    def read_all():
+        yield from read()
+        ended.append(True)
+
+    monkeypatch.setattr(made, "_iter_all", read_all)
+    sequence = boosters.make_sequence(made)
+    for row in 3, 250, 599, 2:
+        assert np.array_equal(sequence[row], X[row].astype(float), equal_nan=True)
+    assert [each.n_rows for each in made.passes] == [600, 200]
+    for start in 0, 400, 200, 400:
+        found = sequence[start : start + 200]
+        assert np.array_equal(found, X[start : start + 200], equal_nan=True)
+        assert not len(sequence._blocks._block)
+        assert not ended or start == 400
+    assert ended == [True]
+    assert made.passes[-1].n_rows == 600
+
+
+def test_pieces_of_sparse_rows_are_counted_as_they_are_given():
+    source = open_rows(sparse.csr_matrix(np.eye(600)))._source
+    assert pieces_module.make_pieces(source, "48kB", dense=True).chunk_rows == 10
+    assert pieces_module.make_pieces(source, "48kB").chunk_rows == 4000
+
+
+def test_what_is_no_number():
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        boosters.as_matrix(np.ones((2, 2), complex))
+    with pytest.raises(TypeError, match="it is of the type <U1"):
+        boosters.as_matrix(np.full((2, 2), "a"))
+    assert boosters.as_matrix(np.ones((2, 2), object)).dtype == float
+    with pytest.raises(ValueError, match="y has a single value"):
+        boosters.make_fields(3, y=1)
+
+
+def test_parameters_of_the_matrix(rows, xgboost, monkeypatch):
+    given, make_matrix = {}, boosters.make_matrix
+
+    def record(pieces, fields, **how):
+        given.update(how, **fields)
+        return make_matrix(pieces, fields, **how)
+
+    monkeypatch.setattr("skmmap.estimators.xgboost_entries.make_matrix", record)
+    whole = np.nan_to_num(X, nan=-1)
+    params = {"missing": -1, "max_bin": 99, "feature_weights": np.arange(5.0)}
+    params |= {"colsample_bytree": 0.6}
+    model = ChunkedFit(make("XGBClassifier", **params)).fit(whole, LABELS)
+    bare = make("XGBClassifier", **params).fit(whole, LABELS)
+    assert np.array_equal(predict(model, whole), predict(bare, whole))
+    assert [given[name] for name in ("nthread", "missing", "max_bin")] == [1, -1, 99]
+    assert given["feature_weights"].tolist() == [0, 1, 2, 3, 4]
+
+
+def count_memory(part, model, *rows, **given):
+    """Return the bytes that ``explain`` says, as a number of its unit."""
+    said = model.explain(*rows, **given).sections["memory"]
+    return float(re.search(rf"([\d.]+) [kM]?B(?:ytes)? for {part}", said)[1])
+
+
+def test_memory_depends_on_parameters(rows, xgboost, lightgbm):
+    deep = ChunkedFit(make("XGBRegressor", max_depth=5))
+    few = ChunkedFit(make("XGBRegressor", max_depth=5, max_leaves=4))
+    given = rows, NUMBERS
+    assert count_memory("histograms", deep, *given) == pytest.approx(
+        4 * count_memory("histograms", few, *given), rel=0.01
+    )
+    bins = "[0-9,]+ binned rows"
+    plain, fine = (
+        ChunkedFit(make("LGBMRegressor", **params)) for params in ({}, {"max_bin": 300})
+    )
+    assert count_memory(bins, plain, *given) == 3.0
+    assert count_memory(bins, fine, *given) == 6.0
+    val = {"X_val": rows[:200], "y_val": NUMBERS[:200]}
+    assert count_memory(bins, plain, *given, **val) == 4.0
+    small = ChunkedFit(make("LGBMRegressor", subsample_for_bin=60))
+    sample = "a sample of {} rows"
+    assert count_memory(sample.format(60), small, *given) == 7.2
+    assert count_memory(sample.format(600), plain, *given) == 72.0
+    targets = np.c_[NUMBERS, NUMBERS, NUMBERS]
+    assert count_memory("gradients", deep, *given) == pytest.approx(33.6)
+    assert count_memory("gradients", deep, rows, targets) == pytest.approx(72.0)
 
 
 # --- Estimators of users -------------------------------------------------------------

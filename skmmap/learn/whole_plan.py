@@ -172,7 +172,8 @@ def _open_validation(wrapper, table: Table, given: tuple, report: Report) -> tup
                 f"X_val has rows of shape {validation.X.shape[1:]}, and X of "
                 f"{table.X.shape[1:]}; they must have the same."
             )
-        check_same_names(wrapper.estimator, table.X, validation.X)
+        rows = table.X, validation.X
+        check_same_names(wrapper.estimator, *rows, gets_frames=False)
     return _make_pieces(wrapper, validation, report), *_load(validation)
 
 

@@ -54,14 +54,16 @@ def copy_names(estimator, other) -> None:
             setattr(own, _NAMES, vars(part)[_NAMES])
 
 
-def check_names(estimator, source):
+def check_names(estimator, source, *, gets_frames=True):
     """Check the names of columns as scikit-learn does; return the estimator to use.
 
-    This is the estimator itself, or if it has names, a copy without them.
+    This is the estimator itself, or if it has names, a copy without them. One that
+    ``gets_frames`` checks the names of frames itself.
     """
     names, known = source.store.names, getattr(estimator, _NAMES, None)
     is_fitted = any(True for _ in _iter_parts(estimator))
-    if (names is None and known is None) or _brings_names(source) or not is_fitted:
+    checks_itself = gets_frames and _brings_names(source)
+    if (names is None and known is None) or checks_itself or not is_fitted:
         return estimator
     if names is None:
         X = np.empty((0, len(known)))
@@ -72,14 +74,15 @@ def check_names(estimator, source):
     return estimator if known is None else _forget_names(estimator)
 
 
-def check_same_names(estimator, source, other) -> None:
+def check_same_names(estimator, source, other, *, gets_frames=True) -> None:
     """Check the names of ``other`` rows against those of the training rows."""
     has_names = source.store.names or other.store.names
     if has_names and isinstance(estimator, BaseEstimator):
-        trained = object.__new__(type(estimator))
-        vars(trained).update(vars(estimator), n_features_in_=source.shape[1])
+        # Without a property of the class, which would say that it is not fitted.
+        trained = type(type(estimator).__name__, (BaseEstimator,), {})()
+        trained.n_features_in_ = source.shape[1]
         keep_names(trained, source)
-        check_names(trained, other)
+        check_names(trained, other, gets_frames=gets_frames)
 
 
 def _forget_names(estimator):
