@@ -128,6 +128,19 @@ def test_a_fit_is_that_of_the_array():
     np.testing.assert_array_equal(parallel, model.predict(X))
 
 
+def test_other_machines_cannot_open_it():
+    for rows in open_rows(cut(X)), open_rows(cut(sparse.csr_array(X))):
+        store = find_source(rows).store
+        assert not store.can_reopen
+        assert store.identity.has_code
+
+
+def test_columns_in_another_order():
+    frame = make_frame()[["a", "b"]]
+    rows = open_rows(iter([frame[:9], frame[9:][["b", "a"]]]))
+    np.testing.assert_array_equal(rows[:], frame.to_numpy())
+
+
 def test_the_file_lives_as_long_as_its_rows():
     rows = open_rows(cut(X))
     path = find_source(rows).store.path
@@ -154,9 +167,10 @@ def test_one_batch_at_a_time_is_in_memory():
     assert peak < 4 * 400_000 < rows.nbytes / 10
 
 
-def test_an_error_between_batches_leaves_no_file():
+@pytest.mark.parametrize("batch", [X, sparse.csr_array(X)])
+def test_an_error_between_batches_leaves_no_file(batch):
     def fail():
-        yield X
+        yield batch
         raise RuntimeError("no more")
 
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
@@ -189,6 +203,20 @@ def test_an_error_between_batches_leaves_no_file():
         ),
         (
             [Y, X[:, 0]],
+            ValueError,
+            "Batch 1 of a list_iterator (rows 300 to 599) is of float64, and the first "
+            "one of int64, which may not hold its values. Give all batches one type, "
+            "such as batch.astype('float64').",
+        ),
+        (
+            [X.astype(np.float32), X],
+            ValueError,
+            "Batch 1 of a list_iterator (rows 300 to 599) is of float64, and the first "
+            "one of float32, which may not hold its values. Give all batches one type, "
+            "such as batch.astype('float64').",
+        ),
+        (
+            [sparse.csr_array(X.astype(int)), sparse.csr_array(X)],
             ValueError,
             "Batch 1 of a list_iterator (rows 300 to 599) is of float64, and the first "
             "one of int64, which may not hold its values. Give all batches one type, "

@@ -20,7 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
 
 from skmmap import ChunkedFit, ChunkedSearchCV, Order, open_rows
-from skmmap.order import ClassOrder, FileOrder, GivenOrder, OrderRows
+from skmmap.learn.class_sampling import _find_sizes as find_sizes
+from skmmap.order import ClassOrder, FileOrder, GivenOrder, OrderRows, class_order
 from skmmap.rows import Source
 
 
@@ -183,6 +184,53 @@ def test_rows_of_a_class_come_from_all_over_the_file():
     # Whole blocks are skipped: 15 neighbours are read together.
     picked = np.sort(rows[codes[rows] == 0])
     assert np.sum(np.diff(picked) > 1) < 90
+
+
+def test_blocks_are_used_in_another_order_in_each_epoch():
+    codes = np.zeros(4_000, np.uint8)
+    order = ClassOrder([4_000])
+    about = OrderRows(4_000, 100, 1_000, 50, 0, codes)
+    first, second = (np.unique(next(order.iter_rows(i, about))) for i in range(2))
+    assert len(first) == len(second) == 1_000
+    assert 150 < len(np.intersect1d(first, second)) < 350
+
+
+def test_blocks_are_so_many_at_most(monkeypatch):
+    monkeypatch.setattr(class_order, "_MOST_BLOCKS", 10)
+    about = OrderRows(1_005, 10, 100, 50, 0, np.zeros(1_005, np.uint8))
+    assert ClassOrder([64]).find_block_rows(about) == 101
+
+
+def test_blocks_are_counted_across_pieces():
+    codes = np.random.default_rng(0).integers(0, 3, 2**21 + 9).astype(np.uint8)
+    counts = class_order._count_blocks(codes, 1_000, 3)
+    here = codes[2**20 // 1_000 * 1_000 :][:1_000]
+    assert counts[2**20 // 1_000].tolist() == np.bincount(here).tolist()
+    assert counts.sum(axis=0).tolist() == np.bincount(codes).tolist()
+
+
+def test_labels_of_held_out_rows_alone_are_left_out():
+    classes, counts = np.array(["a", "b", "c"]), np.array([0, 3, 5])
+    assert find_sizes("balanced", classes, counts) == [0, 3, 3]
+    assert find_sizes("oversample", classes, counts) == [0, 5, 5]
+    assert find_sizes({"c": 2}, classes, counts) == [0, 3, 2]
+    with raises(ValueError, "No row to train on has the label 'a'."):
+        find_sizes({"a": 5}, classes, counts)
+
+
+def test_an_order_that_needs_y_gets_it_or_says_so(data):
+    with raises(ValueError, "Labelled needs y, and none was passed."):
+        ChunkedFit(StandardScaler(), shuffle=Labelled()).fit(data[0])
+
+
+def test_orders_that_cannot_be_pickled_are_told_apart():
+    orders = [Given(lambda: None) for _ in range(2)]
+    about = OrderRows(9, 2, 4, 1, 0)
+    keys = []
+    for order in orders:
+        order.iter_rows = lambda epoch, rows: iter([np.arange(3)])
+        keys.append(GivenOrder(order, about).key)
+    assert keys[0] != keys[1]
 
 
 def test_what_is_left_out_is_not_read(data, monkeypatch):

@@ -125,7 +125,7 @@ def test_rows_that_an_epoch_has_several_times_are_kept(kind, tmp_path, forget):
     X = open_kind(stored, write(stored, tmp_path, 1))
     if kind == "frames":
         X = open_rows(X, as_frame="pandas")
-    for sampling, n_kept in ("oversample", 20), ({1: 9}, 0), ({0: 90}, 0):
+    for sampling, n_kept in ("oversample", 20), ({0: 12}, 0), ({0: 90}, 0):
         wrapper = make_wrapper(
             Labelled(), sampling=sampling, memory_limit="3kB", max_epochs=1
         )

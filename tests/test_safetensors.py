@@ -10,6 +10,7 @@ from helpers import raises
 from sklearn.linear_model import SGDClassifier
 
 from skmmap import ChunkedFit, open_rows
+from skmmap.formats.files import safetensors
 from skmmap.formats.files.safetensors import list_arrays
 
 RNG = np.random.default_rng(0)
@@ -124,6 +125,7 @@ DAMAGED = {
     "no name of a type": ({"a": entry(0, 8, dtype=["F32"])}, 8, "'F32'] is no name"),
     "no object": (b"[1, 2]  ", 0, "damaged header"),
     "no JSON": (b'{"a": ', 0, "damaged header"),
+    "too deep": (b'{"a": ' + b"[" * 100_000, 0, "damaged header: .*recursion"),
 }
 
 
@@ -143,6 +145,15 @@ def test_a_file_that_ends_in_its_header(tmp_path, n_bytes):
     os.truncate(path, n_bytes)
     with pytest.raises(ValueError, match="is no safetensors file, or truncated"):
         open_rows(path)
+
+
+def test_a_header_that_is_too_large(tmp_path, monkeypatch):
+    path = write(tmp_path / "X.safetensors", {"X": np.ones((3, 2))})
+    monkeypatch.setattr(safetensors, "_MOST_NBYTES", 20)
+    with pytest.raises(ValueError, match="is no safetensors file, or truncated"):
+        open_rows(path)
+    assert safetensors.is_mine(path, struct.pack("<Q", 20) + b'{"a"')
+    assert not safetensors.is_mine(path, struct.pack("<Q", 21) + b'{"a"')
 
 
 def test_another_header_in_the_same_file(tmp_path):
