@@ -5,6 +5,7 @@ import operator
 from decimal import Decimal
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -184,9 +185,10 @@ def test_conditions_that_are_none(tmp_path):
         open_rows(path, filters=[("k", "in", 5)])
 
 
-def test_values_that_do_not_fit_the_rows(tmp_path):
+@pytest.mark.parametrize("kind", ["parquet", "empty.parquet", "arrow"])
+def test_values_that_do_not_fit_the_rows(tmp_path, kind):
     """Some of which pyarrow only sees in statistics or rows."""
-    path = tmp_path / "X.parquet"
+    path = tmp_path / f"X.{kind}"
     known = pa.timestamp("us", "UTC")
     table = pa.table(
         {
@@ -195,14 +197,36 @@ def test_values_that_do_not_fit_the_rows(tmp_path):
             "text": ["a"],
         }
     )
-    pq.write_table(table, path)
-    for condition in [
-        ("time", ">", dt.datetime(2024, 1, 1)),
-        ("price", "in", [2]),
-        ("text", "=", 2**70),
-    ]:
+    if kind == "arrow":
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pq.write_table(table.slice(0, kind == "parquet"), path)
+    given = [("text", "=", 2**70), ("text", "<", 1)]
+    if kind != "empty.parquet":
+        given += [("time", ">", dt.datetime(2024, 1, 1)), ("price", "in", [2])]
+    for condition in given:
         start = f"filters={[condition]!r} do not fit the types of the columns, "
         with pytest.raises(ValueError, match="do not fit") as caught:
             open_rows(path, columns="text", filters=[condition])
         type_ = table.schema.field(condition[0]).type
         assert str(caught.value).startswith(f"{start}{{{condition[0]!r}: '{type_}'}}: ")
+
+
+def test_texts_of_polars(tmp_path):
+    """Views, and categories of such, for which Arrow has almost no functions."""
+    texts = ["a", "b", None, "ab"]
+    frame = pl.DataFrame({"text": texts, "kind": texts, "row": [0, 1, 2, 3]})
+    frame = frame.with_columns(pl.col("kind").cast(pl.Categorical))
+    frame.write_ipc(tmp_path / "X.arrow")
+    for name in ("text", "kind"):
+        for operator_, value, expected in [
+            ("=", "a", [0]),
+            (">", "a", [1, 3]),
+            ("!=", "b", [0, 3]),
+            ("in", ["a", "b", "x"], [0, 1]),
+            ("not in", ["ab"], [0, 1, 2]),
+        ]:
+            given = [(name, operator_, value)]
+            rows = open_rows(tmp_path / "X.arrow", columns="row", filters=given)
+            assert rows.read().tolist() == expected

@@ -189,6 +189,9 @@ def test_filters_read_nothing_else(folder, monkeypatch):
     rows = open_rows(folder, columns="b", filters=filters)
     assert {tuple(names) for _, names in seen} == {("a",)}
     assert 0 < len(seen) < 12
+    seen.clear()
+    open_rows(folder, columns="b", filters=[("place", "=", "c"), ("a", "<", 100)])
+    assert len(seen) == 4 * 3  # none where the key is missing
     # Three row groups of each file in the folders whose keys pass.
     for key, n_files in ((("year", "=", 2024), 6), (("place", "=", "c"), 4)):
         seen.clear()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from skmmap.formats.arrow.arrow_files import import_arrow, is_parquet
-from skmmap.formats.arrow.columns import to_value_type, to_values
+from skmmap.formats.arrow.columns import to_values
 from skmmap.formats.arrow.conditions import (
     fit_condition,
     list_alternatives,
@@ -96,12 +96,11 @@ class Filters:
 
 
 def _decode(table):
-    """Return a table with values in place of the codes of dictionaries."""
+    """Return a table with values in place of codes, of tensors, and of views."""
     for number, field in enumerate(table.schema):
-        type_ = to_value_type(field.type)
-        if type_ != field.type:
-            column = to_values(table.column(number)).cast(type_)
-            table = table.set_column(number, field.with_type(type_), column)
+        column = to_values(table.column(number))
+        if column.type != field.type:
+            table = table.set_column(number, field.with_type(column.type), column)
     return table
 
 
