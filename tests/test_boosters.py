@@ -318,6 +318,9 @@ def test_rows_in_any_order_go_with_their_values(rows, xgboost):
     given = {"sample_weight": WEIGHTS[order], "base_margin": margins[order]}
     bare = make("XGBRegressor").fit(X[order], NUMBERS[order], **given)
     assert np.array_equal(model.predict(rows), bare.predict(X))
+    model.fit(rows, NUMBERS, base_margin=margins)
+    bare.fit(X, NUMBERS, base_margin=margins)
+    assert np.array_equal(model.predict(rows), bare.predict(X))
 
 
 def test_the_last_step_of_a_pipeline(rows, xgboost):

@@ -30,8 +30,7 @@ def _find_classes(wrapper, table: Table, labels: Labels | None) -> np.ndarray:
 
     Raise unless they are in one column.
     """
-    is_column = table.y is not None and table.y.ndim == 1
-    if not is_column or isinstance(getattr(labels, "classes", None), list):
+    if table.y is None or table.y.ndim > 1:
         raise ValueError(
             f"sampling={wrapper.sampling!r} needs labels in one column; "
             f"{type(wrapper.estimator).__name__} is trained on other targets."
