@@ -83,16 +83,28 @@ def test_rows_of_a_version_stay(tmp_path, table):
     rows = open_rows(dataset, columns="f8")
     expected = table["f8"].to_numpy()
     write(tmp_path / "X.lance", table.slice(5), mode="overwrite")
-    for again in (rows, pickle.loads(pickle.dumps(rows))):
+    sent = pickle.dumps(rows)
+    assert b"LanceDataset" not in sent
+    for again in (rows, pickle.loads(sent), open_rows(pickle.loads(sent))):
         np.testing.assert_array_equal(again[:], expected)
+    rows = pickle.dumps(open_rows(dataset, columns=["u1", "f8"]))
+    chosen = open_rows(pickle.loads(rows), columns="f8")
+    np.testing.assert_array_equal(chosen[:], expected)
     assert len(open_rows(tmp_path / "X.lance")) == N_ROWS - 5
 
 
-def test_another_dataset_at_the_same_place(tmp_path, table):
-    write(tmp_path / "X.lance", table)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_another_dataset_at_the_same_place(tmp_path, table, is_new):
+    """Names of manifests count down from the largest number, or, before, upwards."""
+    write(tmp_path / "X.lance", table, enable_v2_manifest_paths=is_new)
+    rows = open_rows(tmp_path / "X.lance", columns="f8")
+    (manifest,) = (tmp_path / "X.lance" / "_versions").glob("*.manifest")
+    manifest.write_bytes(manifest.read_bytes())
+    with pytest.raises(ValueError, match=f"{manifest.name}' was written again"):
+        rows[:5].read()
     rows = open_rows(tmp_path / "X.lance", columns="f8")
     shutil.rmtree(tmp_path / "X.lance")
-    write(tmp_path / "X.lance", table.slice(5))
+    write(tmp_path / "X.lance", table.slice(5), enable_v2_manifest_paths=is_new)
     with pytest.raises(ValueError, match=r"since it was opened\. Open it again"):
         rows[:5].read()
 
@@ -214,6 +226,44 @@ def test_columns_are_looked_through_once_for_nulls(path, monkeypatch):
     assert asked == [["missing", "label"]]
     types = rows.read(0, 9).dtypes
     assert (types["missing"], types["label"]) == ("f8", "i8")
+
+
+def test_a_damaged_manifest(tmp_path, table):
+    write(tmp_path / "X.lance", table)
+    (manifest,) = (tmp_path / "X.lance" / "_versions").glob("*.manifest")
+    for content in (b"", manifest.read_bytes()[:-20]):
+        manifest.write_bytes(content)
+        with pytest.raises(ValueError, match=r"X\.lance' cannot be read by Lance: .*"):
+            open_rows(tmp_path / "X.lance")
+    manifest.unlink()
+    (tmp_path / "X.lance").rename(tmp_path / "X")
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        open_rows(tmp_path / "X")
+
+
+def test_a_relative_path_of_a_dataset(tmp_path, table, monkeypatch):
+    import lance
+
+    write(tmp_path / "X.lance", table.select(["f8"]))
+    monkeypatch.chdir(tmp_path)
+    both = open_rows(lance.dataset("X.lance")), open_rows("X.lance")
+    monkeypatch.chdir("/")
+    for rows in both:
+        again = pickle.loads(pickle.dumps(rows)).read()
+        np.testing.assert_array_equal(again[:, 0], table["f8"].to_numpy())
+
+
+def test_the_last_rows_tell_of_nulls_and_widths_too(tmp_path, monkeypatch):
+    from skmmap.formats.files import lance
+
+    monkeypatch.setattr(lance, "_PASS_ROWS", 7)
+    table = {"k": [*range(19), None], "text": ["a"] * 19 + ["long"]}
+    write(tmp_path / "X.lance", pa.table(table))
+    text = open_rows(tmp_path / "X.lance", columns="text").read()
+    assert text.tolist() == table["text"]
+    twice = open_rows(tmp_path / "X.lance", columns=["k", "k"]).read()
+    expected = np.r_[:19.0, np.nan]
+    np.testing.assert_array_equal(twice, np.c_[expected, expected])
 
 
 def test_what_is_in_it(path):

@@ -13,6 +13,7 @@ from sklearn.linear_model import SGDClassifier
 from skmmap import ChunkedFit, open_rows
 from skmmap.formats.arrow.orc_file import OrcFile
 from skmmap.formats.files.parquet import list_arrays
+from skmmap.rows.rows import find_source
 
 RNG = np.random.default_rng(0)
 N_ROWS = 2_500
@@ -113,6 +114,8 @@ def test_a_folder_of_files_is_one_table(tmp_path, table):
 
 
 def test_what_is_in_it(path):
+    store = find_source(open_rows(path, columns="f8")).store
+    assert store.find_disk_nbytes() == orc.ORCFile(path).content_length
     assert [tuple(info)[:3] for info in list_arrays(path)][:3] == [
         ("f8", (N_ROWS,), "float64"),
         ("f4", (N_ROWS,), "float32"),
@@ -166,16 +169,38 @@ def test_no_file_is_left_open(path, tmp_path):
     gc.collect()  # what errors of other tests hold
     (tmp_path / "damaged.orc").write_bytes(b"ORC" + bytes(60))
     n_open = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ValueError, match="cannot be read") as caught:
         open_rows(tmp_path / "damaged.orc")
+    assert len(os.listdir("/proc/self/fd")) == n_open  # as long as there is an error
+    del caught
     file = OrcFile(path)
     file.close()
+    assert not [o for o in gc.get_objects() if isinstance(o, orc.ORCFile)]
     assert len(os.listdir("/proc/self/fd")) == n_open
     del file
     rows = open_rows(path, columns=["f8", "missing"])
     assert rows[990:2_010].copy().shape == (1_020, 2)
     assert not [o for o in gc.get_objects() if isinstance(o, (orc.ORCFile, OrcFile))]
     assert len(os.listdir("/proc/self/fd")) == n_open
+
+
+def test_opening_reads_what_may_change_its_type(path, monkeypatch):
+    """And one column for the rows of each stripe. Large stripes are read whole."""
+    from skmmap.formats.files import parquet
+
+    asked, read = [], OrcFile.read
+
+    def note(self, number, names, is_mapped):
+        asked.append(tuple(names))
+        return read(self, number, names, is_mapped)
+
+    monkeypatch.setattr(OrcFile, "read", note)
+    monkeypatch.setattr(parquet, "WHOLE_NBYTES", 1)
+    rows = open_rows(path, columns=["f8", "gap", "missing", "i8"])
+    assert asked == [("f8",)] * 3 + [("missing", "i8")] * 3
+    asked.clear()
+    rows.read(990, 1_010)
+    assert len(asked) == 2
 
 
 def test_memory_is_one_stripe(tmp_path):

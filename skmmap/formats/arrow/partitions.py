@@ -199,7 +199,7 @@ def iter_inside(folder: Path, is_part) -> Iterator[Path]:
     ``is_part`` says of an entry of a folder whether it is a file of rows.
     """
     with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
+        for entry in entries:
             if is_part(entry):
                 yield Path(entry.path)
             elif is_partition(entry.name) and entry.is_dir():

@@ -56,9 +56,8 @@ def _open_dataset(source, version: int | None = None):
     if not is_path(source):
         return source
     lance = import_library("lance", "datasets of Lance", "lance", source)
-    place = source if "://" in str(source) else os.path.abspath(source)
     try:
-        return lance.dataset(place, version=version)
+        return lance.dataset(source, version=version)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"{str(source)!r} cannot be read by Lance: {error} Write it again."
