@@ -43,6 +43,15 @@ def test_what_polars_writes(tmp_path, key):
     np.testing.assert_array_equal(rows.read(), expected)
 
 
+@pytest.mark.parametrize("key", ["text", "code"])
+def test_arrow_files_of_polars(tmp_path, key):
+    """Their texts are views, which are compared with nothing."""
+    FRAME.lazy().sink_ipc(pl.PartitionBy(tmp_path / "table", key=key), mkdir=True)
+    rows = open_rows(tmp_path / "table", as_frame="polars")
+    found = rows.read().sort("a").select("a", key)
+    assert found.equals(FRAME.select("a", key))
+
+
 def write(folder, **tables):
     for name, table in tables.items():
         path = folder / name.replace("_", "=") / "0.parquet"
@@ -65,7 +74,7 @@ def test_some_keys_are_columns(tmp_path):
 
 @pytest.mark.parametrize(
     "column",
-    [[1, 1, 2], [1, 1, None], [None] * 3, ["1", "x", "1"], [1.5, 1, 1], [[1]] * 3],
+    [[1, 1, 2], [1, None, 1], [None] * 3, ["1", "x", "1"], [1.5, 1, 1], [[1]] * 3],
 )
 def test_a_column_with_other_values(tmp_path, column):
     folder = write(tmp_path, k_1={"k": column}, k_2={"k": pa.array(column[:0])})
@@ -76,6 +85,15 @@ def test_a_column_with_other_values(tmp_path, column):
         "them, or give the files themselves, for example by a pattern.",
     ):
         open_rows(folder)
+
+
+def test_a_column_with_values_where_the_key_is_missing(tmp_path):
+    for key, value in (("1", 1), ("__HIVE_DEFAULT_PARTITION__", 2)):
+        path = tmp_path / f"k={key}" / "0.parquet"
+        path.parent.mkdir()
+        pq.write_table(pa.table({"k": [value]}), path)
+    with pytest.raises(ValueError, match="and also a key of its folder"):
+        open_rows(tmp_path)
 
 
 def test_a_column_of_some_files(tmp_path):

@@ -220,7 +220,7 @@ class _Kind(NamedTuple):
 _IPC_MAGIC = b"ARROW1"
 _KINDS = (
     _Kind(b"PAR1", (".parquet", ".pq"), "a Parquet", _ParquetFile),
-    _Kind(_IPC_MAGIC, (".arrow", ".feather"), "an Arrow IPC", _IpcFile),
+    _Kind(_IPC_MAGIC, (".arrow", ".feather", ".ipc"), "an Arrow IPC", _IpcFile),
     _Kind(b"ORC", (".orc",), "an ORC", OrcFile),
 )
 MAGIC = tuple(kind.magic for kind in _KINDS)
