@@ -226,7 +226,7 @@ def test_raw_binary_in_fortran_order(folder):
     expected = np.memmap("a.bin", float, "r", 0, (6, 4), "F")
     np.testing.assert_array_equal(rows, expected)
     np.testing.assert_array_equal(rows[[4, 1]], expected[[4, 1]])
-    with pytest.warns(EfficiencyWarning, match="stored by columns"):
+    with pytest.warns(EfficiencyWarning, match="stored column by column"):
         ChunkedFit(StandardScaler(), chunk_size=2).fit(rows)
 
 
