@@ -287,3 +287,26 @@ def test_some_rows_do_not_read_the_dataset(path, monkeypatch):
     monkeypatch.setattr(lance.LanceDataset, "to_table", note)
     rows[600:603].read()
     assert asked == [3]
+
+
+def test_an_epoch_of_blocks_keeps_rows(tmp_path, monkeypatch):
+    """Each call takes some milliseconds, whatever it reads."""
+    import lance
+
+    monkeypatch.setattr("skmmap.order.schedule._LEAST_READ_NBYTES", 60)
+    table, asked = make_table().select(["f8", "u1"]), []
+    write(tmp_path / "X.lance", table)
+    rows, y = open_rows(tmp_path / "X.lance"), np.arange(N_ROWS) % 2
+    to_table = lance.LanceDataset.to_table
+
+    def note(self, columns, **given):
+        asked.append(given["limit"])
+        return to_table(self, columns, **given)
+
+    monkeypatch.setattr(lance.LanceDataset, "to_table", note)
+    sgd = SGDClassifier(random_state=0)
+    model = ChunkedFit(sgd, max_epochs=1, chunk_size=50, memory_limit="60kB")
+    model.fit(rows, y)
+    # Each row once; a call for each block would be 88.
+    assert sum(asked) == N_ROWS
+    assert len(asked) < 50

@@ -5,6 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import numpy as np
+
 from skmmap.disk import Identity, is_path
 from skmmap.formats.arrow import (
     ArrowStore,
@@ -17,12 +19,14 @@ from skmmap.formats.arrow import (
     to_value_type,
 )
 from skmmap.formats.shared import ArrayInfo, Format, import_library, is_instance
+from skmmap.order import make_units
 from skmmap.rows import Store
 
 FORMAT = Format(suffixes=(".lance",), options=("columns", "as_frame"))
 
 _CLASSES = {("lance", "LanceDataset")}
 _LAST = 2**64 - 1  # from which names of manifests count down
+_CALL_NBYTES = 2**22  # of rows, which take as long to read as a call for no rows
 _PASS_ROWS = 2**16  # that are read at a time where a column is looked through
 
 
@@ -163,6 +167,11 @@ class LanceStore(ArrowStore):
             raise ValueError(
                 f"{self.where!r} cannot be read by Lance: {error} Write it again."
             ) from error
+
+    def find_units(self, least_rows: int) -> np.ndarray:
+        """Return units of which each takes as long to read as the call itself."""
+        unit_rows = _CALL_NBYTES // max(1, self.row_nbytes)
+        return make_units(self.n_rows, max(1, least_rows, unit_rows))
 
     def find_disk_nbytes(self) -> int | None:
         if not self.on_disk:
