@@ -242,6 +242,22 @@ def test_one_epoch_keeps_nothing_that_is_decoded_once(tmp_path, monkeypatch):
         assert not find_cache(wrapper, path).units
 
 
+def test_units_are_never_as_many_as_rows(tmp_path, monkeypatch):
+    path, n_rows, found = tmp_path / "X.zarr", 1000, []
+    zarr.create_array(path, data=np.zeros((n_rows, 2)), chunks=(1, 2))
+    find_units = ZarrStore.find_units
+
+    def note(self, least_rows):
+        found.append(len(find_units(self, least_rows)))
+        return find_units(self, least_rows)
+
+    monkeypatch.setattr(ZarrStore, "find_units", note)
+    wrapper = make_wrapper(max_epochs=1, memory_limit="16kB")
+    plan = Planner(wrapper, path, np.arange(n_rows) % 2, {}).make()
+    assert plan.schedule.n_buffers > 1
+    assert max(found) <= 5 * plan.schedule.n_reads < n_rows
+
+
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_scores_of_held_out_rows_are_the_same(n_jobs, tmp_path, forget):
     X = open_kind("hdf gzip", write("hdf gzip", tmp_path, 1))

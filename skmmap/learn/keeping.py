@@ -55,12 +55,17 @@ def _is_read_again(table: Table, schedule: FileOrder, n_epochs: int) -> bool:
         return False
     decoded = [source for source in table.sources if source.store.is_decoded]
     block_rows = schedule.n_rows / schedule.n_reads
-    return any(_find_unit_rows(source) > block_rows for source in decoded)
+    return any(_is_decoded_beyond(source, block_rows) for source in decoded)
 
 
-def _find_unit_rows(source: Source) -> float:
-    """Return how many rows are decoded together, in the mean."""
-    return source.n_rows / max(1, len(source.find_units(1)))
+def _is_decoded_beyond(source: Source, block_rows: float) -> bool:
+    """Whether the rows that are decoded together are more than those of a block.
+
+    Units are never asked for one by one: there may be one for each row. Those that are
+    smaller than a block are joined to a quarter more than it at most.
+    """
+    units = source.find_units(max(1, int(block_rows / 4)))
+    return source.n_rows > 1.25 * block_rows * len(units)
 
 
 def find_row_cache(
