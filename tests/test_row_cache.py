@@ -561,3 +561,21 @@ def test_explain_says_what_is_kept(tmp_path):
     assert (
         said["reads"] == f"about {say_size(nbytes)}; keeps 35 % of the rows in memory"
     )
+
+
+def test_units_of_a_matrix_are_never_as_many_as_its_rows(tmp_path, monkeypatch):
+    matrix, found = sparse.csr_array(make_rows(1, 400)), []
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        for name in ("data", "indices", "indptr"):
+            file.create_dataset(name, data=getattr(matrix, name))
+        file.attrs.update({"encoding-type": "csr_matrix", "shape": matrix.shape})
+    find_units = HdfStore.find_units
+
+    def note(self, least_rows):
+        found.append(len(find_units(self, least_rows)))
+        return find_units(self, least_rows)
+
+    monkeypatch.setattr(HdfStore, "find_units", note)
+    source = open_source(tmp_path / "X.h5", "X")
+    assert np.diff(source.find_units(100)).max() == 100
+    assert 0 < max(found) <= 20

@@ -37,7 +37,8 @@ class CsrGroupStore(CsrStore):
 
         Where in a chunk a row begins is not known before indptr is read.
         """
-        n_chunks = len(self._data.find_units(max(1, self.row_values)))
+        least = self.row_values * (least_rows // _UNIT_CHUNKS)
+        n_chunks = len(self._data.find_units(max(1, self.row_values, least)))
         unit_rows = -(-_UNIT_CHUNKS * self.n_rows // max(1, n_chunks))
         return make_units(self.n_rows, max(least_rows, unit_rows))
 
